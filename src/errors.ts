@@ -1,0 +1,74 @@
+/** Stable codes of every failure the outside can see; one row says how each is presented. */
+const CODES = {
+  INVALID_INPUT: { http: 400, retryable: false },
+  AGENT_REQUIRED: { http: 400, retryable: false },
+  AGENT_MISMATCH: { http: 403, retryable: false },
+  UNAUTHORIZED: { http: 401, retryable: false },
+  FORBIDDEN: { http: 403, retryable: false },
+  NOT_FOUND: { http: 404, retryable: false },
+  TASK_NOT_FOUND: { http: 404, retryable: false },
+  REQUEST_NOT_FOUND: { http: 404, retryable: false },
+  FILE_NOT_FOUND: { http: 404, retryable: false },
+  REQUEST_CLOSED: { http: 409, retryable: false },
+  IDEMPOTENCY_CONFLICT: { http: 409, retryable: false },
+  INVALID_STATE: { http: 409, retryable: false },
+  DATA_DIR_IN_USE: { http: 409, retryable: false },
+  PAYLOAD_TOO_LARGE: { http: 413, retryable: false },
+  QUEUE_FULL: { http: 429, retryable: true },
+  UNSUPPORTED: { http: 501, retryable: false },
+  SHUTTING_DOWN: { http: 503, retryable: true },
+  ENGINE_UNAVAILABLE: { http: 503, retryable: true },
+  INTERNAL: { http: 500, retryable: false },
+} as const satisfies Record<string, { http: number; retryable: boolean }>;
+
+export type ErrorCode = keyof typeof CODES;
+
+export interface ErrorDetails {
+  /** What the caller can do now, one sentence. */
+  next?: string;
+  /** Seconds after which a retry makes sense. */
+  retryAfterSeconds?: number;
+  cause?: unknown;
+}
+
+/** A failure with a stable code; `message` quotes the offending name and value and is safe to show. */
+export class BridgeError extends Error {
+  override readonly name = 'BridgeError';
+  readonly code: ErrorCode;
+  readonly next: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.code = code;
+    this.next = details.next;
+    this.retryAfterSeconds = details.retryAfterSeconds;
+  }
+
+  get httpStatus(): number {
+    return CODES[this.code].http;
+  }
+
+  get retryable(): boolean {
+    return CODES[this.code].retryable;
+  }
+}
+
+/** Turns anything thrown into a BridgeError; an unknown one becomes INTERNAL and keeps its cause. */
+export function toBridgeError(thrown: unknown): BridgeError {
+  if (thrown instanceof BridgeError) return thrown;
+  return new BridgeError('INTERNAL', 'The bridge failed in a way it did not expect; see its log.', {
+    cause: thrown,
+  });
+}
+
+/** The text of anything thrown, for logs and causes. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** A value as it is quoted in an error: JSON, at most `limit` characters. */
+export function quote(value: unknown, limit = 80): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > limit ? `${text.slice(0, limit)}… (${text.length} characters)` : text;
+}

@@ -1,0 +1,84 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { BridgeError, messageOf } from '../errors.ts';
+
+export type Database = DatabaseSync;
+
+/** Each entry brings the schema from its index to the next version (`PRAGMA user_version`). */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE tasks (
+     id TEXT PRIMARY KEY,
+     agent_id TEXT NOT NULL,
+     status TEXT NOT NULL,
+     created_at INTEGER NOT NULL,
+     idempotency_key TEXT,
+     fingerprint TEXT,
+     description TEXT NOT NULL,
+     state TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX tasks_by_agent ON tasks (agent_id, id);
+   CREATE INDEX tasks_by_key ON tasks (agent_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+   CREATE INDEX tasks_unfinished ON tasks (id)
+     WHERE status NOT IN ('completed', 'failed', 'timeout', 'cancelled');
+   CREATE TABLE events (
+     position INTEGER PRIMARY KEY AUTOINCREMENT,
+     task_id TEXT NOT NULL REFERENCES tasks (id),
+     seq INTEGER NOT NULL,
+     at INTEGER NOT NULL,
+     body TEXT NOT NULL
+   ) STRICT;
+   CREATE UNIQUE INDEX events_by_task ON events (task_id, seq);
+   CREATE TABLE cursors (sink TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT;
+   CREATE TABLE workspace_blocks (
+     id TEXT PRIMARY KEY,
+     task_id TEXT NOT NULL UNIQUE,
+     value TEXT NOT NULL
+   ) STRICT;`,
+];
+
+/**
+ * Opens `<dataDir>/bridge.db` for this process alone and brings its schema up to date.
+ * The exclusive lock is the kernel's, so it ends with the process, however that ends.
+ * Throws DATA_DIR_IN_USE while another process holds it.
+ */
+export function openDatabase(dataDir: string): Database {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const path = join(dataDir, 'bridge.db');
+  const database = new DatabaseSync(path);
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    database.exec('PRAGMA journal_mode = WAL');
+    database.exec('PRAGMA synchronous = FULL');
+    database.exec('PRAGMA foreign_keys = ON');
+    database.exec('BEGIN EXCLUSIVE; COMMIT');
+    migrate(database);
+    return database;
+  } catch (thrown) {
+    database.close();
+    if (/database is locked/.test(messageOf(thrown))) throw inUse(dataDir, thrown);
+    throw thrown;
+  }
+}
+
+function migrate(database: Database): void {
+  const row = database.prepare('PRAGMA user_version').get();
+  const version = Number(row?.user_version ?? 0);
+  if (version > MIGRATIONS.length) {
+    throw new BridgeError(
+      'INVALID_STATE',
+      `The database has schema version ${version}, this program knows up to ${MIGRATIONS.length}.`,
+      { next: 'Run the newer version of the bridge that wrote it, or set DATA_DIR to another folder.' },
+    );
+  }
+  for (let next = version; next < MIGRATIONS.length; next += 1) {
+    database.exec(`BEGIN; ${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}; COMMIT`);
+  }
+}
+
+function inUse(dataDir: string, cause: unknown): BridgeError {
+  return new BridgeError('DATA_DIR_IN_USE', `DATA_DIR "${dataDir}" is in use by another bridge process.`, {
+    next: 'Stop the other process, connect to it over HTTP, or set DATA_DIR to another folder.',
+    cause,
+  });
+}

@@ -1,0 +1,221 @@
+import type { StatementSync } from 'node:sqlite';
+import { z } from 'zod';
+import type { Database } from './database.ts';
+import type { TaskEvent, TaskEventBody, TaskEventKind } from './events.ts';
+import {
+  taskErrorSchema,
+  taskEventBodySchema,
+  taskRequestSchema,
+  taskResultSchema,
+  usageSchema,
+} from './events.ts';
+import { apply, isEnd, TASK_STATUSES, type Task, type TaskStatus } from './task.ts';
+import type { PositionedEvent, TaskQuery, TaskStore } from './task-store.ts';
+
+/** Kinds that OpenCode's own records hold too: these alone need not outlive a power loss. */
+const PROGRESS: ReadonlySet<TaskEventKind> = new Set([
+  'output',
+  'tool',
+  'file_changed',
+  'todo',
+  'retrying',
+  'usage',
+]);
+
+/** TaskStore in SQLite. Tasks that have not ended are also held in memory, so that an append reads nothing. */
+export class SqliteTaskStore implements TaskStore {
+  readonly #database: Database;
+  readonly #live = new Map<string, Task>();
+  #survives: 'process death' | 'power loss' = 'power loss';
+  readonly #sql: ReturnType<typeof prepareAll>;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#sql = prepareAll(database);
+    for (const row of this.#sql.unfinished.all()) {
+      const task = readTask(row);
+      this.#live.set(task.id, task);
+    }
+  }
+
+  append(taskId: string, bodies: readonly TaskEventBody[], at: number, fingerprint?: string): TaskEvent[] {
+    const before = this.get(taskId);
+    let task = before;
+    const events = bodies.map((body) => {
+      const event: TaskEvent = { ...body, taskId, seq: (task?.lastSeq ?? 0) + 1, at };
+      task = apply(task, event);
+      return event;
+    });
+    if (!task || events.length === 0) return events;
+    const changed = task;
+    this.#survive(bodies.every((body) => PROGRESS.has(body.kind)) ? 'process death' : 'power loss');
+    this.#transaction(() => {
+      if (before) this.#sql.update.run(changed.status, stateOf(changed), taskId);
+      else this.#insert(changed, fingerprint);
+      bodies.forEach((body, index) => {
+        this.#sql.addEvent.run(taskId, changed.lastSeq - bodies.length + 1 + index, at, JSON.stringify(body));
+      });
+    });
+    if (isEnd(task.status)) this.#live.delete(taskId);
+    else this.#live.set(taskId, task);
+    return events;
+  }
+
+  get(taskId: string): Task | undefined {
+    const live = this.#live.get(taskId);
+    if (live) return live;
+    const row = this.#sql.byId.get(taskId);
+    return row && readTask(row);
+  }
+
+  findByKey(agentId: string, key: string, since: number): { task: Task; fingerprint: string } | undefined {
+    const row = this.#sql.byKey.get(agentId, key, since);
+    return row && { task: readTask(row), fingerprint: z.string().parse(row.fingerprint) };
+  }
+
+  list({ agentId, status, limit, before }: TaskQuery): Task[] {
+    return this.#sql.list
+      .all(agentId, before ?? null, before ?? null, status ?? null, status ?? null, limit)
+      .map(readTask);
+  }
+
+  unfinished(): Task[] {
+    return [...this.#live.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  countByStatus(): Partial<Record<TaskStatus, number>> {
+    const counts: Partial<Record<TaskStatus, number>> = {};
+    for (const row of this.#sql.counts.all()) {
+      const { status, n } = countRow.parse(row);
+      counts[status] = n;
+    }
+    return counts;
+  }
+
+  events(taskId: string, afterSeq: number, limit: number): TaskEvent[] {
+    return this.#sql.events.all(taskId, afterSeq, limit).map((row) => readEvent(row).event);
+  }
+
+  eventsAfter(position: number, limit: number): PositionedEvent[] {
+    return this.#sql.eventsAfter.all(position, limit).map(readEvent);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #insert(task: Task, fingerprint: string | undefined): void {
+    const { id, agentId, status, createdAt, idempotencyKey, description } = task;
+    const key = idempotencyKey ?? null;
+    this.#sql.insert.run(
+      id,
+      agentId,
+      status,
+      createdAt,
+      key,
+      fingerprint ?? null,
+      description,
+      stateOf(task),
+    );
+  }
+
+  /** Chooses what the next commit outlives; one that outlives power loss carries all before it to disk. */
+  #survive(fate: 'process death' | 'power loss'): void {
+    if (fate === this.#survives) return;
+    this.#database.exec(`PRAGMA synchronous = ${fate === 'power loss' ? 'FULL' : 'NORMAL'}`);
+    this.#survives = fate;
+  }
+
+  #transaction(work: () => void): void {
+    this.#sql.begin.run();
+    try {
+      work();
+      this.#sql.commit.run();
+    } catch (thrown) {
+      if (this.#database.isTransaction) this.#sql.rollback.run();
+      throw thrown;
+    }
+  }
+}
+
+function prepareAll(database: Database) {
+  const prepare = (sql: string): StatementSync => database.prepare(sql);
+  const task = 'SELECT id, fingerprint, description, state FROM tasks';
+  const event = 'SELECT position, task_id, seq, at, body FROM events';
+  return {
+    begin: prepare('BEGIN IMMEDIATE'),
+    commit: prepare('COMMIT'),
+    rollback: prepare('ROLLBACK'),
+    insert: prepare(
+      `INSERT INTO tasks (id, agent_id, status, created_at, idempotency_key, fingerprint, description, state)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    update: prepare('UPDATE tasks SET status = ?, state = ? WHERE id = ?'),
+    addEvent: prepare('INSERT INTO events (task_id, seq, at, body) VALUES (?, ?, ?, ?)'),
+    byId: prepare(`${task} WHERE id = ?`),
+    byKey: prepare(
+      `${task} WHERE agent_id = ? AND idempotency_key = ? AND created_at >= ? ORDER BY id DESC LIMIT 1`,
+    ),
+    list: prepare(
+      `${task} WHERE agent_id = ? AND (? IS NULL OR id < ?) AND (? IS NULL OR status = ?)
+       ORDER BY id DESC LIMIT ?`,
+    ),
+    unfinished: prepare(
+      `${task} WHERE status NOT IN ('completed', 'failed', 'timeout', 'cancelled') ORDER BY id`,
+    ),
+    counts: prepare('SELECT status, count(*) AS n FROM tasks GROUP BY status'),
+    events: prepare(`${event} WHERE task_id = ? AND seq > ? ORDER BY seq LIMIT ?`),
+    eventsAfter: prepare(`${event} WHERE position > ? ORDER BY position LIMIT ?`),
+  };
+}
+
+function stateOf({ id: _id, description: _description, ...state }: Task): string {
+  return JSON.stringify(state);
+}
+
+const optionalTime = z.number().optional();
+const stateSchema = z.object({
+  agentId: z.string(),
+  status: z.enum(TASK_STATUSES),
+  runner: z.string(),
+  directory: z.string(),
+  ownsDirectory: z.boolean(),
+  model: z.string().optional(),
+  agent: z.string().optional(),
+  sessionId: z.string().optional(),
+  promptId: z.string().optional(),
+  idempotencyKey: z.string().optional(),
+  continues: z.string().optional(),
+  observers: z.array(z.string()),
+  limits: z.object({ timeoutMs: z.number() }),
+  usage: usageSchema,
+  progress: z.number().optional(),
+  requests: z.array(taskRequestSchema),
+  result: taskResultSchema.optional(),
+  error: taskErrorSchema.optional(),
+  clock: z.object({ usedMs: z.number(), since: optionalTime }),
+  createdAt: z.number(),
+  startedAt: optionalTime,
+  endedAt: optionalTime,
+  updatedAt: z.number(),
+  lastSeq: z.number(),
+});
+const taskRow = z.object({ id: z.string(), description: z.string(), state: z.string() });
+const eventRow = z.object({
+  position: z.number(),
+  task_id: z.string(),
+  seq: z.number(),
+  at: z.number(),
+  body: z.string(),
+});
+const countRow = z.object({ status: z.enum(TASK_STATUSES), n: z.number() });
+
+function readTask(row: unknown): Task {
+  const { id, description, state } = taskRow.parse(row);
+  return { id, description, ...stateSchema.parse(JSON.parse(state)) };
+}
+
+function readEvent(row: unknown): PositionedEvent {
+  const { position, task_id: taskId, seq, at, body } = eventRow.parse(row);
+  return { position, event: { ...taskEventBodySchema.parse(JSON.parse(body)), taskId, seq, at } };
+}

@@ -1,0 +1,150 @@
+import { BridgeError } from '../errors.ts';
+import type { EventOf, TaskError, TaskEvent, TaskRequest, TaskResult, Usage } from './events.ts';
+import { NO_USAGE } from './events.ts';
+
+export const TASK_STATUSES = [
+  'queued',
+  'running',
+  'input_required',
+  'paused',
+  'completed',
+  'failed',
+  'timeout',
+  'cancelled',
+] as const;
+export type TaskStatus = (typeof TASK_STATUSES)[number];
+
+const ENDS: ReadonlySet<TaskStatus> = new Set(['completed', 'failed', 'timeout', 'cancelled']);
+
+/** The state of a task: what its events, applied in order, come to. Times are epoch milliseconds. */
+export interface Task {
+  readonly id: string;
+  readonly agentId: string;
+  readonly description: string;
+  readonly status: TaskStatus;
+  readonly runner: string;
+  readonly directory: string;
+  /** Whether the bridge made the directory, and may therefore dispose of it. */
+  readonly ownsDirectory: boolean;
+  readonly model?: string | undefined;
+  readonly agent?: string | undefined;
+  readonly sessionId?: string | undefined;
+  readonly promptId?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  readonly continues?: string | undefined;
+  readonly observers: readonly string[];
+  readonly limits: { readonly timeoutMs: number };
+  readonly usage: Usage;
+  /** Percent of the todo list that is done; absent until the agent has made one. */
+  readonly progress?: number | undefined;
+  readonly requests: readonly TaskRequest[];
+  readonly result?: TaskResult | undefined;
+  readonly error?: TaskError | undefined;
+  /** Time spent against the limit: what is used up, and since when the clock runs (absent: it stands). */
+  readonly clock: { readonly usedMs: number; readonly since?: number | undefined };
+  readonly createdAt: number;
+  readonly startedAt?: number | undefined;
+  readonly endedAt?: number | undefined;
+  readonly updatedAt: number;
+  readonly lastSeq: number;
+}
+
+/** Whether a status is one of the four that nothing later changes. */
+export function isEnd(status: TaskStatus): boolean {
+  return ENDS.has(status);
+}
+
+/** The task after one more event. Throws INVALID_STATE where the event cannot follow. */
+export function apply(task: Task | undefined, event: TaskEvent): Task {
+  if (event.kind === 'created') {
+    if (task) throw misplaced(event, 'the task exists');
+    return create(event);
+  }
+  if (!task) throw misplaced(event, 'the task was never created');
+  if (isEnd(task.status)) throw misplaced(event, `the task has ended as ${task.status}`);
+  return { ...advance(task, event), updatedAt: event.at, lastSeq: event.seq };
+}
+
+function create(event: TaskEvent & EventOf<'created'>): Task {
+  return {
+    id: event.taskId,
+    agentId: event.agent_id,
+    description: event.description,
+    status: 'queued',
+    runner: event.runner,
+    directory: event.directory,
+    ownsDirectory: event.owns_directory,
+    model: event.model,
+    agent: event.agent,
+    sessionId: event.session_id,
+    idempotencyKey: event.idempotency_key,
+    continues: event.continues,
+    observers: event.observers,
+    limits: { timeoutMs: event.timeout_ms },
+    usage: NO_USAGE,
+    requests: [],
+    clock: { usedMs: 0 },
+    createdAt: event.at,
+    updatedAt: event.at,
+    lastSeq: event.seq,
+  };
+}
+
+function advance(task: Task, event: TaskEvent): Task {
+  switch (event.kind) {
+    case 'started':
+      return { ...task, status: 'running', startedAt: event.at, clock: { usedMs: 0, since: event.at } };
+    case 'attached':
+      return { ...task, sessionId: event.session_id, promptId: event.prompt_id };
+    case 'todo':
+      return { ...task, progress: progressOf(event.items) };
+    case 'usage':
+      return { ...task, usage: event.usage };
+    case 'request_opened':
+      return { ...task, status: 'input_required', requests: [...task.requests, event.request] };
+    case 'request_closed': {
+      const requests = task.requests.filter((request) => request.id !== event.request_id);
+      const resumed = task.status === 'input_required' && requests.length === 0;
+      return { ...task, requests, status: resumed ? 'running' : task.status };
+    }
+    case 'paused':
+      return { ...task, status: 'paused', clock: { usedMs: usedMs(task, event.at) } };
+    case 'resumed':
+      return { ...task, status: 'running', clock: { usedMs: task.clock.usedMs, since: event.at } };
+    case 'completed':
+      return end(task, event.at, 'completed', { result: event.result });
+    case 'failed':
+    case 'timeout':
+      return end(task, event.at, event.kind, { result: event.result, error: event.error });
+    case 'cancelled':
+      return end(task, event.at, 'cancelled', {
+        result: event.result,
+        error: { code: 'CANCELLED', message: event.reason ?? `Cancelled by ${event.by}.` },
+      });
+    default:
+      return task;
+  }
+}
+
+function end(task: Task, at: number, status: TaskStatus, outcome: Pick<Task, 'result' | 'error'>): Task {
+  return { ...task, ...outcome, status, requests: [], endedAt: at, clock: { usedMs: usedMs(task, at) } };
+}
+
+/** Milliseconds that count against the task's limit at the time `now`; pauses do not. */
+export function usedMs(task: Task, now: number): number {
+  const { usedMs: before, since } = task.clock;
+  return since === undefined ? before : before + Math.max(0, now - since);
+}
+
+function progressOf(items: EventOf<'todo'>['items']): number {
+  const open = items.filter((item) => item.status !== 'cancelled');
+  if (open.length === 0) return 100;
+  return Math.round((100 * open.filter((item) => item.status === 'completed').length) / open.length);
+}
+
+function misplaced(event: TaskEvent, why: string): BridgeError {
+  return new BridgeError(
+    'INVALID_STATE',
+    `Event "${event.kind}" cannot be added to ${event.taskId}: ${why}.`,
+  );
+}
