@@ -18,6 +18,9 @@ const CODES = {
   UNSUPPORTED: { http: 501, retryable: false },
   SHUTTING_DOWN: { http: 503, retryable: true },
   ENGINE_UNAVAILABLE: { http: 503, retryable: true },
+  ENGINE_UNAUTHORIZED: { http: 503, retryable: false },
+  ENGINE_NOT_FOUND: { http: 502, retryable: false },
+  ENGINE_ERROR: { http: 502, retryable: false },
   INTERNAL: { http: 500, retryable: false },
 } as const satisfies Record<string, { http: number; retryable: boolean }>;
 

@@ -103,7 +103,7 @@ export const taskEventBodySchema = z.discriminatedUnion('kind', [
     delivery: z.enum(['queue', 'interrupt']),
     text: z.string(),
   }),
-  z.object({ kind: z.literal('message_sent'), message_seq: count, prompt_id: z.string() }),
+  z.object({ kind: z.literal('message_sent'), message_seqs: z.array(count), prompt_id: z.string() }),
   z.object({
     kind: z.literal('control'),
     control: z.enum(['cancel', 'pause', 'resume']),

@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process';
+import { BridgeError, messageOf, quote } from '../../errors.ts';
+
+export interface GitSettings {
+  /** Name or path of the git program. */
+  git: string;
+  /** The only variables of the parent that git gets to see. */
+  env: { PATH?: string | undefined; HOME?: string | undefined };
+  /** Milliseconds after which one git process is killed. */
+  timeoutMs: number;
+}
+
+export interface GitCall {
+  args: readonly string[];
+  gitDir: string;
+  /** Working folder and work tree. */
+  workTree: string;
+  input?: Buffer;
+  /** Bytes of stdout after which git is stopped and `cut` is set. */
+  maxBytes: number;
+}
+
+export interface GitResult {
+  code: number;
+  stdout: Buffer;
+  stderr: string;
+  cut: boolean;
+}
+
+const MAX_STDERR = 4096;
+
+/** Runs one git process on a private repository; any exit code is a result, a time-out is an error. */
+export function runGit(settings: GitSettings, call: GitCall): Promise<GitResult> {
+  const { promise, resolve, reject } = Promise.withResolvers<GitResult>();
+  const child = spawn(settings.git, call.args, {
+    cwd: call.workTree,
+    env: environment(settings, call),
+    stdio: [call.input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+  });
+  const chunks: Buffer[] = [];
+  let length = 0;
+  let stderr = '';
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    child.kill('SIGKILL');
+  }, settings.timeoutMs);
+
+  child.stdin?.on('error', () => {}); // git may end before it has read everything
+  child.stdin?.end(call.input);
+  child.stdout?.on('data', (chunk: Buffer) => {
+    if (length > call.maxBytes) return;
+    length += chunk.length;
+    chunks.push(chunk);
+    if (length > call.maxBytes) child.kill('SIGKILL');
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    if (stderr.length < MAX_STDERR) stderr += chunk.toString();
+  });
+  child.on('error', (error) => {
+    clearTimeout(timer);
+    reject(gitError(`could not be started as ${quote(settings.git)}: ${messageOf(error)}`, call, error));
+  });
+  child.on('close', (code) => {
+    clearTimeout(timer);
+    if (timedOut) return reject(gitError(`did not end within ${settings.timeoutMs} ms`, call));
+    const cut = length > call.maxBytes;
+    if (code === null && !cut) return reject(gitError('was killed', call));
+    resolve({ code: code ?? 0, stdout: Buffer.concat(chunks).subarray(0, call.maxBytes), stderr, cut });
+  });
+  return promise;
+}
+
+/** A git process that did not do its work, as an error that names the command and the folder. */
+export function gitError(
+  what: string,
+  call: Pick<GitCall, 'args' | 'workTree'>,
+  cause?: unknown,
+): BridgeError {
+  const text = `git ${call.args[0] ?? ''} in ${quote(call.workTree, 200)} ${what}.`;
+  return new BridgeError('INTERNAL', text, cause === undefined ? {} : { cause });
+}
+
+function environment({ env }: GitSettings, call: GitCall): NodeJS.ProcessEnv {
+  return {
+    ...(env.PATH === undefined ? {} : { PATH: env.PATH }),
+    ...(env.HOME === undefined ? {} : { HOME: env.HOME }),
+    LC_ALL: 'C',
+    GIT_DIR: call.gitDir,
+    GIT_WORK_TREE: call.workTree,
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_ATTR_NOSYSTEM: '1',
+    GIT_LITERAL_PATHSPECS: '1',
+    GIT_NO_REPLACE_OBJECTS: '1',
+    GIT_NO_LAZY_FETCH: '1',
+    GIT_TERMINAL_PROMPT: '0',
+  };
+}

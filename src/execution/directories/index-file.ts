@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+
+// https://git-scm.com/docs/index-format, versions 2 to 4 with SHA-1 ids.
+const HEADER = 12;
+const OID_LENGTH = 20;
+const GITLINK = 0o160000;
+const ASSUME_VALID = 0x8000;
+const EXTENDED = 0x4000;
+const SKIP_WORKTREE = 0x4000;
+
+export interface IndexEntry {
+  /** Byte position of the entry in the file. */
+  at: number;
+  mode: number;
+  oid: string;
+  /** The name's bytes, one character each (latin1). */
+  path: string;
+}
+
+/** The entries of a git index; undefined if it is damaged or of a kind that needs more than this one file. */
+export function readIndex(file: Buffer): IndexEntry[] | undefined {
+  try {
+    return parse(file);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined; // read past the end
+    throw error;
+  }
+}
+
+/** The folders (latin1) that the index holds as nested repositories rather than by their files. */
+export function nestedRepositories(file: Buffer): string[] {
+  return (readIndex(file) ?? []).filter(({ mode }) => mode === GITLINK).map(({ path }) => path);
+}
+
+/**
+ * The index freed of the bits that make git overlook changes; undefined if it cannot be used.
+ * With `rehash` every file is read anew whatever its times say.
+ */
+export function unbiasedIndex(file: Buffer, rehash: (entries: IndexEntry[]) => boolean): Buffer | undefined {
+  const entries = readIndex(file);
+  if (entries === undefined) return undefined;
+  const forget = rehash(entries);
+  const copy = Buffer.from(file);
+  for (const { at } of entries) {
+    const flags = copy.readUInt16BE(at + 60);
+    copy.writeUInt16BE(flags & ~ASSUME_VALID, at + 60);
+    if (flags & EXTENDED) copy.writeUInt16BE(copy.readUInt16BE(at + 62) & ~SKIP_WORKTREE, at + 62);
+    if (forget) copy.fill(0, at, at + 24);
+  }
+  const body = copy.subarray(0, -OID_LENGTH);
+  createHash('sha1').update(body).digest().copy(copy, body.length);
+  return copy;
+}
+
+function parse(file: Buffer): IndexEntry[] | undefined {
+  const version = file.readUInt32BE(4);
+  if (file.toString('latin1', 0, 4) !== 'DIRC' || version < 2 || version > 4) return undefined;
+  const entries: IndexEntry[] = [];
+  let at = HEADER;
+  let previous = '';
+  for (let left = file.readUInt32BE(8); left > 0; left -= 1) {
+    let nameAt = at + (file.readUInt16BE(at + 60) & EXTENDED ? 64 : 62);
+    let kept = '';
+    if (version === 4) {
+      const [dropped, next] = readOffset(file, nameAt);
+      kept = previous.slice(0, previous.length - dropped);
+      nameAt = next;
+    }
+    const end = file.indexOf(0, nameAt);
+    if (end < 0) return undefined;
+    previous = kept + file.toString('latin1', nameAt, end);
+    const oid = file.toString('hex', at + 40, at + 60);
+    entries.push({ at, mode: file.readUInt32BE(at + 24), oid, path: previous });
+    at = version === 4 ? end + 1 : at + ((end - at + 8) & ~7);
+  }
+  return hasRequiredExtension(file, at) ? undefined : entries;
+}
+
+// A lower-case name means "not understandable without": a split index or a sparse one.
+function hasRequiredExtension(file: Buffer, start: number): boolean {
+  for (let at = start; at < file.length - OID_LENGTH; at += 8 + file.readUInt32BE(at + 4)) {
+    if (file.readUInt8(at) >= 0x61) return true;
+  }
+  return false;
+}
+
+function readOffset(file: Buffer, start: number): [value: number, next: number] {
+  let at = start;
+  let byte = file.readUInt8(at++);
+  let value = byte & 127;
+  while (byte & 128) {
+    byte = file.readUInt8(at++);
+    value = ((value + 1) << 7) + (byte & 127);
+  }
+  return [value, at];
+}

@@ -1,0 +1,38 @@
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { errorCode } from './paths.ts';
+
+/** Opens a file for reading without ever blocking on a fifo; `regular` is false for anything but a file. */
+export async function openForReading(
+  path: string,
+  flags = 0,
+): Promise<{ handle: FileHandle; stats: Stats; regular: boolean }> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
+  try {
+    const stats = await handle.stat();
+    return { handle, stats, regular: stats.isFile() };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** The bytes and times of a regular file of at most `maxBytes`; undefined if it is missing or anything else. */
+export async function readIfRegular(
+  path: string,
+  maxBytes: number,
+): Promise<{ content: Buffer; stats: Stats } | undefined> {
+  let opened: Awaited<ReturnType<typeof openForReading>>;
+  try {
+    opened = await openForReading(path);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return undefined;
+  }
+  try {
+    if (!opened.regular || opened.stats.size > maxBytes) return undefined;
+    return { content: await opened.handle.readFile(), stats: opened.stats };
+  } finally {
+    await opened.handle.close();
+  }
+}

@@ -1,0 +1,344 @@
+import { BridgeError, messageOf, quote } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { EventLog } from '../tasks/event-log.ts';
+import type { TaskEvent } from '../tasks/events.ts';
+import { newTaskId } from '../tasks/ids.ts';
+import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
+import { type ExecutionLimits, fingerprint, type TaskOrder, validate } from './order.ts';
+import { FairQueue } from './queue.ts';
+import { type Answer, alreadyAnswered, type RequestRules } from './requests.ts';
+import type { DependencyHealth, Runner } from './runner.ts';
+import type { TaskFiles } from './task-files.ts';
+import { type Delivery, TaskRun } from './task-run.ts';
+
+const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000;
+const QUEUE_RETRY_SECONDS = 30;
+
+export interface ExecutionManagerOptions {
+  runner: Runner;
+  log: EventLog;
+  files: TaskFiles;
+  limits: ExecutionLimits;
+  requests: RequestRules;
+  logger: Logger;
+  now?: () => number;
+}
+
+export interface Accepted {
+  task: Task;
+  /** Counted from 1; absent for a task that does not wait. */
+  queuePosition?: number | undefined;
+  /** Whether an earlier task with the same idempotency key is answered. */
+  repeated: boolean;
+}
+
+/** Accepts tasks, runs them in fair order within the limits, and is the way to every task there is. */
+export class ExecutionManager {
+  readonly #options: Required<ExecutionManagerOptions>;
+  readonly #queue = new FairQueue();
+  readonly #runs = new Map<string, TaskRun>();
+  #closing = false;
+
+  constructor(options: ExecutionManagerOptions) {
+    this.#options = { now: Date.now, ...options };
+  }
+
+  /** Takes up what an earlier process left: what waited waits on, what ran is stopped and said to have failed. */
+  recover(): void {
+    for (const task of this.#options.log.store.unfinished()) {
+      if (task.status === 'queued') this.#queue.add(task.agentId, task.id);
+      else this.#endStranded(task);
+    }
+    this.#schedule();
+  }
+
+  /** Stores the order as a task, and starts it if there is room. Refuses without a trace. */
+  async execute(agentId: string, order: TaskOrder): Promise<Accepted> {
+    this.#requireOpen();
+    validate(order, this.#options.limits);
+    const print = fingerprint(order);
+    const repeated = this.#repeated(agentId, order, print);
+    if (repeated) return repeated;
+    const before = order.continueTaskId === undefined ? undefined : this.#continuable(agentId, order);
+    const id = newTaskId(this.#options.now());
+    const directory = before
+      ? { path: before.directory, ours: before.ownsDirectory }
+      : await this.#options.files.resolve(id, order.directory);
+    return (
+      this.#repeated(agentId, order, print) ?? this.#accept({ id, agentId, order, print, directory, before })
+    );
+  }
+
+  /** The caller's task; somebody else's does not exist for them. */
+  find(agentId: string, taskId: string): Task {
+    const task = this.#options.log.get(taskId);
+    if (task && task.agentId === agentId) return task;
+    throw new BridgeError('TASK_NOT_FOUND', `Agent ${quote(agentId)} has no task ${quote(taskId)}.`, {
+      next: 'list_tasks shows your tasks; a task belongs to the agent that started it.',
+    });
+  }
+
+  list(agentId: string, status: TaskStatus | undefined, limit: number, before: string | undefined): Task[] {
+    return this.#options.log.store.list({ agentId, status, limit, before });
+  }
+
+  queuePosition(taskId: string): number | undefined {
+    return this.#queue.position(taskId);
+  }
+
+  /** A page of a task's events behind `afterSeq`. */
+  events(task: Task, afterSeq: number, limit: number): TaskEvent[] {
+    return this.#options.log.store.events(task.id, afterSeq, limit);
+  }
+
+  follow(task: Task, afterSeq: number, signal: AbortSignal): AsyncGenerator<TaskEvent, void, void> {
+    return this.#options.log.follow(task.id, afterSeq, signal);
+  }
+
+  get files(): TaskFiles {
+    return this.#options.files;
+  }
+
+  /** Ends a task; one that has ended as cancelled stays so, any other end is told as an error. */
+  async cancel(task: Task, by: string, reason: string | undefined): Promise<Task> {
+    const run = this.#runs.get(task.id);
+    if (run) await run.cancel(by, reason);
+    else if (this.#queue.remove(task.id)) {
+      this.#options.log.append(
+        task.id,
+        { kind: 'control', control: 'cancel', by, reason },
+        { kind: 'cancelled', by, reason },
+      );
+    }
+    const after = this.#current(task);
+    if (after.status !== 'cancelled') throw ended(after, 'cancel');
+    return after;
+  }
+
+  async pause(task: Task, by: string, reason: string | undefined): Promise<Task> {
+    await this.#runOf(task, 'pause').pause(by, reason);
+    this.#schedule();
+    return this.#current(task);
+  }
+
+  /** Goes on at once, even where that is one task more than run otherwise. */
+  async resume(task: Task, by: string, reason: string | undefined): Promise<Task> {
+    await this.#runOf(task, 'resume').resume(by, reason);
+    return this.#current(task);
+  }
+
+  async message(
+    task: Task,
+    from: 'agent' | 'human',
+    text: string,
+    delivery: Delivery,
+    type?: string,
+  ): Promise<Task> {
+    if (text.trim() === '')
+      throw new BridgeError('INVALID_INPUT', '`message` is empty; say what the agent should do.');
+    await this.#runOf(task, 'message').message(from, text, delivery, type);
+    return this.#current(task);
+  }
+
+  async answer(task: Task, requestId: string, answer: Answer, by: string): Promise<Task> {
+    const closed = this.#options.log.store
+      .events(task.id, 0, Number.MAX_SAFE_INTEGER)
+      .find((event) => event.kind === 'request_closed' && event.request_id === requestId);
+    if (closed?.kind === 'request_closed') throw alreadyAnswered(requestId, closed.by, closed.reply);
+    await this.#runOf(task, 'answer').answer(requestId, answer, by);
+    return this.#current(task);
+  }
+
+  /** How many tasks run, wait, and have ended how. */
+  metrics(): { running: number; queued: number; byStatus: Partial<Record<TaskStatus, number>> } {
+    const byStatus = this.#options.log.store.countByStatus();
+    return { running: this.#runs.size, queued: this.#queue.size, byStatus };
+  }
+
+  health(): DependencyHealth[] {
+    return this.#options.runner.health();
+  }
+
+  /** Takes no more tasks, lets running ones go on for `graceMs`, then stops them and says so. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    const { promise: graceOver, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, graceMs);
+    await Promise.race([this.#allEnded(), graceOver]);
+    clearTimeout(timer);
+    await Promise.all([...this.#runs.values()].map((run) => run.stop()));
+    await this.#options.files.close();
+  }
+
+  async #allEnded(): Promise<void> {
+    await Promise.all([...this.#runs.values()].map((run) => run.ended));
+  }
+
+  #accept({ id, agentId, order, print, directory, before }: Acceptance): Accepted {
+    this.#requireOpen();
+    this.#requireRoom();
+    const { limits, runner, log } = this.#options;
+    log.create(
+      id,
+      {
+        kind: 'created',
+        agent_id: agentId,
+        description: order.description,
+        runner: runner.name,
+        directory: directory.path,
+        owns_directory: directory.ours,
+        observers: [...(order.observers ?? [])],
+        timeout_ms: order.timeoutMs ?? limits.defaultTimeoutMs,
+        model: order.model ?? before?.model,
+        agent: order.agent ?? before?.agent,
+        idempotency_key: order.idempotencyKey,
+        continues: before?.id,
+        session_id: before?.sessionId,
+      },
+      print,
+    );
+    this.#queue.add(agentId, id);
+    this.#schedule();
+    return { task: this.#task(id), queuePosition: this.#queue.position(id), repeated: false };
+  }
+
+  #schedule(): void {
+    while (!this.#closing && this.#busy() < this.#options.limits.maxConcurrent) {
+      const taskId = this.#queue.next();
+      if (taskId === undefined) return;
+      const run = new TaskRun(taskId, this.#options);
+      this.#runs.set(taskId, run);
+      run.ended.catch((thrown) => this.#onLost(taskId, thrown)).finally(() => this.#onEnd(taskId));
+    }
+  }
+
+  /** A paused task leaves its place to another. */
+  #busy(): number {
+    return [...this.#runs.values()].filter((run) => !run.paused).length;
+  }
+
+  #onEnd(taskId: string): void {
+    this.#runs.delete(taskId);
+    this.#schedule();
+  }
+
+  #onLost(taskId: string, thrown: unknown): void {
+    this.#options.logger.error({ taskId, err: messageOf(thrown) }, 'the end of a task could not be stored');
+  }
+
+  #endStranded(task: Task): void {
+    const { runner, log, logger } = this.#options;
+    log.append(task.id, {
+      kind: 'failed',
+      error: {
+        code: 'BRIDGE_RESTARTED',
+        message: 'The bridge was restarted while the task ran.',
+        next: 'Continue with continue_task_id: the session and its files are kept.',
+      },
+    });
+    if (task.sessionId === undefined) return;
+    const context = { emit: () => undefined, signal: new AbortController().signal };
+    runner
+      .open(task, context)
+      .then((run) => run.stop().finally(() => run.close()))
+      .catch((thrown) =>
+        logger.warn({ taskId: task.id, err: messageOf(thrown) }, 'a stranded session was not stopped'),
+      );
+  }
+
+  #repeated(agentId: string, { idempotencyKey: key }: TaskOrder, print: string): Accepted | undefined {
+    if (key === undefined) return undefined;
+    const found = this.#options.log.store.findByKey(agentId, key, this.#options.now() - KEY_LIFETIME_MS);
+    if (!found) return undefined;
+    const { task } = found;
+    if (found.fingerprint === print)
+      return { task, queuePosition: this.#queue.position(task.id), repeated: true };
+    throw new BridgeError(
+      'IDEMPOTENCY_CONFLICT',
+      `\`idempotency_key\` ${quote(key)} was used for another request (task ${task.id}) less than 24 h ago.`,
+      { next: 'Use a new key for new work, or repeat the first request unchanged to get its task.' },
+    );
+  }
+
+  #continuable(agentId: string, { continueTaskId = '', directory }: TaskOrder): Task {
+    const task = this.find(agentId, continueTaskId);
+    if (directory !== undefined && directory !== task.directory) {
+      throw new BridgeError('INVALID_INPUT', `\`directory\` ${quote(directory)} is not that of ${task.id}.`, {
+        next: 'Leave `directory` out: a continued task works where the first one did.',
+      });
+    }
+    if (task.sessionId === undefined) {
+      throw new BridgeError(
+        'INVALID_STATE',
+        `Task ${task.id} never reached OpenCode, so nothing can be continued.`,
+        {
+          next: 'Start a new task without continue_task_id.',
+        },
+      );
+    }
+    const open = this.#options.log.store.unfinished().find(({ sessionId }) => sessionId === task.sessionId);
+    if (!open) return task;
+    throw new BridgeError('INVALID_STATE', `Task ${open.id} still works in the session of ${task.id}.`, {
+      next: `Use send_task_message on ${open.id}, or wait for its end.`,
+    });
+  }
+
+  #requireOpen(): void {
+    if (!this.#closing) return;
+    const next = 'Try again in a minute, with the same idempotency_key.';
+    throw new BridgeError('SHUTTING_DOWN', 'The bridge is shutting down and takes no new tasks.', { next });
+  }
+
+  #requireRoom(): void {
+    const { maxConcurrent, maxQueued } = this.#options.limits;
+    if (this.#busy() < maxConcurrent || this.#queue.size < maxQueued) return;
+    throw new BridgeError(
+      'QUEUE_FULL',
+      `${maxConcurrent} tasks run and ${maxQueued} wait (MAX_CONCURRENT_TASKS, MAX_QUEUED_TASKS); nothing was stored.`,
+      { next: `Try again in ${QUEUE_RETRY_SECONDS} s.`, retryAfterSeconds: QUEUE_RETRY_SECONDS },
+    );
+  }
+
+  #runOf(task: Task, what: string): TaskRun {
+    const run = this.#runs.get(task.id);
+    if (run) return run;
+    const now = this.#current(task);
+    if (isEnd(now.status)) throw ended(now, what);
+    throw new BridgeError(
+      'INVALID_STATE',
+      `Task ${task.id} waits in the queue and cannot take "${what}" yet.`,
+      {
+        next: 'Wait until it runs (get_task_status with wait_ms), or cancel it.',
+      },
+    );
+  }
+
+  #current(task: Task): Task {
+    return this.#task(task.id);
+  }
+
+  #task(taskId: string): Task {
+    const task = this.#options.log.get(taskId);
+    if (!task) throw new BridgeError('TASK_NOT_FOUND', `There is no task ${quote(taskId)}.`);
+    return task;
+  }
+}
+
+interface Acceptance {
+  id: string;
+  agentId: string;
+  order: TaskOrder;
+  print: string;
+  directory: { path: string; ours: boolean };
+  before: Task | undefined;
+}
+
+function ended(task: Task, what: string): BridgeError {
+  return new BridgeError(
+    'INVALID_STATE',
+    `Task ${task.id} has ended as ${task.status} and cannot take "${what}".`,
+    {
+      next: `To go on in the same session and directory: opencode_execute_task with continue_task_id "${task.id}".`,
+    },
+  );
+}

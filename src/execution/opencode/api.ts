@@ -1,0 +1,212 @@
+import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/client';
+import { z } from 'zod';
+import { BridgeError, messageOf } from '../../errors.ts';
+import { authorization, type Endpoint } from './endpoint.ts';
+import {
+  type MessageWithParts,
+  messageSchema,
+  type PermissionAsked,
+  partSchema,
+  permissionSchema,
+  type QuestionAsked,
+  questionSchema,
+  type Session,
+  type SessionStatus,
+  sessionSchema,
+  statusSchema,
+} from './wire.ts';
+
+/** A cold instance under load needs seconds; a request that takes longer than this has gone wrong. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const PAGE = 50;
+
+const messagesSchema = z.array(z.object({ info: messageSchema, parts: z.array(partSchema) }));
+const configSchema = z.object({ model: z.string().optional(), default_agent: z.string().optional() });
+
+export interface PromptRequest {
+  sessionId: string;
+  messageId: string;
+  text: string;
+  model?: string | undefined;
+  agent: string;
+}
+
+/** The answers of one OpenCode server, parsed; every failure is a BridgeError. */
+export class OpenCodeApi {
+  readonly #endpoint: Endpoint;
+  readonly #client: OpencodeClient;
+
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint;
+    this.#client = createOpencodeClient({ baseUrl: endpoint.url, headers: authorization(endpoint) });
+  }
+
+  async health(timeoutMs: number): Promise<{ version: string }> {
+    const data = await this.#call('health', this.#client.global.health(within(timeoutMs)));
+    const health = z.object({ healthy: z.literal(true), version: z.string() }).safeParse(data);
+    if (health.success) return health.data;
+    throw new BridgeError('ENGINE_UNAVAILABLE', `${this.#endpoint.url} answers, but not as OpenCode does.`);
+  }
+
+  async createSession(directory: string, title: string, metadata: Record<string, string>): Promise<Session> {
+    const created = this.#client.session.create({ directory, title, metadata }, within(REQUEST_TIMEOUT_MS));
+    return sessionSchema.parse(await this.#call('create session', created));
+  }
+
+  async session(sessionID: string): Promise<Session> {
+    const session = this.#client.session.get({ sessionID }, within(REQUEST_TIMEOUT_MS));
+    return sessionSchema.parse(await this.#call('get session', session));
+  }
+
+  async prompt({ sessionId, messageId, text, model, agent }: PromptRequest): Promise<void> {
+    const [providerID = '', ...rest] = (model ?? '').split('/');
+    const sent = this.#client.session.promptAsync(
+      {
+        sessionID: sessionId,
+        messageID: messageId,
+        agent,
+        ...(model !== undefined && { model: { providerID, modelID: rest.join('/') } }),
+        parts: [{ type: 'text', text }],
+      },
+      within(REQUEST_TIMEOUT_MS),
+    );
+    await this.#call('prompt', sent);
+  }
+
+  async abort(sessionID: string, directory: string): Promise<void> {
+    await this.#call(
+      'abort',
+      this.#client.session.abort({ sessionID, directory }, within(REQUEST_TIMEOUT_MS)),
+    );
+  }
+
+  /** The sessions of a directory that are at work; an idle one is absent. */
+  async statuses(directory: string): Promise<Map<string, SessionStatus>> {
+    const data = await this.#call(
+      'status',
+      this.#client.session.status({ directory }, within(REQUEST_TIMEOUT_MS)),
+    );
+    return new Map(Object.entries(z.record(z.string(), statusSchema).parse(data)));
+  }
+
+  async children(sessionID: string): Promise<Session[]> {
+    const children = this.#client.session.children({ sessionID }, within(REQUEST_TIMEOUT_MS));
+    return z.array(sessionSchema).parse(await this.#call('children', children));
+  }
+
+  /** A session's messages, oldest first: all, or from the one with this id on (none where it is not there). */
+  async messagesFrom(sessionID: string, firstId?: string): Promise<MessageWithParts[]> {
+    let messages: MessageWithParts[] = [];
+    let before: string | undefined;
+    do {
+      const result = this.#client.session.messages(
+        { sessionID, limit: PAGE, ...(before !== undefined && { before }) },
+        within(REQUEST_TIMEOUT_MS),
+      );
+      const page = messagesSchema.parse(await this.#call('messages', result));
+      messages = [...page, ...messages];
+      const first = messages.findIndex(({ info }) => info.id === firstId);
+      if (first >= 0) return messages.slice(first);
+      before = (await result).response?.headers.get('x-next-cursor') ?? undefined;
+    } while (before !== undefined);
+    return firstId === undefined ? messages : [];
+  }
+
+  async permissions(directory: string): Promise<PermissionAsked[]> {
+    const data = this.#client.permission.list({ directory }, within(REQUEST_TIMEOUT_MS));
+    return z.array(permissionSchema).parse(await this.#call('permissions', data));
+  }
+
+  async questions(directory: string): Promise<QuestionAsked[]> {
+    const data = this.#client.question.list({ directory }, within(REQUEST_TIMEOUT_MS));
+    return z.array(questionSchema).parse(await this.#call('questions', data));
+  }
+
+  async replyPermission(
+    requestID: string,
+    directory: string,
+    reply: 'once' | 'always' | 'reject',
+    message?: string,
+  ): Promise<void> {
+    const body = { requestID, directory, reply, ...(message !== undefined && { message }) };
+    await this.#call('reply', this.#client.permission.reply(body, within(REQUEST_TIMEOUT_MS)));
+  }
+
+  async replyQuestion(requestID: string, directory: string, answers: string[][]): Promise<void> {
+    const body = { requestID, directory, answers };
+    await this.#call('reply', this.#client.question.reply(body, within(REQUEST_TIMEOUT_MS)));
+  }
+
+  /** The model and agent that a prompt in this directory uses when none is named. */
+  async defaults(directory: string): Promise<{ model?: string | undefined; agent?: string | undefined }> {
+    const data = await this.#call(
+      'config',
+      this.#client.config.get({ directory }, within(REQUEST_TIMEOUT_MS)),
+    );
+    const { model, default_agent: agent } = configSchema.parse(data);
+    return { model, agent };
+  }
+
+  /** Names of the agents that can take a prompt in this directory. */
+  async agents(directory: string): Promise<string[]> {
+    const data = await this.#call(
+      'agents',
+      this.#client.app.agents({ directory }, within(REQUEST_TIMEOUT_MS)),
+    );
+    return z
+      .array(z.object({ name: z.string(), hidden: z.boolean().optional() }))
+      .parse(data)
+      .filter(({ hidden }) => !hidden)
+      .map(({ name }) => name);
+  }
+
+  /** Frees what OpenCode holds for a directory; aborts what runs there. */
+  async dispose(directory: string): Promise<void> {
+    await this.#call('dispose', this.#client.instance.dispose({ directory }, within(REQUEST_TIMEOUT_MS)));
+  }
+
+  async #call(what: string, request: Promise<Answer>): Promise<unknown> {
+    const { data, error, response } = await request;
+    if (response?.ok) return data;
+    throw failure(what, this.#endpoint.url, response?.status, error);
+  }
+}
+
+interface Answer {
+  data?: unknown;
+  error?: unknown;
+  response?: Response | undefined;
+}
+
+function within(ms: number): { signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(ms) };
+}
+
+function failure(what: string, url: string, status: number | undefined, error: unknown): BridgeError {
+  const cause = error;
+  if (status === undefined) {
+    const why = messageOf(error);
+    return new BridgeError('ENGINE_UNAVAILABLE', `OpenCode at ${url} did not answer "${what}": ${why}`, {
+      cause,
+    });
+  }
+  if (status === 401) {
+    return new BridgeError('ENGINE_UNAUTHORIZED', `OpenCode at ${url} refuses the credentials (HTTP 401).`, {
+      next: 'Set OPENCODE_SERVER_USERNAME and OPENCODE_SERVER_PASSWORD to those of the server.',
+      cause,
+    });
+  }
+  const code = status === 404 ? 'ENGINE_NOT_FOUND' : 'ENGINE_ERROR';
+  return new BridgeError(code, `OpenCode answered HTTP ${status} to "${what}": ${textOf(error)}`, { cause });
+}
+
+const errorBody = z.union([
+  z.object({ data: z.object({ message: z.string() }) }).transform(({ data }) => data.message),
+  z.object({ message: z.string() }).transform(({ message }) => message),
+  z.object({ _tag: z.string() }).transform(({ _tag }) => _tag),
+]);
+
+function textOf(error: unknown): string {
+  const parsed = errorBody.safeParse(error);
+  return parsed.success ? parsed.data : 'no details';
+}

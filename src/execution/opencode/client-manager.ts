@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BridgeError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import type { Task } from '../../tasks/task.ts';
+import type { DependencyHealth, Run, RunContext, Runner } from '../runner.ts';
+import { OpenCodeApi } from './api.ts';
+import type { Endpoint } from './endpoint.ts';
+import { EventStream, type SessionListener } from './event-stream.ts';
+import { HealthMonitor } from './health-monitor.ts';
+import { Instances } from './instances.ts';
+import { SessionRun } from './session-run.ts';
+import type { Session, SessionStatus } from './wire.ts';
+
+/** OpenCode's own default agent. */
+const DEFAULT_AGENT = 'build';
+const TITLE_LIMIT = 60;
+/** How long a task waits for its server before it fails. */
+const REACH_LIMIT_MS = 60_000;
+const REACH_POLL_MS = 1_000;
+
+export interface OpenCodeClientManagerOptions {
+  endpoint: Endpoint;
+  /** `provider/model` for tasks that name none; absent: what the server's configuration says. */
+  model?: string | undefined;
+  agent?: string | undefined;
+  healthIntervalMs: number;
+  maxRetries: number;
+  retryDelayMs: number;
+  instanceLingerMs: number;
+  logger: Logger;
+  now?: () => number;
+}
+
+/** Runs tasks as sessions of one OpenCode server, heard over its one event stream. */
+export class OpenCodeClientManager implements Runner {
+  readonly name = 'opencode-server';
+  readonly #options: OpenCodeClientManagerOptions;
+  readonly #api: OpenCodeApi;
+  readonly #stream: EventStream;
+  readonly #monitor: HealthMonitor;
+  readonly #instances: Instances;
+
+  constructor(options: OpenCodeClientManagerOptions) {
+    const { endpoint, healthIntervalMs: intervalMs, maxRetries, retryDelayMs, logger } = options;
+    this.#options = options;
+    this.#api = new OpenCodeApi(endpoint);
+    this.#stream = new EventStream(endpoint, logger);
+    this.#instances = new Instances(this.#api, options.instanceLingerMs, logger);
+    this.#monitor = new HealthMonitor({
+      check: (timeoutMs) => this.#api.health(timeoutMs),
+      listening: endpoint.listening,
+      streaming: () => this.#stream.connected,
+      intervalMs,
+      maxRetries,
+      retryDelayMs,
+      logger,
+    });
+  }
+
+  /** Opens the event stream and begins to watch the server's health; waits for neither. */
+  start(): void {
+    this.#monitor.start();
+    this.#stream.ready().catch(() => undefined);
+  }
+
+  async open(task: Task, { emit, signal }: RunContext): Promise<Run> {
+    const { logger, now = Date.now } = this.#options;
+    const { directory } = task;
+    this.#instances.acquire(directory);
+    try {
+      await abortable(this.#reachable(signal), signal);
+      const [session, defaults] = await abortable(
+        Promise.all([this.#sessionFor(task), this.#api.defaults(directory)]),
+        signal,
+      );
+      const run = new SessionRun({
+        sessionId: session.id,
+        directory,
+        model: task.model ?? this.#options.model ?? defaults.model,
+        agent: task.agent ?? this.#options.agent ?? defaults.agent ?? DEFAULT_AGENT,
+        api: this.#api,
+        stream: this.#stream,
+        emit,
+        logger: logger.child({ taskId: task.id }),
+        now,
+        onClose: () => this.#instances.release(directory, task.ownsDirectory),
+      });
+      return run;
+    } catch (thrown) {
+      this.#instances.release(directory, task.ownsDirectory);
+      throw thrown;
+    }
+  }
+
+  /** Whether the server answers, and its version. */
+  healthCheck(): Promise<{ version: string }> {
+    return this.#monitor.check();
+  }
+
+  createSession(directory: string, title: string, metadata: Record<string, string>): Promise<Session> {
+    return this.#api.createSession(directory, title, metadata);
+  }
+
+  /** Hears a session's events until the returned function is called. */
+  async subscribeToEvents(sessionId: string, listener: SessionListener): Promise<() => void> {
+    this.#stream.listen(sessionId, listener);
+    await this.#stream.ready();
+    return () => this.#stream.unlisten(sessionId);
+  }
+
+  async getSessionInfo(sessionId: string): Promise<{ session: Session; status: SessionStatus }> {
+    const session = await this.#api.session(sessionId);
+    const statuses = await this.#api.statuses(session.directory);
+    return { session, status: statuses.get(sessionId) ?? { type: 'idle' } };
+  }
+
+  async abortSession(sessionId: string): Promise<void> {
+    const { directory } = await this.#api.session(sessionId);
+    await this.#api.abort(sessionId, directory);
+  }
+
+  health(): DependencyHealth[] {
+    const { status, version, lastError } = this.#monitor;
+    const stream = this.#stream.connected
+      ? 'stream open'
+      : `stream closed (${this.#stream.lastError ?? 'opening'})`;
+    const detail = [version && `version ${version}`, stream, lastError].filter(Boolean).join('; ');
+    return [{ name: 'opencode-server', status: this.#stream.connected ? status : downgrade(status), detail }];
+  }
+
+  async close(): Promise<void> {
+    this.#monitor.close();
+    this.#instances.close();
+    this.#stream.close();
+  }
+
+  /** Waits for the server, which may be starting; refused credentials are told at once. */
+  async #reachable(signal: AbortSignal): Promise<void> {
+    const deadline = Date.now() + REACH_LIMIT_MS;
+    const opened = this.#stream.ready().then(() => true);
+    while (!signal.aborted) {
+      if (await Promise.race([opened, sleep(REACH_POLL_MS, false, { ref: false })])) return;
+      await this.#api.health(REACH_POLL_MS).catch((thrown) => {
+        const passing = thrown instanceof BridgeError && thrown.code === 'ENGINE_UNAVAILABLE';
+        if (!passing || Date.now() > deadline) throw thrown;
+      });
+    }
+  }
+
+  #sessionFor(task: Task): Promise<Pick<Session, 'id'>> {
+    if (task.sessionId !== undefined) return this.#api.session(task.sessionId);
+    const title = task.description.replace(/\s+/g, ' ').trim().slice(0, TITLE_LIMIT);
+    return this.#api.createSession(task.directory, title, { taskId: task.id, agentId: task.agentId });
+  }
+}
+
+function downgrade(status: DependencyHealth['status']): DependencyHealth['status'] {
+  return status === 'ok' ? 'degraded' : status;
+}
+
+/** The promise, or the rejection ABORTED as soon as the signal aborts. */
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void =>
+    aborted.reject(new BridgeError('INVALID_STATE', 'The run was stopped before it began.'));
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

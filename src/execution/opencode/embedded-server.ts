@@ -1,0 +1,197 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BridgeError, messageOf } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import type { Endpoint } from './endpoint.ts';
+
+const START_LIMIT_MS = 60_000;
+/** SIGTERM can be swallowed while OpenCode installs a plugin, so SIGKILL follows. */
+const TERM_LIMIT_MS = 3_000;
+const FIRST_BACKOFF_MS = 250;
+const LAST_BACKOFF_MS = 30_000;
+const STEADY_MS = 60_000;
+
+/** Kills the server when the bridge is gone, however it went: its stdin closes with the bridge. */
+const WATCHER = 'read done && exit 0; kill -TERM "$1"; sleep 2; kill -KILL "$1"';
+
+export interface EmbeddedServerOptions {
+  binary: string;
+  /** The whole environment of the server but for what is set here. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Where the server runs; no task works there. */
+  cwd: string;
+  /** `snapshot` of OpenCode's configuration: its own copies of every step, which cost most of its speed. */
+  snapshot: boolean;
+  logger: Logger;
+}
+
+/** An `opencode serve` of our own on a loopback port, started again whenever it dies. */
+export class EmbeddedServer {
+  readonly endpoint: Endpoint;
+  readonly #options: EmbeddedServerOptions;
+  readonly #stop = new AbortController();
+  readonly #supervision: Promise<void>;
+  #listening = Promise.withResolvers<void>();
+  #child: ChildProcess | undefined;
+  #lastError: string | undefined;
+
+  private constructor(options: EmbeddedServerOptions, endpoint: Endpoint) {
+    this.#options = options;
+    this.endpoint = { ...endpoint, listening: () => this.listening() };
+    this.#supervision = this.#supervise();
+  }
+
+  /** Starts the server and returns before it listens. */
+  static async start(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const password = randomBytes(24).toString('base64url');
+    return new EmbeddedServer(options, { url, username: 'opencode', password });
+  }
+
+  /** Resolves once the server listens, be it for the first time or again. */
+  listening(): Promise<void> {
+    return this.#listening.promise;
+  }
+
+  /** The server's process id, while it runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  get lastError(): string | undefined {
+    return this.#lastError;
+  }
+
+  /** Ends the server: SIGTERM, then SIGKILL. Resolves when the process is gone. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#supervision;
+  }
+
+  async #supervise(): Promise<void> {
+    const { signal } = this.#stop;
+    const { logger } = this.#options;
+    let backoff = FIRST_BACKOFF_MS;
+    while (!signal.aborted) {
+      const began = Date.now();
+      const why = await this.#runOnce().catch(messageOf);
+      if (signal.aborted) return;
+      this.#lastError = why;
+      if (Date.now() - began > STEADY_MS) backoff = FIRST_BACKOFF_MS;
+      logger.error({ why, backoff }, 'the embedded OpenCode server ended; it is started again');
+      await sleep(backoff, undefined, { signal }).catch(() => undefined);
+      backoff = Math.min(backoff * 2, LAST_BACKOFF_MS);
+    }
+  }
+
+  /** One life of the server; resolves with how it ended. */
+  async #runOnce(): Promise<string> {
+    const { binary, cwd, logger } = this.#options;
+    const { port } = new URL(this.endpoint.url);
+    const args = ['serve', '--hostname', '127.0.0.1', '--port', port];
+    const child = spawn(binary, args, { cwd, env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    const exit = exitOf(child);
+    const dismissWatcher = watch(child);
+    const onStop = (): void => terminate(child);
+    this.#stop.signal.addEventListener('abort', onStop);
+    try {
+      const tail = lastLines(child);
+      const started = await Promise.race([listening(child), exit]);
+      if (started === 'listening') {
+        this.#lastError = undefined;
+        this.#listening.resolve();
+        logger.info({ pid: child.pid, url: this.endpoint.url }, 'the embedded OpenCode server listens');
+      } else if (started === 'late') terminate(child);
+      const ended = await exit;
+      return `${started === 'late' ? `not listening after ${START_LIMIT_MS} ms, ` : ''}${ended} ${tail()}`.trim();
+    } finally {
+      this.#stop.signal.removeEventListener('abort', onStop);
+      this.#child = undefined;
+      this.#listening = Promise.withResolvers();
+      dismissWatcher();
+    }
+  }
+
+  #env(): Record<string, string | undefined> {
+    const { env, snapshot } = this.#options;
+    const { username, password } = this.endpoint;
+    return {
+      ...env,
+      OPENCODE_SERVER_USERNAME: username,
+      OPENCODE_SERVER_PASSWORD: password,
+      OPENCODE_DISABLE_AUTOUPDATE: '1',
+      OPENCODE_CONFIG_CONTENT: withDefaults(env.OPENCODE_CONFIG_CONTENT, { snapshot, autoupdate: false }),
+    };
+  }
+}
+
+/** The user's inline configuration with ours below it. */
+function withDefaults(content: string | undefined, defaults: object): string {
+  if (content === undefined || content.trim() === '') return JSON.stringify(defaults);
+  try {
+    return JSON.stringify({ ...defaults, ...JSON.parse(content) });
+  } catch (cause) {
+    throw new BridgeError('INVALID_INPUT', 'OPENCODE_CONFIG_CONTENT is not JSON.', { cause });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has an address object');
+  return address.port;
+}
+
+function exitOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`));
+  });
+}
+
+/** The line on stdout is the only safe sign: a request sent before it is never answered. */
+function listening(child: ChildProcess): Promise<'listening' | 'late'> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve('late'), START_LIMIT_MS);
+    child.once('close', () => clearTimeout(timer));
+    if (!child.stdout) return;
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      if (!line.includes('server listening on')) return;
+      clearTimeout(timer);
+      resolve('listening');
+    });
+  });
+}
+
+function lastLines(child: ChildProcess): () => string {
+  let tail = '';
+  child.stderr?.on('data', (chunk) => {
+    tail = `${tail}${chunk}`.slice(-500);
+  });
+  return () => tail.trim();
+}
+
+function terminate(child: ChildProcess): void {
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), TERM_LIMIT_MS);
+  child.once('close', () => clearTimeout(timer));
+}
+
+function watch(child: ChildProcess): () => void {
+  if (child.pid === undefined || process.platform === 'win32') return () => undefined;
+  const watcher = spawn('/bin/sh', ['-c', WATCHER, 'watcher', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  watcher.on('error', () => undefined);
+  watcher.stdin.on('error', () => undefined);
+  watcher.unref();
+  return () => watcher.stdin.end('done\n');
+}

@@ -1,0 +1,136 @@
+import { EventSource } from 'eventsource';
+import type { Logger } from '../../logger.ts';
+import { authorization, type Endpoint } from './endpoint.ts';
+import { type OpenCodeEvent, readFrame, sessionOf } from './wire.ts';
+
+/** OpenCode sends a heartbeat every 10 s; three missed ones mean that the stream is dead. */
+const SILENCE_LIMIT_MS = 30_000;
+/** A new stream is greeted at once, unless the server is overloaded or never answers at all. */
+const GREETING_LIMIT_MS = 10_000;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 5_000;
+
+/** Hears the events of some sessions. `onGap`: events may have been missed, read the records. */
+export interface SessionListener {
+  onEvent(event: OpenCodeEvent): void;
+  onGap(): void;
+}
+
+/**
+ * The one event stream of a server (`GET /global/event`), told apart by session.
+ * It is opened again for ever after a cut, an end, an error or a silence; OpenCode replays nothing.
+ */
+export class EventStream {
+  readonly #endpoint: Endpoint;
+  readonly #logger: Logger;
+  readonly #listeners = new Map<string, SessionListener>();
+  #source: EventSource | undefined;
+  #silence: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #connecting: Promise<void> | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  #connected = Promise.withResolvers<void>();
+  #open = false;
+  #greeted = false;
+  #closed = false;
+  #lastError: string | undefined;
+
+  constructor(endpoint: Endpoint, logger: Logger) {
+    this.#endpoint = endpoint;
+    this.#logger = logger;
+  }
+
+  get connected(): boolean {
+    return this.#open;
+  }
+
+  get lastError(): string | undefined {
+    return this.#lastError;
+  }
+
+  /** Resolves once the stream is open; opens it if nobody has yet. */
+  ready(): Promise<void> {
+    this.#connecting ??= this.#connect();
+    return this.#connected.promise;
+  }
+
+  /** Sends a session's events to a listener, also those of children it names later. */
+  listen(sessionId: string, listener: SessionListener): void {
+    this.#listeners.set(sessionId, listener);
+  }
+
+  unlisten(sessionId: string): void {
+    this.#listeners.delete(sessionId);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#drop();
+  }
+
+  async #connect(): Promise<void> {
+    await this.#endpoint.listening?.();
+    if (this.#closed) return;
+    const headers = authorization(this.#endpoint);
+    const source = new EventSource(new URL('/global/event', this.#endpoint.url), {
+      fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, ...headers } }),
+    });
+    this.#source = source;
+    this.#heard(GREETING_LIMIT_MS);
+    source.addEventListener('message', ({ data }) => this.#onData(String(data)));
+    source.addEventListener('error', ({ code, message }) => {
+      this.#fail(code ? `HTTP ${code}` : (message ?? 'the connection ended'));
+    });
+  }
+
+  #onData(data: string): void {
+    this.#heard();
+    const frame = readFrame(data);
+    if (frame.kind === 'event') this.#dispatch(frame.event);
+    else if (frame.kind === 'connected') this.#onConnected();
+    else if (frame.kind === 'misfit') {
+      this.#logger.warn({ type: frame.type }, 'an OpenCode event does not have the expected shape');
+    }
+  }
+
+  #dispatch(event: OpenCodeEvent): void {
+    const session = sessionOf(event);
+    if (session === undefined) return;
+    const parent = event.type === 'session.created' ? event.properties.info.parentID : undefined;
+    this.#listeners.get(parent ?? session)?.onEvent(event);
+  }
+
+  #onConnected(): void {
+    this.#open = true;
+    this.#retryMs = FIRST_RETRY_MS;
+    this.#lastError = undefined;
+    this.#connected.resolve();
+    if (this.#greeted) for (const listener of new Set(this.#listeners.values())) listener.onGap();
+    this.#greeted = true;
+  }
+
+  #heard(limitMs = SILENCE_LIMIT_MS): void {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#fail(`silent for ${limitMs} ms`), limitMs);
+  }
+
+  #fail(why: string): void {
+    if (this.#closed) return;
+    if (this.#open) this.#logger.warn({ why }, 'the OpenCode event stream ended; it is opened again');
+    this.#lastError = why;
+    this.#drop();
+    this.#retry = setTimeout(() => {
+      this.#connecting = this.#connect();
+    }, this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
+  }
+
+  #drop(): void {
+    clearTimeout(this.#silence);
+    this.#source?.close();
+    this.#source = undefined;
+    if (this.#open) this.#connected = Promise.withResolvers<void>();
+    this.#open = false;
+  }
+}

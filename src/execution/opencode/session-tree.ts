@@ -1,0 +1,185 @@
+import type { TaskEventBody } from '../../tasks/events.ts';
+import type { OpenCodeApi } from './api.ts';
+import type { EventStream, SessionListener } from './event-stream.ts';
+import { permissionRequest, questionRequest, sumUsage, toolEvents } from './translate.ts';
+import type { Snapshot } from './turn.ts';
+import type { AssistantMessage, Message, OpenCodeEvent, Part, SessionStatus, ToolPart } from './wire.ts';
+
+const IDLE: SessionStatus = { type: 'idle' };
+
+export interface SessionTreeOptions {
+  sessionId: string;
+  directory: string;
+  api: OpenCodeApi;
+  stream: EventStream;
+}
+
+/**
+ * A session and the sessions below it (subagents): hears them all and turns what they do into task events,
+ * each finished part once, however often OpenCode tells of it.
+ */
+export class SessionTree {
+  readonly #options: SessionTreeOptions;
+  readonly #listener: SessionListener;
+  readonly #sessions = new Set<string>();
+  readonly #roles = new Map<string, Message['role']>();
+  readonly #spent = new Map<string, AssistantMessage>();
+  readonly #told = new Set<string>();
+
+  constructor(options: SessionTreeOptions, listener: SessionListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#adopt(options.sessionId);
+  }
+
+  /** What an event means for the task. */
+  read(event: OpenCodeEvent): TaskEventBody[] {
+    switch (event.type) {
+      case 'session.created':
+        this.#adopt(event.properties.info.id);
+        return [];
+      case 'message.updated':
+        return this.#onMessage(event.properties.info);
+      case 'message.part.updated':
+        return this.#onPart(event.properties.part);
+      case 'todo.updated':
+        if (event.properties.sessionID !== this.#options.sessionId) return [];
+        return [{ kind: 'todo', items: event.properties.todos }];
+      case 'session.status':
+        return retrying(event.properties.status);
+      case 'session.error':
+        return warning(event.properties.error);
+      case 'permission.asked':
+        return this.#once(event.properties.id, {
+          kind: 'request_opened',
+          request: permissionRequest(event.properties),
+        });
+      case 'question.asked':
+        return this.#once(event.properties.id, {
+          kind: 'request_opened',
+          request: questionRequest(event.properties),
+        });
+      case 'permission.replied':
+        return [closed(event.properties.requestID, event.properties.reply)];
+      case 'question.replied':
+        return [
+          closed(event.properties.requestID, event.properties.answers.map((a) => a.join(', ')).join('; ')),
+        ];
+      case 'question.rejected':
+        return [closed(event.properties.requestID, 'reject')];
+    }
+  }
+
+  /** Reads everything that OpenCode has on record since the prompt. */
+  async snapshot(promptId: string): Promise<{ events: TaskEventBody[]; snapshot: Snapshot }> {
+    const { api, sessionId, directory } = this.#options;
+    await this.#discover(sessionId);
+    const [statuses, messages, permissions, questions, ...below] = await Promise.all([
+      api.statuses(directory),
+      api.messagesFrom(sessionId, promptId),
+      api.permissions(directory),
+      api.questions(directory),
+      ...this.#below().map((child) => api.messagesFrom(child)),
+    ]);
+    const events: TaskEventBody[] = [];
+    for (const { info, parts } of [...messages, ...below.flat()]) {
+      events.push(...this.#onMessage(info), ...parts.flatMap((part) => this.#onPart(part)));
+    }
+    const waiting = statuses.size > 0;
+    for (const asked of waiting ? permissions : []) {
+      if (!this.#sessions.has(asked.sessionID)) continue;
+      events.push(...this.#once(asked.id, { kind: 'request_opened', request: permissionRequest(asked) }));
+    }
+    for (const asked of waiting ? questions : []) {
+      if (!this.#sessions.has(asked.sessionID)) continue;
+      events.push(...this.#once(asked.id, { kind: 'request_opened', request: questionRequest(asked) }));
+    }
+    return { events, snapshot: { messages, status: statuses.get(sessionId) ?? IDLE } };
+  }
+
+  /** Aborts every session of the tree; aborting an idle one does nothing. */
+  async abort(): Promise<void> {
+    const { api, directory, sessionId } = this.#options;
+    await api.abort(sessionId, directory);
+    await Promise.all(this.#below().map((child) => api.abort(child, directory)));
+  }
+
+  /** The sessions of the tree that OpenCode says are at work. */
+  async busy(): Promise<string[]> {
+    const { api, sessionId, directory } = this.#options;
+    const [statuses] = await Promise.all([api.statuses(directory), this.#discover(sessionId)]);
+    return [...this.#sessions].filter((id) => (statuses.get(id) ?? IDLE).type !== 'idle');
+  }
+
+  close(): void {
+    for (const id of this.#sessions) this.#options.stream.unlisten(id);
+  }
+
+  #below(): string[] {
+    return [...this.#sessions].filter((id) => id !== this.#options.sessionId);
+  }
+
+  #adopt(id: string): void {
+    this.#sessions.add(id);
+    this.#options.stream.listen(id, this.#listener);
+  }
+
+  async #discover(id: string): Promise<void> {
+    for (const child of await this.#options.api.children(id)) {
+      this.#adopt(child.id);
+      await this.#discover(child.id);
+    }
+  }
+
+  #onMessage(message: Message): TaskEventBody[] {
+    this.#roles.set(message.id, message.role);
+    if (message.role !== 'assistant' || message.time.completed === undefined) return [];
+    const known = this.#spent.get(message.id);
+    if (known && known.cost === message.cost && known.tokens.output === message.tokens.output) return [];
+    this.#spent.set(message.id, message);
+    return [{ kind: 'usage', usage: sumUsage(this.#spent.values()) }];
+  }
+
+  #onPart(part: Part): TaskEventBody[] {
+    if (part.type === 'tool') return this.#onTool(part);
+    if (part.type !== 'text' || part.sessionID !== this.#options.sessionId) return [];
+    if (this.#roles.get(part.messageID) !== 'assistant' || part.time?.end === undefined || part.text === '')
+      return [];
+    const { id: part_id, messageID: message_id, text } = part;
+    return this.#once(part_id, { kind: 'output', text, message_id, part_id });
+  }
+
+  /** A call that is heard of only when it is over still has its start told first. */
+  #onTool(part: ToolPart): TaskEventBody[] {
+    const { state, callID } = part;
+    const tell = (seen: ToolPart): TaskEventBody[] =>
+      this.#once(`${callID} ${seen.state.status}`, ...toolEvents(seen, this.#options.directory));
+    if (state.status === 'pending' || state.status === 'running') return tell(part);
+    return [...tell({ ...part, state: { status: 'running', input: state.input } }), ...tell(part)];
+  }
+
+  #once(key: string, ...events: TaskEventBody[]): TaskEventBody[] {
+    if (this.#told.has(key)) return [];
+    this.#told.add(key);
+    return events;
+  }
+}
+
+function closed(request_id: string, reply: string): TaskEventBody {
+  return { kind: 'request_closed', request_id, by: 'opencode', reply };
+}
+
+function retrying(status: SessionStatus): TaskEventBody[] {
+  if (status.type !== 'retry') return [];
+  const { attempt, message, next } = status;
+  return [{ kind: 'retrying', attempt, message, next_at: next }];
+}
+
+function warning(
+  error: { name: string; data?: { message?: string | undefined } | undefined } | undefined,
+): TaskEventBody[] {
+  if (!error || error.name === 'MessageAbortedError') return [];
+  return [
+    { kind: 'warning', code: error.name, message: (error.data?.message ?? error.name).slice(0, 1_000) },
+  ];
+}

@@ -1,0 +1,158 @@
+import { relative, sep } from 'node:path';
+import { quote } from '../../errors.ts';
+import type { TaskError, TaskEventBody, TaskRequest, Usage } from '../../tasks/events.ts';
+import { NO_USAGE } from '../../tasks/events.ts';
+import type { AssistantMessage, OpenCodeError, PermissionAsked, QuestionAsked, ToolPart } from './wire.ts';
+
+const TITLE_LIMIT = 200;
+const OUTPUT_TAIL = 2_000;
+/** Tools that write the file they name; what a shell changes is told by git at the end. */
+const WRITERS: ReadonlySet<string> = new Set(['write', 'edit', 'multiedit', 'patch']);
+
+/** The events of a tool call as far as it has come; a pending one is none yet. */
+export function toolEvents(part: ToolPart, directory: string): TaskEventBody[] {
+  const { state, callID: call_id, tool } = part;
+  const call = { kind: 'tool' as const, call_id, tool };
+  if (state.status === 'pending') return [];
+  if (state.status === 'running') return [{ ...call, phase: 'started', title: titleOf(part) }];
+  const duration_ms = Math.max(0, Math.round(state.time.end - state.time.start));
+  if (state.status === 'error') {
+    const output = tail(state.error);
+    return [{ ...call, phase: 'finished', title: titleOf(part), ok: false, output, duration_ms }];
+  }
+  const exit = state.metadata.exit;
+  const exit_code = typeof exit === 'number' && Number.isInteger(exit) ? exit : undefined;
+  const finished: TaskEventBody = {
+    ...call,
+    phase: 'finished',
+    title: titleOf(part),
+    ok: exit_code === undefined || exit_code === 0,
+    output: tail(state.output),
+    duration_ms,
+    exit_code,
+  };
+  const path = state.input.filePath;
+  if (!WRITERS.has(tool) || typeof path !== 'string') return [finished];
+  return [finished, { kind: 'file_changed', path: inside(directory, path), tool }];
+}
+
+function titleOf({ tool, state }: ToolPart): string {
+  const { command, filePath, pattern, description, url } = state.input;
+  const named = [command, filePath, pattern, description, url].find((value) => typeof value === 'string');
+  const title = named ?? ('title' in state && state.title) ?? tool;
+  return String(title || tool).slice(0, TITLE_LIMIT);
+}
+
+function inside(directory: string, path: string): string {
+  const name = relative(directory, path);
+  return name.startsWith('..') || name === '' ? path : name.split(sep).join('/');
+}
+
+/** The last characters of a text; says that something went before. */
+function tail(text: string): string {
+  return text.length > OUTPUT_TAIL ? `…${text.slice(-OUTPUT_TAIL)}` : text;
+}
+
+/** A permission that OpenCode asks for, as a request to the outside. */
+export function permissionRequest(asked: PermissionAsked): TaskRequest {
+  const command = asked.metadata.command;
+  const what = typeof command === 'string' ? command : asked.patterns.join(', ');
+  return {
+    id: asked.id,
+    type: 'permission',
+    title: `Allow ${asked.permission}: ${what}`.slice(0, TITLE_LIMIT),
+    permission: asked.permission,
+    patterns: asked.patterns,
+    session_id: asked.sessionID,
+  };
+}
+
+/** A question of the agent's, as a request to the outside. */
+export function questionRequest(asked: QuestionAsked): TaskRequest {
+  return {
+    id: asked.id,
+    type: 'question',
+    title: (asked.questions[0]?.question ?? 'Question').slice(0, TITLE_LIMIT),
+    questions: asked.questions,
+    session_id: asked.sessionID,
+  };
+}
+
+/** The sum of what assistant messages used. */
+export function sumUsage(messages: Iterable<AssistantMessage>): Usage {
+  let sum = NO_USAGE;
+  for (const { tokens, cost } of messages) {
+    sum = {
+      input_tokens: sum.input_tokens + tokens.input,
+      output_tokens: sum.output_tokens + tokens.output,
+      reasoning_tokens: sum.reasoning_tokens + tokens.reasoning,
+      cache_read_tokens: sum.cache_read_tokens + tokens.cache.read,
+      cache_write_tokens: sum.cache_write_tokens + tokens.cache.write,
+      cost_usd: sum.cost_usd + cost,
+    };
+  }
+  return sum;
+}
+
+/** OpenCode's error as the task's: a stable code, its own words, and what to do. */
+export function taskError(error: OpenCodeError): TaskError {
+  const status = error.data?.statusCode;
+  const [line = error.name] = (error.data?.message ?? error.name).split('\n');
+  const message = line.replace(/^\w+Error: (?=.)/, '');
+  switch (error.name) {
+    case 'ProviderAuthError':
+      return providerAuth(message);
+    case 'APIError':
+      if (status === 401 || status === 403) return providerAuth(`HTTP ${status}: ${message}`);
+      return {
+        code: 'PROVIDER_ERROR',
+        message: `The model's provider answered ${status === undefined ? '' : `HTTP ${status}: `}${message}`,
+        next: 'Check the provider and the model, then continue with continue_task_id.',
+      };
+    case 'ContextOverflowError':
+      return {
+        code: 'CONTEXT_OVERFLOW',
+        message: `The conversation outgrew the model's context: ${message}`,
+        next: 'Start a new task with a smaller scope or a model with a larger context.',
+      };
+    case 'MessageOutputLengthError':
+      return { code: 'OUTPUT_LIMIT', message: `The model's answer hit its output limit: ${message}` };
+    case 'MessageAbortedError':
+      return {
+        code: 'ABORTED_EXTERNALLY',
+        message: 'Somebody else aborted the OpenCode session.',
+        next: 'Continue with continue_task_id if the work should go on.',
+      };
+    default:
+      return classifyUnknown(message);
+  }
+}
+
+function classifyUnknown(message: string): TaskError {
+  if (/model not found/i.test(message)) {
+    return {
+      code: 'MODEL_NOT_FOUND',
+      message,
+      next: 'Name a model as provider/model that this OpenCode knows, or leave `model` out.',
+    };
+  }
+  return { code: 'ENGINE_ERROR', message: `OpenCode reported: ${message}` };
+}
+
+/** The error for an agent that OpenCode does not know. */
+export function unknownAgent(agent: string, known: readonly string[]): TaskError {
+  const message = `OpenCode knows no agent ${quote(agent)}.`;
+  return {
+    code: 'AGENT_NOT_FOUND',
+    message,
+    next: `Name one of ${known.join(', ')}, or leave \`agent\` out.`,
+  };
+}
+
+function providerAuth(message: string): TaskError {
+  return {
+    code: 'PROVIDER_AUTH',
+    message: `The model's provider refused the credentials: ${message}`,
+    next: 'Give OpenCode a valid key (opencode auth login, or the provider variable), then continue_task_id.',
+  };
+}

@@ -1,0 +1,140 @@
+import type { TaskError } from '../../tasks/events.ts';
+import type { TurnOutcome } from '../runner.ts';
+import { taskError } from './translate.ts';
+import type { AssistantMessage, Message, MessageWithParts, OpenCodeError, SessionStatus } from './wire.ts';
+
+/** Everything OpenCode's records say of a session, read at one time. */
+export interface Snapshot {
+  /** The session's messages from the prompt on, oldest first. */
+  messages: readonly MessageWithParts[];
+  status: SessionStatus;
+}
+
+/** `unsure`: the events alone do not tell, OpenCode's records have to be read. */
+export type Verdict = 'running' | 'unsure' | 'not started' | TurnOutcome;
+
+/** Finish reasons after which OpenCode goes on by itself. */
+const GOES_ON: ReadonlySet<string> = new Set(['tool-calls', 'unknown']);
+
+/**
+ * Knows when a turn is over: the session is idle AND its last assistant message is complete.
+ * One event alone never says so: an idle may belong to the turn before, come twice, or follow an error
+ * from which OpenCode recovers.
+ */
+export class Turn {
+  readonly #promptId: string;
+  readonly #users: Set<string>;
+  readonly #assistants = new Map<string, AssistantMessage>();
+  readonly #texts = new Map<string, Map<string, string>>();
+  #since = Number.POSITIVE_INFINITY;
+  #busy = false;
+  #error: OpenCodeError | undefined;
+
+  constructor(promptId: string) {
+    this.#promptId = promptId;
+    this.#users = new Set([promptId]);
+  }
+
+  /** Whether the model has been set to work. */
+  get started(): boolean {
+    return this.#busy || this.#assistants.size > 0;
+  }
+
+  /** The last words of the model, so far. */
+  get summary(): string {
+    const spoken = this.#inOrder().filter(({ id, summary }) => !summary && this.#texts.has(id));
+    const last = spoken.at(-1);
+    return [...(this.#texts.get(last?.id ?? '')?.values() ?? [])].join('\n\n').trim();
+  }
+
+  onMessage(message: Message): void {
+    if (message.role === 'user') this.#onUser(message.id, message.time.created);
+    else if (this.#users.has(message.parentID)) this.#assistants.set(message.id, message);
+  }
+
+  /** Messages that join the running turn count as its prompt too; those of turns before do not. */
+  #onUser(id: string, created: number): void {
+    if (id === this.#promptId) this.#since = created;
+    else if (created >= this.#since) this.#users.add(id);
+  }
+
+  onText(messageId: string, partId: string, text: string): void {
+    const texts = this.#texts.get(messageId) ?? new Map<string, string>();
+    this.#texts.set(messageId, texts.set(partId, text));
+  }
+
+  onError(error: OpenCodeError): Verdict {
+    this.#error = error;
+    return this.#busy ? 'running' : 'unsure';
+  }
+
+  onStatus(status: SessionStatus): Verdict {
+    if (status.type !== 'idle') {
+      this.#busy = true;
+      return 'running';
+    }
+    const last = this.#inOrder().at(-1);
+    return last?.time.completed !== undefined && !GOES_ON.has(last.finish ?? '')
+      ? this.#ended(last)
+      : 'unsure';
+  }
+
+  /** Decides from OpenCode's own records. */
+  judge({ messages, status }: Snapshot): Verdict {
+    if (status.type !== 'idle') {
+      this.#busy = true;
+      return 'running';
+    }
+    for (const { info } of messages) this.onMessage(info);
+    const last = this.#inOrder().at(-1);
+    if (last?.time.completed !== undefined) return this.#ended(last);
+    if (last) return this.#failed(ENGINE_LOST, 'interrupted');
+    if (this.#error) return this.#failed(taskError(this.#error), 'error');
+    return 'not started';
+  }
+
+  /** The outcome of a turn that its watchdog gave up on. */
+  neverStarted(limitMs: number): TurnOutcome {
+    const message = `OpenCode accepted the prompt but did not start on it within ${limitMs / 1000} s.`;
+    const next = 'Look at the OpenCode log, then try again with continue_task_id.';
+    return this.#failed({ code: 'TURN_NEVER_STARTED', message, next }, 'error');
+  }
+
+  #ended(last: AssistantMessage): TurnOutcome {
+    if (last.error) return this.#failed(taskError(last.error), last.finish ?? 'error');
+    const finish = last.finish ?? 'unknown';
+    if (finish === 'length') return this.#failed(OUTPUT_LIMIT, finish);
+    if (last.finish === undefined || GOES_ON.has(last.finish)) {
+      return this.#failed(this.#error ? taskError(this.#error) : TURN_STOPPED, finish);
+    }
+    return { kind: 'completed', summary: this.summary, finish };
+  }
+
+  #failed(error: TaskError, finish: string): TurnOutcome {
+    return { kind: 'failed', summary: this.summary, finish, error };
+  }
+
+  #inOrder(): AssistantMessage[] {
+    return [...this.#assistants.values()].sort(
+      (a, b) => a.time.created - b.time.created || (a.id < b.id ? -1 : 1),
+    );
+  }
+}
+
+const ENGINE_LOST: TaskError = {
+  code: 'ENGINE_LOST',
+  message: 'OpenCode stopped in the middle of the turn, for example because it was restarted.',
+  next: 'Continue with continue_task_id: the session and its files are kept.',
+};
+
+const TURN_STOPPED: TaskError = {
+  code: 'TURN_STOPPED',
+  message: 'OpenCode stopped the turn after a tool call, for example because a permission was rejected.',
+  next: 'Continue with continue_task_id and say what to do instead.',
+};
+
+const OUTPUT_LIMIT: TaskError = {
+  code: 'OUTPUT_LIMIT',
+  message: "The model's answer was cut at its output limit.",
+  next: 'Continue with continue_task_id, or choose a model with a higher output limit.',
+};

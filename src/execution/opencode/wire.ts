@@ -1,0 +1,210 @@
+import { z } from 'zod';
+
+/**
+ * What the bridge reads of OpenCode's answers and events, and nothing more.
+ * Source: OpenAPI of `opencode serve` 1.18.33 and traces of it.
+ */
+
+const errorSchema = z.object({
+  name: z.string(),
+  data: z
+    .object({ message: z.string().optional(), statusCode: z.number().optional() })
+    .catchall(z.unknown())
+    .optional(),
+});
+
+const userMessage = z.object({
+  id: z.string(),
+  sessionID: z.string(),
+  role: z.literal('user'),
+  time: z.object({ created: z.number() }),
+});
+
+const assistantMessage = z.object({
+  id: z.string(),
+  sessionID: z.string(),
+  role: z.literal('assistant'),
+  parentID: z.string(),
+  time: z.object({ created: z.number(), completed: z.number().optional() }),
+  error: errorSchema.optional(),
+  summary: z.boolean().optional(),
+  finish: z.string().optional(),
+  cost: z.number(),
+  tokens: z.object({
+    input: z.number(),
+    output: z.number(),
+    reasoning: z.number(),
+    cache: z.object({ read: z.number(), write: z.number() }),
+  }),
+});
+
+export const messageSchema = z.discriminatedUnion('role', [userMessage, assistantMessage]);
+
+const record = z.record(z.string(), z.unknown());
+const partBase = { id: z.string(), sessionID: z.string(), messageID: z.string() };
+
+const textPart = z.object({
+  ...partBase,
+  type: z.literal('text'),
+  text: z.string(),
+  synthetic: z.boolean().optional(),
+  ignored: z.boolean().optional(),
+  time: z.object({ start: z.number(), end: z.number().optional() }).optional(),
+});
+
+const toolPart = z.object({
+  ...partBase,
+  type: z.literal('tool'),
+  callID: z.string(),
+  tool: z.string(),
+  state: z.discriminatedUnion('status', [
+    z.object({ status: z.literal('pending'), input: record }),
+    z.object({ status: z.literal('running'), input: record, title: z.string().optional() }),
+    z.object({
+      status: z.literal('completed'),
+      input: record,
+      output: z.string(),
+      title: z.string(),
+      metadata: record,
+      time: z.object({ start: z.number(), end: z.number() }),
+    }),
+    z.object({
+      status: z.literal('error'),
+      input: record,
+      error: z.string(),
+      time: z.object({ start: z.number(), end: z.number() }),
+    }),
+  ]),
+});
+
+/** Parts of other types are nothing to us. */
+export const partSchema = z.union([
+  z.discriminatedUnion('type', [textPart, toolPart]),
+  z.object({ ...partBase, type: z.string() }).transform((part) => ({ ...part, type: 'other' as const })),
+]);
+
+export const statusSchema = z.union([
+  z.object({ type: z.literal('retry'), attempt: z.number(), message: z.string(), next: z.number() }),
+  z.object({ type: z.enum(['busy', 'idle']) }),
+]);
+
+export const sessionSchema = z.object({
+  id: z.string(),
+  parentID: z.string().optional(),
+  directory: z.string(),
+});
+
+export const permissionSchema = z.object({
+  id: z.string(),
+  sessionID: z.string(),
+  permission: z.string(),
+  patterns: z.array(z.string()),
+  metadata: record,
+});
+
+export const questionSchema = z.object({
+  id: z.string(),
+  sessionID: z.string(),
+  questions: z.array(
+    z.object({
+      question: z.string(),
+      header: z.string(),
+      options: z.array(z.object({ label: z.string(), description: z.string() })),
+      multiple: z.boolean().optional(),
+    }),
+  ),
+});
+
+export const todosSchema = z.array(
+  z.object({ content: z.string(), status: z.string(), priority: z.string() }),
+);
+
+const sessionEvent = <T extends string>(type: T) =>
+  z.object({ type: z.literal(type), properties: z.object({ info: sessionSchema }) });
+
+const requestClosed = z.object({ sessionID: z.string(), requestID: z.string() });
+
+const eventSchema = z.discriminatedUnion('type', [
+  sessionEvent('session.created'),
+  z.object({
+    type: z.literal('session.status'),
+    properties: z.object({ sessionID: z.string(), status: statusSchema }),
+  }),
+  z.object({
+    type: z.literal('session.error'),
+    properties: z.object({ sessionID: z.string().optional(), error: errorSchema.optional() }),
+  }),
+  z.object({ type: z.literal('message.updated'), properties: z.object({ info: messageSchema }) }),
+  z.object({ type: z.literal('message.part.updated'), properties: z.object({ part: partSchema }) }),
+  z.object({ type: z.literal('permission.asked'), properties: permissionSchema }),
+  z.object({
+    type: z.literal('permission.replied'),
+    properties: requestClosed.extend({ reply: z.enum(['once', 'always', 'reject']) }),
+  }),
+  z.object({ type: z.literal('question.asked'), properties: questionSchema }),
+  z.object({
+    type: z.literal('question.replied'),
+    properties: requestClosed.extend({ answers: z.array(z.array(z.string())) }),
+  }),
+  z.object({ type: z.literal('question.rejected'), properties: requestClosed }),
+  z.object({
+    type: z.literal('todo.updated'),
+    properties: z.object({ sessionID: z.string(), todos: todosSchema }),
+  }),
+]);
+
+export type OpenCodeEvent = z.infer<typeof eventSchema>;
+export type Message = z.infer<typeof messageSchema>;
+export type AssistantMessage = z.infer<typeof assistantMessage>;
+export type Part = z.infer<typeof partSchema>;
+export type ToolPart = z.infer<typeof toolPart>;
+export type SessionStatus = z.infer<typeof statusSchema>;
+export type OpenCodeError = z.infer<typeof errorSchema>;
+export type PermissionAsked = z.infer<typeof permissionSchema>;
+export type QuestionAsked = z.infer<typeof questionSchema>;
+export type Session = z.infer<typeof sessionSchema>;
+export interface MessageWithParts {
+  info: Message;
+  parts: Part[];
+}
+
+const KNOWN: ReadonlySet<unknown> = new Set(eventSchema.options.map((option) => option.shape.type.value));
+const frameSchema = z.object({ payload: z.looseObject({ type: z.string() }) });
+
+/** What a frame of `/global/event` is to us: an event, the greeting, something unknown or unreadable. */
+export type Frame =
+  | { kind: 'event'; event: OpenCodeEvent }
+  | { kind: 'connected' }
+  | { kind: 'ignored' }
+  | { kind: 'misfit'; type: string };
+
+/** Reads one `data:` line of `/global/event`; never throws. */
+export function readFrame(data: string): Frame {
+  let json: unknown;
+  try {
+    json = JSON.parse(data);
+  } catch {
+    return { kind: 'misfit', type: 'not JSON' };
+  }
+  const frame = frameSchema.safeParse(json);
+  if (!frame.success) return { kind: 'misfit', type: 'no payload' };
+  const { payload } = frame.data;
+  if (payload.type === 'server.connected') return { kind: 'connected' };
+  if (!KNOWN.has(payload.type)) return { kind: 'ignored' };
+  const event = eventSchema.safeParse(payload);
+  return event.success ? { kind: 'event', event: event.data } : { kind: 'misfit', type: payload.type };
+}
+
+/** The session an event belongs to; undefined for one that names none. */
+export function sessionOf(event: OpenCodeEvent): string | undefined {
+  switch (event.type) {
+    case 'session.created':
+      return event.properties.info.id;
+    case 'message.updated':
+      return event.properties.info.sessionID;
+    case 'message.part.updated':
+      return event.properties.part.sessionID;
+    default:
+      return event.properties.sessionID;
+  }
+}

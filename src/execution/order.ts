@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { BridgeError, quote } from '../errors.ts';
+
+export interface ExecutionLimits {
+  maxConcurrent: number;
+  maxQueued: number;
+  defaultTimeoutMs: number;
+  maxTimeoutMs: number;
+  maxDescriptionLength: number;
+}
+
+/** What a caller asks to have done. */
+export interface TaskOrder {
+  description: string;
+  idempotencyKey?: string | undefined;
+  timeoutMs?: number | undefined;
+  directory?: string | undefined;
+  /** `provider/model`. */
+  model?: string | undefined;
+  agent?: string | undefined;
+  observers?: readonly string[] | undefined;
+  continueTaskId?: string | undefined;
+}
+
+/** Refuses an order that cannot be run, by parameter name and value. */
+export function validate({ description, timeoutMs, model }: TaskOrder, limits: ExecutionLimits): void {
+  if (description.trim() === '') {
+    throw new BridgeError('INVALID_INPUT', '`task_description` is empty; say what is to be done.');
+  }
+  if (description.length > limits.maxDescriptionLength) {
+    throw new BridgeError(
+      'PAYLOAD_TOO_LARGE',
+      `\`task_description\` has ${description.length} characters, at most ${limits.maxDescriptionLength} are taken.`,
+      { next: 'Put long material into a file in the task directory and name the file.' },
+    );
+  }
+  if (
+    timeoutMs !== undefined &&
+    !(Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= limits.maxTimeoutMs)
+  ) {
+    throw new BridgeError(
+      'INVALID_INPUT',
+      `\`timeout_ms\` ${timeoutMs} is not between 1 and ${limits.maxTimeoutMs}.`,
+    );
+  }
+  if (model !== undefined && !/^[^/\s]+\/\S+$/.test(model)) {
+    throw new BridgeError('INVALID_INPUT', `\`model\` ${quote(model)} is not of the form provider/model.`);
+  }
+}
+
+/** Equal for orders that ask for the same. */
+export function fingerprint(order: TaskOrder): string {
+  const { description, timeoutMs, directory, model, agent, observers, continueTaskId } = order;
+  const asked = [description, timeoutMs, directory, model, agent, observers ?? [], continueTaskId];
+  return createHash('sha256')
+    .update(JSON.stringify(asked.map((value) => value ?? null)))
+    .digest('hex');
+}

@@ -1,0 +1,135 @@
+import { BridgeError } from '../errors.ts';
+import type { EventOf, TaskRequest } from '../tasks/events.ts';
+import type { RequestAnswer } from './runner.ts';
+
+export type PermissionPolicy = 'ask' | 'allow' | 'reject';
+
+export interface RequestRules {
+  policy: PermissionPolicy;
+  /** How long a request waits for an answer. */
+  timeoutMs: number;
+}
+
+/** An answer as a caller gives it. */
+export interface Answer {
+  reply?: 'once' | 'always' | 'reject' | undefined;
+  answers?: string[][] | undefined;
+  message?: string | undefined;
+}
+
+interface Open {
+  request: TaskRequest;
+  timer: NodeJS.Timeout | undefined;
+  claim?: { by: string; reply: string; message?: string | undefined };
+}
+
+/** The open permissions and questions of one task: the first answer wins, silence is answered at a deadline. */
+export class Requests {
+  readonly #rules: RequestRules;
+  readonly #send: (requestId: string, answer: RequestAnswer) => Promise<void>;
+  readonly #onFailure: (thrown: unknown) => void;
+  readonly #open = new Map<string, Open>();
+
+  constructor(
+    rules: RequestRules,
+    send: (requestId: string, answer: RequestAnswer) => Promise<void>,
+    onFailure: (thrown: unknown) => void,
+  ) {
+    this.#rules = rules;
+    this.#send = send;
+    this.#onFailure = onFailure;
+  }
+
+  /** Takes in a request as the runner tells it; returns it with its deadline. */
+  opened(request: TaskRequest, now: number): EventOf<'request_opened'> {
+    const { policy, timeoutMs } = this.#rules;
+    const decided = request.type === 'permission' && policy !== 'ask';
+    const delay = decided ? 0 : timeoutMs;
+    const decide = (): void => {
+      this.answer(request.id, this.#byItself(request), decided ? `policy ${policy}` : 'deadline').catch(
+        this.#onFailure,
+      );
+    };
+    const timed = { ...request, expires_at: now + delay };
+    this.#open.set(request.id, { request: timed, timer: setTimeout(decide, delay) });
+    return { kind: 'request_opened', request: timed };
+  }
+
+  /** Takes in that a request is closed, with whoever closed it; undefined where it was closed already. */
+  closed(event: EventOf<'request_closed'>): EventOf<'request_closed'> | undefined {
+    const open = this.#open.get(event.request_id);
+    if (!open) return undefined;
+    clearTimeout(open.timer);
+    this.#open.delete(event.request_id);
+    return { ...event, ...open.claim };
+  }
+
+  /** Closes all that are open, because what asked has been stopped. */
+  closeAll(by: string): EventOf<'request_closed'>[] {
+    return [...this.#open.keys()].flatMap(
+      (request_id) => this.closed({ kind: 'request_closed', request_id, by, reply: 'none' }) ?? [],
+    );
+  }
+
+  /** Answers an open request. Throws REQUEST_NOT_FOUND, REQUEST_CLOSED or INVALID_INPUT. */
+  async answer(requestId: string, answer: Answer, by: string): Promise<void> {
+    const open = this.#open.get(requestId);
+    if (!open) throw new BridgeError('REQUEST_NOT_FOUND', `The task has no open request "${requestId}".`);
+    if (open.claim) throw alreadyAnswered(requestId, open.claim.by, open.claim.reply);
+    const translated = translate(open.request, answer, by);
+    open.claim = { by, reply: describe(translated), message: answer.message };
+    try {
+      await this.#send(requestId, translated);
+    } catch (thrown) {
+      delete open.claim;
+      throw thrown;
+    }
+  }
+
+  #byItself(request: TaskRequest): Answer {
+    const { policy, timeoutMs } = this.#rules;
+    if (request.type === 'permission' && policy === 'allow') return { reply: 'once' };
+    if (request.type === 'permission' && policy === 'reject') {
+      return { reply: 'reject', message: 'The operator allows no such actions here. Go on without it.' };
+    }
+    const waited = `Nobody answered within ${Math.round(timeoutMs / 1000)} s.`;
+    return { reply: 'reject', message: `${waited} Go on without it, by your own judgement.` };
+  }
+}
+
+/** The error that tells the second caller who was first. */
+export function alreadyAnswered(requestId: string, by: string, reply: string): BridgeError {
+  return new BridgeError(
+    'REQUEST_CLOSED',
+    `Request "${requestId}" was already answered by ${by}: ${reply}.`,
+    {
+      next: 'Nothing to do; get_task_status shows how the task goes on.',
+    },
+  );
+}
+
+function translate(request: TaskRequest, { reply, answers, message }: Answer, by: string): RequestAnswer {
+  if (request.type === 'permission') {
+    if (answers) throw unfit(request, 'answers', 'takes `reply` (once, always or reject)');
+    if (!reply) throw unfit(request, 'reply', 'needs `reply` (once, always or reject)');
+    if (reply !== 'reject') return { type: 'permission', reply };
+    return { type: 'permission', reply, message: message ?? `Rejected by ${by}. Go on without it.` };
+  }
+  const questions = request.questions ?? [];
+  if (answers && answers.length !== questions.length) {
+    throw unfit(request, 'answers', `needs one list of labels for each of its ${questions.length} questions`);
+  }
+  if (answers) return { type: 'question', answers };
+  if (reply !== 'reject') throw unfit(request, 'answers', 'is a question: give `answers`, or `reply` reject');
+  // A bare rejection would stop the agent's turn; words in place of an answer let it go on.
+  const words = message ?? `Rejected by ${by}. Decide by your own judgement.`;
+  return { type: 'question', answers: questions.map(() => [words]) };
+}
+
+function unfit(request: TaskRequest, name: string, why: string): BridgeError {
+  return new BridgeError('INVALID_INPUT', `\`${name}\`: request "${request.id}" ${why}.`);
+}
+
+function describe(answer: RequestAnswer): string {
+  return 'answers' in answer ? answer.answers.map((labels) => labels.join(', ')).join('; ') : answer.reply;
+}

@@ -1,0 +1,61 @@
+import type { TaskError, TaskEventBody } from '../tasks/events.ts';
+import type { Task } from '../tasks/task.ts';
+
+/** How a turn of the agent came out. `interrupted`: by us, the conversation can go on. */
+export type TurnOutcome =
+  | { kind: 'completed'; summary: string; finish: string }
+  | { kind: 'failed'; summary: string; finish: string; error: TaskError }
+  | { kind: 'interrupted'; summary: string };
+
+/** A prompt to send. `record` is called with its id, right before it leaves. */
+export interface Prompt {
+  text: string;
+  /** What the id is derived from; the same key gives the same id. */
+  key: string;
+  record(promptId: string): void;
+}
+
+/** An answer to a permission (`reply`) or to a question (`answers`, one list of labels a question). */
+export type RequestAnswer =
+  | { type: 'permission'; reply: 'once' | 'always' | 'reject'; message?: string | undefined }
+  | { type: 'question'; answers: string[][] };
+
+/** One task's conversation with an agent. What a method's presence says, the runner can do. */
+export interface Run {
+  readonly sessionId: string;
+  /** Sends a prompt; resolves when the agent's turn is over. Never rejects. */
+  turn(prompt: Prompt): Promise<TurnOutcome>;
+  /** Ends everything that runs for the task; resolves when nothing does any more, rejects if that is unsure. */
+  stop(): Promise<void>;
+  /** Ends the present turn as `interrupted` and keeps the conversation. */
+  interrupt?(): Promise<void>;
+  /** Freezes what runs, in place; the turn stays open. */
+  freeze?(): Promise<void>;
+  thaw?(): Promise<void>;
+  /** Answers a request; throws REQUEST_CLOSED where somebody else has. */
+  answer?(requestId: string, answer: RequestAnswer): Promise<void>;
+  /** Lets go of the run; nothing is stopped. */
+  close(): void;
+}
+
+export interface RunContext {
+  emit(...events: TaskEventBody[]): void;
+  /** Aborts the opening of the run. */
+  signal: AbortSignal;
+}
+
+/** A thing that the bridge depends on, as `/health` and `doctor` show it. */
+export interface DependencyHealth {
+  name: string;
+  status: 'ok' | 'degraded' | 'down';
+  detail: string;
+}
+
+/** A back end that can run tasks: the seam between the ExecutionManager and OpenCode. */
+export interface Runner {
+  readonly name: 'opencode-server' | 'docker';
+  /** Opens a conversation for the task, in its directory; continues the session it names, if it names one. */
+  open(task: Task, context: RunContext): Promise<Run>;
+  health(): DependencyHealth[];
+  close(): Promise<void>;
+}

@@ -1,0 +1,97 @@
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { FileChange } from '../tasks/events.ts';
+import type { Task } from '../tasks/task.ts';
+import { type Change, ChangeTracker } from './directories/changes.ts';
+import { type DirectoryEntry, listDirectory, readTaskFile, type TaskFilePage } from './directories/files.ts';
+import { makeTaskDirectory, resolveTaskDirectory, type TaskDirectory } from './directories/roots.ts';
+
+export interface TaskFilesOptions {
+  workspaceDir: string;
+  roots: readonly string[];
+  snapshotsDir: string;
+  /** Bytes of a file that one answer holds at most. */
+  maxFileSize: number;
+  env: { PATH?: string | undefined; HOME?: string | undefined };
+  logger: Logger;
+}
+
+/** The folders of tasks: where they are, what a task changed in one, what its files hold. */
+export class TaskFiles {
+  readonly #options: TaskFilesOptions;
+  readonly #tracker: ChangeTracker;
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(options: TaskFilesOptions) {
+    const { snapshotsDir, env } = options;
+    this.#options = options;
+    this.#tracker = new ChangeTracker({ snapshotsDir, env });
+  }
+
+  /** Where a new task works; makes nothing. */
+  resolve(taskId: string, requested: string | undefined): Promise<TaskDirectory> {
+    const { workspaceDir, roots } = this.#options;
+    return resolveTaskDirectory({ requested, taskId, workspaceDir, roots });
+  }
+
+  /** Makes the task's folder, if it is one of ours. */
+  async prepare(task: Task): Promise<void> {
+    if (task.ownsDirectory) await makeTaskDirectory(task.directory);
+  }
+
+  /** Remembers the folder as the task finds it. */
+  begin(task: Task): Promise<void> {
+    return this.#tracker.begin(task.id, task.directory, { empty: task.ownsDirectory && !task.continues });
+  }
+
+  /** Remembers the folder as the task leaves it, and tells the difference; no tool, no difference. */
+  async finish(task: Task, toolsRan: boolean): Promise<FileChange[]> {
+    const finished = this.#tracker.finish(task.id, task.directory);
+    if (toolsRan) {
+      await finished;
+      return this.changes(task);
+    }
+    const background = finished
+      .catch((thrown) =>
+        this.#options.logger.warn({ taskId: task.id, err: messageOf(thrown) }, 'no final snapshot'),
+      )
+      .finally(() => this.#background.delete(background));
+    this.#background.add(background);
+    return [];
+  }
+
+  /** What the task has changed so far, or in all. */
+  async changes(task: Task): Promise<FileChange[]> {
+    return (await this.#tracker.changes(task.id, task.directory)).map(toFileChange);
+  }
+
+  patch(
+    task: Task,
+    path: string | undefined,
+    maxBytes: number,
+  ): Promise<{ patch: string; truncated: boolean }> {
+    return this.#tracker.patch(task.id, task.directory, path, maxBytes);
+  }
+
+  list(task: Task, path: string | undefined): Promise<{ entries: DirectoryEntry[]; truncated: boolean }> {
+    return listDirectory(task.directory, path);
+  }
+
+  read(
+    task: Task,
+    path: string,
+    offset: number | undefined,
+    limit: number | undefined,
+  ): Promise<TaskFilePage> {
+    return readTaskFile(task.directory, path, { offset, limit, maxSize: this.#options.maxFileSize });
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async close(): Promise<void> {
+    await Promise.all(this.#background);
+  }
+}
+
+function toFileChange({ path, change, additions, deletions }: Change): FileChange {
+  return { path, change, additions, deletions };
+}

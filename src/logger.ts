@@ -1,0 +1,19 @@
+import { pino } from 'pino';
+
+/** What the bridge needs of a logger; prompts, file contents and secrets are never given to it. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  child(fields: object): Logger;
+}
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** JSON lines on stderr: stdout belongs to the protocol in stdio mode. */
+export function createLogger(level: LogLevel): Logger {
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  return pino(options, pino.destination({ fd: 2, sync: true }));
+}
