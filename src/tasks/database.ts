@@ -61,6 +61,18 @@ export function openDatabase(dataDir: string): Database {
   }
 }
 
+/** Does all of the work or none of it. */
+export function transaction(database: Database, work: () => void): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    work();
+    database.exec('COMMIT');
+  } catch (thrown) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw thrown;
+  }
+}
+
 function migrate(database: Database): void {
   const row = database.prepare('PRAGMA user_version').get();
   const version = Number(row?.user_version ?? 0);

@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
-import type { Database } from './database.ts';
+import { type Database, transaction } from './database.ts';
 import type { TaskEvent, TaskEventBody, TaskEventKind } from './events.ts';
 import {
   taskErrorSchema,
@@ -49,7 +49,7 @@ export class SqliteTaskStore implements TaskStore {
     if (!task || events.length === 0) return events;
     const changed = task;
     this.#survive(bodies.every((body) => PROGRESS.has(body.kind)) ? 'process death' : 'power loss');
-    this.#transaction(() => {
+    transaction(this.#database, () => {
       if (before) this.#sql.update.run(changed.status, stateOf(changed), taskId);
       else this.#insert(changed, fingerprint);
       bodies.forEach((body, index) => {
@@ -125,17 +125,6 @@ export class SqliteTaskStore implements TaskStore {
     this.#database.exec(`PRAGMA synchronous = ${fate === 'power loss' ? 'FULL' : 'NORMAL'}`);
     this.#survives = fate;
   }
-
-  #transaction(work: () => void): void {
-    this.#sql.begin.run();
-    try {
-      work();
-      this.#sql.commit.run();
-    } catch (thrown) {
-      if (this.#database.isTransaction) this.#sql.rollback.run();
-      throw thrown;
-    }
-  }
 }
 
 function prepareAll(database: Database) {
@@ -143,9 +132,6 @@ function prepareAll(database: Database) {
   const task = 'SELECT id, fingerprint, description, state FROM tasks';
   const event = 'SELECT position, task_id, seq, at, body FROM events';
   return {
-    begin: prepare('BEGIN IMMEDIATE'),
-    commit: prepare('COMMIT'),
-    rollback: prepare('ROLLBACK'),
     insert: prepare(
       `INSERT INTO tasks (id, agent_id, status, created_at, idempotency_key, fingerprint, description, state)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,

@@ -6,6 +6,8 @@ import type { AssistantMessage, OpenCodeError, PermissionAsked, QuestionAsked, T
 
 const TITLE_LIMIT = 200;
 const OUTPUT_TAIL = 2_000;
+/** Sums of money are kept to a billionth of a dollar. */
+const COST_PRECISION = 1e9;
 /** Tools that write the file they name; what a shell changes is told by git at the end. */
 const WRITERS: ReadonlySet<string> = new Set(['write', 'edit', 'multiedit', 'patch']);
 
@@ -88,7 +90,7 @@ export function sumUsage(messages: Iterable<AssistantMessage>): Usage {
       reasoning_tokens: sum.reasoning_tokens + tokens.reasoning,
       cache_read_tokens: sum.cache_read_tokens + tokens.cache.read,
       cache_write_tokens: sum.cache_write_tokens + tokens.cache.write,
-      cost_usd: sum.cost_usd + cost,
+      cost_usd: Math.round((sum.cost_usd + cost) * COST_PRECISION) / COST_PRECISION,
     };
   }
   return sum;

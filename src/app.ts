@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+import type { Config } from './config/config.ts';
+import { BridgeError } from './errors.ts';
+import { ExecutionManager } from './execution/execution-manager.ts';
+import { findOpenCode } from './execution/opencode/binary.ts';
+import { OpenCodeClientManager } from './execution/opencode/client-manager.ts';
+import { EmbeddedServer } from './execution/opencode/embedded-server.ts';
+import type { Endpoint } from './execution/opencode/endpoint.ts';
+import type { Runner } from './execution/runner.ts';
+import { TaskFiles } from './execution/task-files.ts';
+import { type HttpServer, startHttpServer } from './http/server.ts';
+import type { Logger } from './logger.ts';
+import type { ToolServices } from './mcp/tool.ts';
+import { openDatabase } from './tasks/database.ts';
+import { EventLog } from './tasks/event-log.ts';
+import { SqliteTaskStore } from './tasks/sqlite-task-store.ts';
+import { VERSION } from './version.ts';
+import { LocalMemory } from './workspace/local-memory.ts';
+import { WorkspaceManager } from './workspace/workspace-manager.ts';
+
+type Release = () => Promise<void> | void;
+
+/** The running bridge: everything built once, wired, and undone backwards. */
+export interface App {
+  services: ToolServices;
+  /** Serves MCP and health over HTTP, as configured. */
+  listen(): Promise<HttpServer>;
+  close(): Promise<void>;
+}
+
+/** Builds the bridge. What was acquired before a failure is released again. */
+export async function startApp(config: Config, logger: Logger): Promise<App> {
+  const releases: Release[] = [];
+  const close = async (): Promise<void> => {
+    for (let release = releases.pop(); release; release = releases.pop()) await release();
+  };
+  try {
+    return await build(config, logger, releases, close);
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+async function build(
+  config: Config,
+  logger: Logger,
+  releases: Release[],
+  close: () => Promise<void>,
+): Promise<App> {
+  const database = openDatabase(config.dataDir);
+  const store = new SqliteTaskStore(database);
+  releases.push(() => store.close());
+  const log = new EventLog(store);
+
+  const { dir: workspaceDir, roots, maxFileSize, maxEvents, blockLimit } = config.workspace;
+  const workspace = new WorkspaceManager(
+    log,
+    new LocalMemory(database),
+    { maxEvents, limit: blockLimit },
+    logger,
+  );
+  workspace.start();
+  releases.push(() => workspace.close());
+
+  const runner = await startRunner(config, logger, releases);
+  const { PATH, HOME } = config.childEnv;
+  const snapshotsDir = join(config.dataDir, 'snapshots');
+  const files = new TaskFiles({
+    workspaceDir,
+    roots,
+    snapshotsDir,
+    maxFileSize,
+    env: { PATH, HOME },
+    logger,
+  });
+  const { limits, requests } = config;
+  const execution = new ExecutionManager({ runner, log, files, limits, requests, logger });
+  releases.push(() => execution.close(config.shutdownGraceMs));
+  execution.recover();
+
+  const services: ToolServices = {
+    execution,
+    blockId: (taskId) => workspace.blockId(taskId),
+    block: (taskId) => workspace.block(taskId),
+    version: VERSION,
+    mode: runner.name,
+    startedAt: Date.now(),
+    dependencies: () => execution.health(),
+  };
+  const listen = async (): Promise<HttpServer> => {
+    const http = await startHttpServer({ ...config.http, services, logger });
+    releases.push(() => http.close());
+    return http;
+  };
+  return { services, listen, close };
+}
+
+/** The feature flag is read here and nowhere else. */
+function startRunner(config: Config, logger: Logger, releases: Release[]): Promise<Runner> {
+  return config.openCode.enabled ? startOpenCodeRunner(config, logger, releases) : refuseDockerMode();
+}
+
+async function startOpenCodeRunner(config: Config, logger: Logger, releases: Release[]): Promise<Runner> {
+  const endpoint = await openCodeEndpoint(config, logger, releases);
+  const manager = new OpenCodeClientManager({ ...config.openCode, endpoint, logger });
+  manager.start();
+  releases.push(() => manager.close());
+  return manager;
+}
+
+async function openCodeEndpoint(
+  { openCode, childEnv, dataDir }: Config,
+  logger: Logger,
+  releases: Release[],
+): Promise<Endpoint> {
+  const { url, username, password, bin, snapshot } = openCode;
+  if (url !== undefined) return { url, username, password };
+  const binary = findOpenCode(bin, childEnv.PATH);
+  const server = await EmbeddedServer.start({ binary, env: childEnv, cwd: dataDir, snapshot, logger });
+  releases.push(() => server.close());
+  return server.endpoint;
+}
+
+async function refuseDockerMode(): Promise<never> {
+  throw new BridgeError(
+    'UNSUPPORTED',
+    'OPENCODE_SERVER_ENABLED is false, and Docker mode is not part of this version.',
+    {
+      next: 'Set OPENCODE_SERVER_ENABLED=true: tasks then run on an OpenCode server that the bridge starts itself.',
+    },
+  );
+}

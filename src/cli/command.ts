@@ -1,0 +1,39 @@
+import { type Config, ConfigError, loadConfig } from '../config/config.ts';
+import { BridgeError, messageOf } from '../errors.ts';
+import { createLogger, type Logger } from '../logger.ts';
+
+/** Exit codes that operators can rely on. */
+export const EXIT = { ok: 0, failed: 1, configuration: 2, dataDirInUse: 4 } as const;
+
+/** Reads the configuration and hands it on; says what is wrong and exits 2 where something is. */
+export function configured(): { config: Config; logger: Logger } {
+  const config = loadConfig();
+  return { config, logger: createLogger(config.logLevel) };
+}
+
+/** Tells people on stderr why the program ends, and answers with which exit code. */
+export function explain(thrown: unknown): number {
+  process.stderr.write(`${messageOf(thrown)}\n`);
+  if (thrown instanceof ConfigError) return EXIT.configuration;
+  if (!(thrown instanceof BridgeError)) {
+    if (thrown instanceof Error && thrown.stack) process.stderr.write(`${thrown.stack}\n`);
+    return EXIT.failed;
+  }
+  if (thrown.next) process.stderr.write(`${thrown.next}\n`);
+  if (thrown.code === 'DATA_DIR_IN_USE') return EXIT.dataDirInUse;
+  return thrown.code === 'UNSUPPORTED' ? EXIT.configuration : EXIT.failed;
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+export function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        if (asked) process.exit(EXIT.failed);
+        asked = true;
+        resolve(signal);
+      });
+    }
+  });
+}

@@ -1,0 +1,59 @@
+import { type Config, ConfigError, loadConfig } from '../config/config.ts';
+import { EXIT } from './command.ts';
+import type { Check, Finding } from './doctor/check.ts';
+import { embeddedServer } from './doctor/embedded.ts';
+import { externalServer } from './doctor/external.ts';
+import { dataFolder, workspaceFolder } from './doctor/folders.ts';
+import { git, node, ripgrep } from './doctor/machine.ts';
+import { report } from './doctor/report.ts';
+
+/** Prints what the bridge needs and whether it is there; exit code 1 when the chosen mode cannot work. */
+export async function doctor(): Promise<number> {
+  const findings = await examine();
+  process.stdout.write(report(findings));
+  return findings.some(({ status }) => status === 'fail') ? EXIT.failed : EXIT.ok;
+}
+
+async function examine(): Promise<Finding[]> {
+  try {
+    const config = loadConfig();
+    const findings: Finding[] = [];
+    for (const check of checks(config)) findings.push(...(await check(config)));
+    return findings;
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) return thrown.problems.map(misconfigured);
+    throw thrown;
+  }
+}
+
+/** Everything there is to look at in the configured mode, in the order of the table. */
+function checks({ openCode }: Config): Check[] {
+  const common = [node, configuration, git, workspaceFolder, dataFolder];
+  if (!openCode.enabled) return [...common, dockerMode];
+  if (openCode.url !== undefined) return [...common, externalServer(openCode.url)];
+  return [...common, ripgrep, embeddedServer];
+}
+
+const configuration: Check = async ({ openCode }) => {
+  const server = openCode.url === undefined ? 'embedded' : `server at ${openCode.url}`;
+  const mode = openCode.enabled ? `OpenCode server mode, ${server}` : 'Docker mode';
+  return [{ check: 'configuration', status: 'ok', detail: mode }];
+};
+
+const dockerMode: Check = async () => [
+  {
+    check: 'Docker mode',
+    status: 'fail',
+    detail: 'OPENCODE_SERVER_ENABLED is false, and Docker mode is not part of this version',
+    next: 'Set OPENCODE_SERVER_ENABLED=true: tasks then run on an OpenCode server that the bridge starts.',
+  },
+];
+
+function misconfigured(problem: string): Finding {
+  return {
+    check: 'configuration',
+    status: 'fail',
+    detail: problem,
+    next: `Correct ${problem.split(' ')[0]} (docs/configuration.md); the rest is looked at after that.`,
+  };
+}

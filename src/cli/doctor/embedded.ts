@@ -1,0 +1,62 @@
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../../config/config.ts';
+import { BridgeError } from '../../errors.ts';
+import { OpenCodeApi } from '../../execution/opencode/api.ts';
+import { findOpenCode } from '../../execution/opencode/binary.ts';
+import { EmbeddedServer } from '../../execution/opencode/embedded-server.ts';
+import { createLogger } from '../../logger.ts';
+import { type Check, type Finding, failed } from './check.ts';
+import { versionOf } from './program.ts';
+import { judgeVersion } from './tested-version.ts';
+
+const LISTEN_LIMIT_MS = 60_000;
+const HEALTH_LIMIT_MS = 10_000;
+const POLL_MS = 100;
+
+/** The opencode executable; where it works, a server is started with it for a moment. */
+export const embeddedServer: Check = async (config) => {
+  const check = 'opencode';
+  try {
+    const binary = findOpenCode(config.openCode.bin, config.childEnv.PATH);
+    const version = await versionOf(binary, config.childEnv);
+    const detail = `${version} (${binary})`;
+    return [judgeVersion(check, version, 'the tested one', detail), await tryServer(config, binary)];
+  } catch (thrown) {
+    return [failed(check, thrown, 'Set OPENCODE_BIN to an opencode executable that runs, or unset it.')];
+  }
+};
+
+async function tryServer({ openCode, childEnv, dataDir }: Config, binary: string): Promise<Finding> {
+  const check = 'embedded server';
+  const began = Date.now();
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const logger = createLogger('silent');
+    const { snapshot } = openCode;
+    const server = await EmbeddedServer.start({ binary, env: childEnv, cwd: dataDir, snapshot, logger });
+    try {
+      await listens(server);
+      await new OpenCodeApi(server.endpoint).health(HEALTH_LIMIT_MS);
+    } finally {
+      await server.close();
+    }
+    return { check, status: 'ok', detail: `healthy after ${((Date.now() - began) / 1000).toFixed(1)} s` };
+  } catch (thrown) {
+    return failed(check, thrown, `Run "${binary} serve" yourself to see what it says.`);
+  }
+}
+
+/** A server that dies is started again by itself; here its first death is the answer. */
+async function listens(server: EmbeddedServer): Promise<void> {
+  const listening = server.listening().then(() => true);
+  const deadline = Date.now() + LISTEN_LIMIT_MS;
+  while (!(await Promise.race([listening, sleep(POLL_MS, false)]))) {
+    if (server.lastError !== undefined) throw unavailable(server.lastError);
+    if (Date.now() > deadline) throw unavailable(`not listening after ${LISTEN_LIMIT_MS / 1000} s`);
+  }
+}
+
+function unavailable(why: string): BridgeError {
+  return new BridgeError('ENGINE_UNAVAILABLE', `opencode serve: ${why}`);
+}

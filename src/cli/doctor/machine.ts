@@ -1,0 +1,28 @@
+import type { Check } from './check.ts';
+import { versionOf } from './program.ts';
+
+/** index.ts refuses a Node that is too old before anything else is loaded. */
+export const node: Check = async () => [{ check: 'Node', status: 'ok', detail: process.versions.node }];
+
+/** What a task changed is told by git. */
+export const git: Check = async ({ childEnv }) => {
+  const check = 'git';
+  try {
+    return [{ check, status: 'ok', detail: (await versionOf('git', childEnv)).replace('git version ', '') }];
+  } catch {
+    const next = 'Install git: without it tasks in existing folders fail, and no changes can be told.';
+    return [{ check, status: 'fail', detail: 'not found on PATH', next }];
+  }
+};
+
+/** OpenCode's grep and glob tools run it. */
+export const ripgrep: Check = async ({ childEnv }) => {
+  const check = 'ripgrep';
+  try {
+    return [{ check, status: 'ok', detail: (await versionOf('rg', childEnv)).replace('ripgrep ', '') }];
+  } catch {
+    const next =
+      "Install ripgrep (rg): OpenCode's grep and glob tools need it, and OpenCode downloads it otherwise.";
+    return [{ check, status: 'warn', detail: 'rg not found on PATH', next }];
+  }
+};

@@ -1,0 +1,17 @@
+import { startApp } from '../app.ts';
+import { configured, EXIT, stopSignal } from './command.ts';
+
+/** Serves over HTTP until SIGTERM or SIGINT. */
+export async function serve(): Promise<number> {
+  const { config, logger } = configured();
+  const stopped = stopSignal();
+  const app = await startApp(config, logger);
+  try {
+    const { url } = await app.listen();
+    logger.info({ url: `${url}/mcp`, mode: app.services.mode, dataDir: config.dataDir }, 'the bridge serves');
+    logger.info({ signal: await stopped }, 'the bridge stops');
+  } finally {
+    await app.close();
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,146 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import type { z } from 'zod';
+import { quote } from '../errors.ts';
+import type { LogLevel } from '../logger.ts';
+import { VARIABLES, type VariableName } from './variables.ts';
+
+type Values = { [N in VariableName]: z.output<(typeof VARIABLES)[N]['schema']> | undefined };
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Variables of the bridge that what it starts must not get to see. */
+const SECRETS: readonly VariableName[] = ['MCP_AUTH_TOKENS', 'OPENCODE_SERVER_PASSWORD'];
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
+
+/** Everything wrong with the environment, one line a variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length} problem(s):\n${problems.map((line) => `  ${line}`).join('\n')}`,
+    );
+    this.problems = problems;
+  }
+}
+
+export type Config = ReturnType<typeof loadConfig>;
+
+/** Reads the environment; this folder alone knows its names. Throws ConfigError with every problem at once. */
+export function loadConfig(env: Environment = process.env) {
+  const problems: string[] = [];
+  const values = readAll(env, problems);
+  const tokens = (values.MCP_AUTH_TOKENS ?? []).map(readToken);
+  const host = values.MCP_HOST ?? '';
+  if (!LOOPBACK.has(host) && tokens.length === 0 && !values.ALLOW_UNAUTHENTICATED) {
+    problems.push(
+      `MCP_HOST ${quote(host)} is open to other machines, but MCP_AUTH_TOKENS is empty: set tokens, or ALLOW_UNAUTHENTICATED=true.`,
+    );
+  }
+  for (const root of values.WORKSPACE_ROOTS ?? []) {
+    if (!isAbsolute(root)) problems.push(`WORKSPACE_ROOTS ${quote(root)} must be an absolute path.`);
+  }
+  for (const origin of values.MCP_ALLOWED_ORIGINS ?? []) {
+    if (!URL.canParse(origin))
+      problems.push(`MCP_ALLOWED_ORIGINS ${quote(origin)} must be an origin such as https://example.org.`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return assemble(complete(values), env, tokens);
+}
+
+function assemble(
+  values: Complete,
+  env: Environment,
+  tokens: { token: string; agentId?: string | undefined }[],
+) {
+  const home = env.HOME ?? homedir();
+  const dataDir = resolve(
+    values.DATA_DIR ?? join(env.XDG_DATA_HOME ?? join(home, '.local/share'), 'letta-opencode-plugin'),
+  );
+  const logLevel: LogLevel = values.DEBUG ? 'debug' : values.LOG_LEVEL;
+  return {
+    dataDir,
+    logLevel,
+    shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
+    http: {
+      host: values.MCP_HOST,
+      port: values.MCP_PORT,
+      allowedHosts: values.MCP_ALLOWED_HOSTS,
+      allowedOrigins: values.MCP_ALLOWED_ORIGINS,
+      maxBodyBytes: values.MCP_MAX_BODY_BYTES,
+      tokens,
+    },
+    openCode: {
+      enabled: values.OPENCODE_SERVER_ENABLED,
+      url: values.OPENCODE_SERVER_URL,
+      username: values.OPENCODE_SERVER_USERNAME,
+      password: values.OPENCODE_SERVER_PASSWORD,
+      bin: values.OPENCODE_BIN,
+      model: values.OPENCODE_MODEL,
+      agent: values.OPENCODE_AGENT,
+      snapshot: values.OPENCODE_SNAPSHOT,
+      healthIntervalMs: values.OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS,
+      maxRetries: values.OPENCODE_SERVER_MAX_RETRIES,
+      retryDelayMs: values.OPENCODE_SERVER_RETRY_DELAY_MS,
+      instanceLingerMs: values.INSTANCE_LINGER_MS,
+    },
+    limits: {
+      maxConcurrent: values.MAX_CONCURRENT_TASKS,
+      maxQueued: values.MAX_QUEUED_TASKS,
+      defaultTimeoutMs: Math.min(values.RUNNER_TIMEOUT_MS, values.RUNNER_MAX_TIMEOUT_MS),
+      maxTimeoutMs: values.RUNNER_MAX_TIMEOUT_MS,
+      maxDescriptionLength: values.MAX_TASK_DESCRIPTION_LENGTH,
+    },
+    requests: { policy: values.PERMISSION_POLICY, timeoutMs: values.PERMISSION_TIMEOUT_MS },
+    workspace: {
+      dir: resolve(values.WORKSPACE_DIR ?? join(dataDir, 'workspaces')),
+      roots: values.WORKSPACE_ROOTS,
+      maxEvents: values.WORKSPACE_MAX_EVENTS,
+      blockLimit: values.WORKSPACE_BLOCK_LIMIT,
+      maxFileSize: values.MAX_TASK_FILE_SIZE,
+    },
+    /** The environment without our secrets, for the programs that the bridge starts. */
+    childEnv: Object.fromEntries(
+      Object.entries(env).filter(([name]) => !SECRETS.some((secret) => secret === name)),
+    ),
+  };
+}
+
+function readAll(env: Environment, problems: string[]): Values {
+  const read = Object.entries(VARIABLES).map(([name, { schema, default: fallback }]) => {
+    const given = env[name];
+    const value = given === undefined || given.trim() === '' ? fallback : given.trim();
+    if (value === undefined) return [name, undefined];
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return [name, parsed.data];
+    problems.push(
+      `${name} ${SECRETS.some((secret) => secret === name) ? '' : quote(value)}: ${parsed.error.issues[0]?.message}`,
+    );
+    return [name, undefined];
+  });
+  return Object.fromEntries(read);
+}
+
+/** Variables without a default stay optional, all others have a value once nothing is wrong. */
+type Complete = {
+  [N in VariableName]: N extends Optional ? Values[N] : NonNullable<Values[N]>;
+};
+type Optional =
+  | 'DATA_DIR'
+  | 'OPENCODE_SERVER_URL'
+  | 'OPENCODE_SERVER_PASSWORD'
+  | 'OPENCODE_BIN'
+  | 'OPENCODE_MODEL'
+  | 'OPENCODE_AGENT'
+  | 'RUNNER_IMAGE'
+  | 'WORKSPACE_DIR';
+
+function complete(values: Values): Complete {
+  return values as Complete;
+}
+
+function readToken(entry: string): { token: string; agentId?: string | undefined } {
+  const at = entry.indexOf('=');
+  return at < 0 ? { token: entry } : { token: entry.slice(at + 1), agentId: entry.slice(0, at) };
+}

@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { type Database, transaction } from '../tasks/database.ts';
+import { type WorkspaceBlock, workspaceBlockSchema } from './block.ts';
+import type { WorkspaceMemory } from './memory.ts';
+
+const SINK = 'workspace';
+
+/** Workspace memory in the bridge's own database: the embedded default. */
+export class LocalMemory implements WorkspaceMemory {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  cursor(): number {
+    const row = this.#database.prepare('SELECT position FROM cursors WHERE sink = ?').get(SINK);
+    return row ? z.number().parse(row.position) : 0;
+  }
+
+  load(taskId: string): WorkspaceBlock | undefined {
+    const row = this.#database.prepare('SELECT value FROM workspace_blocks WHERE task_id = ?').get(taskId);
+    return row && workspaceBlockSchema.parse(JSON.parse(z.string().parse(row.value)));
+  }
+
+  save(blocks: ReadonlyMap<string, WorkspaceBlock>, position: number): void {
+    const put = this.#database.prepare(
+      `INSERT INTO workspace_blocks (id, task_id, value) VALUES (?, ?, ?)
+       ON CONFLICT (task_id) DO UPDATE SET value = excluded.value`,
+    );
+    const move = this.#database.prepare(
+      `INSERT INTO cursors (sink, position) VALUES (?, ?)
+       ON CONFLICT (sink) DO UPDATE SET position = excluded.position`,
+    );
+    transaction(this.#database, () => {
+      for (const [id, block] of blocks) put.run(id, block.task_id, JSON.stringify(block));
+      move.run(SINK, position);
+    });
+  }
+}
