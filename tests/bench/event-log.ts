@@ -1,0 +1,28 @@
+import { openDatabase } from '../../src/tasks/database.ts';
+import { EventLog } from '../../src/tasks/event-log.ts';
+import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
+import { created } from '../tasks/created.ts';
+
+const EVENTS = 20_000;
+const FOLLOWERS = 4;
+
+/** Events stored one by one per second while four followers hear each. */
+export async function eventsPerSecond(dataDir: string): Promise<number> {
+  const log = new EventLog(new SqliteTaskStore(openDatabase(dataDir)));
+  log.create('task_1', created(), 'print');
+  let heard = 0;
+  const followers = Array.from({ length: FOLLOWERS }, async () => {
+    for await (const _ of log.follow('task_1', 0)) heard += 1;
+  });
+  const start = performance.now();
+  for (let n = 0; n < EVENTS; n += 1) {
+    log.append('task_1', { kind: 'output', text: 'hello '.repeat(20), message_id: 'm', part_id: `p${n}` });
+    if (n % 10 === 0) await new Promise(setImmediate);
+  }
+  log.append('task_1', { kind: 'cancelled', by: 'bench' });
+  await Promise.all(followers);
+  const seconds = (performance.now() - start) / 1000;
+  log.store.close();
+  if (heard !== FOLLOWERS * (EVENTS + 2)) throw new Error(`followers heard ${heard} events`);
+  return Math.round(EVENTS / seconds);
+}

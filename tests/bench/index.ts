@@ -1,0 +1,153 @@
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { startScriptedModel } from '../../src/scripted-model/server.ts';
+import { startOpenCode } from '../support/opencode.ts';
+import { tempDir } from '../support/temp.ts';
+import { startBridge } from './bench-bridge.ts';
+import { eventsPerSecond } from './event-log.ts';
+import { type Row, report } from './report.ts';
+import { residentMb, sideBySide } from './sample.ts';
+import { Contest, THREE_STEPS, TRIVIAL } from './tasks.ts';
+
+const ms = (value: number): string => `${Math.round(value)} ms`;
+const say = (what: string): void => void process.stderr.write(`${what}\n`);
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return address && typeof address === 'object' ? address.port : 0;
+}
+
+await using root = await tempDir('bench-');
+const model = await startScriptedModel();
+const server = await startOpenCode({ modelUrl: model.url });
+const folder = join(root.path, 'folders');
+await mkdir(folder);
+const bridge = await startBridge(
+  {
+    PATH: process.env.PATH ?? '',
+    HOME: root.path,
+    DATA_DIR: join(root.path, 'data'),
+    WORKSPACE_ROOTS: folder,
+    OPENCODE_SERVER_ENABLED: 'true',
+    OPENCODE_SERVER_URL: server.url,
+    OPENCODE_SERVER_PASSWORD: server.password,
+    MAX_CONCURRENT_TASKS: '20',
+    MAX_QUEUED_TASKS: '1000',
+    LOG_LEVEL: 'warn',
+  },
+  await freePort(),
+);
+const rows: Row[] = [];
+try {
+  const contest = new Contest(bridge, server, folder);
+
+  say('one trivial task at a time, in a warm directory');
+  const warm = await contest.freshFolder();
+  await contest.straight(TRIVIAL, warm);
+  await contest.throughBridge(TRIVIAL, warm);
+  const trivial = await sideBySide(
+    20,
+    () => contest.throughBridge(TRIVIAL, warm),
+    () => contest.straight(TRIVIAL, warm),
+  );
+  const more = trivial.first - trivial.second;
+  rows.push({
+    what: 'trivial task, warm directory, n=20',
+    measured: ms(trivial.first),
+    comparison: `SDK straight: ${ms(trivial.second)}`,
+    goal: 'at most 50 ms more',
+    ok: more <= 50,
+  });
+
+  say('one trivial task at a time, each in a fresh directory');
+  const fresh = await sideBySide(
+    20,
+    () => contest.throughBridge(TRIVIAL),
+    async () => contest.straight(TRIVIAL, await contest.freshFolder()),
+  );
+  rows.push({
+    what: 'trivial task, fresh directory each, n=20',
+    measured: ms(fresh.first),
+    comparison: `SDK straight: ${ms(fresh.second)}`,
+    goal: 'at most 50 ms more',
+    ok: fresh.first - fresh.second <= 50,
+  });
+
+  say('twenty three-step tasks at once');
+  const twenty = Array.from({ length: 20 }, (_, n) => n);
+  const burst = await sideBySide(
+    5,
+    () => Promise.all(twenty.map(() => contest.throughBridge(THREE_STEPS, warm))),
+    () => Promise.all(twenty.map(() => contest.straight(THREE_STEPS, warm))),
+  );
+  const ratio = burst.first / burst.second;
+  rows.push({
+    what: '20 three-step tasks at once, 5 rounds',
+    measured: ms(burst.first),
+    comparison: `SDK straight: ${ms(burst.second)} (ratio ${ratio.toFixed(2)})`,
+    goal: 'ratio at most 1.10',
+    ok: ratio <= 1.1,
+  });
+
+  say('200 tasks in 200 fresh directories');
+  for (let n = 0; n < 200; n += 10) {
+    await Promise.all(Array.from({ length: 10 }, () => contest.throughBridge(TRIVIAL)));
+  }
+  const engineMb = await residentMb(server.pid);
+  const bridge200 = await residentMb(bridge.pid);
+  rows.push({
+    what: 'OpenCode memory after 200 tasks in 200 fresh directories, 10 at once',
+    measured: `${engineMb} MB`,
+    comparison: '',
+    goal: 'under 1,300 MB',
+    ok: engineMb < 1_300,
+  });
+
+  say('800 more tasks');
+  for (let n = 0; n < 800; n += 10) {
+    await Promise.all(Array.from({ length: 10 }, () => contest.throughBridge(TRIVIAL, warm)));
+  }
+  const bridge1000 = await residentMb(bridge.pid);
+  rows.push({
+    what: 'bridge memory after 200 and after 1,000 finished tasks',
+    measured: `${bridge200} MB, ${bridge1000} MB`,
+    comparison: '',
+    goal: 'under 150 MB, no growth',
+    ok: bridge200 < 150 && bridge1000 <= bridge200 * 1.1,
+  });
+
+  const tools = JSON.stringify(await bridge.client.listTools()).length;
+  rows.push({
+    what: 'tools/list',
+    measured: `${tools} bytes`,
+    comparison: '',
+    goal: 'under 8,000 bytes',
+    ok: tools < 8_000,
+  });
+  rows.push({
+    what: '/health after process start',
+    measured: ms(bridge.healthMs),
+    comparison: '',
+    goal: 'within 1,000 ms',
+    ok: bridge.healthMs < 1_000,
+  });
+
+  say('the event log');
+  const rate = await eventsPerSecond(join(root.path, 'log'));
+  rows.push({
+    what: 'stored events a second, one by one, four followers',
+    measured: rate.toLocaleString('en'),
+    comparison: '',
+    goal: 'at least 5,000',
+    ok: rate >= 5_000,
+  });
+} finally {
+  await bridge.stop();
+  await server.stop();
+  await model.close();
+}
+await report(rows);
