@@ -28,7 +28,7 @@ async function examine(): Promise<Finding[]> {
 
 /** Everything there is to look at in the configured mode, in the order of the table. */
 function checks({ openCode }: Config): Check[] {
-  const common = [node, configuration, git, workspaceFolder, dataFolder];
+  const common = [node, configuration, git, dataFolder, workspaceFolder];
   if (!openCode.enabled) return [...common, dockerMode];
   if (openCode.url !== undefined) return [...common, externalServer(openCode.url)];
   return [...common, ripgrep, embeddedServer];

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OpenCodeApi } from '../../execution/opencode/api.ts';
 import { authorization, type Endpoint } from '../../execution/opencode/endpoint.ts';
@@ -33,7 +33,8 @@ async function sharedFolder(endpoint: Endpoint, api: OpenCodeApi, workspaceDir: 
   const check = 'shared folder';
   const next = 'Give the bridge and the OpenCode server the same folder under the same path (WORKSPACE_DIR).';
   try {
-    const folder = await realpath(await mkdtemp(join(workspaceDir, '.doctor-')));
+    const folder = join(await realpath(workspaceDir), `.doctor-${randomUUID()}`);
+    await mkdir(folder);
     try {
       const content = randomUUID();
       await writeFile(join(folder, PROBE), content);

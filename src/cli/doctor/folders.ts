@@ -5,6 +5,9 @@ import { BridgeError } from '../../errors.ts';
 import { openDatabase } from '../../tasks/database.ts';
 import { type Check, failed } from './check.ts';
 
+/** Nobody but the owner reads the database. */
+const PRIVATE = 0o700;
+
 /** The folder in which tasks get theirs; made if it is not there, as the bridge would. */
 export const workspaceFolder: Check = async ({ workspace }) => {
   const check = 'WORKSPACE_DIR';
@@ -20,7 +23,7 @@ export const workspaceFolder: Check = async ({ workspace }) => {
 export const dataFolder: Check = async ({ dataDir }) => {
   const check = 'DATA_DIR';
   try {
-    await requireWritable(dataDir);
+    await requireWritable(dataDir, PRIVATE);
     if (existsSync(join(dataDir, 'bridge.db'))) openDatabase(dataDir).close();
     return [{ check, status: 'ok', detail: `${dataDir} is writable and free` }];
   } catch (thrown) {
@@ -32,8 +35,8 @@ export const dataFolder: Check = async ({ dataDir }) => {
   }
 };
 
-async function requireWritable(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+async function requireWritable(folder: string, mode?: number): Promise<void> {
+  await mkdir(folder, { recursive: true, ...(mode !== undefined && { mode }) });
   const probe = join(folder, `.doctor-${process.pid}`);
   await writeFile(probe, '');
   await rm(probe);

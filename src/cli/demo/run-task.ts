@@ -1,0 +1,64 @@
+import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { z } from 'zod';
+import { Progress } from './progress.ts';
+import { TASK } from './script.ts';
+
+type Say = (line: string) => void;
+
+const executed = z.object({ task_id: z.string(), status: z.string() });
+const status = z.object({
+  status: z.string(),
+  result: z.object({ summary: z.string() }),
+  usage: z.object({ input_tokens: z.number(), output_tokens: z.number(), cost_usd: z.number() }),
+});
+const files = z.object({
+  changes: z.array(z.object({ path: z.string(), change: z.string(), additions: z.number().optional() })),
+});
+const file = z.object({ content: z.string() });
+const history = z.object({
+  events: z.array(z.object({ seq: z.number(), kind: z.string() })),
+  total: z.number(),
+});
+
+/** Hands the task over and shows everything that comes back; whether it completed. */
+export async function runTask(client: Client, say: Say): Promise<boolean> {
+  const call = async <T>(name: string, args: Record<string, unknown>, schema: z.ZodType<T>): Promise<T> =>
+    schema.parse((await client.callTool({ name, arguments: args })).structuredContent);
+
+  say(`\nopencode_execute_task: "${TASK}"`);
+  const task = await execute(client);
+  const { task_id } = task;
+  say(`Task ${task_id}: ${task.status}`);
+
+  const { result, usage } = await call('get_task_status', { task_id }, status);
+  say(`\nget_task_status\n  ${result.summary}`);
+  say(`  ${usage.input_tokens} tokens in, ${usage.output_tokens} out, $${usage.cost_usd}`);
+
+  const { changes } = await call('get_task_files', { task_id }, files);
+  say('\nget_task_files');
+  for (const { path, change, additions } of changes) say(`  ${change} ${path} (+${additions ?? 0})`);
+
+  const [first] = changes;
+  if (first) {
+    const { content } = await call('read_task_file', { task_id, file_path: first.path }, file);
+    say(`\nread_task_file ${first.path}\n${content.replace(/^(?=.)/gm, '  ').trimEnd()}`);
+  }
+
+  const { events, total } = await call('get_task_history', { task_id }, history);
+  say(`\nget_task_history: ${total} events\n  ${events.map(({ seq, kind }) => `${seq} ${kind}`).join(', ')}`);
+  return task.status === 'completed';
+}
+
+async function execute(client: Client): Promise<z.infer<typeof executed>> {
+  const progress = new Progress(process.stdout);
+  try {
+    const result = await client.callTool(
+      { name: 'opencode_execute_task', arguments: { task_description: TASK, sync: true } },
+      undefined,
+      { onprogress: ({ message, progress: percent }) => progress.show(message ?? '', percent) },
+    );
+    return executed.parse(result.structuredContent);
+  } finally {
+    progress.end();
+  }
+}

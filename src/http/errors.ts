@@ -1,0 +1,78 @@
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import { z } from 'zod';
+import { BridgeError, messageOf, quote } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+
+/** Codes of JSON-RPC and MCP, as the Streamable HTTP specification and its SDKs use them. */
+export const RPC = {
+  refused: -32_000,
+  sessionNotFound: -32_001,
+  parseError: -32_700,
+  internal: -32_603,
+} as const;
+
+interface Presentation {
+  status?: number;
+  rpcCode?: number;
+}
+
+/** Answers with an error: on `/mcp` as JSON-RPC, elsewhere as plain JSON. */
+export function sendError(req: Request, res: Response, error: BridgeError, shown: Presentation = {}): void {
+  const { code, message, next, httpStatus } = error;
+  const { status = httpStatus, rpcCode = RPC.refused } = shown;
+  const text = next === undefined ? message : `${message} ${next}`;
+  const body =
+    req.path === '/mcp'
+      ? { jsonrpc: '2.0', error: { code: rpcCode, message: text, data: { code, next } }, id: null }
+      : { error: { code, message, next } };
+  res.status(status).json(body);
+}
+
+/** Answers what no route has taken. */
+export const notFound: RequestHandler = (req, res) => {
+  const message = `${req.method} ${quote(req.path)} is not served.`;
+  sendError(
+    req,
+    res,
+    new BridgeError('NOT_FOUND', message, { next: 'Served are /mcp, /health and /ready.' }),
+  );
+};
+
+/** Answers what went wrong on the way, without telling more than the client may know. */
+export function errorHandler(maxBodyBytes: number, logger: Logger): ErrorRequestHandler {
+  return (thrown, req, res, _next) => {
+    if (res.headersSent) return void res.destroy();
+    const parsed = bodyError.safeParse(thrown);
+    if (parsed.success) return refuseBody(req, res, parsed.data, maxBodyBytes);
+    logger.error({ method: req.method, path: req.path, err: messageOf(thrown) }, 'a request failed');
+    const error = new BridgeError('INTERNAL', 'The bridge failed in a way it did not expect; see its log.');
+    sendError(req, res, error, { rpcCode: RPC.internal });
+  };
+}
+
+/** What the body parser throws. */
+const bodyError = z.object({ type: z.string(), status: z.number().min(400).max(499) });
+
+function refuseBody(
+  req: Request,
+  res: Response,
+  { type, status }: z.infer<typeof bodyError>,
+  maxBodyBytes: number,
+): void {
+  if (type === 'entity.too.large') sendError(req, res, tooLarge(req, maxBodyBytes));
+  else {
+    const why =
+      type === 'entity.parse.failed'
+        ? 'Parse error: the body is not valid JSON.'
+        : `The body cannot be read (${type}).`;
+    sendError(req, res, new BridgeError('INVALID_INPUT', why), { status, rpcCode: RPC.parseError });
+  }
+}
+
+function tooLarge(req: Request, maxBodyBytes: number): BridgeError {
+  const size = req.headers['content-length'];
+  const message = `The body${size ? ` of ${size} bytes` : ''} is larger than ${maxBodyBytes} bytes (MCP_MAX_BODY_BYTES).`;
+  return new BridgeError('PAYLOAD_TOO_LARGE', message, {
+    next: 'Put long material into a file in the task directory and name the file, or have the operator raise the limit.',
+  });
+}

@@ -1,0 +1,20 @@
+import { Router } from 'express';
+import { healthReport } from '../mcp/health-report.ts';
+import type { ToolServices } from '../mcp/tool.ts';
+
+/** `/health`: alive, with details. `/ready`: 503 while a dependency is down or the bridge is stopping. */
+export function healthRoutes(services: ToolServices, isDraining: () => boolean): Router {
+  const router = Router();
+  router.get('/health', (_req, res) => {
+    res.set('Cache-Control', 'no-store').json(healthReport(services));
+  });
+  router.get('/ready', (_req, res) => {
+    const dependencies = services.dependencies();
+    const ready = !isDraining() && dependencies.every(({ status }) => status !== 'down');
+    res
+      .status(ready ? 200 : 503)
+      .set('Cache-Control', 'no-store')
+      .json({ ready, dependencies });
+  });
+  return router;
+}

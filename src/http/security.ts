@@ -1,0 +1,130 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js';
+import type { Request, RequestHandler, Response } from 'express';
+import { BridgeError, quote } from '../errors.ts';
+import { sendError } from './errors.ts';
+
+export interface AccessRules {
+  /** The address that the server listens on. */
+  host: string;
+  allowedHosts: readonly string[];
+  allowedOrigins: readonly string[];
+}
+
+export interface BoundToken {
+  token: string;
+  /** The only agent that its bearer can be; absent: any. */
+  agentId?: string | undefined;
+}
+
+const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/**
+ * Refuses a Host header that is not one of ours: behind it may be a page that rebound its name to this machine.
+ * Beyond loopback any literal address is let in, because a rebound name never is one.
+ */
+export function checkHost({ host, allowedHosts }: AccessRules): RequestHandler {
+  const allowed = new Set([...LOOPBACK, ...allowedHosts.map(hostnameOf)]);
+  const literals = !isLoopback(host);
+  return (req, res, next) => {
+    const given = req.headers.host;
+    const name = given === undefined ? undefined : hostnameOf(given);
+    if (name !== undefined && (allowed.has(name) || (literals && isIP(name.replace(/^\[|\]$/g, '')) > 0))) {
+      return next();
+    }
+    const message = `Host ${quote(given)} is not a name of this server.`;
+    sendError(req, res, refused(message, 'MCP_ALLOWED_HOSTS'));
+  };
+}
+
+/** Refuses requests of web pages from elsewhere; lets the allowed ones read the answers (CORS). */
+export function checkOrigin({ host, allowedOrigins }: AccessRules): RequestHandler {
+  const allowed = new Set(allowedOrigins.map(originOf));
+  const local = isLoopback(host);
+  return (req, res, next) => {
+    const given = req.headers.origin;
+    if (given === undefined) return next();
+    const origin = originOf(given);
+    const ours = origin !== undefined && (allowed.has(origin) || (local && isLoopbackPage(origin)));
+    if (!ours)
+      return sendError(req, res, refused(`Origin ${quote(given)} may not call.`, 'MCP_ALLOWED_ORIGINS'));
+    allowPage(req, res, given);
+    if (req.method === 'OPTIONS') res.status(204).end();
+    else next();
+  };
+}
+
+/** Lets only bearers of a token in, and tells MCP which agent a token is bound to. Without tokens, everybody. */
+export function bearerAuth(tokens: readonly BoundToken[]): RequestHandler {
+  if (tokens.length === 0) return (_req, _res, next) => next();
+  const known = tokens.map(({ token, agentId }) => ({ hash: sha256(token), agentId }));
+  return (req, res, next) => {
+    const token = /^Bearer +(\S+) *$/i.exec(req.headers.authorization ?? '')?.[1];
+    const hash = sha256(token ?? '');
+    // All of them, so that the time tells nothing about which one it was.
+    const [match] = known.filter((it) => timingSafeEqual(it.hash, hash));
+    if (token !== undefined && match) {
+      authOf.set(req, { auth: authInfo(match.agentId), credential: hash.toString('hex') });
+      return next();
+    }
+    res.set('WWW-Authenticate', 'Bearer');
+    const message = token === undefined ? 'A bearer token is needed.' : 'The bearer token is not known here.';
+    const hint = 'Send the header "Authorization: Bearer <token>" with a token of MCP_AUTH_TOKENS.';
+    sendError(req, res, new BridgeError('UNAUTHORIZED', message, { next: hint }));
+  };
+}
+
+/** What `bearerAuth` found out about a request; nothing where no tokens are configured. */
+export function authenticated(req: Request): { auth?: AuthInfo; credential?: string } {
+  return authOf.get(req) ?? {};
+}
+
+const authOf = new WeakMap<Request, { auth: AuthInfo; credential: string }>();
+
+function authInfo(agentId: string | undefined): AuthInfo {
+  return { token: '<redacted>', clientId: agentId ?? 'any agent', scopes: [], extra: { agentId } };
+}
+
+function allowPage(req: Request, res: Response, origin: string): void {
+  res.set({ 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': 'Mcp-Session-Id' });
+  res.vary('Origin');
+  if (req.method !== 'OPTIONS') return;
+  res.set({
+    'Access-Control-Allow-Methods': 'GET, POST, DELETE',
+    'Access-Control-Allow-Headers':
+      'Authorization, Content-Type, Last-Event-ID, Mcp-Protocol-Version, Mcp-Session-Id, X-Agent-Id',
+  });
+}
+
+function refused(message: string, variable: string): BridgeError {
+  return new BridgeError('FORBIDDEN', message, { next: `The operator can allow it with ${variable}.` });
+}
+
+function isLoopbackPage(origin: string): boolean {
+  const { protocol, hostname } = new URL(origin);
+  return /^https?:$/.test(protocol) && LOOPBACK.has(hostname);
+}
+
+function isLoopback(host: string): boolean {
+  const name = hostnameOf(host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
+  return name !== undefined && (LOOPBACK.has(name) || name.startsWith('127.'));
+}
+
+/** The host name of a Host header, in one spelling and without a port; undefined where it is none. */
+function hostnameOf(host: string): string | undefined {
+  if (!/^[\w.:[\]-]+$/.test(host) || !URL.canParse(`http://${host}`)) return undefined;
+  return new URL(`http://${host}`).hostname;
+}
+
+/** An origin in one spelling; undefined where it is none, such as "null". */
+function originOf(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const { origin, protocol, host } = new URL(text);
+  // Schemes such as chrome-extension: have no origin for URL, but one for browsers.
+  return origin !== 'null' ? origin : host === '' ? undefined : `${protocol}//${host}`;
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

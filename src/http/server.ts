@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import express, { type Express } from 'express';
+import { BridgeError, messageOf, quote } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { ToolServices } from '../mcp/tool.ts';
+import { errorHandler, notFound } from './errors.ts';
+import { healthRoutes } from './health.ts';
+import { McpEndpoint } from './mcp-endpoint.ts';
+import { type AccessRules, type BoundToken, bearerAuth, checkHost, checkOrigin } from './security.ts';
+import type { SessionLimits } from './sessions.ts';
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const CLOSE_GRACE_MS = 1_000;
+
+export interface HttpServerOptions {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  /** Host names by which the server may be called, besides loopback ones. */
+  allowedHosts: readonly string[];
+  /** Origins of web pages that may call, besides loopback ones. */
+  allowedOrigins: readonly string[];
+  /** Empty: no authentication. */
+  tokens: readonly BoundToken[];
+  maxBodyBytes: number;
+  services: ToolServices;
+  logger: Logger;
+  sessions?: SessionLimits;
+}
+
+export interface HttpServer {
+  /** Without a path; MCP is at `/mcp`. */
+  url: string;
+  port: number;
+  /** From now on `/ready` says that the bridge takes no new work. */
+  drain(): void;
+  /** Stops listening, ends sessions and connections. */
+  close(): Promise<void>;
+}
+
+/** Serves MCP at `/mcp` and the bridge's state at `/health` and `/ready`. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const state = { draining: false };
+  const endpoint = new McpEndpoint(options);
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 2,
+    },
+    application(options, endpoint, state),
+  );
+  await listen(server, options).catch(async (thrown: unknown) => {
+    await endpoint.close();
+    throw thrown;
+  });
+  const port = portOf(server);
+  const drain = (): void => {
+    state.draining = true;
+  };
+  const close = async (): Promise<void> => {
+    drain();
+    await stop(server, endpoint);
+  };
+  return { url: `http://${urlHost(options.host)}:${port}`, port, drain, close };
+}
+
+function application(
+  options: HttpServerOptions,
+  endpoint: McpEndpoint,
+  state: { draining: boolean },
+): Express {
+  const { host, allowedHosts, allowedOrigins, tokens, maxBodyBytes, services, logger } = options;
+  const rules: AccessRules = { host, allowedHosts, allowedOrigins };
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use(checkHost(rules), checkOrigin(rules));
+  app.use(healthRoutes(services, () => state.draining));
+  app.all('/mcp', bearerAuth(tokens), express.json({ limit: maxBodyBytes }), endpoint.handle);
+  app.use(notFound);
+  app.use(errorHandler(maxBodyBytes, logger));
+  return app;
+}
+
+async function listen(server: Server, { host, port }: HttpServerOptions): Promise<void> {
+  server.listen(port, host.replace(/^\[(.*)\]$/, '$1'));
+  await once(server, 'listening').catch((cause: unknown) => {
+    throw new BridgeError(
+      'INVALID_STATE',
+      `MCP_HOST ${quote(host)}, MCP_PORT ${port}: ${messageOf(cause)}.`,
+      {
+        next: 'Stop what uses the port, or choose another with MCP_PORT.',
+        cause,
+      },
+    );
+  });
+}
+
+async function stop(server: Server, endpoint: McpEndpoint): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  await endpoint.close();
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+  await closed;
+  clearTimeout(timer);
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
+  return address.port;
+}
+
+/** The host to call for a host to listen on. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::' || host === '[::]') return '[::1]';
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}

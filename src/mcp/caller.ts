@@ -1,0 +1,75 @@
+import { BridgeError, quote } from '../errors.ts';
+
+const DEFAULT_AGENT = 'default';
+const MAX_LENGTH = 200;
+
+/** What one request says about its caller. */
+export interface Claims {
+  /** The agent that the bearer token is bound to. */
+  token?: string | undefined;
+  /** The X-Agent-Id header. */
+  header?: string | undefined;
+  /** The agent_id argument. */
+  argument?: string | undefined;
+}
+
+const SOURCES = [
+  ['token', 'bearer token'],
+  ['header', 'X-Agent-Id header'],
+  ['argument', 'agent_id argument'],
+] as const;
+
+/** Tells who calls in one MCP session; remembers the agent_id arguments used in it. */
+export class Caller {
+  #used: { agentId: string; several: boolean } | undefined;
+
+  /** The calling agent. Throws AGENT_MISMATCH, AGENT_REQUIRED or INVALID_INPUT. */
+  resolve(claims: Claims): string {
+    const given = SOURCES.flatMap(([key, source]) => {
+      const agentId = claims[key];
+      return agentId === undefined ? [] : [{ source, agentId }];
+    });
+    for (const { source, agentId } of given) requireValid(source, agentId);
+    const [first, ...others] = given;
+    if (!first) return this.#remembered();
+    for (const other of others) if (other.agentId !== first.agentId) throw mismatch(first, other);
+    if (claims.argument !== undefined) this.#remember(claims.argument);
+    return first.agentId;
+  }
+
+  #remembered(): string {
+    if (!this.#used) return DEFAULT_AGENT;
+    if (!this.#used.several) return this.#used.agentId;
+    throw new BridgeError(
+      'AGENT_REQUIRED',
+      'Several values of `agent_id` were used in this session, so it is unclear which agent calls.',
+      { next: 'Give agent_id, or send the X-Agent-Id header with every request.' },
+    );
+  }
+
+  #remember(agentId: string): void {
+    const several = this.#used !== undefined && (this.#used.several || this.#used.agentId !== agentId);
+    this.#used = { agentId, several };
+  }
+}
+
+interface Given {
+  source: string;
+  agentId: string;
+}
+
+function requireValid(source: string, agentId: string): void {
+  if (agentId.length >= 1 && agentId.length <= MAX_LENGTH && !/\p{Cc}/u.test(agentId)) return;
+  throw new BridgeError(
+    'INVALID_INPUT',
+    `The ${source} ${quote(agentId)} is not an agent id: 1 to ${MAX_LENGTH} characters, no control characters.`,
+  );
+}
+
+function mismatch(first: Given, other: Given): BridgeError {
+  return new BridgeError(
+    'AGENT_MISMATCH',
+    `The ${first.source} says agent ${quote(first.agentId)}, the ${other.source} says ${quote(other.agentId)}.`,
+    { next: `Leave the ${other.source} out, or give the same agent in both.` },
+  );
+}

@@ -1,0 +1,65 @@
+import type { EventOf, TaskEvent } from '../tasks/events.ts';
+
+const LINE = 120;
+
+/** What happened, in one short line; undefined for what interests only the log. */
+export function describeEvent(event: TaskEvent): string | undefined {
+  const text = describe(event);
+  return text === undefined ? undefined : oneLine(text);
+}
+
+/** A text without line breaks, of at most `limit` characters. */
+export function oneLine(text: string, limit = LINE): string {
+  // Cut first: a text of megabytes is not searched for its spaces.
+  const line = text
+    .slice(0, 4 * limit)
+    .replace(/\s+/g, ' ')
+    .trim();
+  if (line.length <= limit && text.length <= 4 * limit) return line;
+  return `${line.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
+
+function describe(event: TaskEvent): string | undefined {
+  switch (event.kind) {
+    case 'created':
+      return 'accepted';
+    case 'output':
+      return event.text;
+    case 'tool':
+      return event.phase === 'started' ? `${event.tool}: ${event.title}` : finishedTool(event);
+    case 'file_changed':
+      return `wrote ${event.path}`;
+    case 'todo':
+      return `${event.items.filter(({ status }) => status === 'completed').length} of ${event.items.length} steps done`;
+    case 'request_opened':
+      return `asks: ${event.request.title}`;
+    case 'request_closed':
+      return `request ${event.request_id} closed by ${event.by}: ${event.reply}`;
+    case 'message':
+      return `message from ${event.from}: ${event.text}`;
+    case 'control':
+      return `${event.control} by ${event.by}${event.reason ? `: ${event.reason}` : ''}`;
+    case 'retrying':
+      return `model call failed, try ${event.attempt}: ${event.message}`;
+    case 'warning':
+      return `warning ${event.code}: ${event.message}`;
+    case 'failed':
+    case 'timeout':
+      return `${event.kind}: ${event.error.message}`;
+    case 'started':
+    case 'paused':
+    case 'resumed':
+    case 'completed':
+    case 'cancelled':
+      return event.kind;
+    case 'attached':
+    case 'message_sent':
+    case 'usage':
+      return undefined;
+  }
+}
+
+function finishedTool({ tool, title, ok, exit_code }: EventOf<'tool'>): string {
+  const outcome = ok === false || (exit_code ?? 0) !== 0 ? 'failed' : 'done';
+  return `${tool} ${outcome}${exit_code ? ` (exit code ${exit_code})` : ''}: ${title}`;
+}

@@ -1,0 +1,66 @@
+import type { ProgressToken } from '@modelcontextprotocol/sdk/types.js';
+import { DEFAULT_TOOL_LIMITS, type ToolCall } from './tool.ts';
+
+interface ProgressParams extends Record<string, unknown> {
+  progressToken: ProgressToken;
+  progress: number;
+  total?: number;
+  message: string;
+}
+
+const STEP = 0.001;
+
+/** Sends progress under a token; the number grows each time, as the protocol asks. Without a token, silent. */
+export function progressSender(
+  progressToken: ProgressToken | undefined,
+  send: (params: ProgressParams) => Promise<void>,
+): ToolCall['progress'] {
+  if (progressToken === undefined) return () => undefined;
+  let progress = 0;
+  return (message, percent) => {
+    progress = Math.max(progress + STEP, percent ?? 0);
+    const total = percent === undefined ? {} : { total: 100 };
+    // A client that is gone needs no progress.
+    send({ progressToken, progress, ...total, message }).catch(() => undefined);
+  };
+}
+
+/** Tells a call's client the latest line, neither too often nor too rarely. */
+export class ProgressTicker {
+  readonly #call: ToolCall;
+  readonly #every: number;
+  readonly #keepAlive: NodeJS.Timeout;
+  #line = 'waiting';
+  #percent: number | undefined;
+  #pending: NodeJS.Timeout | undefined;
+  #sentAt = Number.NEGATIVE_INFINITY;
+
+  constructor(call: ToolCall) {
+    const { progressEveryMs, keepAliveMs } = call.services.limits ?? DEFAULT_TOOL_LIMITS;
+    this.#call = call;
+    this.#every = progressEveryMs;
+    this.#keepAlive = setInterval(() => this.#send(), keepAliveMs);
+  }
+
+  tell(line: string, percent: number | undefined): void {
+    this.#line = line;
+    this.#percent = percent;
+    if (this.#pending) return;
+    const wait = this.#sentAt + this.#every - performance.now();
+    if (wait <= 0) this.#send();
+    else this.#pending = setTimeout(() => this.#send(), wait);
+  }
+
+  close(): void {
+    clearInterval(this.#keepAlive);
+    if (this.#pending) this.#send();
+  }
+
+  #send(): void {
+    clearTimeout(this.#pending);
+    this.#pending = undefined;
+    this.#sentAt = performance.now();
+    this.#keepAlive.refresh();
+    this.#call.progress(this.#line, this.#percent);
+  }
+}

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { taskErrorSchema, taskRequestSchema, taskResultSchema, usageSchema } from '../tasks/events.ts';
+import { TASK_STATUSES, type Task } from '../tasks/task.ts';
+import { oneLine } from './describe-event.ts';
+import { nextStep } from './next-step.ts';
+import type { ToolServices } from './tool.ts';
+
+const requestViewSchema = taskRequestSchema.extend({ expires_at: z.string().optional() });
+type RequestView = z.infer<typeof requestViewSchema>;
+
+/** What every tool that shows a task tells of it. */
+export const outcomeFields = {
+  task_id: z.string(),
+  status: z.enum(TASK_STATUSES),
+  progress: z.number().optional(),
+  queue_position: z.number().optional(),
+  requests: z.array(requestViewSchema),
+  usage: usageSchema,
+  result: taskResultSchema.optional(),
+  error: taskErrorSchema.optional(),
+  directory: z.string(),
+  workspace_block_id: z.string(),
+  next: z.string(),
+};
+type Outcome = z.infer<z.ZodObject<typeof outcomeFields>>;
+
+/** All there is to tell of a task; times are ISO 8601. */
+export const taskFields = {
+  ...outcomeFields,
+  session_id: z.string().optional(),
+  created_at: z.string(),
+  started_at: z.string().optional(),
+  ended_at: z.string().optional(),
+  last_seq: z.number(),
+};
+
+/** A task as the outside sees it. */
+export function viewOutcome(task: Task, services: ToolServices): Outcome {
+  return {
+    task_id: task.id,
+    status: task.status,
+    progress: task.progress,
+    queue_position: services.execution.queuePosition(task.id),
+    requests: task.requests.map((request) => ({ ...request, expires_at: iso(request.expires_at) })),
+    usage: task.usage,
+    result: task.result,
+    error: task.error,
+    directory: task.directory,
+    workspace_block_id: services.blockId(task.id),
+    next: nextStep(task),
+  };
+}
+
+/** The same with its session, its times and its place in the log. */
+export function viewTask(task: Task, services: ToolServices): z.infer<z.ZodObject<typeof taskFields>> {
+  return {
+    ...viewOutcome(task, services),
+    session_id: task.sessionId,
+    created_at: new Date(task.createdAt).toISOString(),
+    started_at: iso(task.startedAt),
+    ended_at: iso(task.endedAt),
+    last_seq: task.lastSeq,
+  };
+}
+
+/** Epoch milliseconds as ISO 8601. */
+export function iso(time: number | undefined): string | undefined {
+  return time === undefined ? undefined : new Date(time).toISOString();
+}
+
+/** A task in a few lines: where it stands, what it made or asks, how to go on. */
+export function textOfTask(view: Outcome): string {
+  const { task_id, status, progress, queue_position, directory, result, error, requests } = view;
+  const lines = [
+    `Task ${task_id} is ${status}${progress === undefined ? '' : ` (${progress}% of its steps)`}.`,
+  ];
+  if (queue_position !== undefined) lines.push(`Position in the queue: ${queue_position}.`);
+  if (error) lines.push(`Error ${error.code}: ${error.message}`);
+  if (result?.summary) lines.push(result.summary);
+  if (result) lines.push(filesLine(result));
+  lines.push(`Directory: ${directory}`, ...requests.map(requestLine), `Next: ${view.next}`);
+  return lines.join('\n');
+}
+
+function filesLine({ files_changed, files_changed_total }: NonNullable<Outcome['result']>): string {
+  if (files_changed_total === 0) return 'No files changed.';
+  const shown = files_changed.slice(0, 10).map(({ path, change }) => `${change} ${path}`);
+  const more = files_changed_total - shown.length;
+  return `Files: ${shown.join(', ')}${more > 0 ? ` and ${more} more (get_task_files)` : ''}`;
+}
+
+function requestLine({ id, type, title, patterns, questions, expires_at }: RequestView): string {
+  const asked = questions?.map(
+    ({ question, options }) => `${question} [${options.map(({ label }) => label).join(' | ')}]`,
+  );
+  const what = [title, patterns?.join(' '), ...(asked ?? [])].filter(Boolean).join('; ');
+  return `Request ${id} (${type}): ${oneLine(what, 1_000)}${expires_at ? `; open until ${expires_at}` : ''}`;
+}

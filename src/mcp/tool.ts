@@ -1,0 +1,91 @@
+import type { z } from 'zod';
+import type { ExecutionManager } from '../execution/execution-manager.ts';
+import type { DependencyHealth } from '../execution/runner.ts';
+import { parseArguments } from './arguments.ts';
+
+/** What the tools work with; the composition root provides it. */
+export interface ToolServices {
+  execution: ExecutionManager;
+  /** The id of a task's workspace block. */
+  blockId(taskId: string): string;
+  /** A task's workspace block, as soon as there is one. */
+  block(taskId: string): { artifacts: unknown[] } | undefined;
+  version: string;
+  mode: string;
+  /** Epoch milliseconds. */
+  startedAt: number;
+  dependencies(): DependencyHealth[];
+  limits?: ToolLimits;
+}
+
+/** Bounds of a call that waits, in milliseconds. */
+export interface ToolLimits {
+  /** How long a call waits at most: clients cut calls at 60 s. */
+  maxWaitMs: number;
+  /** Least time between two progress notifications. */
+  progressEveryMs: number;
+  /** Longest time without one. */
+  keepAliveMs: number;
+}
+
+export const MAX_WAIT_MS = 50_000;
+export const DEFAULT_TOOL_LIMITS: ToolLimits = {
+  maxWaitMs: MAX_WAIT_MS,
+  progressEveryMs: 500,
+  keepAliveMs: 10_000,
+};
+
+/** One call of a tool. */
+export interface ToolCall {
+  readonly services: ToolServices;
+  /** Aborts when the client takes the request back or is gone. */
+  readonly signal: AbortSignal;
+  /** Who calls; throws AGENT_MISMATCH, AGENT_REQUIRED or INVALID_INPUT. */
+  agentId(): string;
+  /** Tells the client how it goes; silent where it has not asked for that. */
+  progress(message: string, percent?: number): void;
+}
+
+export interface ToolAnswer<S = Record<string, unknown>> {
+  structured: S;
+  /** The same in a few lines for a reader. */
+  text: string;
+}
+
+export interface ToolAnnotations {
+  readOnlyHint?: boolean;
+  destructiveHint?: boolean;
+  idempotentHint?: boolean;
+  openWorldHint?: boolean;
+}
+
+interface ToolDescription<I extends z.ZodObject, O extends z.ZodObject> {
+  name: string;
+  title: string;
+  /** What it does and when to use it. */
+  description: string;
+  input: I;
+  output: O;
+  annotations: ToolAnnotations;
+}
+
+/** A tool as the server sees it: arguments come in unchecked. */
+export interface Tool extends ToolDescription<z.ZodObject, z.ZodObject> {
+  answer(args: Record<string, unknown>, call: ToolCall): Promise<ToolAnswer>;
+}
+
+interface ToolDefinition<I extends z.ZodObject, O extends z.ZodObject> extends ToolDescription<I, O> {
+  run(input: z.output<I>, call: ToolCall): Promise<ToolAnswer<z.output<O>>> | ToolAnswer<z.output<O>>;
+}
+
+/** Annotations of a tool that changes nothing. */
+export const READ_ONLY: ToolAnnotations = { readOnlyHint: true, openWorldHint: false };
+
+/** Makes a tool whose `run` gets checked input; bad arguments are refused with INVALID_INPUT. */
+export function defineTool<I extends z.ZodObject, O extends z.ZodObject>({
+  run,
+  ...description
+}: ToolDefinition<I, O>): Tool {
+  const { name, input } = description;
+  return { ...description, answer: async (args, call) => run(parseArguments(name, input, args), call) };
+}

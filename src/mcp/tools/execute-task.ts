@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { agentId, path, shortText, taskId } from '../inputs.ts';
+import { outcomeFields, textOfTask, viewOutcome } from '../task-view.ts';
+import { defineTool, MAX_WAIT_MS } from '../tool.ts';
+import { isSettled, waitFor } from '../wait.ts';
+
+/** Hands a task over; with `sync`, waits for it a while. */
+export const executeTask = defineTool({
+  name: 'opencode_execute_task',
+  title: 'Hand over a coding task',
+  description:
+    'Lets OpenCode write, change, run and test code. Answers at once with a task_id; sync waits up to 50 s.',
+  input: z.strictObject({
+    task_description: z.string(),
+    agent_id: agentId,
+    idempotency_key: shortText.optional().describe('Same key, same task'),
+    timeout_ms: z.int().min(1).optional(),
+    sync: z.boolean().default(false),
+    directory: path.optional().describe('Existing folder; default: a new one'),
+    model: shortText.optional().describe('provider/model'),
+    agent: shortText.optional(),
+    observers: z.array(shortText).max(20).optional(),
+    continue_task_id: taskId.optional().describe('Task whose session to go on in'),
+  }),
+  output: z.object({ ...outcomeFields, repeated: z.boolean() }),
+  annotations: { readOnlyHint: false, destructiveHint: true, openWorldHint: true },
+  async run(input, call) {
+    const { services } = call;
+    const accepted = await services.execution.execute(call.agentId(), {
+      description: input.task_description,
+      idempotencyKey: input.idempotency_key,
+      timeoutMs: input.timeout_ms,
+      directory: input.directory,
+      model: input.model,
+      agent: input.agent,
+      observers: input.observers,
+      continueTaskId: input.continue_task_id,
+    });
+    const task = input.sync
+      ? await waitFor(accepted.task, call, { afterSeq: 0, ms: MAX_WAIT_MS, isOver: isSettled })
+      : accepted.task;
+    const structured = { ...viewOutcome(task, services), repeated: accepted.repeated };
+    const note = accepted.repeated ? 'This idempotency_key was used before; this is its task.\n' : '';
+    return { structured, text: `${note}${textOfTask(structured)}` };
+  },
+});

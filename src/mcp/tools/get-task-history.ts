@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { BridgeError } from '../../errors.ts';
+import type { TaskEvent } from '../../tasks/events.ts';
+import type { Task } from '../../tasks/task.ts';
+import { describeEvent } from '../describe-event.ts';
+import { agentId, taskId } from '../inputs.ts';
+import { iso } from '../task-view.ts';
+import { defineTool, READ_ONLY, type ToolServices } from '../tool.ts';
+
+const PAGE = 1_000;
+const MAX_BYTES = 200_000;
+
+/** What happened to a task, from its log, page by page. */
+export const getTaskHistory = defineTool({
+  name: 'get_task_history',
+  title: 'Task history',
+  description: 'Events of a task, also after its end. next_after_seq of a page is after_seq of the next.',
+  input: z.strictObject({
+    task_id: taskId,
+    agent_id: agentId,
+    events_limit: z.int().min(-1).max(PAGE).default(100).describe('-1: all that fit'),
+    events_offset: z.int().min(0).optional(),
+    after_seq: z.int().min(0).optional(),
+    include_artifacts: z.boolean().default(false),
+  }),
+  output: z.object({
+    task_id: z.string(),
+    events: z.array(z.looseObject({ seq: z.number(), at: z.string(), kind: z.string() })),
+    total: z.number(),
+    next_after_seq: z.number().optional(),
+    artifacts: z.array(z.unknown()).optional(),
+  }),
+  annotations: READ_ONLY,
+  run({ task_id, events_limit, events_offset, after_seq, include_artifacts }, call) {
+    const { services } = call;
+    const task = services.execution.find(call.agentId(), task_id);
+    if (events_offset !== undefined && after_seq !== undefined) throw oneCursor(events_offset, after_seq);
+    // Within a task, seq counts from 1 without holes: to skip n events is to start behind seq n.
+    const after = after_seq ?? events_offset ?? 0;
+    const page = pageOf(task, after, events_limit < 0 ? PAGE : events_limit, services);
+    const last = page.at(-1)?.seq ?? after;
+    const structured = {
+      task_id,
+      events: page.map(flat),
+      total: task.lastSeq,
+      next_after_seq: last < task.lastSeq ? last : undefined,
+      artifacts: include_artifacts ? (services.block(task_id)?.artifacts ?? []) : undefined,
+    };
+    const more = structured.next_after_seq === undefined ? '' : `\nMore: call again with after_seq ${last}.`;
+    const lines = page.map((event) => `${event.seq} ${iso(event.at)} ${describeEvent(event) ?? event.kind}`);
+    return { structured, text: `Task ${task_id}, ${task.lastSeq} events:\n${lines.join('\n')}${more}` };
+  },
+});
+
+/** As many events as fit into one answer, at least one. */
+function pageOf(task: Task, after: number, limit: number, { execution }: ToolServices): TaskEvent[] {
+  let bytes = 0;
+  const events = execution.events(task, after, limit);
+  const tooMany = events.findIndex((event, index) => {
+    bytes += Buffer.byteLength(JSON.stringify(event));
+    return index > 0 && bytes > MAX_BYTES;
+  });
+  return tooMany < 0 ? events : events.slice(0, tooMany);
+}
+
+/** An event as the outside sees it: times are ISO 8601. */
+function flat({ taskId: _, seq, at, ...event }: TaskEvent) {
+  const body =
+    event.kind === 'retrying'
+      ? { ...event, next_at: iso(event.next_at) }
+      : event.kind === 'request_opened'
+        ? { ...event, request: { ...event.request, expires_at: iso(event.request.expires_at) } }
+        : event;
+  return { seq, at: new Date(at).toISOString(), ...body };
+}
+
+function oneCursor(offset: number, afterSeq: number): BridgeError {
+  return new BridgeError(
+    'INVALID_INPUT',
+    `\`events_offset\` ${offset} and \`after_seq\` ${afterSeq} are both given.`,
+    { next: 'Give one of them; after_seq is the cursor that an answer returns.' },
+  );
+}

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import type { Task } from '../../tasks/task.ts';
+import { describeEvent } from '../describe-event.ts';
+import { agentId, taskId } from '../inputs.ts';
+import { taskFields, textOfTask, viewTask } from '../task-view.ts';
+import { defineTool, MAX_WAIT_MS, READ_ONLY, type ToolServices } from '../tool.ts';
+import { isSettled, waitFor } from '../wait.ts';
+
+const LAST_EVENTS = 5;
+const LOOK_BACK = 50;
+
+/** Where a task stands; with `wait_ms`, as soon as that changes. */
+export const getTaskStatus = defineTool({
+  name: 'get_task_status',
+  title: 'Task status',
+  description:
+    'Status, requests and result of a task. wait_ms waits for a change: use it instead of polling.',
+  input: z.strictObject({
+    task_id: taskId,
+    agent_id: agentId,
+    wait_ms: z.int().min(0).max(MAX_WAIT_MS).default(0),
+  }),
+  output: z.object({ ...taskFields, last_events: z.array(z.string()) }),
+  annotations: READ_ONLY,
+  async run({ task_id, wait_ms }, call) {
+    const { services } = call;
+    const before = services.execution.find(call.agentId(), task_id);
+    const isOver = (now: Task): boolean => isSettled(now) || shown(now) !== shown(before);
+    const task =
+      wait_ms > 0 ? await waitFor(before, call, { afterSeq: before.lastSeq, ms: wait_ms, isOver }) : before;
+    const structured = { ...viewTask(task, services), last_events: lastEvents(task, services) };
+    return {
+      structured,
+      text: [textOfTask(structured), 'Last events:', ...structured.last_events].join('\n'),
+    };
+  },
+});
+
+/** A request that the bridge answers by itself is no change of status. */
+function shown({ status }: Task): string {
+  return status === 'input_required' ? 'running' : status;
+}
+
+function lastEvents(task: Task, { execution }: ToolServices): string[] {
+  const lines = execution.events(task, Math.max(0, task.lastSeq - LOOK_BACK), LOOK_BACK).flatMap((event) => {
+    const line = describeEvent(event);
+    return line === undefined ? [] : [`${event.seq} ${new Date(event.at).toISOString()} ${line}`];
+  });
+  return lines.slice(-LAST_EVENTS);
+}

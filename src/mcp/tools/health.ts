@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { healthReport } from '../health-report.ts';
+import { defineTool, READ_ONLY } from '../tool.ts';
+
+/** How the bridge and what it depends on are. */
+export const health = defineTool({
+  name: 'health',
+  title: 'Health',
+  description: 'State of the bridge and what it depends on: use it when tasks fail to start.',
+  input: z.strictObject({}),
+  output: z.object({
+    status: z.enum(['ok', 'degraded']),
+    version: z.string(),
+    mode: z.string(),
+    uptime_ms: z.number(),
+    metrics: z.object({
+      running: z.number(),
+      queued: z.number(),
+      by_status: z.record(z.string(), z.number()),
+    }),
+    dependencies: z.array(z.object({ name: z.string(), status: z.string(), detail: z.string() })),
+    node: z.string(),
+  }),
+  annotations: READ_ONLY,
+  run(_, { services }) {
+    const { tasks: metrics, ...report } = healthReport(services);
+    const lines = report.dependencies.map(({ name, status, detail }) => `${name}: ${status} (${detail})`);
+    const { running, queued } = metrics;
+    const head = `${report.status}, version ${report.version}, ${report.mode}: ${running} running, ${queued} queued.`;
+    return {
+      structured: { ...report, metrics, node: process.versions.node },
+      text: [head, ...lines].join('\n'),
+    };
+  },
+});

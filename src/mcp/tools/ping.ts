@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { defineTool, READ_ONLY } from '../tool.ts';
+
+/** Whether the bridge answers. */
+export const ping = defineTool({
+  name: 'ping',
+  title: 'Ping',
+  description: 'Tells that the bridge is alive.',
+  input: z.strictObject({}),
+  output: z.object({ pong: z.boolean(), version: z.string() }),
+  annotations: READ_ONLY,
+  run(_, { services: { version } }) {
+    return { structured: { pong: true, version }, text: `pong, version ${version}` };
+  },
+});
