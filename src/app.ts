@@ -76,6 +76,8 @@ async function build(
   });
   const { limits, requests } = config;
   const execution = new ExecutionManager({ runner, log, files, limits, requests, logger });
+  let http: HttpServer | undefined;
+  releases.push(() => http?.close());
   releases.push(() => execution.close(config.shutdownGraceMs));
   execution.recover();
 
@@ -89,9 +91,11 @@ async function build(
     dependencies: () => execution.health(),
   };
   const listen = async (): Promise<HttpServer> => {
-    const http = await startHttpServer({ ...config.http, services, logger });
-    releases.push(() => http.close());
-    return http;
+    const server = await startHttpServer({ ...config.http, services, logger });
+    http = server;
+    // Undone first: callers can still watch the tasks that get their time to end.
+    releases.push(() => server.drain());
+    return server;
   };
   return { services, listen, close };
 }

@@ -52,8 +52,8 @@ export class ProgressTicker {
   }
 
   close(): void {
-    clearInterval(this.#keepAlive);
     if (this.#pending) this.#send();
+    clearInterval(this.#keepAlive);
   }
 
   #send(): void {

@@ -28,11 +28,13 @@ const INSTRUCTIONS = `Hands coding work to OpenCode, which does it on its own an
 5. send_task_message steers a running task. To go on after its end: opencode_execute_task with continue_task_id.
 You see only tasks of your own agent_id; use the same one in every call.`;
 
+const LISTED = TOOLS.map(listed);
+
 /** The MCP server of one session. The one place where an error becomes a result. */
 export function createMcpServer(services: ToolServices, logger: Logger, caller = new Caller()): Server {
   const info = { name: 'letta-opencode-plugin', title: 'OpenCode bridge', version: services.version };
   const server = new Server(info, { capabilities: { tools: {} }, instructions: INSTRUCTIONS });
-  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: TOOLS.map(listed) }));
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: LISTED }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
     const tool = TOOLS.find(({ name }) => name === params.name) ?? refuseTool(params.name);
     const args = params.arguments ?? {};

@@ -46,7 +46,7 @@ export interface ToolCall {
   progress(message: string, percent?: number): void;
 }
 
-export interface ToolAnswer<S = Record<string, unknown>> {
+interface ToolAnswer<S = Record<string, unknown>> {
   structured: S;
   /** The same in a few lines for a reader. */
   text: string;

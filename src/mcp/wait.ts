@@ -3,7 +3,7 @@ import { describeEvent } from './describe-event.ts';
 import { ProgressTicker } from './progress.ts';
 import { DEFAULT_TOOL_LIMITS, type ToolCall } from './tool.ts';
 
-export interface Wait {
+interface Wait {
   /** Events up to this one are not told as progress. */
   afterSeq: number;
   ms: number;
@@ -39,6 +39,6 @@ export function isSettled(task: Task): boolean {
 }
 
 /** Whether a request waits for somebody; one past its deadline is being answered by the bridge itself. */
-export function needsInput({ requests }: Task): boolean {
+function needsInput({ requests }: Task): boolean {
   return requests.some(({ expires_at }) => expires_at === undefined || expires_at > Date.now());
 }

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import { answerOf, startServer } from './server.ts';
+
+test('/health tells how things are, and stays 200 when something is not well', async () => {
+  await using server = await startServer();
+  const client = await server.client();
+  await client.start();
+  const health = () => answerOf(fetch(`${server.http.url}/health`));
+  expect(await health()).toMatchObject({
+    status: 200,
+    type: expect.stringContaining('application/json'),
+    body: {
+      status: 'ok',
+      version: '1.2.3',
+      mode: 'opencode-server',
+      uptime_ms: expect.any(Number),
+      tasks: { running: 1, queued: 0, by_status: { running: 1 } },
+      dependencies: [{ name: 'opencode', status: 'ok', detail: 'scripted' }],
+    },
+  });
+  server.bridge.runner.dependencies = [{ name: 'opencode', status: 'down', detail: 'gone' }];
+  expect(await health()).toMatchObject({ status: 200, body: { status: 'degraded' } });
+});
+
+test('/ready is 503 while a dependency is down or the bridge is stopping', async () => {
+  await using server = await startServer();
+  const ready = () => answerOf(fetch(`${server.http.url}/ready`));
+  expect(await ready()).toMatchObject({ status: 200, body: { ready: true } });
+  server.bridge.runner.dependencies = [{ name: 'opencode', status: 'degraded', detail: 'slow' }];
+  expect(await ready()).toMatchObject({ status: 200, body: { ready: true } });
+  server.bridge.runner.dependencies = [{ name: 'opencode', status: 'down', detail: 'gone' }];
+  expect(await ready()).toMatchObject({
+    status: 503,
+    body: { ready: false, dependencies: [{ detail: 'gone' }] },
+  });
+  server.bridge.runner.dependencies = [];
+  server.http.drain();
+  expect(await ready()).toMatchObject({ status: 503, body: { ready: false } });
+});
+
+test('what is not served is 404 as JSON, and says what is', async () => {
+  await using server = await startServer();
+  for (const [method, path] of [
+    ['GET', '/'],
+    ['GET', '/nothing?x=1'],
+    ['POST', '/health'],
+    ['GET', '/%ff'],
+  ]) {
+    const response = await fetch(`${server.http.url}${path}`, { method: method ?? '' });
+    expect(response.headers.get('x-powered-by')).toBeNull();
+    const { status, body } = await answerOf(response);
+    expect([status, body]).toMatchObject([404, { error: { code: 'NOT_FOUND' } }]);
+    expect(JSON.stringify(body)).not.toContain('node_modules');
+  }
+});
+
+test('a failure inside is told without its inner life', async () => {
+  await using server = await startServer();
+  server.bridge.services.dependencies = () => {
+    throw new Error('secret inner life');
+  };
+  const { status, body } = await answerOf(fetch(`${server.http.url}/ready`));
+  expect(status).toBe(500);
+  expect(body).toMatchObject({ error: { code: 'INTERNAL' } });
+  expect(JSON.stringify(body)).not.toContain('secret');
+  expect(server.bridge.logger.lines.join()).toContain('secret inner life');
+});

@@ -1,0 +1,89 @@
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { type HttpServerOptions, startHttpServer } from '../../src/http/server.ts';
+import { type BridgeOptions, connectClient, startBridge, type TestClient } from '../mcp/bridge.ts';
+
+export type ServerOptions = Partial<Omit<HttpServerOptions, 'services' | 'logger'>> & BridgeOptions;
+
+/** The bridge behind a real HTTP server on a free port; `await using` stops all of it. */
+export async function startServer(options: ServerOptions = {}) {
+  const bridge = await startBridge(options);
+  const http = await startHttpServer({
+    host: '127.0.0.1',
+    port: 0,
+    allowedHosts: [],
+    allowedOrigins: [],
+    tokens: [],
+    maxBodyBytes: 1_000_000,
+    ...options,
+    services: bridge.services,
+    logger: bridge.logger,
+  }).catch(async (thrown: unknown) => {
+    await bridge[Symbol.asyncDispose]();
+    throw thrown;
+  });
+  const clients: TestClient[] = [];
+  return {
+    bridge,
+    http,
+    url: `${http.url}/mcp`,
+    /** A real client with a session of its own. */
+    async client(headers: Record<string, string> = {}): Promise<TestClient> {
+      const transport = new StreamableHTTPClientTransport(new URL(`${http.url}/mcp`), {
+        requestInit: { headers },
+      });
+      const client = await connectClient(transport);
+      clients.push(client);
+      return client;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const client of clients) await client.close();
+      await http.close();
+      await bridge[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const INITIALIZE = {
+  protocolVersion: '2025-11-25',
+  capabilities: {},
+  clientInfo: { name: 'raw', version: '1' },
+};
+
+/** Posts one JSON-RPC message by hand. */
+export function post(
+  url: string,
+  message: unknown,
+  headers: Record<string, string> = {},
+  signal?: AbortSignal,
+) {
+  return fetch(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...headers,
+    },
+    body: typeof message === 'string' ? message : JSON.stringify(message),
+    ...(signal ? { signal } : {}),
+  });
+}
+
+export function request(method: string, params: object = {}, id: number | string = 1) {
+  return { jsonrpc: '2.0', id, method, params };
+}
+
+/** Begins a session by hand; answers with its id. */
+export async function beginSession(url: string, headers: Record<string, string> = {}): Promise<string> {
+  const response = await post(url, request('initialize', INITIALIZE, 'init'), headers);
+  await response.text();
+  const id = response.headers.get('mcp-session-id');
+  if (!response.ok || !id) throw new Error(`initialize: ${response.status}`);
+  return id;
+}
+
+/** Status and body of a response that carries JSON. */
+export async function answerOf(response: Response | Promise<Response>) {
+  const { status, headers } = await response;
+  const body: unknown = await (await response).json();
+  return { status, type: headers.get('content-type'), body };
+}

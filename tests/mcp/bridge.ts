@@ -1,0 +1,177 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
+import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
+import { z } from 'zod';
+import { ExecutionManager, type ExecutionManagerOptions } from '../../src/execution/execution-manager.ts';
+import { TaskFiles } from '../../src/execution/task-files.ts';
+import type { Logger } from '../../src/logger.ts';
+import { ERROR_META } from '../../src/mcp/error-result.ts';
+import { createMcpServer } from '../../src/mcp/server.ts';
+import type { ToolLimits, ToolServices } from '../../src/mcp/tool.ts';
+import { openDatabase } from '../../src/tasks/database.ts';
+import { EventLog } from '../../src/tasks/event-log.ts';
+import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
+import type { Task } from '../../src/tasks/task.ts';
+import { tempDir } from '../support/temp.ts';
+import { ScriptedRunner } from './scripted-runner.ts';
+
+export interface BridgeOptions {
+  limits?: Partial<ExecutionManagerOptions['limits']>;
+  requests?: Partial<ExecutionManagerOptions['requests']>;
+  toolLimits?: ToolLimits;
+  maxFileSize?: number;
+}
+
+/** A log that a test can look into. */
+class RecordedLog implements Logger {
+  readonly lines: string[] = [];
+  debug = this.#record('debug');
+  info = this.#record('info');
+  warn = this.#record('warn');
+  error = this.#record('error');
+  child(): Logger {
+    return this;
+  }
+  #record(level: string) {
+    return (fields: object, message: string): void => {
+      this.lines.push(JSON.stringify({ level, message, ...fields }));
+    };
+  }
+}
+
+/** The bridge with a scripted runner, in a temporary folder; `await using` removes all of it. */
+export async function startBridge(options: BridgeOptions = {}) {
+  const folder = await tempDir('bridge-mcp-');
+  const workspaceDir = join(folder.path, 'work');
+  await mkdir(workspaceDir);
+  const logger = new RecordedLog();
+  const runner = new ScriptedRunner();
+  const store = new SqliteTaskStore(openDatabase(join(folder.path, 'data')));
+  const log = new EventLog(store);
+  const files = new TaskFiles({
+    workspaceDir,
+    roots: [],
+    snapshotsDir: join(folder.path, 'snapshots'),
+    maxFileSize: options.maxFileSize ?? 1_000_000,
+    env: { PATH: process.env.PATH },
+    logger,
+  });
+  const limits = {
+    maxConcurrent: 5,
+    maxQueued: 5,
+    defaultTimeoutMs: 60_000,
+    maxTimeoutMs: 600_000,
+    maxDescriptionLength: 10_000,
+    ...options.limits,
+  };
+  const requests = { policy: 'ask' as const, timeoutMs: 60_000, ...options.requests };
+  const execution = new ExecutionManager({ runner, log, files, limits, requests, logger });
+  const services: ToolServices = {
+    execution,
+    blockId: (taskId) => taskId.replace('task_', 'block_'),
+    block: (taskId) => ({ artifacts: [{ type: 'file', path: `of ${taskId}` }] }),
+    version: '1.2.3',
+    mode: runner.name,
+    startedAt: Date.now(),
+    dependencies: () => execution.health(),
+    ...(options.toolLimits ? { limits: options.toolLimits } : {}),
+  };
+  const connections: { close(): Promise<void> }[] = [];
+  return {
+    folder: folder.path,
+    workspaceDir,
+    logger,
+    runner,
+    log,
+    execution,
+    services,
+    /** A client of a session of its own, in memory. */
+    async client(): Promise<TestClient> {
+      const [near, far] = InMemoryTransport.createLinkedPair();
+      const server = createMcpServer(services, logger);
+      await server.connect(far);
+      const client = await connectClient(near);
+      connections.push(client, server);
+      return client;
+    },
+    /** Resolves with the task as soon as `is` holds of it. */
+    async until(taskId: string, is: (task: Task) => boolean): Promise<Task> {
+      for await (const _ of log.follow(taskId, 0)) {
+        const task = log.get(taskId);
+        if (task && is(task)) return task;
+      }
+      throw new Error(`${taskId} ended before that`);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const connection of connections) await connection.close();
+      await execution.close(0);
+      store.close();
+      await folder.remove();
+    },
+  };
+}
+
+/** What a call came to: the structured answer, or the error. */
+export interface Called {
+  text: string;
+  structured: Record<string, unknown>;
+  error?: z.infer<typeof errorSchema> | undefined;
+}
+
+const errorSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  next: z.string(),
+  retryable: z.boolean(),
+  retry_after_seconds: z.number().optional(),
+});
+const contentSchema = z.tuple([z.object({ type: z.literal('text'), text: z.string() })]);
+
+/** An SDK client that knows the tools, and so checks every answer against the listed output schema. */
+export class TestClient {
+  readonly client: Client;
+
+  constructor(client: Client) {
+    this.client = client;
+  }
+
+  async call(name: string, args: Record<string, unknown> = {}, options?: RequestOptions): Promise<Called> {
+    const result = CallToolResultSchema.parse(
+      await this.client.callTool({ name, arguments: args }, CallToolResultSchema, options),
+    );
+    const [{ text }] = contentSchema.parse(result.content);
+    if (!result.isError) return { text, structured: result.structuredContent ?? {} };
+    const error = errorSchema.parse(result._meta?.[ERROR_META]);
+    if (result.structuredContent !== undefined) throw new Error('an error with structured content');
+    return { text, structured: {}, error };
+  }
+
+  /** Calls a tool that must not fail. */
+  async ok(name: string, args: Record<string, unknown> = {}, options?: RequestOptions): Promise<Called> {
+    const called = await this.call(name, args, options);
+    if (called.error) throw new Error(`${name}: ${called.text}`);
+    return called;
+  }
+
+  /** Hands over a task and answers with its id. */
+  async start(args: Record<string, unknown> = {}): Promise<string> {
+    const { structured } = await this.ok('opencode_execute_task', { task_description: 'do it', ...args });
+    return z.string().parse(structured.task_id);
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+}
+
+/** Connects a real client over a transport. */
+export async function connectClient(transport: Transport): Promise<TestClient> {
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(transport);
+  await client.listTools();
+  return new TestClient(client);
+}
