@@ -28,7 +28,7 @@ export const dataFolder: Check = async ({ dataDir }) => {
     return [{ check, status: 'ok', detail: `${dataDir} is writable and free` }];
   } catch (thrown) {
     if (!(thrown instanceof BridgeError && thrown.code === 'DATA_DIR_IN_USE')) {
-      return [failed(check, thrown, 'Set DATA_DIR to a folder that the bridge may write to.')];
+      return [failed(check, thrown, 'Set DATA_DIR to another folder, one that the bridge may write to.')];
     }
     const next = 'Nothing, if that is your running bridge; a second one needs a DATA_DIR of its own.';
     return [{ check, status: 'warn', detail: `${dataDir} is in use by a bridge`, next }];

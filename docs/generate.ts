@@ -1,0 +1,203 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { VARIABLES } from '../src/config/variables.ts';
+import type { Tool } from '../src/mcp/tool.ts';
+import { TOOLS } from '../src/mcp/tools/index.ts';
+import { TASK_STATUSES } from '../src/tasks/task.ts';
+import { MEANINGS } from './fields.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const NOTE = '<!-- Written by `npm run docs` from the code; do not edit. -->';
+
+interface Variable {
+  name: string;
+  fallback: string | undefined;
+  shown: string | undefined;
+  group: string;
+  about: string;
+}
+
+const variables: Variable[] = Object.entries(VARIABLES).map(([name, variable]) => ({
+  name,
+  fallback: variable.default,
+  shown: variable.shown,
+  group: variable.group,
+  about: variable.about,
+}));
+const groups = [...Map.groupBy(variables, ({ group }) => group)];
+
+/** The generated files: path from the top of the repository → content. */
+export function generate(): Record<string, string> {
+  return {
+    '.env.example': envExample(),
+    'docs/configuration.md': configuration(),
+    'docs/tools.md': tools(),
+  };
+}
+
+/** The generated files whose content on disk is not what the code says. */
+export function stale(root = ROOT): string[] {
+  return Object.entries(generate()).flatMap(([path, content]) =>
+    readIfThere(join(root, path)) === content ? [] : [path],
+  );
+}
+
+function envExample(): string {
+  const lines = [
+    '# Every variable of the bridge with its default; docs/configuration.md has the same as a table.',
+    '# The bridge reads its environment, not this file. To use a copy of it named .env:',
+    '#   set -a; . ./.env; set +a; npm start',
+  ];
+  for (const [group, members] of groups) {
+    lines.push('', `# ---- ${group} ----`);
+    for (const { name, fallback, shown, about } of members) {
+      lines.push(`# ${about}${shown === undefined ? '' : ` Default: ${shown}.`}`);
+      lines.push(fallback === undefined ? `# ${name}=` : `${name}=${fallback}`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function configuration(): string {
+  const intro = [
+    NOTE,
+    '# Configuration',
+    'The bridge is configured by environment variables only. A blank value counts as unset. Everything that is wrong is told at once, by name, and the bridge leaves with exit code 2. Flags take true, 1, yes, on, false, 0, no, off. Times are in milliseconds. `.env.example` lists the same variables.',
+  ];
+  const sections = groups.flatMap(([group, members]) => [
+    `## ${group}`,
+    table(
+      ['variable', 'default', 'meaning'],
+      members.map(({ name, fallback, shown, about }) => [
+        code(name),
+        shown ?? (fallback ? code(fallback) : 'unset'),
+        about,
+      ]),
+    ),
+  ]);
+  return `${[...intro, ...sections].join('\n\n')}\n`;
+}
+
+function tools(): string {
+  const intro = [
+    NOTE,
+    '# Tools',
+    'What an agent can call over MCP. Every answer has structured content with the fields below, and beside it the same as a short text. A star marks what is always there. A call that fails is a result with `isError: true`, a stable code and what to do next. The words of each description are those the agent reads.',
+    TOOLS.map(({ name, title }) => `- [${code(name)}](#${name}): ${title}`).join('\n'),
+  ];
+  const status = [
+    '## Status',
+    `A task is ${TASK_STATUSES.map(code).join(', ')}. The last four are ends: nothing changes them. \`input_required\` means that a permission or a question waits for \`answer_task_request\`.`,
+  ];
+  return `${[...intro, ...TOOLS.flatMap(section), ...status].join('\n\n')}\n`;
+}
+
+function section({ name, title, description, input, output, annotations }: Tool): string[] {
+  const taken = fields(z.toJSONSchema(input, { io: 'input' }), [name, 'input']);
+  const answered = fields(z.toJSONSchema(output, { io: 'output' }), [name]);
+  const hints = Object.entries(annotations).map(([hint, value]) => code(`${hint}: ${value}`));
+  return [
+    `## ${name}`,
+    `**${title}.** ${description}`,
+    taken.length === 0 ? 'No input.' : table(['input', 'type', 'meaning'], taken),
+    table(['answer', 'type', 'meaning'], answered),
+    `Annotations: ${hints.join(', ') || 'none'}.`,
+  ];
+}
+
+const schemaShape = z.object({
+  type: z.string().optional(),
+  enum: z.array(z.unknown()).optional(),
+  const: z.unknown().optional(),
+  description: z.string().optional(),
+  default: z.unknown().optional(),
+  minimum: z.number().optional(),
+  maximum: z.number().optional(),
+  required: z.array(z.string()).optional(),
+  get properties() {
+    return z.record(z.string(), schemaShape).optional();
+  },
+  get items() {
+    return schemaShape.optional();
+  },
+  get anyOf() {
+    return z.array(schemaShape).optional();
+  },
+});
+type Schema = z.infer<typeof schemaShape>;
+
+/** The fields of an object: name (with * where it has to be there), type, meaning. */
+function fields(jsonSchema: unknown, places: readonly string[]): string[][] {
+  const { properties = {}, required = [] } = schemaShape.parse(jsonSchema);
+  return Object.entries(properties).map(([name, schema]) => {
+    const must = required.includes(name) ? '*' : '';
+    const keys = [...places.map((place) => `${place}.${name}`), name];
+    const about = keys.map((key) => MEANINGS[key]).find(Boolean) ?? schema.description ?? '';
+    const fallback = schema.default === undefined ? '' : ` Default ${code(JSON.stringify(schema.default))}.`;
+    return [`${code(name)}${must}`, typeOf(schema), `${about}${fallback}`.trim()];
+  });
+}
+
+function typeOf(schema: Schema): string {
+  if (schema.enum?.join() === TASK_STATUSES.join()) return '[status](#status)';
+  if (schema.enum) return schema.enum.map((value) => code(String(value))).join(' or ');
+  if (schema.const !== undefined) return code(String(schema.const));
+  if (schema.anyOf) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
+  if (schema.type === 'array') return schema.items ? `list of ${inList(schema.items)}` : 'list';
+  if (schema.type === 'object' && schema.properties) {
+    return `object (${Object.keys(schema.properties).map(code).join(', ')})`;
+  }
+  return `${schema.type ?? 'anything'}${boundsOf(schema)}`;
+}
+
+function inList(schema: Schema): string {
+  return schema.anyOf ? `(${typeOf(schema)})` : typeOf(schema);
+}
+
+function boundsOf({ minimum, maximum }: Schema): string {
+  const least = minimum === undefined || minimum === Number.MIN_SAFE_INTEGER ? undefined : minimum;
+  const most = maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
+  if (least !== undefined && most !== undefined) return ` ${least}–${most}`;
+  if (least !== undefined) return ` ≥ ${least}`;
+  return most === undefined ? '' : ` ≤ ${most}`;
+}
+
+/** Aligned as the formatter of the project has it. */
+function table(head: string[], rows: string[][]): string {
+  const cells = [head, ...rows].map((row) => row.map(escaped));
+  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
+  const line = (row: string[]): string =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  const [first = [], ...others] = cells;
+  const rule = widths.map((width) => '-'.repeat(width));
+  return [line(first), line(rule), ...others.map(line)].join('\n');
+}
+
+function escaped(cell: string): string {
+  return cell.replaceAll('|', '\\|').replace(/\s*\n\s*/g, ' ');
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function main(check: boolean): number {
+  const files = stale();
+  if (!check) {
+    for (const path of files) writeFileSync(join(ROOT, path), generate()[path] ?? '');
+    return 0;
+  }
+  for (const path of files) process.stderr.write(`${path} is not what the code says: run "npm run docs".\n`);
+  return files.length > 0 ? 1 : 0;
+}
+
+if (process.argv[1] === import.meta.filename) process.exitCode = main(process.argv.includes('--check'));

@@ -1,0 +1,205 @@
+import { chmod, readdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { openDatabase } from '../../src/tasks/database.ts';
+import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
+import { commandLine, rowsOf } from './command.ts';
+
+const SERVER_MODE = { OPENCODE_SERVER_ENABLED: 'true' };
+const NO_LISTENER = 'http://127.0.0.1:1';
+
+describe('with an embedded server', () => {
+  it('finds everything it needs, and leaves nothing behind', async () => {
+    await using cli = await commandLine();
+    const outcome = await cli.run('doctor', SERVER_MODE);
+    expect(outcome.code, outcome.stdout + outcome.stderr).toBe(0);
+    expect(rowsOf(outcome)).toEqual({
+      Node: `ok ${process.versions.node}`,
+      configuration: 'ok OpenCode server mode, embedded',
+      git: expect.stringMatching(/^ok \d+\.\d+/),
+      WORKSPACE_DIR: `ok ${cli.workspaceDir} is writable`,
+      DATA_DIR: `ok ${cli.dataDir} is writable and free`,
+      ripgrep: expect.stringMatching(/^(ok \d|warn rg not found)/),
+      opencode: expect.stringMatching(/^ok 1\.18\.33 \(.*opencode/),
+      'embedded server': expect.stringMatching(/^ok healthy after \d+\.\d s$/),
+    });
+    expect(outcome.stderr).toBe('');
+    expect(await readdir(cli.workspaceDir)).toEqual([]);
+    expect(await readdir(cli.dataDir)).toEqual(['workspaces']);
+  });
+
+  it('says that OPENCODE_BIN is not there', async () => {
+    await using cli = await commandLine();
+    const outcome = await cli.run('doctor', { ...SERVER_MODE, OPENCODE_BIN: '/nowhere/opencode' });
+    expect(outcome.code).toBe(1);
+    expect(rowsOf(outcome).opencode).toBe('fail OPENCODE_BIN "/nowhere/opencode" is not an executable file.');
+    expect(outcome.stdout).toContain('What to do');
+    expect(outcome.stdout).toMatch(/ opencode: Set OPENCODE_BIN/);
+  });
+
+  it('says at once that OPENCODE_BIN is another version that does not serve', async () => {
+    await using cli = await commandLine();
+    const bin = join(cli.home, 'opencode');
+    await writeFile(
+      bin,
+      '#!/bin/sh\n[ "$1" = --version ] && echo 0.9.1 && exit\necho "no such command" >&2\nexit 3\n',
+    );
+    await chmod(bin, 0o755);
+    const outcome = await cli.run('doctor', { ...SERVER_MODE, OPENCODE_BIN: bin });
+    expect(outcome.code).toBe(1);
+    expect(rowsOf(outcome).opencode).toBe(`warn 0.9.1 (${bin}), tested is 1.18.33`);
+    expect(rowsOf(outcome)['embedded server']).toBe('fail opencode serve: exit code 3 no such command');
+  });
+
+  it('says that folders cannot be used', async () => {
+    await using cli = await commandLine();
+    const file = join(cli.home, 'file');
+    await writeFile(file, '');
+    const outcome = await cli.run('doctor', { WORKSPACE_DIR: file, DATA_DIR: join(file, 'data') });
+    expect(outcome.code).toBe(1);
+    expect(rowsOf(outcome)).toMatchObject({
+      WORKSPACE_DIR: expect.stringMatching(/^fail EEXIST/),
+      DATA_DIR: expect.stringMatching(/^fail ENOTDIR/),
+    });
+  });
+});
+
+describe('with OPENCODE_SERVER_URL', () => {
+  let server: RunningOpenCode;
+  beforeAll(async () => {
+    server = await startOpenCode({ modelUrl: `${NO_LISTENER}/v1` });
+  }, 90_000);
+  afterAll(() => server?.stop());
+  const variables = () => ({
+    ...SERVER_MODE,
+    OPENCODE_SERVER_URL: server.url,
+    OPENCODE_SERVER_PASSWORD: server.password,
+  });
+
+  it('proves that the server sees the same folder; a bridge that runs meanwhile does not matter', async () => {
+    await using cli = await commandLine();
+    const running = openDatabase(cli.dataDir);
+    try {
+      const outcome = await cli.run('doctor', variables());
+      expect(outcome.code, outcome.stdout + outcome.stderr).toBe(0);
+      expect(rowsOf(outcome)).toMatchObject({
+        DATA_DIR: `warn ${cli.dataDir} is in use by a bridge`,
+        'OpenCode server': `ok ${server.url} answers, version 1.18.33`,
+        'shared folder': `ok the server sees ${cli.workspaceDir}`,
+      });
+      expect(rowsOf(outcome)).not.toHaveProperty('embedded server');
+      expect(await readdir(cli.workspaceDir)).toEqual([]);
+    } finally {
+      running.close();
+    }
+  });
+
+  it('says that the server refuses the password, without telling it', async () => {
+    await using cli = await commandLine();
+    const outcome = await cli.run('doctor', { ...variables(), OPENCODE_SERVER_PASSWORD: 'hunter2' });
+    expect(outcome.code).toBe(1);
+    expect(rowsOf(outcome)['OpenCode server']).toMatch(/^fail .*refuses the credentials \(HTTP 401\)/);
+    expect(outcome.stdout).toContain('Set OPENCODE_SERVER_USERNAME and OPENCODE_SERVER_PASSWORD');
+    expect(outcome.stdout + outcome.stderr).not.toContain('hunter2');
+  });
+
+  it('says that nothing answers', async () => {
+    await using cli = await commandLine();
+    const outcome = await cli.run('doctor', { ...SERVER_MODE, OPENCODE_SERVER_URL: NO_LISTENER });
+    expect(outcome.code).toBe(1);
+    expect(rowsOf(outcome)['OpenCode server']).toMatch(
+      /^fail OpenCode at http:\/\/127\.0\.0\.1:1 did not answer/,
+    );
+  });
+
+  it('says that the server is of another version and sees other folders', async () => {
+    await using cli = await commandLine();
+    await using other = await otherMachine();
+    const outcome = await cli.run('doctor', { ...SERVER_MODE, OPENCODE_SERVER_URL: other.url });
+    expect(outcome.code).toBe(1);
+    expect(rowsOf(outcome)).toMatchObject({
+      'OpenCode server': `warn ${other.url} answers, version 2.0.0, tested is 1.18.33`,
+      'shared folder': `fail the server does not see ${cli.workspaceDir}`,
+    });
+    expect(await readdir(cli.workspaceDir)).toEqual([]);
+  });
+});
+
+/** A server that is healthy and answers everything else with a page, as OpenCode does for what it does not know. */
+async function otherMachine() {
+  const server = createServer((request, response) => {
+    const health = request.url === '/global/health';
+    response.setHeader('content-type', health ? 'application/json' : 'text/html');
+    response.end(health ? '{"healthy":true,"version":"2.0.0"}' : '<!doctype html>');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = z.object({ port: z.number() }).parse(server.address());
+  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
+  return { url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: close };
+}
+
+describe('a mode or a configuration that cannot work', () => {
+  it('is told by doctor: Docker mode is not there yet', async () => {
+    await using cli = await commandLine();
+    const outcome = await cli.run('doctor');
+    expect(outcome.code).toBe(1);
+    expect(rowsOf(outcome)['Docker mode']).toMatch(/^fail .*not part of this version/);
+    expect(outcome.stdout).toContain('Set OPENCODE_SERVER_ENABLED=true');
+  });
+
+  it('is told by serve too, with exit code 2', async () => {
+    await using cli = await commandLine();
+    const outcome = await cli.run('serve');
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    expect(outcome.stderr).toMatch(
+      /Docker mode is not part of this version[\s\S]*Set OPENCODE_SERVER_ENABLED=true/,
+    );
+  });
+
+  const wrong = {
+    MCP_PORT: 'x',
+    LOG_LEVEL: 'loud',
+    MCP_HOST: '0.0.0.0',
+    OPENCODE_SERVER_PASSWORD: 'hunter2',
+  };
+
+  it.each(['serve', 'stdio'])('is told by %s: every variable at once, exit code 2', async (command) => {
+    await using cli = await commandLine();
+    const outcome = await cli.run(command, wrong);
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    for (const name of ['MCP_PORT "x"', 'LOG_LEVEL "loud"', 'MCP_HOST "0.0.0.0"']) {
+      expect(outcome.stderr).toContain(name);
+    }
+    expect(outcome.stderr).not.toContain('hunter2');
+  });
+
+  it('is told by doctor as rows', async () => {
+    await using cli = await commandLine();
+    const outcome = await cli.run('doctor', wrong);
+    expect(outcome.code).toBe(1);
+    expect(outcome.stdout.match(/^configuration +fail +MCP_PORT/gm)).toHaveLength(1);
+    expect(outcome.stdout.match(/^configuration +fail/gm)).toHaveLength(3);
+    expect(outcome.stdout).not.toContain('hunter2');
+  });
+});
+
+describe('the command line', () => {
+  it('refuses an unknown command with exit code 2 and its usage', async () => {
+    await using cli = await commandLine();
+    const outcome = await cli.run('sevre');
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    expect(outcome.stderr).toMatch(/Unknown command "sevre"[\s\S]*Usage:/);
+  });
+
+  it.each([
+    ['--help', /^Usage:/],
+    ['--version', /^\d+\.\d+\.\d+\n$/],
+  ])('answers %s on stdout', async (command, says) => {
+    await using cli = await commandLine();
+    const outcome = await cli.run(command);
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    expect(outcome.stdout).toMatch(says);
+  });
+});

@@ -1,0 +1,221 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig } from '../../src/config/config.ts';
+import { VARIABLES } from '../../src/config/variables.ts';
+
+const HOME = '/home/someone';
+const load = (env: Record<string, string> = {}) => loadConfig({ HOME, ...env });
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    load(env);
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) return thrown.problems;
+    throw thrown;
+  }
+  return [];
+}
+
+describe('an empty environment', () => {
+  it('gives the defaults', () => {
+    const { childEnv: _childEnv, ...config } = load();
+    expect(config).toEqual({
+      dataDir: join(HOME, '.local/share/letta-opencode-plugin'),
+      logLevel: 'info',
+      shutdownGraceMs: 10_000,
+      http: {
+        host: '127.0.0.1',
+        port: 3500,
+        allowedHosts: [],
+        allowedOrigins: [],
+        maxBodyBytes: 4_194_304,
+        tokens: [],
+      },
+      openCode: {
+        enabled: false,
+        url: undefined,
+        username: 'opencode',
+        password: undefined,
+        bin: undefined,
+        model: undefined,
+        agent: undefined,
+        snapshot: false,
+        healthIntervalMs: 5_000,
+        maxRetries: 3,
+        retryDelayMs: 1_000,
+        instanceLingerMs: 60_000,
+      },
+      limits: {
+        maxConcurrent: 5,
+        maxQueued: 100,
+        defaultTimeoutMs: 3_600_000,
+        maxTimeoutMs: 86_400_000,
+        maxDescriptionLength: 1_000_000,
+      },
+      requests: { policy: 'ask', timeoutMs: 300_000 },
+      workspace: {
+        dir: join(HOME, '.local/share/letta-opencode-plugin/workspaces'),
+        roots: [],
+        maxEvents: 50,
+        blockLimit: 50_000,
+        maxFileSize: 1_048_576,
+      },
+    });
+  });
+
+  it('takes the home folder of the user where HOME is not set', () => {
+    expect(loadConfig({}).dataDir).toBe(join(homedir(), '.local/share/letta-opencode-plugin'));
+  });
+});
+
+describe('a variable', () => {
+  it.each(Object.keys(VARIABLES))('%s counts as unset when it is blank', (name) => {
+    const { childEnv: _blank, ...config } = load({ [name]: ' \t' });
+    const { childEnv: _unset, ...defaults } = load();
+    expect(config).toEqual(defaults);
+  });
+
+  it('is trimmed', () => {
+    expect(load({ MCP_PORT: ' 4000 ' }).http.port).toBe(4000);
+  });
+
+  it.each([
+    ['true', true],
+    ['TRUE', true],
+    ['1', true],
+    ['yes', true],
+    ['on', true],
+    ['false', false],
+    ['0', false],
+    ['No', false],
+    ['off', false],
+  ])('that is a flag reads %s as %s', (word, value) => {
+    expect(load({ OPENCODE_SERVER_ENABLED: word }).openCode.enabled).toBe(value);
+  });
+
+  it.each([
+    ['OPENCODE_SERVER_ENABLED', 'maybe'],
+    ['MCP_PORT', '65536'],
+    ['MCP_PORT', '-1'],
+    ['MCP_PORT', 'http'],
+    ['MCP_PORT', '80.5'],
+    ['MAX_CONCURRENT_TASKS', '0'],
+    ['MAX_QUEUED_TASKS', '-1'],
+    ['RUNNER_TIMEOUT_MS', '1h'],
+    ['OPENCODE_SERVER_URL', 'opencode-server:3100'],
+    ['OPENCODE_SERVER_URL', 'ftp://opencode-server'],
+    ['OPENCODE_MODEL', 'gpt-5'],
+    ['PERMISSION_POLICY', 'always'],
+    ['RUNNER_CPU_LIMIT', '0'],
+    ['RUNNER_MEMORY_LIMIT', '2 gigabytes'],
+    ['WORKSPACE_BLOCK_LIMIT', '999'],
+    ['WORKSPACE_ROOTS', 'relative/folder'],
+    ['MCP_ALLOWED_ORIGINS', 'example.org'],
+    ['LOG_LEVEL', 'loud'],
+  ])('%s refuses %s and quotes it', (name, value) => {
+    const problems = problemsOf({ [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(new RegExp(`^${name} `));
+    expect(problems[0]).toContain(JSON.stringify(value));
+  });
+});
+
+describe('what is wrong', () => {
+  it('is told all at once, by name', () => {
+    const env = { MCP_PORT: 'x', MCP_HOST: '0.0.0.0', LOG_LEVEL: 'loud', WORKSPACE_ROOTS: 'a', DEBUG: '?' };
+    const names = problemsOf(env).map((line) => line.split(' ')[0]);
+    expect(names.toSorted()).toEqual(Object.keys(env).toSorted());
+  });
+
+  it('is the message of the error too', () => {
+    expect(() => load({ MCP_PORT: 'x', DEBUG: '?' })).toThrow(
+      /2 problem\(s\):\n {2}MCP_PORT "x".*\n {2}DEBUG/,
+    );
+  });
+
+  it('never quotes a secret', () => {
+    const secret = 'hunter2'.repeat(3);
+    const env = {
+      MCP_AUTH_TOKENS: secret,
+      OPENCODE_SERVER_PASSWORD: secret,
+      MCP_PORT: 'x',
+      LOG_LEVEL: 'loud',
+    };
+    expect(problemsOf(env)).toHaveLength(2);
+    expect(problemsOf(env).join()).not.toContain('hunter2');
+  });
+});
+
+describe('an address that is not loopback', () => {
+  it.each(['127.0.0.1', 'localhost', '::1'])('%s is loopback and needs no token', (host) => {
+    expect(load({ MCP_HOST: host }).http.host).toBe(host);
+  });
+
+  it.each(['0.0.0.0', '::', '192.168.1.4', 'localhost.example.org', '127.0.0.1.example.org'])(
+    '%s is refused without tokens',
+    (host) => {
+      expect(problemsOf({ MCP_HOST: host })).toEqual([expect.stringMatching(/^MCP_HOST .*MCP_AUTH_TOKENS/)]);
+      expect(problemsOf({ MCP_HOST: host, MCP_AUTH_TOKENS: ' , ' })).toHaveLength(1);
+      expect(problemsOf({ MCP_HOST: host, ALLOW_UNAUTHENTICATED: 'false' })).toHaveLength(1);
+    },
+  );
+
+  it('is taken with a token, or when it is said that none is wanted', () => {
+    expect(load({ MCP_HOST: '0.0.0.0', MCP_AUTH_TOKENS: 't' }).http.host).toBe('0.0.0.0');
+    expect(load({ MCP_HOST: '0.0.0.0', ALLOW_UNAUTHENTICATED: 'true' }).http.host).toBe('0.0.0.0');
+  });
+});
+
+describe('values', () => {
+  it('of MCP_AUTH_TOKENS are tokens, some of them bound to an agent', () => {
+    const { tokens } = load({ MCP_AUTH_TOKENS: 'open, agent-1=s3cret ,agent-2=with=sign' }).http;
+    expect(tokens).toEqual([
+      { token: 'open' },
+      { token: 's3cret', agentId: 'agent-1' },
+      { token: 'with=sign', agentId: 'agent-2' },
+    ]);
+  });
+
+  it('of lists are split at commas and trimmed', () => {
+    const env = {
+      WORKSPACE_ROOTS: '/a, /b c ,',
+      MCP_ALLOWED_HOSTS: 'bridge.example,bridge',
+      MCP_ALLOWED_ORIGINS: 'https://a.example',
+    };
+    const { workspace, http } = load(env);
+    expect(workspace.roots).toEqual(['/a', '/b c']);
+    expect(http).toMatchObject({
+      allowedHosts: ['bridge.example', 'bridge'],
+      allowedOrigins: ['https://a.example'],
+    });
+  });
+
+  it('of folders build on each other and become absolute', () => {
+    expect(load({ XDG_DATA_HOME: '/data' }).dataDir).toBe('/data/letta-opencode-plugin');
+    expect(load({ DATA_DIR: '/data' }).workspace.dir).toBe('/data/workspaces');
+    expect(load({ DATA_DIR: '/data', WORKSPACE_DIR: '/projects' }).workspace.dir).toBe('/projects');
+    expect(load({ DATA_DIR: 'data' }).dataDir).toBe(join(process.cwd(), 'data'));
+  });
+
+  it('of an address lose their final slashes', () => {
+    const { url } = load({ OPENCODE_SERVER_URL: 'http://opencode-server:3100//' }).openCode;
+    expect(url).toBe('http://opencode-server:3100');
+  });
+
+  it('of DEBUG go before LOG_LEVEL', () => {
+    expect(load({ LOG_LEVEL: 'error' }).logLevel).toBe('error');
+    expect(load({ LOG_LEVEL: 'error', DEBUG: 'true' }).logLevel).toBe('debug');
+  });
+
+  it('of the default time limit stay below the longest one', () => {
+    const { limits } = load({ RUNNER_TIMEOUT_MS: '5000', RUNNER_MAX_TIMEOUT_MS: '2000' });
+    expect(limits).toMatchObject({ defaultTimeoutMs: 2_000, maxTimeoutMs: 2_000 });
+  });
+});
+
+it('what the bridge starts sees the environment without the secrets of the bridge', () => {
+  const mine = { MCP_AUTH_TOKENS: 'one', OPENCODE_SERVER_PASSWORD: 'two' };
+  const theirs = { PATH: '/bin', ANTHROPIC_API_KEY: 'three', OPENCODE_SERVER_ENABLED: 'true' };
+  expect(load({ ...mine, ...theirs }).childEnv).toEqual({ HOME, ...theirs });
+});
