@@ -46,8 +46,7 @@ export function stale(root = ROOT): string[] {
 function envExample(): string {
   const lines = [
     '# Every variable of the bridge with its default; docs/configuration.md has the same as a table.',
-    '# The bridge reads its environment, not this file. To use a copy of it named .env:',
-    '#   set -a; . ./.env; set +a; npm start',
+    '# npm start, npm run stdio and npm run doctor read a copy of it named .env in this folder.',
   ];
   for (const [group, members] of groups) {
     lines.push('', `# ---- ${group} ----`);
@@ -63,7 +62,7 @@ function configuration(): string {
   const intro = [
     NOTE,
     '# Configuration',
-    'The bridge is configured by environment variables only. A blank value counts as unset. Everything that is wrong is told at once, by name, and the bridge leaves with exit code 2. Flags take true, 1, yes, on, false, 0, no, off. Times are in milliseconds. `.env.example` lists the same variables.',
+    'The bridge is configured by environment variables only. A blank value counts as unset. Everything that is wrong is told at once, by name, and the bridge leaves with exit code 2. Flags take true, 1, yes, on, false, 0, no, off. Times are in milliseconds. `.env.example` lists the same variables; from a checkout `npm start` reads them from a file named `.env` too.',
   ];
   const sections = groups.flatMap(([group, members]) => [
     `## ${group}`,

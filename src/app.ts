@@ -1,6 +1,7 @@
+import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config/config.ts';
-import { BridgeError } from './errors.ts';
+import { BridgeError, messageOf, quote } from './errors.ts';
 import { ExecutionManager } from './execution/execution-manager.ts';
 import { findOpenCode } from './execution/opencode/binary.ts';
 import { OpenCodeClientManager } from './execution/opencode/client-manager.ts';
@@ -66,6 +67,7 @@ async function build(
   const runner = await startRunner(config, logger, releases);
   const { PATH, HOME } = config.childEnv;
   const snapshotsDir = join(config.dataDir, 'snapshots');
+  await requireWritable(workspaceDir);
   const files = new TaskFiles({
     workspaceDir,
     roots,
@@ -98,6 +100,19 @@ async function build(
     return server;
   };
   return { services, listen, close };
+}
+
+async function requireWritable(workspaceDir: string): Promise<void> {
+  try {
+    await mkdir(workspaceDir, { recursive: true });
+    await access(workspaceDir, constants.W_OK);
+  } catch (cause) {
+    const text = `WORKSPACE_DIR ${quote(workspaceDir)} cannot be used: ${messageOf(cause)}`;
+    throw new BridgeError('INVALID_INPUT', text, {
+      next: 'Set it to a folder that this user may write.',
+      cause,
+    });
+  }
 }
 
 /** The feature flag is read here and nowhere else. */

@@ -13,6 +13,7 @@ const CODES = {
   IDEMPOTENCY_CONFLICT: { http: 409, retryable: false },
   INVALID_STATE: { http: 409, retryable: false },
   DATA_DIR_IN_USE: { http: 409, retryable: false },
+  DATA_DIR_UNUSABLE: { http: 500, retryable: false },
   PAYLOAD_TOO_LARGE: { http: 413, retryable: false },
   QUEUE_FULL: { http: 429, retryable: true },
   UNSUPPORTED: { http: 501, retryable: false },

@@ -3,7 +3,7 @@ import { BridgeError, messageOf } from '../errors.ts';
 import { createLogger, type Logger } from '../logger.ts';
 
 /** Exit codes that operators can rely on. */
-export const EXIT = { ok: 0, failed: 1, configuration: 2, dataDirInUse: 4 } as const;
+export const EXIT = { ok: 0, failed: 1, configuration: 2, dataDirUnusable: 3, dataDirInUse: 4 } as const;
 
 /** Reads the configuration and hands it on; says what is wrong and exits 2 where something is. */
 export function configured(): { config: Config; logger: Logger } {
@@ -21,7 +21,8 @@ export function explain(thrown: unknown): number {
   }
   if (thrown.next) process.stderr.write(`${thrown.next}\n`);
   if (thrown.code === 'DATA_DIR_IN_USE') return EXIT.dataDirInUse;
-  return thrown.code === 'UNSUPPORTED' ? EXIT.configuration : EXIT.failed;
+  if (thrown.code === 'DATA_DIR_UNUSABLE') return EXIT.dataDirUnusable;
+  return thrown.code === 'UNSUPPORTED' || thrown.code === 'INVALID_INPUT' ? EXIT.configuration : EXIT.failed;
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */

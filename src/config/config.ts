@@ -12,6 +12,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const SECRETS: readonly VariableName[] = ['MCP_AUTH_TOKENS', 'OPENCODE_SERVER_PASSWORD'];
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
 
+interface Token {
+  token: string;
+  agentId?: string | undefined;
+}
+
 /** Everything wrong with the environment, one line a variable. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -38,6 +43,9 @@ export function loadConfig(env: Environment = process.env) {
       `MCP_HOST ${quote(host)} is open to other machines, but MCP_AUTH_TOKENS is empty: set tokens, or ALLOW_UNAUTHENTICATED=true.`,
     );
   }
+  if (tokens.some(({ agentId }) => agentId === '')) {
+    problems.push('MCP_AUTH_TOKENS has an entry with an empty agent: write agent=token, or the token alone.');
+  }
   for (const root of values.WORKSPACE_ROOTS ?? []) {
     if (!isAbsolute(root)) problems.push(`WORKSPACE_ROOTS ${quote(root)} must be an absolute path.`);
   }
@@ -49,11 +57,7 @@ export function loadConfig(env: Environment = process.env) {
   return assemble(complete(values), env, tokens);
 }
 
-function assemble(
-  values: Complete,
-  env: Environment,
-  tokens: { token: string; agentId?: string | undefined }[],
-) {
+function assemble(values: Complete, env: Environment, tokens: Token[]) {
   const home = env.HOME ?? homedir();
   const dataDir = resolve(
     values.DATA_DIR ?? join(env.XDG_DATA_HOME ?? join(home, '.local/share'), 'letta-opencode-plugin'),
@@ -114,12 +118,16 @@ function readAll(env: Environment, problems: string[]): Values {
     if (value === undefined) return [name, undefined];
     const parsed = schema.safeParse(value);
     if (parsed.success) return [name, parsed.data];
-    problems.push(
-      `${name} ${SECRETS.some((secret) => secret === name) ? '' : quote(value)}: ${parsed.error.issues[0]?.message}`,
-    );
+    problems.push(`${name} ${shown(name, value)}: ${parsed.error.issues[0]?.message}`);
     return [name, undefined];
   });
   return Object.fromEntries(read);
+}
+
+/** A value as an error may quote it: no secret, no credentials of a URL. */
+function shown(name: string, value: string): string {
+  if (SECRETS.some((secret) => secret === name)) return '(not shown)';
+  return quote(value.replace(/\/\/[^@/]*@/, '//…@'));
 }
 
 /** Variables without a default stay optional, all others have a value once nothing is wrong. */
@@ -140,7 +148,8 @@ function complete(values: Values): Complete {
   return values as Complete;
 }
 
-function readToken(entry: string): { token: string; agentId?: string | undefined } {
-  const at = entry.indexOf('=');
-  return at < 0 ? { token: entry } : { token: entry.slice(at + 1), agentId: entry.slice(0, at) };
+/** `agent=token`, or a token alone, which may end in the padding of base 64. */
+function readToken(entry: string): Token {
+  const [, agentId, token] = /^([^=]*)=(.*[^=].*)$/.exec(entry) ?? [];
+  return agentId === undefined || token === undefined ? { token: entry } : { token, agentId };
 }

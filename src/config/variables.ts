@@ -5,6 +5,10 @@ const text = z.string().min(1);
 const port = z.coerce.number().int().min(0).max(65_535);
 const positive = z.coerce.number().int().min(1);
 const natural = z.coerce.number().int().min(0);
+/** Node's timers hold no longer ones. */
+const MAX_MS = 2_147_483_647;
+const duration = z.coerce.number().int().min(1).max(MAX_MS);
+const delay = z.coerce.number().int().min(0).max(MAX_MS);
 const flag = z
   .string()
   .toLowerCase()
@@ -16,7 +20,12 @@ const list = z.string().transform((words) =>
     .map((word) => word.trim())
     .filter(Boolean),
 );
-const httpUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
+const httpUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine((url) => !new URL(url).username && !new URL(url).password, {
+    message: 'must not hold credentials: use OPENCODE_SERVER_USERNAME and OPENCODE_SERVER_PASSWORD',
+  })
+  .transform((url) => url.replace(/\/+$/, ''));
 const model = z.string().regex(/^[^/\s]+\/\S+$/, 'must be provider/model');
 
 /** How one environment variable is read, what it defaults to, and what it does. */
@@ -53,7 +62,7 @@ export const VARIABLES = {
     about: 'Folder of the database; one process at a time.',
   }),
   SHUTDOWN_GRACE_MS: variable({
-    schema: natural,
+    schema: delay,
     default: '10000',
     group: 'Bridge',
     about: 'How long running tasks may go on after SIGTERM.',
@@ -82,7 +91,7 @@ export const VARIABLES = {
     about: 'Password at OPENCODE_SERVER_URL.',
   }),
   OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS: variable({
-    schema: positive,
+    schema: duration,
     default: '5000',
     group: 'OpenCode server mode',
     about: 'Time between two health checks.',
@@ -94,7 +103,7 @@ export const VARIABLES = {
     about: 'Failed health checks after the first before the server counts as down.',
   }),
   OPENCODE_SERVER_RETRY_DELAY_MS: variable({
-    schema: positive,
+    schema: duration,
     default: '1000',
     group: 'OpenCode server mode',
     about: 'Time before a failed health check is repeated.',
@@ -122,19 +131,19 @@ export const VARIABLES = {
       "OpenCode's own snapshots in the embedded server: undo in its own interface, but several times slower.",
   }),
   INSTANCE_LINGER_MS: variable({
-    schema: natural,
+    schema: delay,
     default: '60000',
     group: 'OpenCode server mode',
     about: 'How long OpenCode keeps a task folder of ours in memory after its last task.',
   }),
   RUNNER_TIMEOUT_MS: variable({
-    schema: positive,
+    schema: duration,
     default: '3600000',
     group: 'Tasks',
     about: 'Time limit of a task that names none.',
   }),
   RUNNER_MAX_TIMEOUT_MS: variable({
-    schema: positive,
+    schema: duration,
     default: '86400000',
     group: 'Tasks',
     about: 'The longest time limit a task may name.',
@@ -165,7 +174,7 @@ export const VARIABLES = {
       'What happens when OpenCode asks for a permission: somebody is asked, or it is allowed or rejected.',
   }),
   PERMISSION_TIMEOUT_MS: variable({
-    schema: positive,
+    schema: duration,
     default: '300000',
     group: 'Tasks',
     about:

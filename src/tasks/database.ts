@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { BridgeError, messageOf } from '../errors.ts';
+import { BridgeError, messageOf, quote } from '../errors.ts';
 
 export type Database = DatabaseSync;
 
@@ -43,9 +43,7 @@ const MIGRATIONS: readonly string[] = [
  * Throws DATA_DIR_IN_USE while another process holds it.
  */
 export function openDatabase(dataDir: string): Database {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const path = join(dataDir, 'bridge.db');
-  const database = new DatabaseSync(path);
+  const database = open(dataDir);
   try {
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     database.exec('PRAGMA journal_mode = WAL');
@@ -56,8 +54,17 @@ export function openDatabase(dataDir: string): Database {
     return database;
   } catch (thrown) {
     database.close();
-    if (/database is locked/.test(messageOf(thrown))) throw inUse(dataDir, thrown);
-    throw thrown;
+    if (thrown instanceof BridgeError) throw thrown;
+    throw /database is locked/.test(messageOf(thrown)) ? inUse(dataDir, thrown) : unusable(dataDir, thrown);
+  }
+}
+
+function open(dataDir: string): Database {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    return new DatabaseSync(join(dataDir, 'bridge.db'));
+  } catch (thrown) {
+    throw unusable(dataDir, thrown);
   }
 }
 
@@ -86,6 +93,18 @@ function migrate(database: Database): void {
   for (let next = version; next < MIGRATIONS.length; next += 1) {
     database.exec(`BEGIN; ${MIGRATIONS[next]}; PRAGMA user_version = ${next + 1}; COMMIT`);
   }
+}
+
+function unusable(dataDir: string, cause: unknown): BridgeError {
+  const why = messageOf(cause);
+  return new BridgeError(
+    'DATA_DIR_UNUSABLE',
+    `The database in DATA_DIR ${quote(dataDir)} cannot be used: ${why}`,
+    {
+      next: 'Set DATA_DIR to a folder that this user may write, or restore bridge.db from a backup.',
+      cause,
+    },
+  );
 }
 
 function inUse(dataDir: string, cause: unknown): BridgeError {

@@ -53,7 +53,7 @@ export const taskRequestSchema = z.object({
   expires_at: count.optional(),
 });
 
-export const todoSchema = z.object({ content: z.string(), status: z.string(), priority: z.string() });
+const todoSchema = z.object({ content: z.string(), status: z.string(), priority: z.string() });
 
 /** The one vocabulary: what can happen to a task. Field names are those the outside sees. */
 export const taskEventBodySchema = z.discriminatedUnion('kind', [

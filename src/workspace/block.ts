@@ -31,6 +31,7 @@ export const workspaceBlockSchema = z.object({
   artifacts: z.array(z.object({ type: z.literal('file'), path: z.string(), change: z.string() })),
   metadata: z.object({
     events_dropped: z.number(),
+    open_requests: z.number(),
     summary: z.string().optional(),
     error: z.string().optional(),
   }),
@@ -57,7 +58,12 @@ export function project(
   const at = new Date(event.at).toISOString();
   const before = block ?? empty(event, at);
   if (!before) return undefined;
-  const next: WorkspaceBlock = { ...before, updated_at: at, status: statusAfter(before.status, event) };
+  const next: WorkspaceBlock = {
+    ...before,
+    updated_at: at,
+    metadata: { ...before.metadata, open_requests: openAfter(before.metadata.open_requests, event) },
+  };
+  next.status = statusAfter(before.status, event, next.metadata.open_requests);
   const said = describe(event);
   if (said)
     next.events = [
@@ -84,16 +90,22 @@ function empty(event: TaskEvent, at: string): WorkspaceBlock | undefined {
     updated_at: at,
     events: [],
     artifacts: [],
-    metadata: { events_dropped: 0 },
+    metadata: { events_dropped: 0, open_requests: 0 },
   };
 }
 
-function statusAfter(status: string, { kind }: TaskEvent): string {
+function openAfter(open: number, { kind }: TaskEvent): number {
+  if (kind === 'request_opened') return open + 1;
+  return kind === 'request_closed' ? Math.max(0, open - 1) : open;
+}
+
+function statusAfter(status: string, { kind }: TaskEvent, openRequests: number): string {
   switch (kind) {
     case 'started':
     case 'resumed':
-    case 'request_closed':
       return 'running';
+    case 'request_closed':
+      return status === 'input_required' && openRequests === 0 ? 'running' : status;
     case 'request_opened':
       return 'input_required';
     case 'paused':
@@ -163,7 +175,7 @@ function bounded(block: WorkspaceBlock, { maxEvents, limit }: BlockBounds): Work
     next = { ...next, artifacts: next.artifacts.slice(0, Math.floor(next.artifacts.length / 2)) };
   }
   if (JSON.stringify(next).length > limit)
-    next = { ...next, metadata: { events_dropped: next.metadata.events_dropped } };
+    next = { ...next, metadata: { ...next.metadata, summary: undefined, error: undefined } };
   return next;
 }
 

@@ -147,6 +147,27 @@ describe('what is wrong', () => {
   });
 });
 
+describe('a value that could do harm', () => {
+  it('is refused: an empty agent before a token', () => {
+    expect(problemsOf({ MCP_AUTH_TOKENS: '=s3cret' })).toEqual([
+      expect.stringMatching(/MCP_AUTH_TOKENS .* empty agent/),
+    ]);
+  });
+
+  it('is refused: credentials in a URL, and they are not quoted', () => {
+    const [problem] = problemsOf({ OPENCODE_SERVER_URL: 'http://user:s3cret@host:1' });
+    expect(problem).toMatch(/^OPENCODE_SERVER_URL .*must not hold credentials: use OPENCODE_SERVER_USERNAME/);
+    expect(problem).not.toContain('s3cret');
+  });
+
+  it.each(['PERMISSION_TIMEOUT_MS', 'RUNNER_MAX_TIMEOUT_MS', 'SHUTDOWN_GRACE_MS', 'INSTANCE_LINGER_MS'])(
+    'is refused: %s longer than a timer holds',
+    (name) => {
+      expect(problemsOf({ [name]: '2147483648' })).toEqual([expect.stringContaining(name)]);
+    },
+  );
+});
+
 describe('an address that is not loopback', () => {
   it.each(['127.0.0.1', 'localhost', '::1'])('%s is loopback and needs no token', (host) => {
     expect(load({ MCP_HOST: host }).http.host).toBe(host);
@@ -175,6 +196,10 @@ describe('values', () => {
       { token: 's3cret', agentId: 'agent-1' },
       { token: 'with=sign', agentId: 'agent-2' },
     ]);
+  });
+
+  it.each(['YWJjZA==', 'YWJj=', 'plain'])('of MCP_AUTH_TOKENS: %s is a token alone', (token) => {
+    expect(load({ MCP_AUTH_TOKENS: token }).http.tokens).toEqual([{ token }]);
   });
 
   it('of lists are split at commas and trimmed', () => {

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -138,5 +139,17 @@ describe('openDatabase', () => {
     again.exec('PRAGMA user_version = 1');
     again.close();
     store = new SqliteTaskStore(openDatabase(folder.path));
+  });
+
+  it('names the folder where the database is damaged or cannot be made', async () => {
+    const damaged = join(folder.path, 'damaged');
+    await mkdir(damaged);
+    await writeFile(join(damaged, 'bridge.db'), 'this is no database'.repeat(100));
+    expect(() => openDatabase(damaged)).toThrow(
+      /DATA_DIR ".*damaged" cannot be used: file is not a database/,
+    );
+    expect(() => openDatabase(join(damaged, 'bridge.db', 'below'))).toThrow(
+      /DATA_DIR ".*below" cannot be used/,
+    );
   });
 });

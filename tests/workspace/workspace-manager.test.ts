@@ -74,6 +74,22 @@ describe('project', () => {
     expect(block.metadata.events_dropped).toBe(7);
   });
 
+  it('waits for input until the last request is closed', () => {
+    const open = (id: string): TaskEventBody => ({
+      kind: 'request_opened',
+      request: { id, type: 'permission', title: 'Allow bash', session_id: 'ses_1' },
+    });
+    const close = (request_id: string): TaskEventBody => ({
+      kind: 'request_closed',
+      request_id,
+      by: 'me',
+      reply: 'once',
+    });
+    const both: TaskEventBody[] = [{ kind: 'started' }, open('per_1'), open('per_2'), close('per_1')];
+    expect(blockAfter(both).status).toBe('input_required');
+    expect(blockAfter([...both, close('per_2')]).status).toBe('running');
+  });
+
   it('stays within its bounds and valid, whatever comes (property)', () => {
     const body = fc.oneof(
       fc.string({ maxLength: 3_000, unit: 'binary' }).map(output),

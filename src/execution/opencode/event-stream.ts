@@ -73,7 +73,7 @@ export class EventStream {
     await this.#endpoint.listening?.();
     if (this.#closed) return;
     const headers = authorization(this.#endpoint);
-    const source = new EventSource(new URL('/global/event', this.#endpoint.url), {
+    const source = new EventSource(`${this.#endpoint.url}/global/event`, {
       fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, ...headers } }),
     });
     this.#source = source;
