@@ -42,6 +42,10 @@ const bridge = await startBridge(
   await freePort(),
 );
 const rows: Row[] = [];
+const add = (row: Row): void => {
+  rows.push(row);
+  say(`  ${row.measured} ${row.comparison}`);
+};
 try {
   const contest = new Contest(bridge, server, folder);
 
@@ -55,7 +59,7 @@ try {
     () => contest.straight(TRIVIAL, warm),
   );
   const more = trivial.first - trivial.second;
-  rows.push({
+  add({
     what: 'trivial task, warm directory, n=20',
     measured: ms(trivial.first),
     comparison: `SDK straight: ${ms(trivial.second)}`,
@@ -69,7 +73,7 @@ try {
     () => contest.throughBridge(TRIVIAL),
     async () => contest.straight(TRIVIAL, await contest.freshFolder()),
   );
-  rows.push({
+  add({
     what: 'trivial task, fresh directory each, n=20',
     measured: ms(fresh.first),
     comparison: `SDK straight: ${ms(fresh.second)}`,
@@ -85,7 +89,7 @@ try {
     () => Promise.all(twenty.map(() => contest.straight(THREE_STEPS, warm))),
   );
   const ratio = burst.first / burst.second;
-  rows.push({
+  add({
     what: '20 three-step tasks at once, 5 rounds',
     measured: ms(burst.first),
     comparison: `SDK straight: ${ms(burst.second)} (ratio ${ratio.toFixed(2)})`,
@@ -94,13 +98,13 @@ try {
   });
 
   say('200 tasks in 200 fresh directories');
-  for (let n = 0; n < 200; n += 10) {
-    await Promise.all(Array.from({ length: 10 }, () => contest.throughBridge(TRIVIAL)));
+  for (let n = 0; n < 200; n += 5) {
+    await Promise.all(Array.from({ length: 5 }, () => contest.throughBridge(TRIVIAL)));
   }
   const engineMb = await residentMb(server.pid);
   const bridge200 = await residentMb(bridge.pid);
-  rows.push({
-    what: 'OpenCode memory after 200 tasks in 200 fresh directories, 10 at once',
+  add({
+    what: 'OpenCode memory after 200 tasks in 200 fresh directories, 5 at once',
     measured: `${engineMb} MB`,
     comparison: '',
     goal: 'under 1,300 MB',
@@ -112,7 +116,7 @@ try {
     await Promise.all(Array.from({ length: 10 }, () => contest.throughBridge(TRIVIAL, warm)));
   }
   const bridge1000 = await residentMb(bridge.pid);
-  rows.push({
+  add({
     what: 'bridge memory after 200 and after 1,000 finished tasks',
     measured: `${bridge200} MB, ${bridge1000} MB`,
     comparison: '',
@@ -121,14 +125,14 @@ try {
   });
 
   const tools = JSON.stringify(await bridge.client.listTools()).length;
-  rows.push({
+  add({
     what: 'tools/list',
     measured: `${tools} bytes`,
     comparison: '',
     goal: 'under 8,000 bytes',
     ok: tools < 8_000,
   });
-  rows.push({
+  add({
     what: '/health after process start',
     measured: ms(bridge.healthMs),
     comparison: '',
@@ -138,7 +142,7 @@ try {
 
   say('the event log');
   const rate = await eventsPerSecond(join(root.path, 'log'));
-  rows.push({
+  add({
     what: 'stored events a second, one by one, four followers',
     measured: rate.toLocaleString('en'),
     comparison: '',

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/client';
+import { makeTaskDirectory } from '../../src/execution/directories/roots.ts';
 import { scriptText } from '../../src/scripted-model/script.ts';
 import type { RunningOpenCode } from '../support/opencode.ts';
 import type { BenchBridge } from './bench-bridge.ts';
@@ -30,11 +30,11 @@ export class Contest {
     this.#folder = folder;
   }
 
-  /** A folder that OpenCode has not seen. */
+  /** A folder that OpenCode has not seen, made as the bridge makes one. */
   async freshFolder(): Promise<string> {
     this.#folders += 1;
     const path = join(this.#folder, `folder-${this.#folders}`);
-    await mkdir(join(path, '.git'), { recursive: true });
+    await makeTaskDirectory(path);
     return path;
   }
 
