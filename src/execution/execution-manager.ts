@@ -116,14 +116,15 @@ export class ExecutionManager {
   }
 
   async pause(task: Task, by: string, reason: string | undefined): Promise<Task> {
-    await this.#runOf(task, 'pause').pause(by, reason);
+    await (this.#open(task) ?? (await this.#tooLate(task, 'pause'))).pause(by, reason);
+    if (this.#current(task).status !== 'paused' && !this.#open(task)) await this.#tooLate(task, 'pause');
     this.#schedule();
     return this.#current(task);
   }
 
   /** Goes on at once, even where that is one task more than run otherwise. */
   async resume(task: Task, by: string, reason: string | undefined): Promise<Task> {
-    await this.#runOf(task, 'resume').resume(by, reason);
+    await (this.#open(task) ?? (await this.#tooLate(task, 'resume'))).resume(by, reason);
     return this.#current(task);
   }
 
@@ -136,7 +137,7 @@ export class ExecutionManager {
   ): Promise<Task> {
     if (text.trim() === '')
       throw new BridgeError('INVALID_INPUT', '`message` is empty; say what the agent should do.');
-    await this.#runOf(task, 'message').message(from, text, delivery, type);
+    await (this.#open(task) ?? (await this.#tooLate(task, 'message'))).message(from, text, delivery, type);
     return this.#current(task);
   }
 
@@ -145,7 +146,7 @@ export class ExecutionManager {
       .events(task.id, 0, Number.MAX_SAFE_INTEGER)
       .find((event) => event.kind === 'request_closed' && event.request_id === requestId);
     if (closed?.kind === 'request_closed') throw alreadyAnswered(requestId, closed.by, closed.reply);
-    await this.#runOf(task, 'answer').answer(requestId, answer, by);
+    await (this.#open(task) ?? (await this.#tooLate(task, 'answer'))).answer(requestId, answer, by);
     return this.#current(task);
   }
 
@@ -299,9 +300,15 @@ export class ExecutionManager {
     );
   }
 
-  #runOf(task: Task, what: string): TaskRun {
+  /** The run of a task that can still take something. */
+  #open(task: Task): TaskRun | undefined {
     const run = this.#runs.get(task.id);
-    if (run) return run;
+    return run?.over ? undefined : run;
+  }
+
+  /** Says why a task can take nothing; of one that is about to end, once it is known how. */
+  async #tooLate(task: Task, what: string): Promise<never> {
+    await this.#runs.get(task.id)?.ended;
     const now = this.#current(task);
     if (isEnd(now.status)) throw ended(now, what);
     throw new BridgeError(

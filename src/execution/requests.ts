@@ -4,6 +4,9 @@ import type { RequestAnswer } from './runner.ts';
 
 export type PermissionPolicy = 'ask' | 'allow' | 'reject';
 
+/** How long after a failure an answer by policy or deadline is tried again. */
+const RETRY_MS = 1_000;
+
 export interface RequestRules {
   policy: PermissionPolicy;
   /** How long a request waits for an answer. */
@@ -23,35 +26,34 @@ interface Open {
   claim?: { by: string; reply: string; message?: string | undefined };
 }
 
+/** What becomes of the requests. */
+export interface RequestsOptions {
+  rules: RequestRules;
+  /** Hands an answer to whoever asked; throws REQUEST_CLOSED where that is answered already. */
+  send: (requestId: string, answer: RequestAnswer) => Promise<void>;
+  onClosed: (event: EventOf<'request_closed'>) => void;
+  /** Hears of an answer by policy or deadline that could not be sent; it is tried again. */
+  onFailure: (thrown: unknown) => void;
+}
+
 /** The open permissions and questions of one task: the first answer wins, silence is answered at a deadline. */
 export class Requests {
-  readonly #rules: RequestRules;
-  readonly #send: (requestId: string, answer: RequestAnswer) => Promise<void>;
-  readonly #onFailure: (thrown: unknown) => void;
+  readonly #options: RequestsOptions;
   readonly #open = new Map<string, Open>();
 
-  constructor(
-    rules: RequestRules,
-    send: (requestId: string, answer: RequestAnswer) => Promise<void>,
-    onFailure: (thrown: unknown) => void,
-  ) {
-    this.#rules = rules;
-    this.#send = send;
-    this.#onFailure = onFailure;
+  constructor(options: RequestsOptions) {
+    this.#options = options;
   }
 
   /** Takes in a request as the runner tells it; returns it with its deadline. */
   opened(request: TaskRequest, now: number): EventOf<'request_opened'> {
-    const { policy, timeoutMs } = this.#rules;
+    const { policy, timeoutMs } = this.#options.rules;
     const decided = request.type === 'permission' && policy !== 'ask';
     const delay = decided ? 0 : timeoutMs;
-    const decide = (): void => {
-      this.answer(request.id, this.#byItself(request), decided ? `policy ${policy}` : 'deadline').catch(
-        this.#onFailure,
-      );
-    };
     const timed = { ...request, expires_at: now + delay };
-    this.#open.set(request.id, { request: timed, timer: setTimeout(decide, delay) });
+    const open: Open = { request: timed, timer: undefined };
+    this.#open.set(request.id, open);
+    this.#decideIn(delay, open, decided ? `policy ${policy}` : 'deadline');
     return { kind: 'request_opened', request: timed };
   }
 
@@ -66,9 +68,10 @@ export class Requests {
 
   /** Closes all that are open, because what asked has been stopped. */
   closeAll(by: string): EventOf<'request_closed'>[] {
-    return [...this.#open.keys()].flatMap(
-      (request_id) => this.closed({ kind: 'request_closed', request_id, by, reply: 'none' }) ?? [],
-    );
+    return [...this.#open.values()].flatMap((open) => {
+      delete open.claim;
+      return this.closed({ kind: 'request_closed', request_id: open.request.id, by, reply: 'none' }) ?? [];
+    });
   }
 
   /** Answers an open request. Throws REQUEST_NOT_FOUND, REQUEST_CLOSED or INVALID_INPUT. */
@@ -77,17 +80,37 @@ export class Requests {
     if (!open) throw new BridgeError('REQUEST_NOT_FOUND', `The task has no open request "${requestId}".`);
     if (open.claim) throw alreadyAnswered(requestId, open.claim.by, open.claim.reply);
     const translated = translate(open.request, answer, by);
-    open.claim = { by, reply: describe(translated), message: answer.message };
+    const reply = describe(translated);
+    open.claim = { by, reply, message: answer.message };
     try {
-      await this.#send(requestId, translated);
+      await this.#options.send(requestId, translated);
     } catch (thrown) {
       delete open.claim;
       throw thrown;
     }
+    this.#options.onClosed({ kind: 'request_closed', request_id: requestId, by, reply });
+  }
+
+  #decideIn(delayMs: number, open: Open, by: string): void {
+    const { request } = open;
+    const decide = async (): Promise<void> => {
+      try {
+        if (!open.claim) await this.answer(request.id, this.#byItself(request), by);
+      } catch (thrown) {
+        if (isClosed(thrown)) return this.#onClosedElsewhere(request.id);
+        this.#options.onFailure(thrown);
+      }
+      if (this.#open.get(request.id) === open) this.#decideIn(RETRY_MS, open, by);
+    };
+    open.timer = setTimeout(decide, delayMs);
+  }
+
+  #onClosedElsewhere(request_id: string): void {
+    this.#options.onClosed({ kind: 'request_closed', request_id, by: 'opencode', reply: 'unknown' });
   }
 
   #byItself(request: TaskRequest): Answer {
-    const { policy, timeoutMs } = this.#rules;
+    const { policy, timeoutMs } = this.#options.rules;
     if (request.type === 'permission' && policy === 'allow') return { reply: 'once' };
     if (request.type === 'permission' && policy === 'reject') {
       return { reply: 'reject', message: 'The operator allows no such actions here. Go on without it.' };
@@ -128,6 +151,10 @@ function translate(request: TaskRequest, { reply, answers, message }: Answer, by
 
 function unfit(request: TaskRequest, name: string, why: string): BridgeError {
   return new BridgeError('INVALID_INPUT', `\`${name}\`: request "${request.id}" ${why}.`);
+}
+
+function isClosed(thrown: unknown): boolean {
+  return thrown instanceof BridgeError && thrown.code === 'REQUEST_CLOSED';
 }
 
 function describe(answer: RequestAnswer): string {

@@ -1,22 +1,18 @@
 import { BridgeError, messageOf, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EventLog } from '../tasks/event-log.ts';
-import type { TaskError, TaskEventBody, TaskResult } from '../tasks/events.ts';
+import type { FileChange, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import { type Task, usedMs } from '../tasks/task.ts';
+import { type Ending, endEvent, remarks, resultOf } from './ending.ts';
 import { type Answer, type RequestRules, Requests } from './requests.ts';
 import type { Prompt, Run, Runner, TurnOutcome } from './runner.ts';
 import type { TaskFiles } from './task-files.ts';
 
-const SUMMARY_LIMIT = 4_000;
 const CONTINUE = 'You were interrupted. Go on with the task from where you stopped.';
+/** The description is said by the task's first event. */
+const DESCRIPTION_SEQ = 1;
 
 export type Delivery = 'queue' | 'interrupt';
-
-/** Why a task ends before its agent is done; the first reason stays. */
-type Ending =
-  | { kind: 'cancelled'; by: string; reason?: string | undefined }
-  | { kind: 'timeout' }
-  | { kind: 'stopped' };
 
 export interface TaskRunOptions {
   runner: Runner;
@@ -34,11 +30,13 @@ export class TaskRun {
   readonly #options: TaskRunOptions;
   readonly #requests: Requests;
   readonly #abort = new AbortController();
-  readonly #cut = Promise.withResolvers<void>();
-  readonly #messages: { seq: number; text: string }[] = [];
+  readonly #cut = Promise.withResolvers<undefined>();
+  /** What is to be said with the next prompt, by the event that says it. */
+  readonly #unsaid: { seq: number; text: string }[];
   #run: Run | undefined;
   #ending: Ending | undefined;
   #resumed: PromiseWithResolvers<void> | undefined;
+  #pausing: Promise<void> = Promise.resolve();
   #limit: NodeJS.Timeout | undefined;
   #toolsRan = false;
   #over = false;
@@ -46,21 +44,28 @@ export class TaskRun {
   constructor(taskId: string, options: TaskRunOptions) {
     this.#id = taskId;
     this.#options = options;
-    this.#requests = new Requests(
-      options.requests,
-      (requestId, answer) => this.#running('answer').answer(requestId, answer),
-      (thrown) => this.#warn('REQUEST_UNANSWERED', thrown),
-    );
+    this.#requests = new Requests({
+      rules: options.requests,
+      send: (requestId, answer) => this.#running('answer').answer(requestId, answer),
+      onClosed: (event) => this.#emit(event),
+      onFailure: (thrown) => this.#warn('REQUEST_UNANSWERED', thrown),
+    });
+    this.#unsaid = [{ seq: DESCRIPTION_SEQ, text: this.#task().description }];
     this.ended = this.#live();
   }
 
   get paused(): boolean {
-    return this.#resumed !== undefined;
+    return this.#task().status === 'paused';
+  }
+
+  /** Whether the task's end is decided: it takes nothing more. */
+  get over(): boolean {
+    return this.#over || this.#ending !== undefined;
   }
 
   /** Ends the task as cancelled; resolves when it has ended. */
   async cancel(by: string, reason: string | undefined): Promise<void> {
-    this.#append({ kind: 'control', control: 'cancel', by, reason });
+    if (!this.over) this.#append({ kind: 'control', control: 'cancel', by, reason });
     this.#end({ kind: 'cancelled', by, reason });
     await this.ended;
   }
@@ -71,31 +76,14 @@ export class TaskRun {
     await this.ended;
   }
 
-  async pause(by: string, reason: string | undefined): Promise<void> {
-    if (this.#resumed) return;
-    const run = this.#run;
-    const hold = run?.freeze ?? run?.interrupt;
-    if (!run || !hold) throw this.#refused('pause', 'it is only starting', 'Try again in a second.');
-    this.#append({ kind: 'control', control: 'pause', by, reason });
-    this.#resumed = Promise.withResolvers();
-    try {
-      await hold.call(run);
-    } catch (thrown) {
-      this.#release();
-      throw thrown;
-    }
-    if (this.#over) return;
-    clearTimeout(this.#limit);
-    this.#append(...this.#requests.closeAll('pause'), { kind: 'paused' });
+  /** Does nothing to a task that is paused, or whose end is decided meanwhile. */
+  pause(by: string, reason: string | undefined): Promise<void> {
+    return this.#inTurn(() => this.#pause(by, reason));
   }
 
-  async resume(by: string, reason: string | undefined): Promise<void> {
-    if (!this.#resumed) return;
-    this.#append({ kind: 'control', control: 'resume', by, reason });
-    await this.#run?.thaw?.();
-    this.#append({ kind: 'resumed' });
-    this.#arm();
-    this.#release();
+  /** Does nothing to a task that is not paused. */
+  resume(by: string, reason: string | undefined): Promise<void> {
+    return this.#inTurn(() => this.#resume(by, reason));
   }
 
   /** Hands a message to the agent: after its present turn, or by interrupting that. */
@@ -107,47 +95,70 @@ export class TaskRun {
         next,
       });
     }
-    const [event] = this.#append({
-      kind: 'message',
-      from,
-      delivery,
-      text,
-      type,
-    });
-    if (event) this.#messages.push({ seq: event.seq, text });
+    this.#say({ kind: 'message', from, delivery, text, type });
     if (delivery !== 'interrupt' || this.#resumed) return;
     await run?.interrupt?.();
     this.#append(...this.#requests.closeAll('interruption'));
   }
 
   /** Answers a request of the agent's; throws REQUEST_CLOSED with who was first. */
-  async answer(requestId: string, answer: Answer, by: string): Promise<void> {
-    await this.#requests.answer(requestId, answer, by);
-    const reply = answer.reply ?? (answer.answers ?? []).map((labels) => labels.join(', ')).join('; ');
-    this.#emit({ kind: 'request_closed', request_id: requestId, by, reply });
+  answer(requestId: string, answer: Answer, by: string): Promise<void> {
+    return this.#requests.answer(requestId, answer, by);
+  }
+
+  /** One pause or resume at a time, in the order they came. */
+  #inTurn(control: () => Promise<void>): Promise<void> {
+    const done = this.#pausing.then(control);
+    this.#pausing = done.catch(() => undefined);
+    return done;
+  }
+
+  async #pause(by: string, reason: string | undefined): Promise<void> {
+    if (this.over || this.#resumed) return;
+    const run = this.#run;
+    const hold = run?.freeze ?? run?.interrupt;
+    if (!run || !hold) throw this.#refused('pause', 'it is only starting', 'Try again in a second.');
+    this.#append({ kind: 'control', control: 'pause', by, reason });
+    this.#resumed = Promise.withResolvers();
+    try {
+      await hold.call(run);
+    } catch (thrown) {
+      this.#release();
+      throw thrown;
+    }
+    if (this.over) return;
+    clearTimeout(this.#limit);
+    this.#append(...this.#requests.closeAll('pause'), { kind: 'paused' });
+  }
+
+  async #resume(by: string, reason: string | undefined): Promise<void> {
+    if (this.over || !this.#resumed) return;
+    this.#append({ kind: 'control', control: 'resume', by, reason });
+    await this.#run?.thaw?.();
+    if (this.over) return;
+    this.#append({ kind: 'resumed' });
+    this.#arm();
+    this.#release();
   }
 
   async #live(): Promise<void> {
     this.#append({ kind: 'started' });
     this.#arm();
-    let outcome: TurnOutcome | undefined;
-    try {
-      outcome = await Promise.race([this.#converse(), this.#cut.promise.then(() => undefined)]);
-    } catch (thrown) {
-      outcome = { kind: 'failed', summary: '', finish: 'error', error: this.#errorOf(thrown) };
-    }
+    const outcome = await Promise.race([this.#converse(), this.#cut.promise]).catch((thrown) =>
+      this.#failed(thrown),
+    );
     this.#over = true;
     clearTimeout(this.#limit);
-    const ending = this.#ending;
-    const unsure = ending ? await this.#halt() : undefined;
-    const result = await this.#result(outcome);
-    this.#options.log.append(
-      this.#id,
-      ...this.#requests.closeAll('end of task'),
-      ...(unsure ? [unsure] : []),
-      this.#endEvent(ending, outcome, result),
-    );
-    this.#run?.close();
+    try {
+      const last = [...this.#requests.closeAll('end of task'), ...remarks(outcome)];
+      if (this.#ending) last.push(...(await this.#halt()));
+      const changes = await this.#changes(last);
+      last.push(...this.#undelivered());
+      const end = endEvent(this.#task(), this.#ending, outcome, resultOf(outcome, changes));
+      this.#options.log.append(this.#id, ...last, end);
+    } finally {
+      this.#run?.close();
+    }
   }
 
   /** Turn after turn until the agent is done and nobody has anything to add. */
@@ -159,44 +170,61 @@ export class TaskRun {
       emit: (...events: TaskEventBody[]) => this.#emit(...events),
       signal: this.#abort.signal,
     };
-    const [run] = await Promise.all([runner.open(task, context), files.begin(task)]);
-    this.#run = run;
-    let prompt: Prompt | undefined = {
-      text: task.description,
-      key: `${task.id}:1`,
-      record: (prompt_id) => this.#append({ kind: 'attached', session_id: run.sessionId, prompt_id }),
-    };
+    const [run] = await Promise.all([
+      runner.open(task, context).then((opened) => this.#opened(opened)),
+      files.begin(task),
+    ]);
     for (;;) {
-      if (this.#ending) return { kind: 'interrupted', summary: '' };
-      const outcome: TurnOutcome = await run.turn(prompt);
+      if (this.over) {
+        run.close();
+        return { kind: 'interrupted', summary: '' };
+      }
+      const outcome = await run.turn(this.#prompt(run));
       await this.#resumed?.promise;
-      const next = this.#nextPrompt(outcome);
-      if (!next) return outcome;
-      prompt = next;
+      if (this.#isLast(outcome)) return outcome;
     }
   }
 
-  #nextPrompt(outcome: TurnOutcome): Prompt | undefined {
-    if (this.#ending || outcome.kind === 'failed') return undefined;
-    if (this.#messages.length === 0) {
-      if (outcome.kind === 'completed') return undefined;
-      const [event] = this.#append({ kind: 'message', from: 'system', delivery: 'queue', text: CONTINUE });
-      this.#messages.push({ seq: event?.seq ?? 0, text: CONTINUE });
+  #opened(run: Run): Run {
+    this.#run = run;
+    if (this.#over) run.close();
+    return run;
+  }
+
+  /** Decides it for good: what is said from here on is refused. */
+  #isLast(outcome: TurnOutcome): boolean {
+    if (!this.over && outcome.kind === 'interrupted' && this.#unsaid.length === 0) {
+      this.#say({ kind: 'message', from: 'system', delivery: 'queue', text: CONTINUE });
     }
-    const messages = this.#messages.splice(0);
-    const message_seqs = messages.map(({ seq }) => seq);
-    return {
-      text: messages.map(({ text }) => text).join('\n\n'),
-      key: `${this.#id}:${message_seqs.join(',')}`,
-      record: (prompt_id) => this.#append({ kind: 'message_sent', message_seqs, prompt_id }),
+    this.#over ||= this.over || outcome.kind === 'failed' || this.#unsaid.length === 0;
+    return this.#over;
+  }
+
+  /** All that is unsaid; it stays so if the prompt never leaves. */
+  #prompt(run: Run): Prompt {
+    const saying = [...this.#unsaid];
+    const seqs = saying.map(({ seq }) => seq);
+    const record = (prompt_id: string): void => {
+      this.#unsaid.splice(0, saying.length);
+      const message_seqs = seqs.filter((seq) => seq !== DESCRIPTION_SEQ);
+      if (message_seqs.length < seqs.length) {
+        this.#append({ kind: 'attached', session_id: run.sessionId, prompt_id });
+      }
+      if (message_seqs.length > 0) this.#append({ kind: 'message_sent', message_seqs, prompt_id });
     };
+    return { text: saying.map(({ text }) => text).join('\n\n'), key: `${this.#id}:${seqs.join()}`, record };
+  }
+
+  #say(message: Extract<TaskEventBody, { kind: 'message' }>): void {
+    const [event] = this.#append(message);
+    if (event) this.#unsaid.push({ seq: event.seq, text: message.text });
   }
 
   #end(ending: Ending): void {
-    if (this.#over) return;
-    this.#ending ??= ending;
+    if (this.over) return;
+    this.#ending = ending;
     this.#abort.abort();
-    this.#cut.resolve();
+    this.#cut.resolve(undefined);
     this.#release();
   }
 
@@ -214,51 +242,34 @@ export class TaskRun {
   }
 
   /** Stops what runs; a warning where it is not sure that it has stopped. */
-  async #halt(): Promise<TaskEventBody | undefined> {
+  async #halt(): Promise<TaskEventBody[]> {
     try {
       await this.#run?.stop();
-      return undefined;
-    } catch (thrown) {
-      this.#options.logger.error(
-        { taskId: this.#id, err: messageOf(thrown) },
-        'a task could not be stopped surely',
-      );
-      return { kind: 'warning', code: 'STOP_UNCONFIRMED', message: messageOf(thrown) };
-    }
-  }
-
-  async #result(outcome: TurnOutcome | undefined): Promise<TaskResult> {
-    const task = this.#task();
-    const changes = await this.#options.files.finish(task, this.#toolsRan).catch((thrown) => {
-      this.#warn('CHANGES_UNKNOWN', thrown);
       return [];
-    });
-    const summary = outcome?.summary ?? '';
-    return {
-      summary: summary.length > SUMMARY_LIMIT ? `${summary.slice(0, SUMMARY_LIMIT)}…` : summary,
-      files_changed: changes.slice(0, 100),
-      files_changed_total: changes.length,
-      finish: outcome && 'finish' in outcome ? outcome.finish : 'interrupted',
-    };
+    } catch (thrown) {
+      return [this.#warning('STOP_UNCONFIRMED', thrown)];
+    }
   }
 
-  #endEvent(ending: Ending | undefined, outcome: TurnOutcome | undefined, result: TaskResult): TaskEventBody {
-    if (ending?.kind === 'cancelled') {
-      const { by, reason } = ending;
-      return { kind: 'cancelled', by, result, reason };
+  async #changes(warnings: TaskEventBody[]): Promise<FileChange[]> {
+    try {
+      return await this.#options.files.finish(this.#task(), this.#toolsRan);
+    } catch (thrown) {
+      warnings.push(this.#warning('CHANGES_UNKNOWN', thrown));
+      return [];
     }
-    if (ending?.kind === 'timeout') return { kind: 'timeout', error: timeoutError(this.#task()), result };
-    if (ending?.kind === 'stopped') return { kind: 'failed', error: BRIDGE_STOPPED, result };
-    if (outcome?.kind === 'completed') return { kind: 'completed', result };
-    const error =
-      outcome?.kind === 'failed'
-        ? outcome.error
-        : this.#errorOf(new Error('the run ended without an outcome'));
-    return { kind: 'failed', error, result };
+  }
+
+  #undelivered(): TaskEventBody[] {
+    const count = this.#unsaid.filter(({ seq }) => seq !== DESCRIPTION_SEQ).length;
+    if (count === 0) return [];
+    const message = `${count} of the messages to the agent did not reach it before the task ended.`;
+    return [{ kind: 'warning', code: 'MESSAGE_UNDELIVERED', message }];
   }
 
   /** What the runner reports. Comes from event handlers, so it never throws. */
   #emit(...events: TaskEventBody[]): void {
+    if (this.over) return;
     try {
       this.#append(...events.flatMap((event) => this.#seen(event)));
     } catch (thrown) {
@@ -277,13 +288,17 @@ export class TaskRun {
     return closed ? [closed] : [];
   }
 
-  #append(...events: TaskEventBody[]) {
+  #append(...events: TaskEventBody[]): TaskEvent[] {
     return this.#over || events.length === 0 ? [] : this.#options.log.append(this.#id, ...events);
   }
 
   #warn(code: string, thrown: unknown): void {
+    this.#emit(this.#warning(code, thrown));
+  }
+
+  #warning(code: string, thrown: unknown): TaskEventBody {
     this.#options.logger.warn({ taskId: this.#id, err: messageOf(thrown) }, code);
-    this.#emit({ kind: 'warning', code, message: messageOf(thrown) });
+    return { kind: 'warning', code, message: messageOf(thrown) };
   }
 
   #running(what: 'answer'): Required<Pick<Run, 'answer'>> {
@@ -296,11 +311,12 @@ export class TaskRun {
     return new BridgeError('INVALID_STATE', `Task ${this.#id} cannot ${what}: ${why}.`, { next });
   }
 
-  #errorOf(thrown: unknown): TaskError {
+  #failed(thrown: unknown): TurnOutcome {
     const { code, message, next } = toBridgeError(thrown);
     if (code === 'INTERNAL')
       this.#options.logger.error({ taskId: this.#id, err: messageOf(thrown) }, 'a task failed');
-    return { code, message, next };
+    const error: TaskError = { code, message, next };
+    return { kind: 'failed', summary: '', finish: 'error', error };
   }
 
   #task(): Task {
@@ -308,18 +324,4 @@ export class TaskRun {
     if (!task) throw new BridgeError('TASK_NOT_FOUND', `There is no task "${this.#id}".`);
     return task;
   }
-}
-
-const BRIDGE_STOPPED: TaskError = {
-  code: 'BRIDGE_STOPPED',
-  message: 'The bridge was shut down while the task ran.',
-  next: 'Continue with continue_task_id once the bridge is up again.',
-};
-
-function timeoutError({ limits }: Task): TaskError {
-  return {
-    code: 'TIMEOUT',
-    message: `The task ran into its limit of ${limits.timeoutMs} ms.`,
-    next: 'Continue with continue_task_id, with a larger timeout_ms if it needs one.',
-  };
 }

@@ -137,6 +137,11 @@ export class OpenCodeApi {
     await this.#call('reply', this.#client.question.reply(body, within(REQUEST_TIMEOUT_MS)));
   }
 
+  async rejectQuestion(requestID: string, directory: string): Promise<void> {
+    const rejected = this.#client.question.reject({ requestID, directory }, within(REQUEST_TIMEOUT_MS));
+    await this.#call('reject', rejected);
+  }
+
   /** The model and agent that a prompt in this directory uses when none is named. */
   async defaults(directory: string): Promise<{ model?: string | undefined; agent?: string | undefined }> {
     const data = await this.#call(
@@ -196,8 +201,12 @@ function failure(what: string, url: string, status: number | undefined, error: u
       cause,
     });
   }
-  const code = status === 404 ? 'ENGINE_NOT_FOUND' : 'ENGINE_ERROR';
-  return new BridgeError(code, `OpenCode answered HTTP ${status} to "${what}": ${textOf(error)}`, { cause });
+  const text = `OpenCode answered HTTP ${status} to "${what}": ${textOf(error)}`;
+  if (status !== 404) return new BridgeError('ENGINE_ERROR', text, { cause });
+  return new BridgeError('ENGINE_NOT_FOUND', text, {
+    next: 'It was deleted in OpenCode, or belongs to another server: start a new task.',
+    cause,
+  });
 }
 
 const errorBody = z.union([

@@ -66,16 +66,17 @@ export class OpenCodeClientManager implements Runner {
   async open(task: Task, { emit, signal }: RunContext): Promise<Run> {
     const { logger, now = Date.now } = this.#options;
     const { directory } = task;
-    this.#instances.acquire(directory);
+    const free = this.#instances.acquire(directory);
     try {
-      await abortable(this.#reachable(signal), signal);
+      await abortable(Promise.all([this.#reachable(signal), free]), signal);
       const [session, defaults] = await abortable(
         Promise.all([this.#sessionFor(task), this.#api.defaults(directory)]),
         signal,
       );
-      const run = new SessionRun({
+      return new SessionRun({
         sessionId: session.id,
         directory,
+        earlier: session.earlier,
         model: task.model ?? this.#options.model ?? defaults.model,
         agent: task.agent ?? this.#options.agent ?? defaults.agent ?? DEFAULT_AGENT,
         api: this.#api,
@@ -85,7 +86,6 @@ export class OpenCodeClientManager implements Runner {
         now,
         onClose: () => this.#instances.release(directory, task.ownsDirectory),
       });
-      return run;
     } catch (thrown) {
       this.#instances.release(directory, task.ownsDirectory);
       throw thrown;
@@ -124,7 +124,8 @@ export class OpenCodeClientManager implements Runner {
     const stream = this.#stream.connected
       ? 'stream open'
       : `stream closed (${this.#stream.lastError ?? 'opening'})`;
-    const detail = [version && `version ${version}`, stream, lastError].filter(Boolean).join('; ');
+    const problem = this.#options.endpoint.problem?.();
+    const detail = [version && `version ${version}`, stream, lastError, problem].filter(Boolean).join('; ');
     return [{ name: 'opencode-server', status: this.#stream.connected ? status : downgrade(status), detail }];
   }
 
@@ -142,15 +143,32 @@ export class OpenCodeClientManager implements Runner {
       if (await Promise.race([opened, sleep(REACH_POLL_MS, false, { ref: false })])) return;
       await this.#api.health(REACH_POLL_MS).catch((thrown) => {
         const passing = thrown instanceof BridgeError && thrown.code === 'ENGINE_UNAVAILABLE';
-        if (!passing || Date.now() > deadline) throw thrown;
+        if (!passing) throw thrown;
+        if (Date.now() > deadline) throw this.#unreachable(thrown);
       });
     }
   }
 
-  #sessionFor(task: Task): Promise<Pick<Session, 'id'>> {
-    if (task.sessionId !== undefined) return this.#api.session(task.sessionId);
+  #unreachable(cause: BridgeError): BridgeError {
+    const why = this.#options.endpoint.problem?.() ?? cause.message;
+    return new BridgeError('ENGINE_UNAVAILABLE', `OpenCode is not there: ${why}`, {
+      next: 'See its status in health, then try again.',
+      cause,
+    });
+  }
+
+  async #sessionFor(task: Task): Promise<{ id: string; earlier: string[] }> {
+    if (task.sessionId !== undefined) {
+      const [{ id }, children] = await Promise.all([
+        this.#api.session(task.sessionId),
+        this.#api.children(task.sessionId),
+      ]);
+      return { id, earlier: task.promptId === undefined ? children.map((child) => child.id) : [] };
+    }
     const title = task.description.replace(/\s+/g, ' ').trim().slice(0, TITLE_LIMIT);
-    return this.#api.createSession(task.directory, title, { taskId: task.id, agentId: task.agentId });
+    const metadata = { taskId: task.id, agentId: task.agentId };
+    const { id } = await this.#api.createSession(task.directory, title, metadata);
+    return { id, earlier: [] };
   }
 }
 

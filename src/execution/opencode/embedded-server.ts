@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -15,8 +15,14 @@ const FIRST_BACKOFF_MS = 250;
 const LAST_BACKOFF_MS = 30_000;
 const STEADY_MS = 60_000;
 
-/** Kills the server when the bridge is gone, however it went: its stdin closes with the bridge. */
-const WATCHER = 'read done && exit 0; kill -TERM "$1"; sleep 2; kill -KILL "$1"';
+/** In the environment of the server and of whatever it starts. */
+const MARK = 'LETTA_OPENCODE_ENGINE';
+/**
+ * Ends the server when the bridge is gone, however it went: its stdin closes with the bridge.
+ * Then, and when the server has ended otherwise, it kills the shells that the server left behind (Linux).
+ */
+const WATCHER = `read ended || { kill -TERM "$1"; sleep 2; kill -KILL "$1"; }
+grep -ls "${MARK}=$2" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do kill -KILL "$pid"; done`;
 
 export interface EmbeddedServerOptions {
   binary: string;
@@ -41,7 +47,7 @@ export class EmbeddedServer {
 
   private constructor(options: EmbeddedServerOptions, endpoint: Endpoint) {
     this.#options = options;
-    this.endpoint = { ...endpoint, listening: () => this.listening() };
+    this.endpoint = { ...endpoint, listening: () => this.listening(), problem: () => this.#lastError };
     this.#supervision = this.#supervise();
   }
 
@@ -93,10 +99,13 @@ export class EmbeddedServer {
     const { binary, cwd, logger } = this.#options;
     const { port } = new URL(this.endpoint.url);
     const args = ['serve', '--hostname', '127.0.0.1', '--port', port];
-    const child = spawn(binary, args, { cwd, env: this.#env(), stdio: ['ignore', 'pipe', 'pipe'] });
+    const mark = randomUUID();
+    const env = { ...this.#env(), [MARK]: mark };
+    // In a group of its own, so that Ctrl-C on the bridge leaves it running for the bridge to stop.
+    const child = spawn(binary, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.#child = child;
     const exit = exitOf(child);
-    const dismissWatcher = watch(child);
+    const sweep = watch(child, mark);
     const onStop = (): void => terminate(child);
     this.#stop.signal.addEventListener('abort', onStop);
     try {
@@ -113,7 +122,7 @@ export class EmbeddedServer {
       this.#stop.signal.removeEventListener('abort', onStop);
       this.#child = undefined;
       this.#listening = Promise.withResolvers();
-      dismissWatcher();
+      await sweep();
     }
   }
 
@@ -184,14 +193,20 @@ function terminate(child: ChildProcess): void {
   child.once('close', () => clearTimeout(timer));
 }
 
-function watch(child: ChildProcess): () => void {
-  if (child.pid === undefined || process.platform === 'win32') return () => undefined;
-  const watcher = spawn('/bin/sh', ['-c', WATCHER, 'watcher', String(child.pid)], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
+/** Starts the watcher; the function returned tells it that the server has ended, and waits for its sweep. */
+function watch(child: ChildProcess, mark: string): () => Promise<void> {
+  if (child.pid === undefined || process.platform === 'win32') return async () => undefined;
+  const args = ['-c', WATCHER, 'watcher', String(child.pid), mark];
+  const watcher = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  const gone = new Promise<void>((resolve) => {
+    watcher.once('error', () => resolve());
+    watcher.once('close', () => resolve());
   });
-  watcher.on('error', () => undefined);
   watcher.stdin.on('error', () => undefined);
   watcher.unref();
-  return () => watcher.stdin.end('done\n');
+  return () => {
+    watcher.ref();
+    watcher.stdin.end('ended\n');
+    return gone;
+  };
 }

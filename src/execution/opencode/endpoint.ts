@@ -9,6 +9,8 @@ export interface Endpoint {
    * before it says so is never answered, hence none is made earlier.
    */
   listening?: (() => Promise<void>) | undefined;
+  /** Why it does not run, where that is known; undefined while it does. */
+  problem?: (() => string | undefined) | undefined;
 }
 
 /** The headers that authorise a request. */

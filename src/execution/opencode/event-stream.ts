@@ -5,8 +5,12 @@ import { type OpenCodeEvent, readFrame, sessionOf } from './wire.ts';
 
 /** OpenCode sends a heartbeat every 10 s; three missed ones mean that the stream is dead. */
 const SILENCE_LIMIT_MS = 30_000;
-/** A new stream is greeted at once, unless the server is overloaded or never answers at all. */
-const GREETING_LIMIT_MS = 10_000;
+/**
+ * A new stream is greeted at once, unless the server is overloaded, or has taken the connection before it
+ * listened, which it never answers. The limit doubles with each time it is missed.
+ */
+const FIRST_GREETING_LIMIT_MS = 2_000;
+const LAST_GREETING_LIMIT_MS = 16_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
@@ -29,6 +33,7 @@ export class EventStream {
   #retry: NodeJS.Timeout | undefined;
   #connecting: Promise<void> | undefined;
   #retryMs = FIRST_RETRY_MS;
+  #greetingMs = FIRST_GREETING_LIMIT_MS;
   #connected = Promise.withResolvers<void>();
   #open = false;
   #greeted = false;
@@ -77,7 +82,8 @@ export class EventStream {
       fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, ...headers } }),
     });
     this.#source = source;
-    this.#heard(GREETING_LIMIT_MS);
+    this.#heard(this.#greetingMs);
+    this.#greetingMs = Math.min(this.#greetingMs * 2, LAST_GREETING_LIMIT_MS);
     source.addEventListener('message', ({ data }) => this.#onData(String(data)));
     source.addEventListener('error', ({ code, message }) => {
       this.#fail(code ? `HTTP ${code}` : (message ?? 'the connection ended'));
@@ -104,6 +110,7 @@ export class EventStream {
   #onConnected(): void {
     this.#open = true;
     this.#retryMs = FIRST_RETRY_MS;
+    this.#greetingMs = FIRST_GREETING_LIMIT_MS;
     this.#lastError = undefined;
     this.#connected.resolve();
     if (this.#greeted) for (const listener of new Set(this.#listeners.values())) listener.onGap();

@@ -41,7 +41,8 @@ export class HealthMonitor {
   }
 
   get status(): 'ok' | 'degraded' | 'down' {
-    if (this.#failures === 0) return this.#version === undefined ? 'down' : 'ok';
+    if (this.#version === undefined) return 'down';
+    if (this.#failures === 0) return 'ok';
     return this.#failures > this.#options.maxRetries && !this.#options.streaming() ? 'down' : 'degraded';
   }
 

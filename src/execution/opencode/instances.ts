@@ -15,6 +15,8 @@ export class Instances {
   readonly #logger: Logger;
   readonly #inUse = new Map<string, number>();
   readonly #lingering = new Map<string, NodeJS.Timeout>();
+  #closed = false;
+  readonly #disposals = new Map<string, Promise<void>>();
 
   constructor(api: OpenCodeApi, lingerMs: number, logger: Logger) {
     this.#api = api;
@@ -22,10 +24,12 @@ export class Instances {
     this.#logger = logger;
   }
 
-  acquire(directory: string): void {
+  /** One run more in the directory; resolves when it can be used. */
+  async acquire(directory: string): Promise<void> {
     clearTimeout(this.#lingering.get(directory));
     this.#lingering.delete(directory);
     this.#inUse.set(directory, (this.#inUse.get(directory) ?? 0) + 1);
+    await this.#disposals.get(directory);
   }
 
   /** One run less in the directory; `ours` says whether the bridge made it and may dispose of it. */
@@ -36,33 +40,42 @@ export class Instances {
       return;
     }
     this.#inUse.delete(directory);
-    if (!ours) return;
-    this.#lingering.set(
-      directory,
-      setTimeout(() => this.#dispose(directory), this.#lingerMs),
-    );
-    const [oldest] = this.#lingering.keys();
-    if (this.#lingering.size > MAX_LINGERING && oldest !== undefined) this.#dispose(oldest);
+    if (ours) this.#linger(directory);
   }
 
   close(): void {
+    this.#closed = true;
     for (const timer of this.#lingering.values()) clearTimeout(timer);
     this.#lingering.clear();
+  }
+
+  #linger(directory: string): void {
+    if (this.#closed) return;
+    const timer = setTimeout(() => this.#dispose(directory), this.#lingerMs);
+    this.#lingering.set(directory, timer);
+    const [oldest] = this.#lingering.keys();
+    if (this.#lingering.size > MAX_LINGERING && oldest !== undefined) this.#dispose(oldest);
   }
 
   #dispose(directory: string): void {
     clearTimeout(this.#lingering.get(directory));
     this.#lingering.delete(directory);
-    this.#disposeIdle(directory).catch((thrown) => {
-      this.#logger.warn(
-        { directory, err: messageOf(thrown) },
-        'an idle OpenCode instance could not be freed',
-      );
-    });
+    const disposal = this.#disposeIdle(directory)
+      .catch((thrown) => {
+        this.#logger.warn(
+          { directory, err: messageOf(thrown) },
+          'an idle OpenCode instance could not be freed',
+        );
+      })
+      .finally(() => this.#disposals.delete(directory));
+    this.#disposals.set(directory, disposal);
   }
 
+  /** Somebody else may be at work in the directory: then later. */
   async #disposeIdle(directory: string): Promise<void> {
     const busy = (await this.#api.statuses(directory)).size > 0;
-    if (!busy && !this.#inUse.has(directory)) await this.#api.dispose(directory);
+    if (this.#inUse.has(directory)) return;
+    if (busy) this.#linger(directory);
+    else await this.#api.dispose(directory);
   }
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BridgeError, messageOf } from '../../errors.ts';
+import { BridgeError, type ErrorCode, messageOf, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { TaskEventBody } from '../../tasks/events.ts';
 import type { Prompt, RequestAnswer, Run, TurnOutcome } from '../runner.ts';
-import type { OpenCodeApi } from './api.ts';
+import type { OpenCodeApi, PromptRequest } from './api.ts';
 import type { EventStream } from './event-stream.ts';
 import { messageId } from './message-id.ts';
 import { SessionTree } from './session-tree.ts';
@@ -14,11 +14,21 @@ import type { OpenCodeEvent } from './wire.ts';
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 10_000;
 const STOP_POLL_MS = 25;
+/** A prompt that OpenCode has stored begins within this time, or an abort has come before it. */
+const BEGIN_LIMIT_MS = 1_000;
 const REREAD_MS = 1_000;
+/** After this the records are tried without a stream. */
+const STREAM_LIMIT_MS = 15_000;
+/** How long a prompt may take to begin after an error that may belong to the turn before it. */
+const DOUBT_MS = 1_000;
+/** What will not be otherwise at the next reading: the session is gone, the password has changed. */
+const LASTING: ReadonlySet<ErrorCode> = new Set(['ENGINE_NOT_FOUND', 'ENGINE_UNAUTHORIZED']);
 
 export interface SessionRunOptions {
   sessionId: string;
   directory: string;
+  /** Sessions below this one that belong to tasks before. */
+  earlier: readonly string[];
   model?: string | undefined;
   agent: string;
   api: OpenCodeApi;
@@ -29,13 +39,27 @@ export interface SessionRunOptions {
   onClose: () => void;
 }
 
+/** A turn from its prompt to its outcome. */
+interface OpenTurn {
+  readonly promptId: string;
+  readonly state: Turn;
+  readonly over: PromiseWithResolvers<TurnOutcome>;
+  /** Settles when OpenCode has taken the prompt or will not; absent before it is sent. */
+  sending?: Promise<void>;
+  /** Whether OpenCode has the prompt, and so will start on it. */
+  accepted: boolean;
+  /** The first way in which it came out stays. */
+  settled: boolean;
+  /** Settles when OpenCode is idle; there once the turn is being stopped. */
+  stopping?: Promise<void>;
+}
+
 /** One task's conversation in one OpenCode session and the sessions that it opens below itself. */
 export class SessionRun implements Run {
   readonly sessionId: string;
   readonly #options: SessionRunOptions;
   readonly #tree: SessionTree;
-  #turn: { promptId: string; state: Turn; over: PromiseWithResolvers<TurnOutcome> } | undefined;
-  #sending: Promise<unknown> = Promise.resolve();
+  #turn: OpenTurn | undefined;
   #reading: Promise<void> | undefined;
   #readAgain = false;
   #closed = false;
@@ -50,32 +74,51 @@ export class SessionRun implements Run {
   }
 
   async turn({ text, key, record }: Prompt): Promise<TurnOutcome> {
-    const { sessionId, model, agent, api, stream, now } = this.#options;
+    const { sessionId, model, agent, stream, now } = this.#options;
     const promptId = messageId(key, now());
-    const turn = { promptId, state: new Turn(promptId), over: Promise.withResolvers<TurnOutcome>() };
+    const over = Promise.withResolvers<TurnOutcome>();
+    const turn: OpenTurn = { promptId, state: new Turn(promptId), over, accepted: false, settled: false };
     this.#turn = turn;
-    await stream.ready();
-    record(promptId);
-    const watchdog = setTimeout(() => this.#onStartLimit(), START_LIMIT_MS);
+    let watchdog: NodeJS.Timeout | undefined;
     try {
-      const sent = api.prompt({ sessionId, messageId: promptId, text, model, agent });
-      this.#sending = sent.catch((thrown) => this.#onSendFailure(thrown));
-      return await turn.over.promise;
+      await Promise.race([stream.ready(), over.promise]);
+      if (!turn.settled) {
+        record(promptId);
+        watchdog = setTimeout(() => this.#onStartLimit(turn), START_LIMIT_MS);
+        turn.sending = this.#send(turn, { sessionId, messageId: promptId, text, model, agent });
+      }
+      return await over.promise;
     } finally {
       clearTimeout(watchdog);
       this.#turn = undefined;
     }
   }
 
+  /** Does nothing to a turn that is over: what is said next needs no interruption. */
   async interrupt(): Promise<void> {
     const turn = this.#turn;
-    turn?.over.resolve({ kind: 'interrupted', summary: turn.state.summary });
-    await this.#quiet(turn?.state);
+    if (!turn || (turn.settled && !turn.stopping)) return;
+    const stopping = this.#stopTurn(turn);
+    this.#settle(
+      turn,
+      stopping.then(() => this.#afterStop(turn)).catch(() => interrupted(turn)),
+    );
+    await stopping;
   }
 
   async stop(): Promise<void> {
-    await this.interrupt();
-    this.close();
+    const turn = this.#turn;
+    const stopping = turn ? this.#stopTurn(turn) : this.#quiet(undefined);
+    if (turn)
+      this.#settle(
+        turn,
+        stopping.then(() => interrupted(turn)).catch(() => interrupted(turn)),
+      );
+    try {
+      await stopping;
+    } finally {
+      this.close();
+    }
   }
 
   async answer(requestId: string, answer: RequestAnswer): Promise<void> {
@@ -98,6 +141,25 @@ export class SessionRun implements Run {
     this.#options.onClose();
   }
 
+  /** Sends the prompt; after a failure that passes again, unless it is on record: its id is taken once. */
+  async #send(turn: OpenTurn, request: PromptRequest): Promise<void> {
+    const { api, stream, logger } = this.#options;
+    for (let first = true; !turn.settled; first = false) {
+      try {
+        if (!first) await stream.ready();
+        const known = !first && (await api.messagesFrom(request.sessionId, request.messageId)).length > 0;
+        if (!known && !turn.settled) await api.prompt(request);
+        turn.accepted = true;
+        if (known) this.#reread();
+        return;
+      } catch (thrown) {
+        if (codeOf(thrown) !== 'ENGINE_UNAVAILABLE') return this.#settle(turn, failed(thrown));
+        logger.warn({ err: messageOf(thrown) }, 'a prompt did not reach OpenCode; trying again');
+        await sleep(REREAD_MS, undefined, { ref: false });
+      }
+    }
+  }
+
   #onEvent(event: OpenCodeEvent): void {
     this.#options.emit(...this.#tree.read(event));
     const turn = this.#turn?.state;
@@ -112,7 +174,15 @@ export class SessionRun implements Run {
     } else if (event.type === 'session.error') {
       const { sessionID, error } = event.properties;
       if (error && this.#isRoot(sessionID)) this.#conclude(turn.onError(error));
+    } else if (event.type === 'session.deleted') {
+      if (this.#isRoot(event.properties.info.id)) this.#onDeleted();
     }
+  }
+
+  /** Somebody deleted the session, which does not stop what runs in it. */
+  async #onDeleted(): Promise<void> {
+    await this.#tree.abort().catch(() => undefined);
+    this.#reread();
   }
 
   #isRoot(sessionId: string | undefined): boolean {
@@ -121,7 +191,12 @@ export class SessionRun implements Run {
 
   #conclude(verdict: Verdict): void {
     if (verdict === 'unsure') this.#reread();
-    else if (typeof verdict === 'object') this.#turn?.over.resolve(verdict);
+    else if (typeof verdict === 'object' && this.#turn) this.#settle(this.#turn, verdict);
+  }
+
+  #settle(turn: OpenTurn, outcome: TurnOutcome | Promise<TurnOutcome>): void {
+    turn.settled = true;
+    turn.over.resolve(outcome);
   }
 
   /** Reads OpenCode's records, one reading at a time, and decides the turn by them. */
@@ -135,30 +210,45 @@ export class SessionRun implements Run {
   async #read(): Promise<void> {
     while (this.#readAgain && !this.#closed) {
       this.#readAgain = false;
+      const turn = this.#turn;
+      if (!turn || turn.settled) return;
       try {
-        await this.#readOnce();
+        await this.#reachable();
+        const verdict = await this.#verdict(turn);
+        if (typeof verdict === 'object') this.#settle(turn, await this.#explained(verdict));
       } catch (thrown) {
+        if (LASTING.has(codeOf(thrown))) return this.#settle(turn, failed(thrown));
         this.#options.logger.warn(
           { err: messageOf(thrown) },
           "OpenCode's records cannot be read; trying again",
         );
         this.#readAgain = true;
-        await sleep(REREAD_MS);
+        await sleep(REREAD_MS, undefined, { ref: false });
       }
     }
   }
 
-  async #readOnce(): Promise<void> {
-    const turn = this.#turn;
-    if (!turn) return;
-    const { events, snapshot } = await this.#tree.snapshot(turn.promptId);
-    if (this.#turn !== turn) return;
+  /** A server that is starting never answers what it is asked too early; its stream tells when it has started. */
+  async #reachable(): Promise<void> {
+    const patience = sleep(STREAM_LIMIT_MS, undefined, { ref: false });
+    await Promise.race([this.#options.stream.ready(), patience]);
+  }
+
+  /** A failure is believed when it is read twice: status and messages are not of one moment. */
+  async #verdict(turn: OpenTurn): Promise<Verdict> {
+    const verdict = await this.#look(turn);
+    if (typeof verdict !== 'object' || verdict.kind !== 'failed') return verdict;
+    if (!turn.state.started) await sleep(DOUBT_MS, undefined, { ref: false });
+    return this.#look(turn);
+  }
+
+  async #look({ promptId, state }: OpenTurn): Promise<Verdict> {
+    const { events, snapshot } = await this.#tree.snapshot(promptId);
     this.#options.emit(...events);
     for (const { info, parts } of snapshot.messages) {
-      for (const part of parts) if (part.type === 'text') turn.state.onText(info.id, part.id, part.text);
+      for (const part of parts) if (part.type === 'text') state.onText(info.id, part.id, part.text);
     }
-    const verdict = turn.state.judge(snapshot);
-    if (typeof verdict === 'object') turn.over.resolve(await this.#explained(verdict));
+    return state.judge(snapshot);
   }
 
   /** OpenCode says no more than "UnknownError" of an agent it does not know. */
@@ -169,32 +259,44 @@ export class SessionRun implements Run {
     return names.includes(agent) ? outcome : { ...outcome, error: unknownAgent(agent, names) };
   }
 
-  /** The prompt may or may not have arrived: OpenCode's records tell. */
-  #onSendFailure(thrown: unknown): void {
-    const turn = this.#turn;
-    if (!turn) return;
-    const known = thrown instanceof BridgeError && thrown.code !== 'ENGINE_UNAVAILABLE';
-    if (known) turn.over.resolve(failed(thrown.code, thrown.message, thrown.next));
-    else this.#reread();
+  /** The events may have been missed: OpenCode's records tell whether the turn has started. */
+  async #onStartLimit(turn: OpenTurn): Promise<void> {
+    if (!turn.state.started) await this.#look(turn).catch(() => undefined);
+    if (turn.settled || turn.state.started) return;
+    this.#settle(turn, turn.state.neverStarted(START_LIMIT_MS));
+    await this.#tree.abort().catch(() => undefined);
   }
 
-  #onStartLimit(): void {
-    const turn = this.#turn;
-    if (turn && !turn.state.started) turn.over.resolve(turn.state.neverStarted(START_LIMIT_MS));
+  #stopTurn(turn: OpenTurn): Promise<void> {
+    turn.stopping ??= this.#quiet(turn);
+    return turn.stopping;
   }
 
-  /** Aborts every session of the tree until OpenCode itself says that none is at work. */
-  async #quiet(turn: Turn | undefined): Promise<void> {
+  /** A turn that had come to its end before the interruption was not interrupted. */
+  async #afterStop(turn: OpenTurn): Promise<TurnOutcome> {
+    const verdict = turn.accepted ? await this.#look(turn) : undefined;
+    return typeof verdict === 'object' && verdict.kind === 'completed' ? verdict : interrupted(turn);
+  }
+
+  /**
+   * Aborts every session of the tree until OpenCode itself says that none is at work. An abort before
+   * OpenCode has begun with a prompt that it has taken may or may not keep it from beginning.
+   */
+  async #quiet(turn: OpenTurn | undefined): Promise<void> {
     const deadline = this.#options.now() + STOP_LIMIT_MS;
-    await Promise.race([this.#sending, sleep(STOP_LIMIT_MS, undefined, { ref: false })]);
+    let sending = turn?.sending !== undefined;
+    turn?.sending?.finally(() => (sending = false));
+    let begins = deadline;
     for (;;) {
       await this.#tree.abort();
       const idle = (await this.#tree.busy()).length === 0;
-      if (idle && (turn === undefined || turn.started)) return;
-      if (this.#options.now() > deadline) break;
+      const now = this.#options.now();
+      if (turn?.state.stored) begins = Math.min(begins, now + BEGIN_LIMIT_MS);
+      const mayBegin = sending || (turn?.accepted === true && !turn.state.begun);
+      if (idle && (!mayBegin || now > begins)) return this.#tree.dismissRequests();
+      if (now > deadline) break;
       await sleep(STOP_POLL_MS);
     }
-    if ((await this.#tree.busy()).length === 0) return;
     throw new BridgeError(
       'ENGINE_ERROR',
       'OpenCode was told to stop the session but is still at work on it.',
@@ -202,6 +304,15 @@ export class SessionRun implements Run {
   }
 }
 
-function failed(code: string, message: string, next: string | undefined): TurnOutcome {
+function interrupted({ state }: OpenTurn): TurnOutcome {
+  return { kind: 'interrupted', summary: state.summary };
+}
+
+function codeOf(thrown: unknown): ErrorCode {
+  return toBridgeError(thrown).code;
+}
+
+function failed(thrown: unknown): TurnOutcome {
+  const { code, message, next } = toBridgeError(thrown);
   return { kind: 'failed', summary: '', finish: 'error', error: { code, message, ...(next && { next }) } };
 }

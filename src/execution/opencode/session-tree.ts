@@ -1,4 +1,4 @@
-import type { TaskEventBody } from '../../tasks/events.ts';
+import type { TaskEventBody, TaskRequest } from '../../tasks/events.ts';
 import type { OpenCodeApi } from './api.ts';
 import type { EventStream, SessionListener } from './event-stream.ts';
 import { permissionRequest, questionRequest, sumUsage, toolEvents } from './translate.ts';
@@ -10,6 +10,8 @@ const IDLE: SessionStatus = { type: 'idle' };
 export interface SessionTreeOptions {
   sessionId: string;
   directory: string;
+  /** Sessions below it that are none of ours: those of tasks before. */
+  earlier: readonly string[];
   api: OpenCodeApi;
   stream: EventStream;
 }
@@ -25,6 +27,7 @@ export class SessionTree {
   readonly #roles = new Map<string, Message['role']>();
   readonly #spent = new Map<string, AssistantMessage>();
   readonly #told = new Set<string>();
+  readonly #requests = new Map<string, TaskRequest['type']>();
 
   constructor(options: SessionTreeOptions, listener: SessionListener) {
     this.#options = options;
@@ -38,6 +41,8 @@ export class SessionTree {
       case 'session.created':
         this.#adopt(event.properties.info.id);
         return [];
+      case 'session.deleted':
+        return [];
       case 'message.updated':
         return this.#onMessage(event.properties.info);
       case 'message.part.updated':
@@ -50,32 +55,29 @@ export class SessionTree {
       case 'session.error':
         return warning(event.properties.error);
       case 'permission.asked':
-        return this.#once(event.properties.id, {
-          kind: 'request_opened',
-          request: permissionRequest(event.properties),
-        });
+        return this.#onAsked(permissionRequest(event.properties));
       case 'question.asked':
-        return this.#once(event.properties.id, {
-          kind: 'request_opened',
-          request: questionRequest(event.properties),
-        });
+        return this.#onAsked(questionRequest(event.properties));
       case 'permission.replied':
-        return [closed(event.properties.requestID, event.properties.reply)];
-      case 'question.replied':
-        return [
-          closed(event.properties.requestID, event.properties.answers.map((a) => a.join(', ')).join('; ')),
-        ];
+        return this.#onReplied(event.properties.requestID, event.properties.reply);
+      case 'question.replied': {
+        const { requestID, answers } = event.properties;
+        return this.#onReplied(requestID, answers.map((labels) => labels.join(', ')).join('; '));
+      }
       case 'question.rejected':
-        return [closed(event.properties.requestID, 'reject')];
+        return this.#onReplied(event.properties.requestID, 'reject');
     }
   }
 
-  /** Reads everything that OpenCode has on record since the prompt. */
+  /**
+   * Reads everything that OpenCode has on record since the prompt: the status first, so that messages are
+   * never older than an idle status.
+   */
   async snapshot(promptId: string): Promise<{ events: TaskEventBody[]; snapshot: Snapshot }> {
     const { api, sessionId, directory } = this.#options;
-    await this.#discover(sessionId);
-    const [statuses, messages, permissions, questions, ...below] = await Promise.all([
-      api.statuses(directory),
+    const before = [...this.#requests.keys()];
+    const [statuses] = await Promise.all([api.statuses(directory), this.#discover(sessionId)]);
+    const [messages, permissions, questions, ...below] = await Promise.all([
       api.messagesFrom(sessionId, promptId),
       api.permissions(directory),
       api.questions(directory),
@@ -85,16 +87,24 @@ export class SessionTree {
     for (const { info, parts } of [...messages, ...below.flat()]) {
       events.push(...this.#onMessage(info), ...parts.flatMap((part) => this.#onPart(part)));
     }
-    const waiting = statuses.size > 0;
-    for (const asked of waiting ? permissions : []) {
-      if (!this.#sessions.has(asked.sessionID)) continue;
-      events.push(...this.#once(asked.id, { kind: 'request_opened', request: permissionRequest(asked) }));
+    const asked = [...permissions.map(permissionRequest), ...questions.map(questionRequest)];
+    for (const request of asked) {
+      const waits = statuses.has(request.session_id) && this.#sessions.has(request.session_id);
+      if (waits) events.push(...this.#onAsked(request));
     }
-    for (const asked of waiting ? questions : []) {
-      if (!this.#sessions.has(asked.sessionID)) continue;
-      events.push(...this.#once(asked.id, { kind: 'request_opened', request: questionRequest(asked) }));
-    }
+    const open = new Set(asked.map(({ id }) => id));
+    for (const id of before) if (!open.has(id)) events.push(...this.#onReplied(id, 'unknown'));
     return { events, snapshot: { messages, status: statuses.get(sessionId) ?? IDLE } };
+  }
+
+  /** Closes the requests of what was aborted: OpenCode itself would keep them for ever. */
+  async dismissRequests(): Promise<void> {
+    const { api, directory } = this.#options;
+    const open = [...this.#requests];
+    this.#requests.clear();
+    const dismiss = ([id, type]: [string, TaskRequest['type']]): Promise<void> =>
+      type === 'question' ? api.rejectQuestion(id, directory) : api.replyPermission(id, directory, 'reject');
+    await Promise.allSettled(open.map(dismiss));
   }
 
   /** Aborts every session of the tree; aborting an idle one does nothing. */
@@ -126,9 +136,20 @@ export class SessionTree {
 
   async #discover(id: string): Promise<void> {
     for (const child of await this.#options.api.children(id)) {
+      if (this.#options.earlier.includes(child.id)) continue;
       this.#adopt(child.id);
       await this.#discover(child.id);
     }
+  }
+
+  #onAsked(request: TaskRequest): TaskEventBody[] {
+    if (!this.#told.has(request.id)) this.#requests.set(request.id, request.type);
+    return this.#once(request.id, { kind: 'request_opened', request });
+  }
+
+  #onReplied(request_id: string, reply: string): TaskEventBody[] {
+    if (!this.#requests.delete(request_id)) return [];
+    return [{ kind: 'request_closed', request_id, by: 'opencode', reply }];
   }
 
   #onMessage(message: Message): TaskEventBody[] {
@@ -163,10 +184,6 @@ export class SessionTree {
     this.#told.add(key);
     return events;
   }
-}
-
-function closed(request_id: string, reply: string): TaskEventBody {
-  return { kind: 'request_closed', request_id, by: 'opencode', reply };
 }
 
 function retrying(status: SessionStatus): TaskEventBody[] {

@@ -100,7 +100,7 @@ export function sumUsage(messages: Iterable<AssistantMessage>): Usage {
 export function taskError(error: OpenCodeError): TaskError {
   const status = error.data?.statusCode;
   const [line = error.name] = (error.data?.message ?? error.name).split('\n');
-  const message = line.replace(/^\w+Error: (?=.)/, '');
+  const message = line.replace(/^\w*Error: (?=.)/, '');
   switch (error.name) {
     case 'ProviderAuthError':
       return providerAuth(message);
@@ -119,6 +119,12 @@ export function taskError(error: OpenCodeError): TaskError {
       };
     case 'MessageOutputLengthError':
       return { code: 'OUTPUT_LIMIT', message: `The model's answer hit its output limit: ${message}` };
+    case 'ContentFilterError':
+      return {
+        code: 'CONTENT_FILTERED',
+        message: `The model's provider filtered the answer: ${message}`,
+        next: 'Continue with continue_task_id in other words, or choose another model.',
+      };
     case 'MessageAbortedError':
       return {
         code: 'ABORTED_EXTERNALLY',

@@ -40,11 +40,24 @@ export class Turn {
     return this.#busy || this.#assistants.size > 0;
   }
 
+  /** Whether the prompt is on record. */
+  get stored(): boolean {
+    return this.#texts.has(this.#promptId);
+  }
+
+  /** Whether OpenCode has done with the prompt what it will: begun, or refused it. */
+  get begun(): boolean {
+    return this.started || this.#error !== undefined;
+  }
+
   /** The last words of the model, so far. */
   get summary(): string {
-    const spoken = this.#inOrder().filter(({ id, summary }) => !summary && this.#texts.has(id));
-    const last = spoken.at(-1);
-    return [...(this.#texts.get(last?.id ?? '')?.values() ?? [])].join('\n\n').trim();
+    const spoken = this.#inOrder().filter(({ summary }) => !summary);
+    return spoken.map(({ id }) => this.#wordsOf(id)).findLast((words) => words !== '') ?? '';
+  }
+
+  #wordsOf(messageId: string): string {
+    return [...(this.#texts.get(messageId)?.values() ?? [])].join('\n\n').trim();
   }
 
   onMessage(message: Message): void {
@@ -63,7 +76,9 @@ export class Turn {
     this.#texts.set(messageId, texts.set(partId, text));
   }
 
+  /** An abort before the turn has begun is that of the turn before. */
   onError(error: OpenCodeError): Verdict {
+    if (!this.#busy && error.name === 'MessageAbortedError') return 'running';
     this.#error = error;
     return this.#busy ? 'running' : 'unsure';
   }
@@ -89,7 +104,8 @@ export class Turn {
     const last = this.#inOrder().at(-1);
     if (last?.time.completed !== undefined) return this.#ended(last);
     if (last) return this.#failed(ENGINE_LOST, 'interrupted');
-    if (this.#error) return this.#failed(taskError(this.#error), 'error');
+    const mayBegin = !this.#busy && messages.length > 0;
+    if (this.#error && !mayBegin) return this.#failed(taskError(this.#error), 'error');
     return 'not started';
   }
 

@@ -126,6 +126,7 @@ const requestClosed = z.object({ sessionID: z.string(), requestID: z.string() })
 
 const eventSchema = z.discriminatedUnion('type', [
   sessionEvent('session.created'),
+  sessionEvent('session.deleted'),
   z.object({
     type: z.literal('session.status'),
     properties: z.object({ sessionID: z.string(), status: statusSchema }),
@@ -199,6 +200,7 @@ export function readFrame(data: string): Frame {
 export function sessionOf(event: OpenCodeEvent): string | undefined {
   switch (event.type) {
     case 'session.created':
+    case 'session.deleted':
       return event.properties.info.id;
     case 'message.updated':
       return event.properties.info.sessionID;

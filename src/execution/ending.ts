@@ -1,0 +1,66 @@
+import type { FileChange, TaskError, TaskEventBody, TaskResult } from '../tasks/events.ts';
+import type { Task } from '../tasks/task.ts';
+import type { TurnOutcome } from './runner.ts';
+
+const SUMMARY_LIMIT = 4_000;
+const FILES_LIMIT = 100;
+const NO_WORDS = 'The agent ended its turn without a word.';
+
+/** Why a task ends before its agent is done; the first reason stays. */
+export type Ending =
+  | { kind: 'cancelled'; by: string; reason?: string | undefined }
+  | { kind: 'timeout' }
+  | { kind: 'stopped' };
+
+/** What a task came to; no outcome where it was ended before its agent's turn was. */
+export function resultOf(outcome: TurnOutcome | undefined, changes: readonly FileChange[]): TaskResult {
+  const summary = isEmpty(outcome) ? NO_WORDS : (outcome?.summary ?? '');
+  return {
+    summary: summary.length > SUMMARY_LIMIT ? `${summary.slice(0, SUMMARY_LIMIT)}…` : summary,
+    files_changed: changes.slice(0, FILES_LIMIT),
+    files_changed_total: changes.length,
+    finish: outcome && 'finish' in outcome ? outcome.finish : 'interrupted',
+  };
+}
+
+/** What has to be said of a turn besides how it ended. */
+export function remarks(outcome: TurnOutcome | undefined): TaskEventBody[] {
+  return isEmpty(outcome) ? [{ kind: 'warning', code: 'EMPTY_TURN', message: NO_WORDS }] : [];
+}
+
+/** The task's last event. */
+export function endEvent(
+  task: Task,
+  ending: Ending | undefined,
+  outcome: TurnOutcome | undefined,
+  result: TaskResult,
+): TaskEventBody {
+  if (ending?.kind === 'cancelled') {
+    const { by, reason } = ending;
+    return { kind: 'cancelled', by, result, reason };
+  }
+  if (ending?.kind === 'timeout') return { kind: 'timeout', error: timeoutError(task), result };
+  if (ending?.kind === 'stopped') return { kind: 'failed', error: BRIDGE_STOPPED, result };
+  if (outcome?.kind === 'completed') return { kind: 'completed', result };
+  return { kind: 'failed', error: outcome?.kind === 'failed' ? outcome.error : NO_OUTCOME, result };
+}
+
+function isEmpty(outcome: TurnOutcome | undefined): boolean {
+  return outcome?.kind === 'completed' && outcome.summary === '';
+}
+
+function timeoutError({ limits }: Task): TaskError {
+  return {
+    code: 'TIMEOUT',
+    message: `The task ran into its limit of ${limits.timeoutMs} ms.`,
+    next: 'Continue with continue_task_id, with a larger timeout_ms if it needs one.',
+  };
+}
+
+const BRIDGE_STOPPED: TaskError = {
+  code: 'BRIDGE_STOPPED',
+  message: 'The bridge was shut down while the task ran.',
+  next: 'Continue with continue_task_id once the bridge is up again.',
+};
+
+const NO_OUTCOME: TaskError = { code: 'INTERNAL', message: 'The run ended without an outcome.' };

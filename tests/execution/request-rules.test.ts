@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { BridgeError } from '../../src/errors.ts';
+import { type PermissionPolicy, Requests } from '../../src/execution/requests.ts';
+import type { RequestAnswer } from '../../src/execution/runner.ts';
+import type { TaskRequest } from '../../src/tasks/events.ts';
+
+const NOW = 1_000_000;
+const LIMIT_MS = 60_000;
+const PERMISSION: TaskRequest = { id: 'per_1', type: 'permission', title: 'Allow', session_id: 'ses_1' };
+const QUESTION: TaskRequest = {
+  id: 'que_1',
+  type: 'question',
+  title: 'Which?',
+  session_id: 'ses_1',
+  questions: [
+    { header: 'A', question: 'Which?', options: [] },
+    { header: 'B', question: 'How many?', options: [] },
+  ],
+};
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+});
+
+function start(policy: PermissionPolicy = 'ask') {
+  const send = vi.fn<(id: string, answer: RequestAnswer) => Promise<void>>(async () => undefined);
+  const closed = vi.fn<(event: object | undefined) => void>();
+  const onFailure = vi.fn();
+  const requests = new Requests({
+    rules: { policy, timeoutMs: LIMIT_MS },
+    send,
+    onClosed: (event) => closed(requests.closed(event)),
+    onFailure,
+  });
+  return { requests, send, closed, onFailure };
+}
+
+it('rejects with a reason at the deadline, and not before', async () => {
+  const { requests, send, closed } = start();
+  expect(requests.opened(PERMISSION, NOW).request.expires_at).toBe(NOW + LIMIT_MS);
+  await vi.advanceTimersByTimeAsync(LIMIT_MS - 1);
+  expect(send).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(1);
+  const message = expect.stringContaining('Nobody answered within 60 s');
+  expect(send.mock.calls).toEqual([['per_1', { type: 'permission', reply: 'reject', message }]]);
+  expect(closed.mock.calls).toMatchObject([[{ by: 'deadline', reply: 'reject', message }]]);
+});
+
+it('gives a question words in place of an answer', async () => {
+  const { requests, send } = start();
+  requests.opened(QUESTION, NOW);
+  await vi.advanceTimersByTimeAsync(LIMIT_MS);
+  const words = [expect.stringContaining('Nobody answered')];
+  expect(send).toHaveBeenCalledWith('que_1', { type: 'question', answers: [words, words] });
+});
+
+it.each([
+  ['allow', { reply: 'once' }],
+  ['reject', { reply: 'reject', message: expect.stringContaining('operator') }],
+] as const)('policy %s answers permissions at once, questions never', async (policy, answer) => {
+  const { requests, send, closed } = start(policy);
+  requests.opened(PERMISSION, NOW);
+  requests.opened(QUESTION, NOW);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(send.mock.calls).toEqual([['per_1', { type: 'permission', ...answer }]]);
+  expect(closed.mock.calls).toMatchObject([[{ by: `policy ${policy}` }]]);
+  expect(requests.closeAll('end')).toMatchObject([{ request_id: 'que_1', by: 'end', reply: 'none' }]);
+});
+
+it('tries the deadline again where OpenCode could not be reached', async () => {
+  const { requests, send, closed, onFailure } = start();
+  send.mockRejectedValueOnce(new BridgeError('ENGINE_UNAVAILABLE', 'away'));
+  requests.opened(PERMISSION, NOW);
+  await vi.advanceTimersByTimeAsync(LIMIT_MS);
+  expect(onFailure).toHaveBeenCalledOnce();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(closed.mock.calls).toMatchObject([[{ by: 'deadline' }]]);
+});
+
+it('takes it as closed where OpenCode says at the deadline that it is', async () => {
+  const { requests, send, closed, onFailure } = start();
+  send.mockRejectedValueOnce(new BridgeError('REQUEST_CLOSED', 'gone'));
+  requests.opened(PERMISSION, NOW);
+  await vi.advanceTimersByTimeAsync(LIMIT_MS);
+  expect(closed.mock.calls).toMatchObject([[{ by: 'opencode' }]]);
+  expect(onFailure).not.toHaveBeenCalled();
+});
+
+it('leaves a request open whose answer could not be sent', async () => {
+  const { requests, send } = start();
+  send.mockRejectedValueOnce(new BridgeError('ENGINE_UNAVAILABLE', 'away'));
+  requests.opened(PERMISSION, NOW);
+  await expect(requests.answer('per_1', { reply: 'once' }, 'Alice')).rejects.toThrow('away');
+  await requests.answer('per_1', { reply: 'reject' }, 'Bob');
+  expect(send).toHaveBeenLastCalledWith('per_1', {
+    type: 'permission',
+    reply: 'reject',
+    message: 'Rejected by Bob. Go on without it.',
+  });
+});
+
+it('does not let the deadline overtake an answer on its way', async () => {
+  const { requests, send, closed } = start();
+  const sending = Promise.withResolvers<void>();
+  send.mockReturnValueOnce(sending.promise);
+  requests.opened(PERMISSION, NOW);
+  const answered = requests.answer('per_1', { reply: 'always' }, 'Alice');
+  await vi.advanceTimersByTimeAsync(LIMIT_MS + 500);
+  sending.resolve();
+  await answered;
+  expect(send).toHaveBeenCalledOnce();
+  expect(closed.mock.calls).toMatchObject([[{ by: 'Alice', reply: 'always' }]]);
+});
+
+it('keeps who answered, where OpenCode tells of it first', async () => {
+  const { requests, send, closed } = start();
+  send.mockImplementationOnce(async () => {
+    const heard = { kind: 'request_closed', request_id: 'per_1', by: 'opencode', reply: 'once' } as const;
+    expect(requests.closed(heard)).toMatchObject({ by: 'Alice', reply: 'once' });
+  });
+  requests.opened(PERMISSION, NOW);
+  await requests.answer('per_1', { reply: 'once' }, 'Alice');
+  expect(closed.mock.calls).toEqual([[undefined]]);
+});

@@ -1,0 +1,250 @@
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { BridgeError } from '../../src/errors.ts';
+import { ExecutionManager } from '../../src/execution/execution-manager.ts';
+import type { Prompt, Run, RunContext, Runner, TurnOutcome } from '../../src/execution/runner.ts';
+import { TaskFiles } from '../../src/execution/task-files.ts';
+import { createLogger } from '../../src/logger.ts';
+import { openDatabase } from '../../src/tasks/database.ts';
+import { EventLog } from '../../src/tasks/event-log.ts';
+import type { TaskRequest } from '../../src/tasks/events.ts';
+import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
+import type { Task } from '../../src/tasks/task.ts';
+import { tempDir } from '../support/temp.ts';
+
+const REQUEST: TaskRequest = { id: 'per_1', type: 'permission', title: 'Allow', session_id: 'ses' };
+const DONE: TurnOutcome = { kind: 'completed', summary: 'done', finish: 'stop' };
+
+/** A runner whose turns end when the test says so. */
+class ManualRunner implements Runner {
+  readonly name = 'opencode-server';
+  readonly prompts: string[] = [];
+  readonly opening = Promise.withResolvers<void>();
+  context: RunContext | undefined;
+  turn = Promise.withResolvers<TurnOutcome>();
+  stop: () => Promise<void> = async () => undefined;
+  closed = 0;
+
+  async open(_task: Task, context: RunContext): Promise<Run> {
+    this.context = context;
+    await this.opening.promise;
+    return {
+      sessionId: 'ses',
+      turn: (prompt: Prompt) => {
+        this.prompts.push(prompt.text);
+        prompt.record(`msg_${this.prompts.length}`);
+        this.turn = Promise.withResolvers();
+        return this.turn.promise;
+      },
+      stop: () => this.stop(),
+      interrupt: async () => this.turn.resolve({ kind: 'interrupted', summary: '' }),
+      answer: async () => undefined,
+      close: () => {
+        this.closed += 1;
+      },
+    };
+  }
+
+  health() {
+    return [];
+  }
+
+  async close() {}
+}
+
+let root: Awaited<ReturnType<typeof tempDir>>;
+let runner: ManualRunner;
+let log: EventLog;
+let execution: ExecutionManager;
+
+beforeEach(async () => {
+  root = await tempDir('task-run-');
+  runner = new ManualRunner();
+  runner.opening.resolve();
+  log = new EventLog(new SqliteTaskStore(openDatabase(join(root.path, 'data'))));
+  const logger = createLogger('silent');
+  execution = new ExecutionManager({
+    runner,
+    log,
+    files: new TaskFiles({
+      workspaceDir: join(root.path, 'workspace'),
+      roots: [],
+      snapshotsDir: join(root.path, 'snapshots'),
+      maxFileSize: 1_000,
+      env: { PATH: process.env.PATH },
+      logger,
+    }),
+    limits: {
+      maxConcurrent: 1,
+      maxQueued: 10,
+      defaultTimeoutMs: 60_000,
+      maxTimeoutMs: 60_000,
+      maxDescriptionLength: 1_000,
+    },
+    requests: { policy: 'ask', timeoutMs: 60_000 },
+    logger,
+  });
+});
+afterEach(async () => {
+  await execution.close(0);
+  log.store.close();
+  await root.remove();
+});
+
+const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+const kinds = (task: Task) => log.store.events(task.id, 0, 1_000).map(({ kind }) => kind);
+
+async function start(description = 'Do it'): Promise<Task> {
+  return (await execution.execute('agent', { description })).task;
+}
+
+async function prompted(times = 1): Promise<void> {
+  while (runner.prompts.length < times) await new Promise(setImmediate);
+}
+
+async function ended(task: Task): Promise<Task | undefined> {
+  for await (const _ of log.follow(task.id, 0));
+  return log.get(task.id);
+}
+
+it('delivers a message that comes with the end of the turn', async () => {
+  const task = await start();
+  await prompted();
+  runner.turn.resolve(DONE);
+  await execution.message(task, 'agent', 'one more thing', 'queue');
+  await prompted(2);
+  runner.turn.resolve(DONE);
+  expect((await ended(task))?.status).toBe('completed');
+  expect(runner.prompts).toEqual(['Do it', 'one more thing']);
+});
+
+it('refuses a message once the end is decided, and says how to go on', async () => {
+  const task = await start();
+  await prompted();
+  runner.turn.resolve(DONE);
+  for (let n = 0; n < 20; n += 1) await Promise.resolve();
+  await expect(execution.message(task, 'agent', 'too late', 'queue')).rejects.toMatchObject({
+    code: 'INVALID_STATE',
+    message: expect.stringContaining('has ended as completed'),
+    next: expect.stringContaining('continue_task_id'),
+  });
+  expect(kinds(task)).not.toContain('message');
+});
+
+it('stores nothing and leaves no timer for what the runner reports after the end', async () => {
+  const task = await start();
+  await prompted();
+  runner.turn.resolve(DONE);
+  await ended(task);
+  const before = timers();
+  const stored = kinds(task);
+  runner.context?.emit({ kind: 'request_opened', request: REQUEST }, { kind: 'todo', items: [] });
+  expect(timers()).toBe(before);
+  expect(kinds(task)).toEqual(stored);
+});
+
+it('leaves no timer of an open request behind', async () => {
+  const before = timers();
+  const task = await start();
+  await prompted();
+  runner.context?.emit({ kind: 'request_opened', request: REQUEST });
+  expect(log.get(task.id)?.status).toBe('input_required');
+  await execution.cancel(task, 'agent', undefined);
+  expect(timers()).toBe(before);
+  expect(kinds(task).slice(-2)).toEqual(['request_closed', 'cancelled']);
+});
+
+it('says where it is not sure that everything has stopped', async () => {
+  const task = await start();
+  await prompted();
+  runner.stop = async () => {
+    throw new BridgeError('ENGINE_ERROR', 'still at work');
+  };
+  expect((await execution.cancel(task, 'agent', undefined)).status).toBe('cancelled');
+  expect(log.store.events(task.id, 0, 1_000)).toContainEqual(
+    expect.objectContaining({ kind: 'warning', code: 'STOP_UNCONFIRMED', message: 'still at work' }),
+  );
+});
+
+it('keeps the first reason to end', async () => {
+  const task = await start();
+  await prompted();
+  const stopping = Promise.withResolvers<void>();
+  runner.stop = () => stopping.promise;
+  const first = execution.cancel(task, 'Alice', 'first');
+  const second = execution.cancel(task, 'Bob', 'second');
+  const closing = execution.close(0);
+  stopping.resolve();
+  await Promise.all([first, second, closing]);
+  expect(log.get(task.id)).toMatchObject({ status: 'cancelled', error: { message: 'first' } });
+  expect(kinds(task).filter((kind) => kind === 'control')).toHaveLength(1);
+});
+
+it('lets go of a run that opens after the task was cancelled', async () => {
+  runner = new ManualRunner();
+  const { opening } = runner;
+  const slow = runner;
+  const logger = createLogger('silent');
+  const files = execution.files;
+  const limits = {
+    maxConcurrent: 1,
+    maxQueued: 1,
+    defaultTimeoutMs: 60_000,
+    maxTimeoutMs: 60_000,
+    maxDescriptionLength: 100,
+  };
+  const requests = { policy: 'ask', timeoutMs: 60_000 } as const;
+  const other = new ExecutionManager({ runner: slow, log, files, limits, requests, logger });
+  const { task } = await other.execute('agent', { description: 'Do it' });
+  while (!slow.context) await new Promise(setImmediate);
+  await other.cancel(task, 'agent', undefined);
+  opening.resolve();
+  while (slow.closed === 0) await new Promise(setImmediate);
+  expect(slow.prompts).toEqual([]);
+});
+
+it('resumes with what was said meanwhile, and with nothing but a word where nothing was', async () => {
+  const task = await start();
+  await prompted();
+  await execution.pause(task, 'agent', undefined);
+  await execution.message(task, 'agent', 'hello', 'queue');
+  await execution.resume(task, 'agent', undefined);
+  await prompted(2);
+  await execution.pause(task, 'agent', undefined);
+  await execution.resume(task, 'agent', undefined);
+  await prompted(3);
+  runner.turn.resolve(DONE);
+  expect((await ended(task))?.status).toBe('completed');
+  expect(runner.prompts).toEqual(['Do it', 'hello', expect.stringContaining('You were interrupted')]);
+});
+
+it('holds a turn that ended while it was being paused', async () => {
+  const task = await start();
+  await prompted();
+  const paused = execution.pause(task, 'agent', undefined);
+  runner.turn.resolve(DONE);
+  expect((await paused).status).toBe('paused');
+  const before = timers();
+  await execution.resume(task, 'agent', undefined);
+  expect((await ended(task))?.status).toBe('completed');
+  expect(timers()).toBeLessThanOrEqual(before);
+});
+
+it('gives a paused place to another, and takes it back on resume', async () => {
+  const first = await start('first');
+  await prompted();
+  const second = await start('second');
+  expect(log.get(second.id)?.status).toBe('queued');
+  const turn = runner.turn;
+  await execution.pause(first, 'agent', undefined);
+  await prompted(2);
+  expect(runner.prompts).toEqual(['first', 'second']);
+  expect(execution.metrics().byStatus).toMatchObject({ paused: 1, running: 1 });
+  turn.resolve(DONE);
+  runner.turn.resolve(DONE);
+  expect((await ended(second))?.status).toBe('completed');
+  await execution.resume(first, 'agent', undefined);
+  await prompted(3);
+  runner.turn.resolve(DONE);
+  expect((await ended(first))?.status).toBe('completed');
+});

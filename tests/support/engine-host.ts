@@ -1,0 +1,16 @@
+import { findOpenCode } from '../../src/execution/opencode/binary.ts';
+import { EmbeddedServer } from '../../src/execution/opencode/embedded-server.ts';
+import { createLogger } from '../../src/logger.ts';
+import { hermeticEnv } from './opencode.ts';
+
+/** `node engine-host.ts <home>`: a process that has an embedded engine; says its process id once it listens. */
+const [, , home = ''] = process.argv;
+const server = await EmbeddedServer.start({
+  binary: findOpenCode(undefined, process.env.PATH),
+  env: hermeticEnv(home, 'http://127.0.0.1:1/v1'),
+  cwd: home,
+  snapshot: false,
+  logger: createLogger('silent'),
+});
+await server.listening();
+process.stdout.write(`${server.pid}\n`);
