@@ -142,10 +142,8 @@ export class ExecutionManager {
   }
 
   async answer(task: Task, requestId: string, answer: Answer, by: string): Promise<Task> {
-    const closed = this.#options.log.store
-      .events(task.id, 0, Number.MAX_SAFE_INTEGER)
-      .find((event) => event.kind === 'request_closed' && event.request_id === requestId);
-    if (closed?.kind === 'request_closed') throw alreadyAnswered(requestId, closed.by, closed.reply);
+    const closed = this.#options.log.store.closedRequest(task.id, requestId);
+    if (closed) throw alreadyAnswered(requestId, closed.by, closed.reply);
     await (this.#open(task) ?? (await this.#tooLate(task, 'answer'))).answer(requestId, answer, by);
     return this.#current(task);
   }
@@ -190,8 +188,8 @@ export class ExecutionManager {
         owns_directory: directory.ours,
         observers: [...(order.observers ?? [])],
         timeout_ms: order.timeoutMs ?? limits.defaultTimeoutMs,
-        model: order.model ?? before?.model,
-        agent: order.agent ?? before?.agent,
+        model: order.model ?? (wasRefused(before, 'MODEL_NOT_FOUND') ? undefined : before?.model),
+        agent: order.agent ?? (wasRefused(before, 'AGENT_NOT_FOUND') ? undefined : before?.agent),
         idempotency_key: order.idempotencyKey,
         continues: before?.id,
         session_id: before?.sessionId,
@@ -338,6 +336,11 @@ interface Acceptance {
   print: string;
   directory: { path: string; ours: boolean };
   before: Task | undefined;
+}
+
+/** A name that OpenCode did not know is not taken over by the task that continues. */
+function wasRefused(before: Task | undefined, code: string): boolean {
+  return before?.error?.code === code;
 }
 
 function ended(task: Task, what: string): BridgeError {

@@ -1,7 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import { type Database, transaction } from './database.ts';
-import type { TaskEvent, TaskEventBody, TaskEventKind } from './events.ts';
+import type { EventOf, TaskEvent, TaskEventBody, TaskEventKind } from './events.ts';
 import {
   taskErrorSchema,
   taskEventBodySchema,
@@ -96,6 +96,12 @@ export class SqliteTaskStore implements TaskStore {
     return this.#sql.events.all(taskId, afterSeq, limit).map((row) => readEvent(row).event);
   }
 
+  closedRequest(taskId: string, requestId: string): EventOf<'request_closed'> | undefined {
+    const row = this.#sql.closedRequest.get(taskId, requestId);
+    const event = row && readEvent(row).event;
+    return event?.kind === 'request_closed' ? event : undefined;
+  }
+
   eventsAfter(position: number, limit: number): PositionedEvent[] {
     return this.#sql.eventsAfter.all(position, limit).map(readEvent);
   }
@@ -151,6 +157,9 @@ function prepareAll(database: Database) {
     ),
     counts: prepare('SELECT status, count(*) AS n FROM tasks GROUP BY status'),
     events: prepare(`${event} WHERE task_id = ? AND seq > ? ORDER BY seq LIMIT ?`),
+    closedRequest: prepare(
+      `${event} WHERE task_id = ? AND body ->> 'kind' = 'request_closed' AND body ->> 'request_id' = ? LIMIT 1`,
+    ),
     eventsAfter: prepare(`${event} WHERE position > ? ORDER BY position LIMIT ?`),
   };
 }

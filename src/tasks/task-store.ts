@@ -1,4 +1,4 @@
-import type { TaskEvent, TaskEventBody } from './events.ts';
+import type { EventOf, TaskEvent, TaskEventBody } from './events.ts';
 import type { Task, TaskStatus } from './task.ts';
 
 export interface TaskQuery {
@@ -33,6 +33,8 @@ export interface TaskStore {
   countByStatus(): Partial<Record<TaskStatus, number>>;
   /** A task's events with `seq` above `afterSeq`, in order. */
   events(taskId: string, afterSeq: number, limit: number): TaskEvent[];
+  /** How a request of a task was closed, if it was. */
+  closedRequest(taskId: string, requestId: string): EventOf<'request_closed'> | undefined;
   /** Events of all tasks behind a position, in order. */
   eventsAfter(position: number, limit: number): PositionedEvent[];
   close(): void;

@@ -74,6 +74,14 @@ describe('SqliteTaskStore', () => {
     expect(store.get('task_1')?.status).toBe('queued');
   });
 
+  it('tells how a request was closed', () => {
+    const closed: TaskEventBody = { kind: 'request_closed', request_id: 'per_1', by: 'me', reply: 'once' };
+    store.append('task_1', [created(), { kind: 'started' }, closed], 1, 'p');
+    expect(store.closedRequest('task_1', 'per_1')).toMatchObject({ by: 'me', reply: 'once' });
+    expect(store.closedRequest('task_1', 'per_2')).toBeUndefined();
+    expect(store.closedRequest('task_2', 'per_1')).toBeUndefined();
+  });
+
   it('finds a key only for its agent and its time', () => {
     store.append('task_1', [created({ idempotency_key: 'k' })], 1_000, 'print');
     expect(store.findByKey('agent-1', 'k', 1_000)).toMatchObject({

@@ -2,12 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OpenCodeApi } from '../../execution/opencode/api.ts';
-import { authorization, type Endpoint } from '../../execution/opencode/endpoint.ts';
+import type { Endpoint } from '../../execution/opencode/endpoint.ts';
 import { type Check, type Finding, failed } from './check.ts';
 import { judgeVersion } from './tested-version.ts';
 
 const HEALTH_LIMIT_MS = 10_000;
-const READ_LIMIT_MS = 30_000;
 const PROBE = 'probe.txt';
 
 /** The server at OPENCODE_SERVER_URL; where it answers, whether it sees the folders of tasks. */
@@ -20,7 +19,7 @@ export function externalServer(url: string): Check {
       const { version } = await api.health(HEALTH_LIMIT_MS);
       const detail = `${url} answers, version ${version}`;
       const server = judgeVersion(check, version, 'in the tested range', detail);
-      return [server, await sharedFolder(endpoint, api, workspace.dir)];
+      return [server, await sharedFolder(api, workspace.dir)];
     } catch (thrown) {
       const next = 'Start the server, correct OPENCODE_SERVER_URL, or unset it to have one started.';
       return [failed(check, thrown, next)];
@@ -29,7 +28,7 @@ export function externalServer(url: string): Check {
 }
 
 /** Writes a file into a folder of its own and reads it through the server. */
-async function sharedFolder(endpoint: Endpoint, api: OpenCodeApi, workspaceDir: string): Promise<Finding> {
+async function sharedFolder(api: OpenCodeApi, workspaceDir: string): Promise<Finding> {
   const check = 'shared folder';
   const next = 'Give the bridge and the OpenCode server the same folder under the same path (WORKSPACE_DIR).';
   try {
@@ -38,7 +37,8 @@ async function sharedFolder(endpoint: Endpoint, api: OpenCodeApi, workspaceDir: 
     try {
       const content = randomUUID();
       await writeFile(join(folder, PROBE), content);
-      const seen = (await readThrough(endpoint, folder)) === content;
+      const read = await api.readFile(folder, PROBE).catch(() => undefined);
+      const seen = read?.toString() === content;
       if (seen) return { check, status: 'ok', detail: `the server sees ${workspaceDir}` };
       return { check, status: 'fail', detail: `the server does not see ${workspaceDir}`, next };
     } finally {
@@ -48,14 +48,4 @@ async function sharedFolder(endpoint: Endpoint, api: OpenCodeApi, workspaceDir: 
   } catch (thrown) {
     return failed(check, thrown, next);
   }
-}
-
-/** The only route of OpenCode that answers the bytes of a file as they are; it has no SDK method. */
-async function readThrough(endpoint: Endpoint, folder: string): Promise<string | undefined> {
-  const url = new URL(`/api/fs/read/${PROBE}`, endpoint.url);
-  url.searchParams.set('location[directory]', folder);
-  const signal = AbortSignal.timeout(READ_LIMIT_MS);
-  const response = await fetch(url, { headers: authorization(endpoint), signal });
-  const body = await response.text();
-  return response.ok ? body : undefined;
 }

@@ -1,6 +1,6 @@
 import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/client';
 import { z } from 'zod';
-import { BridgeError, messageOf } from '../../errors.ts';
+import { BridgeError, messageOf, quote } from '../../errors.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
 import {
   type MessageWithParts,
@@ -10,8 +10,10 @@ import {
   permissionSchema,
   type QuestionAsked,
   questionSchema,
+  type ServerFile,
   type Session,
   type SessionStatus,
+  serverFileSchema,
   sessionSchema,
   statusSchema,
 } from './wire.ts';
@@ -163,6 +165,30 @@ export class OpenCodeApi {
       .parse(data)
       .filter(({ hidden }) => !hidden)
       .map(({ name }) => name);
+  }
+
+  /** The entries of a folder; `path` is relative to the directory. */
+  async listFiles(directory: string, path: string): Promise<ServerFile[]> {
+    const listed = this.#client.file.list({ directory, path }, within(REQUEST_TIMEOUT_MS));
+    return z.array(serverFileSchema).parse(await this.#call('list files', listed));
+  }
+
+  /**
+   * A file's exact bytes. Not by `/file/content`, which trims text and invents an empty file where there is
+   * none; the route used here has no SDK method, and answers a missing file with HTTP 500.
+   */
+  async readFile(directory: string, path: string): Promise<Buffer> {
+    const segments = path.split('/').map(encodeURIComponent).join('/');
+    const url = new URL(`${this.#endpoint.url}/api/fs/read/${segments}`);
+    url.searchParams.set('location[directory]', directory);
+    const options = { headers: authorization(this.#endpoint), ...within(REQUEST_TIMEOUT_MS) };
+    const response = await fetch(url, options).catch((thrown) => {
+      throw failure('read file', this.#endpoint.url, undefined, thrown);
+    });
+    const body = Buffer.from(await response.arrayBuffer());
+    if (!response.ok) throw failure('read file', this.#endpoint.url, response.status, undefined);
+    if (!response.headers.get('content-type')?.startsWith('text/html')) return body;
+    throw new BridgeError('ENGINE_NOT_FOUND', `OpenCode has no file ${quote(path)} in that directory.`);
   }
 
   /** Frees what OpenCode holds for a directory; aborts what runs there. */

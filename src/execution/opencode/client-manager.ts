@@ -4,12 +4,13 @@ import type { Logger } from '../../logger.ts';
 import type { Task } from '../../tasks/task.ts';
 import type { DependencyHealth, Run, RunContext, Runner } from '../runner.ts';
 import { OpenCodeApi } from './api.ts';
+import { Defaults } from './defaults.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EventStream, type SessionListener } from './event-stream.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { Instances } from './instances.ts';
 import { SessionRun } from './session-run.ts';
-import type { Session, SessionStatus } from './wire.ts';
+import type { ServerFile, Session, SessionStatus } from './wire.ts';
 
 /** OpenCode's own default agent. */
 const DEFAULT_AGENT = 'build';
@@ -39,6 +40,7 @@ export class OpenCodeClientManager implements Runner {
   readonly #stream: EventStream;
   readonly #monitor: HealthMonitor;
   readonly #instances: Instances;
+  readonly #defaults: Defaults;
 
   constructor(options: OpenCodeClientManagerOptions) {
     const { endpoint, healthIntervalMs: intervalMs, maxRetries, retryDelayMs, logger } = options;
@@ -46,6 +48,7 @@ export class OpenCodeClientManager implements Runner {
     this.#api = new OpenCodeApi(endpoint);
     this.#stream = new EventStream(endpoint, logger);
     this.#instances = new Instances(this.#api, options.instanceLingerMs, logger);
+    this.#defaults = new Defaults(this.#api, options.now ?? Date.now);
     this.#monitor = new HealthMonitor({
       check: (timeoutMs) => this.#api.health(timeoutMs),
       listening: endpoint.listening,
@@ -70,7 +73,7 @@ export class OpenCodeClientManager implements Runner {
     try {
       await abortable(Promise.all([this.#reachable(signal), free]), signal);
       const [session, defaults] = await abortable(
-        Promise.all([this.#sessionFor(task), this.#api.defaults(directory)]),
+        Promise.all([this.#sessionFor(task), this.#defaults.of(directory, isFresh(task))]),
         signal,
       );
       return new SessionRun({
@@ -117,6 +120,16 @@ export class OpenCodeClientManager implements Runner {
   async abortSession(sessionId: string): Promise<void> {
     const { directory } = await this.#api.session(sessionId);
     await this.#api.abort(sessionId, directory);
+  }
+
+  /** A folder as the server sees it; `path` is relative to the directory. */
+  listFiles(directory: string, path = '.'): Promise<ServerFile[]> {
+    return this.#api.listFiles(directory, path);
+  }
+
+  /** A file's exact bytes as the server sees them. */
+  readFile(directory: string, path: string): Promise<Buffer> {
+    return this.#api.readFile(directory, path);
   }
 
   health(): DependencyHealth[] {
@@ -170,6 +183,10 @@ export class OpenCodeClientManager implements Runner {
     const { id } = await this.#api.createSession(task.directory, title, metadata);
     return { id, earlier: [] };
   }
+}
+
+function isFresh({ ownsDirectory, continues }: Task): boolean {
+  return ownsDirectory && continues === undefined;
 }
 
 function downgrade(status: DependencyHealth['status']): DependencyHealth['status'] {

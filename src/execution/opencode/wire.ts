@@ -122,6 +122,8 @@ export const todosSchema = z.array(
 const sessionEvent = <T extends string>(type: T) =>
   z.object({ type: z.literal(type), properties: z.object({ info: sessionSchema }) });
 
+export const serverFileSchema = z.object({ path: z.string(), type: z.enum(['file', 'directory']) });
+
 const requestClosed = z.object({ sessionID: z.string(), requestID: z.string() });
 
 const eventSchema = z.discriminatedUnion('type', [
@@ -163,6 +165,7 @@ export type SessionStatus = z.infer<typeof statusSchema>;
 export type OpenCodeError = z.infer<typeof errorSchema>;
 export type PermissionAsked = z.infer<typeof permissionSchema>;
 export type QuestionAsked = z.infer<typeof questionSchema>;
+export type ServerFile = z.infer<typeof serverFileSchema>;
 export type Session = z.infer<typeof sessionSchema>;
 export interface MessageWithParts {
   info: Message;
