@@ -4,15 +4,19 @@ import type { EventLog } from '../tasks/event-log.ts';
 import type { TaskEvent } from '../tasks/events.ts';
 import { newTaskId } from '../tasks/ids.ts';
 import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
+import {
+  inheritedAgent,
+  inheritedModel,
+  repeatedTask,
+  requireContinuable,
+  requireRoom,
+} from './admission.ts';
 import { type ExecutionLimits, fingerprint, type TaskOrder, validate } from './order.ts';
 import { FairQueue } from './queue.ts';
 import { type Answer, alreadyAnswered, type RequestRules } from './requests.ts';
 import type { DependencyHealth, Runner } from './runner.ts';
 import type { TaskFiles } from './task-files.ts';
 import { type Delivery, TaskRun } from './task-run.ts';
-
-const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000;
-const QUEUE_RETRY_SECONDS = 30;
 
 export interface ExecutionManagerOptions {
   runner: Runner;
@@ -59,7 +63,7 @@ export class ExecutionManager {
     const print = fingerprint(order);
     const repeated = this.#repeated(agentId, order, print);
     if (repeated) return repeated;
-    const before = order.continueTaskId === undefined ? undefined : this.#continuable(agentId, order);
+    const before = this.#continued(agentId, order);
     const id = newTaskId(this.#options.now());
     const directory = before
       ? { path: before.directory, ours: before.ownsDirectory }
@@ -165,18 +169,29 @@ export class ExecutionManager {
     const timer = setTimeout(resolve, graceMs);
     await Promise.race([this.#allEnded(), graceOver]);
     clearTimeout(timer);
-    await Promise.all([...this.#runs.values()].map((run) => run.stop()));
+    await Promise.allSettled([...this.#runs.values()].map((run) => run.stop()));
     await this.#options.files.close();
   }
 
   async #allEnded(): Promise<void> {
-    await Promise.all([...this.#runs.values()].map((run) => run.ended));
+    await Promise.allSettled([...this.#runs.values()].map((run) => run.ended));
+  }
+
+  #repeated(agentId: string, order: TaskOrder, print: string): Accepted | undefined {
+    const { log, now } = this.#options;
+    const task = repeatedTask(log.store, agentId, order.idempotencyKey, print, now());
+    return task && { task, queuePosition: this.#queue.position(task.id), repeated: true };
+  }
+
+  #continued(agentId: string, { continueTaskId, directory }: TaskOrder): Task | undefined {
+    if (continueTaskId === undefined) return undefined;
+    return requireContinuable(this.#options.log.store, this.find(agentId, continueTaskId), directory);
   }
 
   #accept({ id, agentId, order, print, directory, before }: Acceptance): Accepted {
     this.#requireOpen();
-    this.#requireRoom();
     const { limits, runner, log } = this.#options;
+    requireRoom(limits, this.#busy(), this.#queue.size);
     log.create(
       id,
       {
@@ -188,8 +203,8 @@ export class ExecutionManager {
         owns_directory: directory.ours,
         observers: [...(order.observers ?? [])],
         timeout_ms: order.timeoutMs ?? limits.defaultTimeoutMs,
-        model: order.model ?? (wasRefused(before, 'MODEL_NOT_FOUND') ? undefined : before?.model),
-        agent: order.agent ?? (wasRefused(before, 'AGENT_NOT_FOUND') ? undefined : before?.agent),
+        model: order.model ?? inheritedModel(before),
+        agent: order.agent ?? inheritedAgent(before),
         idempotency_key: order.idempotencyKey,
         continues: before?.id,
         session_id: before?.sessionId,
@@ -239,63 +254,20 @@ export class ExecutionManager {
     const context = { emit: () => undefined, signal: new AbortController().signal };
     runner
       .open(task, context)
-      .then((run) => run.stop().finally(() => run.close()))
+      .then((run) => (this.#isSessionInUse(task) ? run.close() : run.stop()))
       .catch((thrown) =>
         logger.warn({ taskId: task.id, err: messageOf(thrown) }, 'a stranded session was not stopped'),
       );
   }
 
-  #repeated(agentId: string, { idempotencyKey: key }: TaskOrder, print: string): Accepted | undefined {
-    if (key === undefined) return undefined;
-    const found = this.#options.log.store.findByKey(agentId, key, this.#options.now() - KEY_LIFETIME_MS);
-    if (!found) return undefined;
-    const { task } = found;
-    if (found.fingerprint === print)
-      return { task, queuePosition: this.#queue.position(task.id), repeated: true };
-    throw new BridgeError(
-      'IDEMPOTENCY_CONFLICT',
-      `\`idempotency_key\` ${quote(key)} was used for another request (task ${task.id}) less than 24 h ago.`,
-      { next: 'Use a new key for new work, or repeat the first request unchanged to get its task.' },
-    );
-  }
-
-  #continuable(agentId: string, { continueTaskId = '', directory }: TaskOrder): Task {
-    const task = this.find(agentId, continueTaskId);
-    if (directory !== undefined && directory !== task.directory) {
-      throw new BridgeError('INVALID_INPUT', `\`directory\` ${quote(directory)} is not that of ${task.id}.`, {
-        next: 'Leave `directory` out: a continued task works where the first one did.',
-      });
-    }
-    if (task.sessionId === undefined) {
-      throw new BridgeError(
-        'INVALID_STATE',
-        `Task ${task.id} never reached OpenCode, so nothing can be continued.`,
-        {
-          next: 'Start a new task without continue_task_id.',
-        },
-      );
-    }
-    const open = this.#options.log.store.unfinished().find(({ sessionId }) => sessionId === task.sessionId);
-    if (!open) return task;
-    throw new BridgeError('INVALID_STATE', `Task ${open.id} still works in the session of ${task.id}.`, {
-      next: `Use send_task_message on ${open.id}, or wait for its end.`,
-    });
+  #isSessionInUse(task: Task): boolean {
+    return this.#options.log.store.unfinished().some(({ sessionId }) => sessionId === task.sessionId);
   }
 
   #requireOpen(): void {
     if (!this.#closing) return;
     const next = 'Try again in a minute, with the same idempotency_key.';
     throw new BridgeError('SHUTTING_DOWN', 'The bridge is shutting down and takes no new tasks.', { next });
-  }
-
-  #requireRoom(): void {
-    const { maxConcurrent, maxQueued } = this.#options.limits;
-    if (this.#busy() < maxConcurrent || this.#queue.size < maxQueued) return;
-    throw new BridgeError(
-      'QUEUE_FULL',
-      `${maxConcurrent} tasks run and ${maxQueued} wait (MAX_CONCURRENT_TASKS, MAX_QUEUED_TASKS); nothing was stored.`,
-      { next: `Try again in ${QUEUE_RETRY_SECONDS} s.`, retryAfterSeconds: QUEUE_RETRY_SECONDS },
-    );
   }
 
   /** The run of a task that can still take something. */
@@ -336,11 +308,6 @@ interface Acceptance {
   print: string;
   directory: { path: string; ours: boolean };
   before: Task | undefined;
-}
-
-/** A name that OpenCode did not know is not taken over by the task that continues. */
-function wasRefused(before: Task | undefined, code: string): boolean {
-  return before?.error?.code === code;
 }
 
 function ended(task: Task, what: string): BridgeError {

@@ -94,6 +94,7 @@ it('an overflow of the context ends readably', async () => {
     expect.objectContaining({ kind: 'warning', code: 'ContextOverflowError' }),
   );
   if (task.status === 'failed') expect(task.error?.message).toContain('context');
+  expect(bridge.events(task)).not.toContainEqual(expect.objectContaining({ text: 'Scripted summary' }));
 });
 
 it('an unknown model', async () => {

@@ -7,17 +7,16 @@ import { type Bridge, startBridge } from '../support/bridge.ts';
 import { ask, bash, subagent } from '../support/steps.ts';
 
 let bridge: Bridge;
-let count = 0;
+let directory: string;
 
 beforeAll(async () => {
   bridge = await startBridge({ config: { permission: { bash: 'ask' } } });
+  directory = await folder('shared');
 });
 afterAll(() => bridge.close());
 
-/** What is allowed always, is so in a directory: each test has its own. */
-async function directory(): Promise<string> {
-  count += 1;
-  const path = join(bridge.workspaceDir, `project-${count}`);
+async function folder(name: string): Promise<string> {
+  const path = join(bridge.workspaceDir, name);
   await mkdir(path, { recursive: true });
   return path;
 }
@@ -35,7 +34,7 @@ const finished = (event: TaskEvent) => event.kind === 'tool' && event.phase === 
 
 it('shows a permission as a request; once lets the one command run', async () => {
   const task = await bridge.start([bash('echo one'), bash('echo two'), { text: 'ok' }], {
-    directory: await directory(),
+    directory,
   });
   const first = await opened(bridge, task);
   expect(bridge.now(task)).toMatchObject({
@@ -65,8 +64,9 @@ it('shows a permission as a request; once lets the one command run', async () =>
 });
 
 it('always lets the next such command run unasked', async () => {
+  // What is allowed always, is so for all sessions in the folder.
   const task = await bridge.start([bash('echo one'), bash('echo two'), { text: 'ok' }], {
-    directory: await directory(),
+    directory: await folder('lenient'),
   });
   const { id } = await opened(bridge, task);
   await bridge.execution.answer(task, id, { reply: 'always' }, 'tester');
@@ -76,7 +76,7 @@ it('always lets the next such command run unasked', async () => {
 
 it.each([{ message: 'Use printf instead.' }, {}])('reject lets the model go on (%o)', async (words) => {
   const task = await bridge.start([bash('echo one'), { text: 'Then not.' }], {
-    directory: await directory(),
+    directory,
   });
   const { id } = await opened(bridge, task);
   await bridge.execution.answer(task, id, { reply: 'reject', ...words }, 'tester');
@@ -107,7 +107,7 @@ it('unanswered is rejected with a reason at the deadline, and the model goes on'
 });
 
 it('shows a question with its options, and hands the answer to the model', async () => {
-  const task = await bridge.start([ask('Which color?', 'Red', 'Blue'), { text: 'thanks' }]);
+  const task = await bridge.start([ask('Which color?', 'Red', 'Blue'), { text: 'thanks' }], { directory });
   const request = await opened(bridge, task);
   expect(bridge.now(task)).toMatchObject({
     status: 'input_required',
@@ -139,7 +139,7 @@ it.each([
   [{ reply: 'once' as const }, 'give `answers`'],
   [{ answers: [['Red'], ['Blue']] }, 'one list of labels for each of its 1 questions'],
 ])('refuses an answer that does not fit a question (%o)', async (answer, why) => {
-  const task = await bridge.start([ask('Which color?', 'Red', 'Blue'), { text: 'thanks' }]);
+  const task = await bridge.start([ask('Which color?', 'Red', 'Blue'), { text: 'thanks' }], { directory });
   const { id } = await opened(bridge, task);
   await expect(bridge.execution.answer(task, id, answer, 'tester')).rejects.toMatchObject({
     code: 'INVALID_INPUT',
@@ -153,7 +153,7 @@ it.each([
 });
 
 it('refuses an answer that does not fit a permission, and one to a request that never was', async () => {
-  const task = await bridge.start([bash('echo one')], { directory: await directory() });
+  const task = await bridge.start([bash('echo one')], { directory });
   const { id } = await opened(bridge, task);
   const wrong = bridge.execution.answer(task, id, { answers: [['Yes']] }, 'tester');
   await expect(wrong).rejects.toMatchObject({ code: 'INVALID_INPUT' });
@@ -163,7 +163,7 @@ it('refuses an answer that does not fit a permission, and one to a request that 
 });
 
 it('tells the second who was first: at the same time and after', async () => {
-  const task = await bridge.start([bash('echo one'), { text: 'ok' }], { directory: await directory() });
+  const task = await bridge.start([bash('echo one'), { text: 'ok' }], { directory });
   const { id } = await opened(bridge, task);
   const both = await Promise.allSettled([
     bridge.execution.answer(task, id, { reply: 'once' }, 'Alice'),
@@ -183,14 +183,13 @@ it('tells the second who was first: at the same time and after', async () => {
 });
 
 it('answered in OpenCode by somebody else goes on', async () => {
-  const where = await directory();
   const task = await bridge.start([bash('echo one'), ask('Which?', 'A', 'B'), { text: 'ok' }], {
-    directory: where,
+    directory,
   });
   const permission = await opened(bridge, task);
-  await bridge.client.permission.reply({ requestID: permission.id, directory: where, reply: 'once' });
+  await bridge.client.permission.reply({ requestID: permission.id, directory, reply: 'once' });
   const question = await opened(bridge, task, permission.seq);
-  await bridge.client.question.reply({ requestID: question.id, directory: where, answers: [['B']] });
+  await bridge.client.question.reply({ requestID: question.id, directory, answers: [['B']] });
   expect((await bridge.end(task)).status).toBe('completed');
   expect(closings(task)).toMatchObject([
     { request_id: permission.id, by: 'opencode', reply: 'once' },
@@ -204,10 +203,9 @@ it('answered in OpenCode by somebody else goes on', async () => {
 });
 
 it('rejected in OpenCode without a word ends the turn, and that is said', async () => {
-  const where = await directory();
-  const task = await bridge.start([bash('echo one'), { text: 'never' }], { directory: where });
+  const task = await bridge.start([bash('echo one'), { text: 'never' }], { directory });
   const { id } = await opened(bridge, task);
-  await bridge.client.permission.reply({ requestID: id, directory: where, reply: 'reject' });
+  await bridge.client.permission.reply({ requestID: id, directory, reply: 'reject' });
   expect(await bridge.end(task)).toMatchObject({ status: 'failed', error: { code: 'TURN_STOPPED' } });
 });
 
@@ -240,7 +238,7 @@ it('policy reject refuses it with a reason, and the model goes on', async () => 
 it('a permission of a subagent surfaces and can be answered', async () => {
   const task = await bridge.start(
     [subagent([bash('echo sub'), { text: 'sub done' }]), { text: 'parent done' }],
-    { directory: await directory() },
+    { directory },
   );
   const request = await opened(bridge, task);
   expect(request.session_id).not.toBe(bridge.now(task).sessionId);
@@ -250,11 +248,10 @@ it('a permission of a subagent surfaces and can be answered', async () => {
 });
 
 it('leaves no ghost of a request behind in OpenCode', async () => {
-  const where = await directory();
-  const task = await bridge.start([bash('echo one')], { directory: where });
+  const task = await bridge.start([bash('echo one')], { directory });
   await opened(bridge, task);
   await bridge.execution.cancel(task, 'tester', undefined);
-  expect((await bridge.client.permission.list({ directory: where })).data).toEqual([]);
+  expect((await bridge.client.permission.list({ directory })).data).toEqual([]);
   const next = await bridge.run([{ text: 'ok' }], { continueTaskId: task.id });
   expect(next.status).toBe('completed');
   expect(bridge.events(next).map(({ kind }) => kind)).not.toContain('request_opened');
@@ -262,7 +259,7 @@ it('leaves no ghost of a request behind in OpenCode', async () => {
 
 it('two requests at once are open both, and each is answered', async () => {
   const both = { tools: [...(bash('echo one').tools ?? []), ...(bash('printf two').tools ?? [])] };
-  const task = await bridge.start([both, { text: 'ok' }], { directory: await directory() });
+  const task = await bridge.start([both, { text: 'ok' }], { directory });
   const first = await opened(bridge, task);
   const second = await opened(bridge, task, first.seq);
   expect(bridge.now(task).requests).toHaveLength(2);

@@ -19,7 +19,7 @@ const DONE: TurnOutcome = { kind: 'completed', summary: 'done', finish: 'stop' }
 class ManualRunner implements Runner {
   readonly name = 'opencode-server';
   readonly prompts: string[] = [];
-  readonly opening = Promise.withResolvers<void>();
+  opening = Promise.withResolvers<void>();
   context: RunContext | undefined;
   turn = Promise.withResolvers<TurnOutcome>();
   stop: () => Promise<void> = async () => undefined;
@@ -57,33 +57,33 @@ let runner: ManualRunner;
 let log: EventLog;
 let execution: ExecutionManager;
 
+function manager(): ExecutionManager {
+  const logger = createLogger('silent');
+  const files = new TaskFiles({
+    workspaceDir: join(root.path, 'workspace'),
+    roots: [],
+    snapshotsDir: join(root.path, 'snapshots'),
+    maxFileSize: 1_000,
+    env: { PATH: process.env.PATH },
+    logger,
+  });
+  const limits = {
+    maxConcurrent: 1,
+    maxQueued: 10,
+    defaultTimeoutMs: 60_000,
+    maxTimeoutMs: 60_000,
+    maxDescriptionLength: 1_000,
+  };
+  const requests = { policy: 'ask', timeoutMs: 60_000 } as const;
+  return new ExecutionManager({ runner, log, files, limits, requests, logger });
+}
+
 beforeEach(async () => {
   root = await tempDir('task-run-');
   runner = new ManualRunner();
   runner.opening.resolve();
   log = new EventLog(new SqliteTaskStore(openDatabase(join(root.path, 'data'))));
-  const logger = createLogger('silent');
-  execution = new ExecutionManager({
-    runner,
-    log,
-    files: new TaskFiles({
-      workspaceDir: join(root.path, 'workspace'),
-      roots: [],
-      snapshotsDir: join(root.path, 'snapshots'),
-      maxFileSize: 1_000,
-      env: { PATH: process.env.PATH },
-      logger,
-    }),
-    limits: {
-      maxConcurrent: 1,
-      maxQueued: 10,
-      defaultTimeoutMs: 60_000,
-      maxTimeoutMs: 60_000,
-      maxDescriptionLength: 1_000,
-    },
-    requests: { policy: 'ask', timeoutMs: 60_000 },
-    logger,
-  });
+  execution = manager();
 });
 afterEach(async () => {
   await execution.close(0);
@@ -181,26 +181,43 @@ it('keeps the first reason to end', async () => {
 });
 
 it('lets go of a run that opens after the task was cancelled', async () => {
-  runner = new ManualRunner();
-  const { opening } = runner;
-  const slow = runner;
-  const logger = createLogger('silent');
-  const files = execution.files;
-  const limits = {
-    maxConcurrent: 1,
-    maxQueued: 1,
-    defaultTimeoutMs: 60_000,
-    maxTimeoutMs: 60_000,
-    maxDescriptionLength: 100,
+  runner.opening = Promise.withResolvers();
+  const task = await start();
+  while (!runner.context) await new Promise(setImmediate);
+  await execution.cancel(task, 'agent', undefined);
+  runner.opening.resolve();
+  while (runner.closed === 0) await new Promise(setImmediate);
+  expect(runner.prompts).toEqual([]);
+});
+
+it('ends what an earlier process left running, and runs what it left waiting', async () => {
+  const running = await start('running');
+  await prompted();
+  const waiting = await start('waiting');
+  let stopped = 0;
+  runner.stop = async () => {
+    stopped += 1;
   };
-  const requests = { policy: 'ask', timeoutMs: 60_000 } as const;
-  const other = new ExecutionManager({ runner: slow, log, files, limits, requests, logger });
-  const { task } = await other.execute('agent', { description: 'Do it' });
-  while (!slow.context) await new Promise(setImmediate);
-  await other.cancel(task, 'agent', undefined);
-  opening.resolve();
-  while (slow.closed === 0) await new Promise(setImmediate);
-  expect(slow.prompts).toEqual([]);
+  const next = manager();
+  next.recover();
+  expect(log.get(running.id)).toMatchObject({ status: 'failed', error: { code: 'BRIDGE_RESTARTED' } });
+  await prompted(2);
+  expect(runner.prompts).toEqual(['running', 'waiting']);
+  expect(stopped).toBe(1);
+  await next.close(0);
+  expect(log.get(waiting.id)).toMatchObject({ status: 'failed', error: { code: 'BRIDGE_STOPPED' } });
+});
+
+it('closes after its grace: takes nothing new, stops what runs, keeps what waits', async () => {
+  const quick = await start('quick');
+  await prompted();
+  const waiting = await start('waiting');
+  const closing = execution.close(10_000);
+  await expect(start('new')).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+  runner.turn.resolve(DONE);
+  await closing;
+  expect(log.get(quick.id)?.status).toBe('completed');
+  expect(log.get(waiting.id)?.status).toBe('queued');
 });
 
 it('resumes with what was said meanwhile, and with nothing but a word where nothing was', async () => {

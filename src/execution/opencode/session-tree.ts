@@ -24,7 +24,8 @@ export class SessionTree {
   readonly #options: SessionTreeOptions;
   readonly #listener: SessionListener;
   readonly #sessions = new Set<string>();
-  readonly #roles = new Map<string, Message['role']>();
+  /** The agent's messages, but for summaries of the conversation. */
+  readonly #spoken = new Set<string>();
   readonly #spent = new Map<string, AssistantMessage>();
   readonly #told = new Set<string>();
   readonly #requests = new Map<string, TaskRequest['type']>();
@@ -153,8 +154,9 @@ export class SessionTree {
   }
 
   #onMessage(message: Message): TaskEventBody[] {
-    this.#roles.set(message.id, message.role);
-    if (message.role !== 'assistant' || message.time.completed === undefined) return [];
+    if (message.role !== 'assistant') return [];
+    if (!message.summary) this.#spoken.add(message.id);
+    if (message.time.completed === undefined) return [];
     const known = this.#spent.get(message.id);
     if (known && known.cost === message.cost && known.tokens.output === message.tokens.output) return [];
     this.#spent.set(message.id, message);
@@ -164,8 +166,7 @@ export class SessionTree {
   #onPart(part: Part): TaskEventBody[] {
     if (part.type === 'tool') return this.#onTool(part);
     if (part.type !== 'text' || part.sessionID !== this.#options.sessionId) return [];
-    if (this.#roles.get(part.messageID) !== 'assistant' || part.time?.end === undefined || part.text === '')
-      return [];
+    if (!this.#spoken.has(part.messageID) || part.time?.end === undefined || part.text === '') return [];
     const { id: part_id, messageID: message_id, text } = part;
     return this.#once(part_id, { kind: 'output', text, message_id, part_id });
   }

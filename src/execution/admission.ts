@@ -1,0 +1,67 @@
+import { BridgeError, quote } from '../errors.ts';
+import type { Task } from '../tasks/task.ts';
+import type { TaskStore } from '../tasks/task-store.ts';
+import type { ExecutionLimits } from './order.ts';
+
+const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000;
+const QUEUE_RETRY_SECONDS = 30;
+
+/** The task that an agent's idempotency key stands for; throws IDEMPOTENCY_CONFLICT where it was another order's. */
+export function repeatedTask(
+  store: TaskStore,
+  agentId: string,
+  key: string | undefined,
+  print: string,
+  now: number,
+): Task | undefined {
+  if (key === undefined) return undefined;
+  const found = store.findByKey(agentId, key, now - KEY_LIFETIME_MS);
+  if (!found || found.fingerprint === print) return found?.task;
+  throw new BridgeError(
+    'IDEMPOTENCY_CONFLICT',
+    `\`idempotency_key\` ${quote(key)} was used for another request (task ${found.task.id}) less than 24 h ago.`,
+    { next: 'Use a new key for new work, or repeat the first request unchanged to get its task.' },
+  );
+}
+
+/** The task, if a new one can go on in its session; throws INVALID_INPUT or INVALID_STATE. */
+export function requireContinuable(store: TaskStore, task: Task, directory: string | undefined): Task {
+  if (directory !== undefined && directory !== task.directory) {
+    throw new BridgeError('INVALID_INPUT', `\`directory\` ${quote(directory)} is not that of ${task.id}.`, {
+      next: 'Leave `directory` out: a continued task works where the first one did.',
+    });
+  }
+  if (task.sessionId === undefined) {
+    const text = `Task ${task.id} never reached OpenCode, so nothing can be continued.`;
+    throw new BridgeError('INVALID_STATE', text, { next: 'Start a new task without continue_task_id.' });
+  }
+  const open = store.unfinished().find(({ sessionId }) => sessionId === task.sessionId);
+  if (!open) return task;
+  throw new BridgeError('INVALID_STATE', `Task ${open.id} still works in the session of ${task.id}.`, {
+    next: `Use send_task_message on ${open.id}, or wait for its end.`,
+  });
+}
+
+/** Throws QUEUE_FULL where one more task could neither run nor wait. */
+export function requireRoom(
+  { maxConcurrent, maxQueued }: ExecutionLimits,
+  running: number,
+  queued: number,
+): void {
+  if (running < maxConcurrent || queued < maxQueued) return;
+  throw new BridgeError(
+    'QUEUE_FULL',
+    `${maxConcurrent} tasks run and ${maxQueued} wait (MAX_CONCURRENT_TASKS, MAX_QUEUED_TASKS); nothing was stored.`,
+    { next: `Try again in ${QUEUE_RETRY_SECONDS} s.`, retryAfterSeconds: QUEUE_RETRY_SECONDS },
+  );
+}
+
+/** The model a continuing task takes over, unless OpenCode did not know it. */
+export function inheritedModel(before: Task | undefined): string | undefined {
+  return before?.error?.code === 'MODEL_NOT_FOUND' ? undefined : before?.model;
+}
+
+/** The agent a continuing task takes over, unless OpenCode did not know it. */
+export function inheritedAgent(before: Task | undefined): string | undefined {
+  return before?.error?.code === 'AGENT_NOT_FOUND' ? undefined : before?.agent;
+}
