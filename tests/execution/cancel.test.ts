@@ -6,10 +6,11 @@ import { processesOf } from '../support/processes.ts';
 import { bash, slowly, subagent } from '../support/steps.ts';
 
 let bridge: Bridge;
+let directory: string;
 
 beforeAll(async () => {
   bridge = await startBridge({ config: { permission: { bash: { '*': 'allow', 'touch *': 'ask' } } } });
-  await bridge.run([{ text: 'warm' }]);
+  directory = (await bridge.run([{ text: 'warm' }])).directory;
 });
 afterAll(() => bridge.close());
 
@@ -41,13 +42,13 @@ async function expectFinal(task: Task): Promise<void> {
 }
 
 it('cancels during text', async () => {
-  const task = await bridge.start([slowly('bla ', 20_000)]);
+  const task = await bridge.start([slowly('bla ', 20_000)], { directory });
   await bridge.untilAsked(task);
   await expectCancelled(task);
 });
 
 it('cancels during a command, and its processes are gone', async () => {
-  const task = await bridge.start([bash('sleep 31 | sleep 32'), { text: 'late' }]);
+  const task = await bridge.start([bash('sleep 31 | sleep 32'), { text: 'late' }], { directory });
   await bridge.until(task, isTool);
   await expectCancelled(task);
   const left = (await processesOf(bridge.home)).filter(({ command }) => command.includes('sleep 3'));
@@ -55,7 +56,7 @@ it('cancels during a command, and its processes are gone', async () => {
 });
 
 it('cancels during a permission wait', async () => {
-  const task = await bridge.start([bash('touch x'), { text: 'late' }]);
+  const task = await bridge.start([bash('touch x'), { text: 'late' }], { directory });
   const opened = await bridge.until(task, (event) => event.kind === 'request_opened');
   await expectCancelled(task);
   if (opened.kind !== 'request_opened') return;
@@ -65,13 +66,13 @@ it('cancels during a permission wait', async () => {
 });
 
 it('cancels during a provider retry', async () => {
-  const task = await bridge.start([{ fail: { status: 500 } }]);
+  const task = await bridge.start([{ fail: { status: 500 } }], { directory });
   await bridge.until(task, (event) => event.kind === 'retrying');
   await expectCancelled(task);
 });
 
 it.each(['headers', 'mid'] as const)('cancels while the provider hangs (%s)', async (hang) => {
-  const task = await bridge.start([{ text: 'half a word', hang }]);
+  const task = await bridge.start([{ text: 'half a word', hang }], { directory });
   await bridge.untilAsked(task);
   await expectCancelled(task);
 });
@@ -90,14 +91,14 @@ it('cancels right after the prompt was accepted by a cold instance', async () =>
 });
 
 it('cancels a subagent at work', async () => {
-  const task = await bridge.start([subagent([bash('sleep 35')]), { text: 'late' }]);
+  const task = await bridge.start([subagent([bash('sleep 35')]), { text: 'late' }], { directory });
   await bridge.until(task, (event) => event.kind === 'tool' && event.tool === 'bash');
   await expectCancelled(task);
   expect((await processesOf(bridge.home)).filter(({ command }) => command.includes('sleep 35'))).toEqual([]);
 });
 
 it('cancels a paused task', async () => {
-  const task = await bridge.start([bash('sleep 36')]);
+  const task = await bridge.start([bash('sleep 36')], { directory });
   await bridge.until(task, isTool);
   await bridge.execution.pause(task, 'agent', undefined);
   await expectCancelled(task);
@@ -116,7 +117,9 @@ it('cancels what waits in the queue, which then never starts', async () => {
 });
 
 it('cancels twenty at once', async () => {
-  const tasks = await Promise.all(Array.from({ length: 20 }, () => bridge.start([bash('sleep 38')])));
+  const tasks = await Promise.all(
+    Array.from({ length: 20 }, () => bridge.start([bash('sleep 38')], { directory })),
+  );
   const running = tasks.filter((task) => bridge.now(task).status !== 'queued');
   await Promise.all(running.map((task) => bridge.until(task, isTool)));
   const done = await Promise.all(tasks.map((task) => bridge.execution.cancel(task, 'agent', undefined)));
@@ -125,7 +128,7 @@ it('cancels twenty at once', async () => {
 });
 
 it('tells of a task that has ended otherwise', async () => {
-  const task = await bridge.run([{ text: 'done' }]);
+  const task = await bridge.run([{ text: 'done' }], { directory });
   await expect(bridge.execution.cancel(task, 'agent', undefined)).rejects.toMatchObject({
     code: 'INVALID_STATE',
     message: expect.stringContaining('has ended as completed'),

@@ -52,8 +52,9 @@ it.each([2, 10, 50])(
 
 it('never runs more at once than it may', async () => {
   await using narrow = await startBridge({ on: bridge, limits: { maxConcurrent: 2 } });
+  const { directory } = await narrow.run([{ text: 'warm' }]);
   const tasks = await Promise.all(
-    Array.from({ length: 6 }, () => narrow.start([bash('sleep 0.2'), { text: 'ok' }])),
+    Array.from({ length: 6 }, () => narrow.start([bash('sleep 0.2'), { text: 'ok' }], { directory })),
   );
   const ended = await Promise.all(tasks.map((task) => narrow.end(task)));
   const steps = ended

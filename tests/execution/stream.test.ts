@@ -159,6 +159,18 @@ it('a wrong password is told at once', async () => {
   expect(JSON.stringify(bridge.execution.health())).toContain('401');
 });
 
+it('hears a session for several at once; one that goes deaf leaves the others hearing', async () => {
+  const task = await owner.start([bash('sleep 1'), { text: 'heard' }]);
+  await owner.until(task, ({ kind }) => kind === 'tool');
+  const heard: string[] = [];
+  const listener = { onEvent: ({ type }: { type: string }) => void heard.push(type), onGap: () => undefined };
+  const stop = await owner.runner.subscribeToEvents(owner.now(task).sessionId ?? '', listener);
+  await owner.until(task, (event) => event.kind === 'tool' && event.phase === 'finished');
+  stop();
+  expect(heard).toContain('message.part.updated');
+  expect(await owner.end(task)).toMatchObject({ status: 'completed', result: { summary: 'heard' } });
+});
+
 it('never touches the sessions of others on the same server', async () => {
   const directory = join(owner.workspaceDir, 'shared');
   await mkdir(directory, { recursive: true });

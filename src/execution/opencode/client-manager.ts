@@ -108,7 +108,7 @@ export class OpenCodeClientManager implements Runner {
   async subscribeToEvents(sessionId: string, listener: SessionListener): Promise<() => void> {
     this.#stream.listen(sessionId, listener);
     await this.#stream.ready();
-    return () => this.#stream.unlisten(sessionId);
+    return () => this.#stream.unlisten(sessionId, listener);
   }
 
   async getSessionInfo(sessionId: string): Promise<{ session: Session; status: SessionStatus }> {

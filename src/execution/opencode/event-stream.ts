@@ -27,7 +27,7 @@ export interface SessionListener {
 export class EventStream {
   readonly #endpoint: Endpoint;
   readonly #logger: Logger;
-  readonly #listeners = new Map<string, SessionListener>();
+  readonly #listeners = new Map<string, Set<SessionListener>>();
   #source: EventSource | undefined;
   #silence: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -59,13 +59,16 @@ export class EventStream {
     return this.#connected.promise;
   }
 
-  /** Sends a session's events to a listener, also those of children it names later. */
+  /** Sends a session's events to a listener, besides others, also those of children it names later. */
   listen(sessionId: string, listener: SessionListener): void {
-    this.#listeners.set(sessionId, listener);
+    const listeners = this.#listeners.get(sessionId) ?? new Set();
+    this.#listeners.set(sessionId, listeners.add(listener));
   }
 
-  unlisten(sessionId: string): void {
-    this.#listeners.delete(sessionId);
+  unlisten(sessionId: string, listener: SessionListener): void {
+    const listeners = this.#listeners.get(sessionId);
+    listeners?.delete(listener);
+    if (listeners?.size === 0) this.#listeners.delete(sessionId);
   }
 
   close(): void {
@@ -104,7 +107,7 @@ export class EventStream {
     const session = sessionOf(event);
     if (session === undefined) return;
     const parent = event.type === 'session.created' ? event.properties.info.parentID : undefined;
-    this.#listeners.get(parent ?? session)?.onEvent(event);
+    for (const listener of this.#listeners.get(parent ?? session) ?? []) listener.onEvent(event);
   }
 
   #onConnected(): void {
@@ -113,8 +116,13 @@ export class EventStream {
     this.#greetingMs = FIRST_GREETING_LIMIT_MS;
     this.#lastError = undefined;
     this.#connected.resolve();
-    if (this.#greeted) for (const listener of new Set(this.#listeners.values())) listener.onGap();
+    if (this.#greeted) this.#tellGap();
     this.#greeted = true;
+  }
+
+  #tellGap(): void {
+    const all = [...this.#listeners.values()].flatMap((listeners) => [...listeners]);
+    for (const listener of new Set(all)) listener.onGap();
   }
 
   #heard(limitMs = SILENCE_LIMIT_MS): void {

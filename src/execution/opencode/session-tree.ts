@@ -123,7 +123,7 @@ export class SessionTree {
   }
 
   close(): void {
-    for (const id of this.#sessions) this.#options.stream.unlisten(id);
+    for (const id of this.#sessions) this.#options.stream.unlisten(id, this.#listener);
   }
 
   #below(): string[] {
