@@ -59,6 +59,20 @@ it('loses nothing of a turn that ends while the stream is down', async () => {
   ]);
 });
 
+it('tells what a gap swallowed even where the turn ends before the records can be read', async () => {
+  await using bridge = await throughProxy();
+  const task = await bridge.start([bash('sleep 1'), bash('sleep 2'), { text: 'after the gap' }]);
+  await bridge.until(task, ({ kind }) => kind === 'tool');
+  const light = blackout();
+  await bridge.untilAsked(task, 2);
+  proxy.fault = (_method, path) => (path.endsWith('/children') ? 'refuse' : undefined);
+  await vi.waitUntil(async () => (await owner.busy(task)).length === 0, { timeout: 20_000 });
+  light();
+  expect(await bridge.end(task)).toMatchObject({ status: 'completed', result: { summary: 'after the gap' } });
+  const finished = bridge.events(task).filter((event) => event.kind === 'tool' && event.phase === 'finished');
+  expect(finished).toHaveLength(2);
+});
+
 it('survives cuts all through a turn', async () => {
   await using bridge = await throughProxy();
   const steps = Array.from({ length: 4 }, (_, n) => bash(`echo ${n}; sleep 0.5`));

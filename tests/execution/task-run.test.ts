@@ -150,7 +150,8 @@ it('leaves no timer of an open request behind', async () => {
   runner.context?.emit({ kind: 'request_opened', request: REQUEST });
   expect(log.get(task.id)?.status).toBe('input_required');
   await execution.cancel(task, 'agent', undefined);
-  expect(timers()).toBe(before);
+  await execution.files.close(); // git has a time limit of its own
+  expect(timers()).toBeLessThanOrEqual(before);
   expect(kinds(task).slice(-2)).toEqual(['request_closed', 'cancelled']);
 });
 

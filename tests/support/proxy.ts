@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import { z } from 'zod';
 
 /** What becomes of a request: it never arrives, or it arrives and its answer is lost. */
-export type Fault = 'refuse' | 'lose answer';
+type Fault = 'refuse' | 'lose answer';
 
 export interface FaultyProxy {
   url: string;

@@ -189,9 +189,11 @@ export class SessionRun implements Run {
     return sessionId === this.#options.sessionId;
   }
 
+  /** While the records are being read, for a gap may have swallowed events, they alone decide. */
   #conclude(verdict: Verdict): void {
-    if (verdict === 'unsure') this.#reread();
-    else if (typeof verdict === 'object' && this.#turn) this.#settle(this.#turn, verdict);
+    const ended = typeof verdict === 'object';
+    if (verdict === 'unsure' || (ended && this.#reading)) this.#reread();
+    else if (ended && this.#turn) this.#settle(this.#turn, verdict);
   }
 
   #settle(turn: OpenTurn, outcome: TurnOutcome | Promise<TurnOutcome>): void {

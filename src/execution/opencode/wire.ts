@@ -115,9 +115,7 @@ export const questionSchema = z.object({
   ),
 });
 
-export const todosSchema = z.array(
-  z.object({ content: z.string(), status: z.string(), priority: z.string() }),
-);
+const todosSchema = z.array(z.object({ content: z.string(), status: z.string(), priority: z.string() }));
 
 const sessionEvent = <T extends string>(type: T) =>
   z.object({ type: z.literal(type), properties: z.object({ info: sessionSchema }) });
