@@ -1,6 +1,9 @@
 import type { OpenCodeApi } from './api.ts';
 
-const LIFETIME_MS = 60_000;
+/** A folder just made has no configuration of its own, so one answer serves all such folders for longer. */
+const FRESH_FOLDERS = '';
+const FRESH_LIFETIME_MS = 60_000;
+const LIFETIME_MS = 5_000;
 
 /** `model` as provider/model. */
 export interface PromptDefaults {
@@ -8,14 +11,11 @@ export interface PromptDefaults {
   agent?: string | undefined;
 }
 
-/**
- * The model and agent that OpenCode is configured for. A folder just made has no configuration of its own,
- * so one answer serves all such folders for a minute; asking each would slow the start of each.
- */
+/** The model and agent that OpenCode is configured for; asked once for tasks that start close together. */
 export class Defaults {
   readonly #api: OpenCodeApi;
   readonly #now: () => number;
-  #shared: { until: number; answer: Promise<PromptDefaults> } | undefined;
+  readonly #known = new Map<string, { until: number; answer: Promise<PromptDefaults> }>();
 
   constructor(api: OpenCodeApi, now: () => number) {
     this.#api = api;
@@ -23,13 +23,14 @@ export class Defaults {
   }
 
   of(directory: string, justMade: boolean): Promise<PromptDefaults> {
-    if (!justMade) return this.#api.defaults(directory);
-    if (this.#shared && this.#shared.until > this.#now()) return this.#shared.answer;
+    const key = justMade ? FRESH_FOLDERS : directory;
+    const now = this.#now();
+    for (const [name, { until }] of this.#known) if (until <= now) this.#known.delete(name);
+    const known = this.#known.get(key);
+    if (known) return known.answer;
     const answer = this.#api.defaults(directory);
-    this.#shared = { until: this.#now() + LIFETIME_MS, answer };
-    answer.catch(() => {
-      this.#shared = undefined;
-    });
+    this.#known.set(key, { until: now + (justMade ? FRESH_LIFETIME_MS : LIFETIME_MS), answer });
+    answer.catch(() => this.#known.delete(key));
     return answer;
   }
 }
