@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { BridgeError } from '../../src/errors.ts';
 import { ExecutionManager } from '../../src/execution/execution-manager.ts';
 import type { Prompt, Run, RunContext, Runner, TurnOutcome } from '../../src/execution/runner.ts';
@@ -86,12 +86,13 @@ beforeEach(async () => {
   execution = manager();
 });
 afterEach(async () => {
+  vi.useRealTimers();
   await execution.close(0);
   log.store.close();
   await root.remove();
 });
 
-const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+const fakeTimers = () => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
 const kinds = (task: Task) => log.store.events(task.id, 0, 1_000).map(({ kind }) => kind);
 
 async function start(description = 'Do it'): Promise<Task> {
@@ -132,26 +133,28 @@ it('refuses a message once the end is decided, and says how to go on', async () 
 });
 
 it('stores nothing and leaves no timer for what the runner reports after the end', async () => {
+  fakeTimers();
   const task = await start();
   await prompted();
   runner.turn.resolve(DONE);
   await ended(task);
-  const before = timers();
+  await execution.files.close(); // git has a time limit of its own
+  expect(vi.getTimerCount()).toBe(0);
   const stored = kinds(task);
   runner.context?.emit({ kind: 'request_opened', request: REQUEST }, { kind: 'todo', items: [] });
-  expect(timers()).toBe(before);
+  expect(vi.getTimerCount()).toBe(0);
   expect(kinds(task)).toEqual(stored);
 });
 
 it('leaves no timer of an open request behind', async () => {
-  const before = timers();
+  fakeTimers();
   const task = await start();
   await prompted();
   runner.context?.emit({ kind: 'request_opened', request: REQUEST });
   expect(log.get(task.id)?.status).toBe('input_required');
   await execution.cancel(task, 'agent', undefined);
-  await execution.files.close(); // git has a time limit of its own
-  expect(timers()).toBeLessThanOrEqual(before);
+  await execution.files.close();
+  expect(vi.getTimerCount()).toBe(0);
   expect(kinds(task).slice(-2)).toEqual(['request_closed', 'cancelled']);
 });
 
@@ -237,15 +240,16 @@ it('resumes with what was said meanwhile, and with nothing but a word where noth
 });
 
 it('holds a turn that ended while it was being paused', async () => {
+  fakeTimers();
   const task = await start();
   await prompted();
   const paused = execution.pause(task, 'agent', undefined);
   runner.turn.resolve(DONE);
   expect((await paused).status).toBe('paused');
-  const before = timers();
   await execution.resume(task, 'agent', undefined);
   expect((await ended(task))?.status).toBe('completed');
-  expect(timers()).toBeLessThanOrEqual(before);
+  await execution.files.close();
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 it('gives a paused place to another, and takes it back on resume', async () => {
