@@ -153,5 +153,5 @@ try {
   await bridge.stop();
   await server.stop();
   await model.close();
+  await report(rows);
 }
-await report(rows);

@@ -20,6 +20,8 @@ import {
 
 /** A cold instance under load needs seconds; a request that takes longer than this has gone wrong. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** A session's first request boots the instance of its directory; with many at once, one waits for the others. */
+const BOOT_TIMEOUT_MS = 120_000;
 const PAGE = 50;
 
 const messagesSchema = z.array(z.object({ info: messageSchema, parts: z.array(partSchema) }));
@@ -51,7 +53,7 @@ export class OpenCodeApi {
   }
 
   async createSession(directory: string, title: string, metadata: Record<string, string>): Promise<Session> {
-    const created = this.#client.session.create({ directory, title, metadata }, within(REQUEST_TIMEOUT_MS));
+    const created = this.#client.session.create({ directory, title, metadata }, within(BOOT_TIMEOUT_MS));
     return sessionSchema.parse(await this.#call('create session', created));
   }
 
