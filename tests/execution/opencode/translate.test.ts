@@ -21,19 +21,20 @@ const completed = (
   input: Record<string, unknown>,
   output = '',
   metadata: Record<string, unknown> = {},
-) => toolEvents(part(tool, { status: 'completed', input, output, title: 'Title', metadata, time }), '/work');
+) =>
+  toolEvents(part(tool, { status: 'completed', input, output, title: 'Title', metadata, time }), '/project');
 
 it('tells nothing of a call that is only being written', () => {
-  expect(toolEvents(part('bash', { status: 'pending', input: {} }), '/work')).toEqual([]);
+  expect(toolEvents(part('bash', { status: 'pending', input: {} }), '/project')).toEqual([]);
 });
 
 it('names a call by what it does', () => {
   const title = (tool: string, input: Record<string, unknown>) =>
-    toolEvents(part(tool, { status: 'running', input }), '/work');
+    toolEvents(part(tool, { status: 'running', input }), '/project');
   expect(title('bash', { command: 'ls', description: 'List' })).toMatchObject([
     { kind: 'tool', phase: 'started', call_id: 'call', tool: 'bash', title: 'ls' },
   ]);
-  expect(title('read', { filePath: '/work/a' })).toMatchObject([{ title: '/work/a' }]);
+  expect(title('read', { filePath: '/project/a' })).toMatchObject([{ title: '/project/a' }]);
   expect(title('task', { description: 'A part' })).toMatchObject([{ title: 'A part' }]);
   expect(title('odd', {})).toMatchObject([{ title: 'odd' }]);
   expect(title('bash', { command: 'x'.repeat(1_000) })).toMatchObject([{ title: 'x'.repeat(200) }]);
@@ -61,23 +62,23 @@ it('keeps the end of a long output', () => {
 });
 
 it('names a file that was written, from its folder where it is inside', () => {
-  expect(completed('write', { filePath: '/work/sub/a b.txt' })[1]).toEqual({
+  expect(completed('write', { filePath: '/project/sub/a b.txt' })[1]).toEqual({
     kind: 'file_changed',
     path: 'sub/a b.txt',
     tool: 'write',
   });
   expect(completed('edit', { filePath: '/etc/x' })[1]).toMatchObject({ path: '/etc/x' });
-  expect(completed('read', { filePath: '/work/a' })).toHaveLength(1);
+  expect(completed('read', { filePath: '/project/a' })).toHaveLength(1);
 });
 
 it('tells of a call that failed', () => {
   const failed = part('read', {
     status: 'error',
-    input: { filePath: '/work/a' },
+    input: { filePath: '/project/a' },
     error: 'File not found',
     time,
   });
-  expect(toolEvents(failed, '/work')).toMatchObject([
+  expect(toolEvents(failed, '/project')).toMatchObject([
     { phase: 'finished', ok: false, output: 'File not found' },
   ]);
 });
