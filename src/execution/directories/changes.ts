@@ -21,6 +21,8 @@ export interface ChangeTrackerOptions {
   timeoutMs?: number;
 }
 
+/** The index as `begin` left it. */
+const BASELINE_INDEX = 'baseline-index';
 const EMPTY_TREE = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 const EMPTY_INDEX = Buffer.from('DIRC\0\0\0\x02\0\0\0\0', 'latin1');
 const MAX_LIST = 64 * 1024 * 1024;
@@ -41,17 +43,14 @@ export class ChangeTracker {
   begin(taskId: string, directory: string, { empty = false }: { empty?: boolean } = {}): Promise<void> {
     return this.#inTurn(taskId, async (shadow) => {
       const made = await makeShadow(shadow, directory, { empty, home: this.#git.env.HOME });
-      let tree = EMPTY_TREE;
       if (!empty) {
         await takeSnapshot(this.#git, shadow, directory).catch(async (error: unknown) => {
           if (!made.tookIndex) throw error;
           await rm(join(shadow, 'index'), { force: true }); // theirs was damaged
           await takeSnapshot(this.#git, shadow, directory);
         });
-        tree = await writeTree(this.#git, shadow, directory);
-        await copyFile(join(shadow, 'index'), join(shadow, 'baseline-index')).catch(unlessMissing);
       }
-      await writeFile(join(shadow, 'baseline'), tree);
+      await keepBaseline(shadow);
     });
   }
 
@@ -69,6 +68,7 @@ export class ChangeTracker {
   changes(taskId: string, directory: string): Promise<Change[]> {
     return this.#inTurn(taskId, async (shadow) => {
       await this.#prepare(taskId, shadow, directory);
+      if ((await compared(shadow))?.length === 0) return [];
       const diff = await this.#diff(shadow, ['--raw', '--numstat', '-z'], [], MAX_LIST);
       if (diff.cut) {
         const text = `The task ${quote(taskId)} changed more files than ${MAX_LIST} bytes can list.`;
@@ -107,15 +107,22 @@ export class ChangeTracker {
 
   // Compares stored objects only: the task's folder, which may be gone, is not even the working folder.
   async #diff(shadow: string, format: string[], paths: string[], maxBytes: number): Promise<GitResult> {
-    const baseline = await readFile(join(shadow, 'baseline'), 'utf8');
     const fixed = ['--cached', '--no-renames', '--no-ext-diff', '--no-textconv', '--no-color'];
-    const args = ['diff-index', ...fixed, ...format, baseline, '--', ...paths];
+    const args = ['diff-index', ...fixed, ...format, await this.#baselineTree(shadow), '--', ...paths];
     return runGit(this.#git, { args, gitDir: shadow, workTree: shadow, maxBytes });
   }
 
+  /** Made when it is first needed: most tasks never ask for it. */
+  async #baselineTree(shadow: string): Promise<string> {
+    const known = await readFile(join(shadow, 'baseline'), 'utf8').catch(unlessMissing);
+    if (known !== undefined && /^[0-9a-f]{40}$/.test(known)) return known;
+    const tree = await writeTree(this.#git, shadow, join(shadow, BASELINE_INDEX));
+    await writeFile(join(shadow, 'baseline'), tree);
+    return tree;
+  }
+
   async #requireBaseline(taskId: string, shadow: string): Promise<void> {
-    const tree = await readFile(join(shadow, 'baseline'), 'utf8').catch(unlessMissing);
-    if (tree !== undefined && /^[0-9a-f]{40}$/.test(tree)) return;
+    if (await exists(join(shadow, BASELINE_INDEX))) return;
     throw new BridgeError('NOT_FOUND', `There is no snapshot of the folder of task ${quote(taskId)}.`, {
       next: 'What it changed cannot be told; read the files themselves.',
     });
@@ -134,16 +141,34 @@ export class ChangeTracker {
   }
 }
 
-async function isFinished(shadow: string): Promise<boolean> {
-  return (await access(join(shadow, 'finished')).then(() => true, unlessMissing)) ?? false;
+function isFinished(shadow: string): Promise<boolean> {
+  return exists(join(shadow, 'finished'));
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await access(path).then(() => true, unlessMissing)) ?? false;
+}
+
+/** Keeps the index as it is now; its presence says that the task has begun. */
+async function keepBaseline(shadow: string): Promise<void> {
+  const index = join(shadow, 'index');
+  const kept = join(shadow, BASELINE_INDEX);
+  if (await exists(index)) return copyFile(index, kept);
+  await writeFile(join(shadow, 'baseline'), EMPTY_TREE);
+  await writeFile(kept, EMPTY_INDEX);
+}
+
+/** What differs between the two indexes; undefined where git has to be asked. */
+async function compared(shadow: string): Promise<Change[] | undefined> {
+  const [before, after] = await Promise.all(
+    [BASELINE_INDEX, 'index'].map((name) => readIfRegular(join(shadow, name), MAX_INDEX)),
+  );
+  return before && compareIndexes(before.content, after?.content ?? EMPTY_INDEX);
 }
 
 // The objects of the repository the task started from can be deleted with it; the two indexes remain.
 async function listWithoutObjects(shadow: string, diff: GitResult): Promise<Change[]> {
-  const [before, after] = await Promise.all(
-    ['baseline-index', 'index'].map((name) => readIfRegular(join(shadow, name), MAX_INDEX)),
-  );
-  const changes = before && compareIndexes(before.content, after?.content ?? EMPTY_INDEX);
+  const changes = await compared(shadow);
   if (changes === undefined) throw diffFailed(shadow, diff);
   return changes;
 }

@@ -15,6 +15,8 @@ export interface GitCall {
   gitDir: string;
   /** Working folder and work tree. */
   workTree: string;
+  /** Absent: that of the repository. */
+  indexFile?: string;
   input?: Buffer;
   /** Bytes of stdout after which git is stopped and `cut` is set. */
   maxBytes: number;
@@ -88,6 +90,7 @@ function environment({ env }: GitSettings, call: GitCall): NodeJS.ProcessEnv {
     LC_ALL: 'C',
     GIT_DIR: call.gitDir,
     GIT_WORK_TREE: call.workTree,
+    ...(call.indexFile === undefined ? {} : { GIT_INDEX_FILE: call.indexFile }),
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_ATTR_NOSYSTEM: '1',

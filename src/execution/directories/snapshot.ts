@@ -32,9 +32,10 @@ export async function takeSnapshot(git: GitSettings, shadow: string, directory: 
   }
 }
 
-/** Stores the index as a tree; returns its id. */
-export async function writeTree(git: GitSettings, shadow: string, directory: string): Promise<string> {
-  const call = { args: ['write-tree', '--missing-ok'], gitDir: shadow, workTree: directory, maxBytes: 1024 };
+/** Stores an index file as a tree; returns its id. */
+export async function writeTree(git: GitSettings, shadow: string, indexFile: string): Promise<string> {
+  const args = ['write-tree', '--missing-ok'];
+  const call = { args, gitDir: shadow, workTree: shadow, indexFile, maxBytes: 1024 };
   const { code, stdout, stderr } = await runGit(git, call);
   if (code !== 0) throw gitError(`failed with exit code ${code}: ${stderr.trim()}`, call);
   return stdout.toString().trim();
