@@ -4,7 +4,7 @@ import type { Check, Finding } from './doctor/check.ts';
 import { embeddedServer } from './doctor/embedded.ts';
 import { externalServer } from './doctor/external.ts';
 import { dataFolder, workspaceFolder } from './doctor/folders.ts';
-import { git, node, ripgrep } from './doctor/machine.ts';
+import { git, mappings, node, ripgrep } from './doctor/machine.ts';
 import { report } from './doctor/report.ts';
 
 /** Prints what the bridge needs and whether it is there; exit code 1 when the chosen mode cannot work. */
@@ -31,7 +31,7 @@ function checks({ openCode }: Config): Check[] {
   const common = [node, configuration, git, dataFolder, workspaceFolder];
   if (!openCode.enabled) return [...common, dockerMode];
   if (openCode.url !== undefined) return [...common, externalServer(openCode.url)];
-  return [...common, ripgrep, embeddedServer];
+  return [...common, ripgrep, mappings, embeddedServer];
 }
 
 const configuration: Check = async ({ openCode }) => {

@@ -1,4 +1,4 @@
-import { chmod, readdir, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -15,7 +15,10 @@ describe('with an embedded server', () => {
     await using cli = await commandLine();
     const outcome = await cli.run('doctor', SERVER_MODE);
     expect(outcome.code, outcome.stdout + outcome.stderr).toBe(0);
-    expect(rowsOf(outcome)).toEqual({
+    const { 'vm.max_map_count': mappings, ...rows } = rowsOf(outcome);
+    const limit = Number(await readFile('/proc/sys/vm/max_map_count', 'utf8').catch(() => Infinity));
+    expect(mappings?.startsWith(`warn ${limit}: `) ?? false).toBe(limit < 262_144);
+    expect(rows).toEqual({
       Node: `ok ${process.versions.node}`,
       configuration: 'ok OpenCode server mode, embedded',
       git: expect.stringMatching(/^ok \d+\.\d+/),

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
+import { ENGINE_MEMORY } from '../../src/execution/opencode/engine-memory.ts';
 import { scriptedProviderConfig } from '../../src/scripted-model/provider-config.ts';
 import { tempDir } from './temp.ts';
 
@@ -62,6 +63,7 @@ export async function startOpenCode(options: {
   const child = spawn(BINARY, ['serve', '--port', `${await freePort()}`, '--hostname', '127.0.0.1'], {
     cwd: home.path,
     env: {
+      ...ENGINE_MEMORY,
       ...hermeticEnv(home.path, options.modelUrl, options.config),
       OPENCODE_SERVER_PASSWORD: password,
       ...options.env,

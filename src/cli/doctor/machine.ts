@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { ENOUGH_MAPPINGS } from '../../execution/opencode/engine-memory.ts';
 import type { Check } from './check.ts';
 import { versionOf } from './program.ts';
 
@@ -25,4 +27,13 @@ export const ripgrep: Check = async ({ childEnv }) => {
       "Install ripgrep (rg): OpenCode's grep and glob tools need it, and OpenCode downloads it otherwise.";
     return [{ check, status: 'warn', detail: 'rg not found on PATH', next }];
   }
+};
+
+/** How many mappings Linux allows OpenCode, which hangs when it has used them up. */
+export const mappings: Check = async () => {
+  const check = 'vm.max_map_count';
+  const limit = Number(await readFile('/proc/sys/vm/max_map_count', 'utf8').catch(() => Infinity));
+  if (limit >= ENOUGH_MAPPINGS) return [];
+  const next = `Where many tasks run at once: sysctl -w vm.max_map_count=${ENOUGH_MAPPINGS}.`;
+  return [{ check, status: 'warn', detail: `${limit}: little for an OpenCode of 2 GB and more`, next }];
 };

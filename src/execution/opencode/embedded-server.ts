@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Endpoint } from './endpoint.ts';
+import { ENGINE_MEMORY } from './engine-memory.ts';
 
 const START_LIMIT_MS = 60_000;
 /** SIGTERM can be swallowed while OpenCode installs a plugin, so SIGKILL follows. */
@@ -130,6 +131,7 @@ export class EmbeddedServer {
     const { env, snapshot } = this.#options;
     const { username, password } = this.endpoint;
     return {
+      ...ENGINE_MEMORY,
       ...env,
       OPENCODE_SERVER_USERNAME: username,
       OPENCODE_SERVER_PASSWORD: password,

@@ -2,12 +2,12 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { OpenCodeApi } from './api.ts';
 
-/** How many idle instances are kept warm at most; each holds about 33 MB of the server. */
-const MAX_LINGERING = 8;
+/** Idle instances are kept warm only up to so many with those in use; each holds about 33 MB of the server. */
+const WARM_INSTANCES = 6;
 
 /**
  * Frees OpenCode's instances of directories that the bridge made: some time after the last run in one ended,
- * or sooner when many wait. OpenCode itself never frees one.
+ * or sooner where there are many. OpenCode itself never frees one.
  */
 export class Instances {
   readonly #api: OpenCodeApi;
@@ -29,6 +29,7 @@ export class Instances {
     clearTimeout(this.#lingering.get(directory));
     this.#lingering.delete(directory);
     this.#inUse.set(directory, (this.#inUse.get(directory) ?? 0) + 1);
+    this.#makeRoom();
     await this.#disposals.get(directory);
   }
 
@@ -41,6 +42,7 @@ export class Instances {
     }
     this.#inUse.delete(directory);
     if (ours) this.#linger(directory);
+    this.#makeRoom();
   }
 
   close(): void {
@@ -53,8 +55,14 @@ export class Instances {
     if (this.#closed) return;
     const timer = setTimeout(() => this.#dispose(directory), this.#lingerMs);
     this.#lingering.set(directory, timer);
-    const [oldest] = this.#lingering.keys();
-    if (this.#lingering.size > MAX_LINGERING && oldest !== undefined) this.#dispose(oldest);
+  }
+
+  /** Frees idle instances, the oldest first. */
+  #makeRoom(): void {
+    const surplus = this.#inUse.size + this.#lingering.size - WARM_INSTANCES;
+    for (const directory of [...this.#lingering.keys()].slice(0, Math.max(0, surplus))) {
+      this.#dispose(directory);
+    }
   }
 
   #dispose(directory: string): void {
