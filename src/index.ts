@@ -15,6 +15,16 @@ async function keepCompiledCode(): Promise<void> {
   (await import('node:module')).enableCompileCache?.();
 }
 
+/**
+ * The live heap is about 25 MB, but on a machine with much memory V8 lets garbage pile up to several times as
+ * much. Collecting sooner costs little.
+ */
+async function keepHeapSmall(): Promise<void> {
+  const { setFlagsFromString } = await import('node:v8');
+  setFlagsFromString('--heap-growing-percent=30');
+  setFlagsFromString('--semi-space-growth-factor=1');
+}
+
 async function main(command: string): Promise<number> {
   switch (command) {
     case 'serve':
@@ -53,6 +63,7 @@ if (nodeIsTooOld()) {
   process.exitCode = 1;
 } else {
   await keepCompiledCode();
+  await keepHeapSmall();
   process.exitCode = await main(process.argv[2] ?? 'serve').catch(async (thrown) => {
     const { explain } = await import('./cli/command.ts');
     return explain(thrown);
