@@ -68,33 +68,51 @@ try {
   });
 
   say('one trivial task at a time, each in a fresh directory');
+  const folders = await contest.freshFolders(30);
   const fresh = await sideBySide(
-    20,
+    folders.length,
     () => contest.throughBridge(TRIVIAL),
-    async () => contest.straight(TRIVIAL, await contest.freshFolder()),
+    (round) => contest.straight(TRIVIAL, folders[round] ?? warm),
+    (round) => contest.leave(folders[round] ?? warm),
   );
   add({
-    what: 'trivial task, fresh directory each, n=20',
+    what: 'trivial task, fresh directory each, n=30',
     measured: ms(fresh.first),
     comparison: `SDK straight: ${ms(fresh.second)}`,
     goal: 'at most 50 ms more',
     ok: fresh.first - fresh.second <= 50,
   });
 
-  say('twenty three-step tasks at once');
-  const twenty = Array.from({ length: 20 }, (_, n) => n);
+  say('twenty three-step tasks at once, each in a fresh directory');
+  const crowds = await Promise.all(Array.from({ length: 2 }, () => contest.freshFolders(20)));
+  const crowd = (round: number): string[] => crowds[round] ?? [];
   const burst = await sideBySide(
-    5,
-    () => Promise.all(twenty.map(() => contest.throughBridge(THREE_STEPS, warm))),
-    () => Promise.all(twenty.map(() => contest.straight(THREE_STEPS, warm))),
+    crowds.length,
+    (round) => Promise.all(crowd(round).map(() => contest.throughBridge(THREE_STEPS))),
+    (round) => Promise.all(crowd(round).map((folder) => contest.straight(THREE_STEPS, folder))),
+    (round) => Promise.all(crowd(round).map((folder) => contest.leave(folder))),
   );
   const ratio = burst.first / burst.second;
   add({
-    what: '20 three-step tasks at once, 5 rounds',
+    what: '20 three-step tasks at once, each in a fresh directory, 2 rounds',
     measured: ms(burst.first),
     comparison: `SDK straight: ${ms(burst.second)} (ratio ${ratio.toFixed(2)})`,
     goal: 'ratio at most 1.10',
     ok: ratio <= 1.1,
+  });
+
+  say('twenty three-step tasks at once, all in one warm directory');
+  const shared = await sideBySide(
+    6,
+    (round) => Promise.all(crowd(round % 2).map(() => contest.throughBridge(THREE_STEPS, warm))),
+    (round) => Promise.all(crowd(round % 2).map(() => contest.straight(THREE_STEPS, warm))),
+  );
+  add({
+    what: 'the same, all in one warm directory, 6 rounds',
+    measured: ms(shared.first),
+    comparison: `SDK straight: ${ms(shared.second)} (ratio ${(shared.first / shared.second).toFixed(2)})`,
+    goal: 'none',
+    ok: true,
   });
 
   say('200 tasks in 200 fresh directories');

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/client';
+import { z } from 'zod';
 import { makeTaskDirectory } from '../../src/execution/directories/roots.ts';
 import { scriptText } from '../../src/scripted-model/script.ts';
 import type { RunningOpenCode } from '../support/opencode.ts';
@@ -15,6 +16,14 @@ export const THREE_STEPS = `Do it. ${scriptText([
 ])}`;
 
 const MODEL = { providerID: 'mock', modelID: 'm1' };
+
+const answerSchema = z.object({
+  structuredContent: z.looseObject({ task_id: z.string(), status: z.string() }),
+});
+
+function taskOf(result: unknown): { task_id: string; status: string } {
+  return answerSchema.parse(result).structuredContent;
+}
 
 /** The same work twice: through the bridge and straight with the SDK, on one OpenCode server. */
 export class Contest {
@@ -38,13 +47,24 @@ export class Contest {
     return path;
   }
 
+  freshFolders(count: number): Promise<string[]> {
+    return Promise.all(Array.from({ length: count }, () => this.freshFolder()));
+  }
+
+  /** Frees OpenCode's instance of a folder, as the bridge does with its own. */
+  async leave(directory: string): Promise<void> {
+    await this.#sdk.instance.dispose({ directory }, { throwOnError: true });
+  }
+
   async throughBridge(prompt: string, directory?: string): Promise<void> {
-    const result = await this.#bridge.client.callTool({
-      name: 'opencode_execute_task',
-      arguments: { task_description: prompt, sync: true, ...(directory !== undefined && { directory }) },
-    });
-    const text = JSON.stringify(result.structuredContent ?? result.content);
-    if (!text.includes('"completed"')) throw new Error(`the task did not complete: ${text}`);
+    const { client } = this.#bridge;
+    const order = { task_description: prompt, sync: true, ...(directory !== undefined && { directory }) };
+    let task = taskOf(await client.callTool({ name: 'opencode_execute_task', arguments: order }));
+    while (task.status === 'running' || task.status === 'queued') {
+      const question = { task_id: task.task_id, wait_ms: 50_000 };
+      task = taskOf(await client.callTool({ name: 'get_task_status', arguments: question }));
+    }
+    if (task.status !== 'completed') throw new Error(`the task did not complete: ${JSON.stringify(task)}`);
   }
 
   async straight(prompt: string, directory: string): Promise<void> {
