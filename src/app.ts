@@ -76,8 +76,8 @@ async function build(
     env: { PATH, HOME },
     logger,
   });
-  const { limits, requests } = config;
-  const execution = new ExecutionManager({ runner, log, files, limits, requests, logger });
+  const { limits, requests, recovery } = config;
+  const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
   let http: HttpServer | undefined;
   releases.push(() => http?.close());
   releases.push(() => execution.close(config.shutdownGraceMs));

@@ -97,6 +97,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       maxDescriptionLength: values.MAX_TASK_DESCRIPTION_LENGTH,
     },
     requests: { policy: values.PERMISSION_POLICY, timeoutMs: values.PERMISSION_TIMEOUT_MS },
+    recovery: { policy: values.RECOVERY_POLICY, max: values.MAX_RECOVERIES },
     workspace: {
       dir: resolve(values.WORKSPACE_DIR ?? join(dataDir, 'workspaces')),
       roots: values.WORKSPACE_ROOTS,

@@ -65,7 +65,7 @@ export const VARIABLES = {
     schema: delay,
     default: '10000',
     group: 'Bridge',
-    about: 'How long running tasks may go on after SIGTERM.',
+    about: 'How long running tasks may go on after SIGTERM; then they wait for the next start.',
   }),
   OPENCODE_SERVER_ENABLED: variable({
     schema: flag,
@@ -179,6 +179,19 @@ export const VARIABLES = {
     group: 'Tasks',
     about:
       'How long a permission or question waits before it is rejected with a reason and the agent goes on.',
+  }),
+  RECOVERY_POLICY: variable({
+    schema: z.enum(['continue', 'fail']),
+    default: 'continue',
+    group: 'Tasks',
+    about:
+      'What becomes of a task when OpenCode dies in the middle of a turn: it is told so and goes on, or it fails.',
+  }),
+  MAX_RECOVERIES: variable({
+    schema: natural,
+    default: '2',
+    group: 'Tasks',
+    about: 'How often a task goes on after OpenCode died under it.',
   }),
   RUNNER_IMAGE: variable({ schema: text, group: 'Docker mode', about: 'Image of a task container.' }),
   RUNNER_CPU_LIMIT: variable({

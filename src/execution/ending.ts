@@ -7,10 +7,7 @@ const FILES_LIMIT = 100;
 const NO_WORDS = 'The agent ended its turn without a word.';
 
 /** Why a task ends before its agent is done; the first reason stays. */
-export type Ending =
-  | { kind: 'cancelled'; by: string; reason?: string | undefined }
-  | { kind: 'timeout' }
-  | { kind: 'stopped' };
+export type Ending = { kind: 'cancelled'; by: string; reason?: string | undefined } | { kind: 'timeout' };
 
 /** What a task came to; no outcome where it was ended before its agent's turn was. */
 export function resultOf(outcome: TurnOutcome | undefined, changes: readonly FileChange[]): TaskResult {
@@ -40,7 +37,6 @@ export function endEvent(
     return { kind: 'cancelled', by, result, reason };
   }
   if (ending?.kind === 'timeout') return { kind: 'timeout', error: timeoutError(task), result };
-  if (ending?.kind === 'stopped') return { kind: 'failed', error: BRIDGE_STOPPED, result };
   if (outcome?.kind === 'completed') return { kind: 'completed', result };
   return { kind: 'failed', error: outcome?.kind === 'failed' ? outcome.error : NO_OUTCOME, result };
 }
@@ -56,11 +52,5 @@ function timeoutError({ limits }: Task): TaskError {
     next: 'Continue with continue_task_id, with a larger timeout_ms if it needs one.',
   };
 }
-
-const BRIDGE_STOPPED: TaskError = {
-  code: 'BRIDGE_STOPPED',
-  message: 'The bridge was shut down while the task ran.',
-  next: 'Continue with continue_task_id once the bridge is up again.',
-};
 
 const NO_OUTCOME: TaskError = { code: 'INTERNAL', message: 'The run ended without an outcome.' };

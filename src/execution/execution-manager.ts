@@ -16,7 +16,7 @@ import { FairQueue } from './queue.ts';
 import { type Answer, alreadyAnswered, type RequestRules } from './requests.ts';
 import type { DependencyHealth, Runner } from './runner.ts';
 import type { TaskFiles } from './task-files.ts';
-import { type Delivery, TaskRun } from './task-run.ts';
+import { type Delivery, type RecoveryRules, TaskRun } from './task-run.ts';
 
 export interface ExecutionManagerOptions {
   runner: Runner;
@@ -24,6 +24,7 @@ export interface ExecutionManagerOptions {
   files: TaskFiles;
   limits: ExecutionLimits;
   requests: RequestRules;
+  recovery: RecoveryRules;
   logger: Logger;
   now?: () => number;
 }
@@ -47,11 +48,11 @@ export class ExecutionManager {
     this.#options = { now: Date.now, ...options };
   }
 
-  /** Takes up what an earlier process left: what waited waits on, what ran is stopped and said to have failed. */
+  /** Takes up what an earlier process left: what ran goes on, what waited waits on. */
   recover(): void {
-    for (const task of this.#options.log.store.unfinished()) {
-      if (task.status === 'queued') this.#queue.add(task.agentId, task.id);
-      else this.#endStranded(task);
+    for (const { id, status, agentId } of this.#options.log.store.unfinished()) {
+      if (status === 'queued') this.#queue.add(agentId, id);
+      else this.#run(id);
     }
     this.#schedule();
   }
@@ -162,14 +163,14 @@ export class ExecutionManager {
     return this.#options.runner.health();
   }
 
-  /** Takes no more tasks, lets running ones go on for `graceMs`, then stops them and says so. */
+  /** Takes no more tasks, lets running ones go on for `graceMs`, then leaves them for the next process to take up. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     const { promise: graceOver, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, graceMs);
     await Promise.race([this.#allEnded(), graceOver]);
     clearTimeout(timer);
-    await Promise.allSettled([...this.#runs.values()].map((run) => run.stop()));
+    await Promise.allSettled([...this.#runs.values()].map((run) => run.leave()));
     await this.#options.files.close();
   }
 
@@ -220,10 +221,14 @@ export class ExecutionManager {
     while (!this.#closing && this.#busy() < this.#options.limits.maxConcurrent) {
       const taskId = this.#queue.next();
       if (taskId === undefined) return;
-      const run = new TaskRun(taskId, this.#options);
-      this.#runs.set(taskId, run);
-      run.ended.catch((thrown) => this.#onLost(taskId, thrown)).finally(() => this.#onEnd(taskId));
+      this.#run(taskId);
     }
+  }
+
+  #run(taskId: string): void {
+    const run = new TaskRun(taskId, this.#options);
+    this.#runs.set(taskId, run);
+    run.ended.catch((thrown) => this.#onLost(taskId, thrown)).finally(() => this.#onEnd(taskId));
   }
 
   /** A paused task leaves its place to another. */
@@ -238,30 +243,6 @@ export class ExecutionManager {
 
   #onLost(taskId: string, thrown: unknown): void {
     this.#options.logger.error({ taskId, err: messageOf(thrown) }, 'the end of a task could not be stored');
-  }
-
-  #endStranded(task: Task): void {
-    const { runner, log, logger } = this.#options;
-    log.append(task.id, {
-      kind: 'failed',
-      error: {
-        code: 'BRIDGE_RESTARTED',
-        message: 'The bridge was restarted while the task ran.',
-        next: 'Continue with continue_task_id: the session and its files are kept.',
-      },
-    });
-    if (task.sessionId === undefined) return;
-    const context = { emit: () => undefined, signal: new AbortController().signal };
-    runner
-      .open(task, context)
-      .then((run) => (this.#isSessionInUse(task) ? run.close() : run.stop()))
-      .catch((thrown) =>
-        logger.warn({ taskId: task.id, err: messageOf(thrown) }, 'a stranded session was not stopped'),
-      );
-  }
-
-  #isSessionInUse(task: Task): boolean {
-    return this.#options.log.store.unfinished().some(({ sessionId }) => sessionId === task.sessionId);
   }
 
   #requireOpen(): void {

@@ -57,6 +57,13 @@ export class Requests {
     return { kind: 'request_opened', request: timed };
   }
 
+  /** Takes a request up that was opened before a restart; its deadline stays. */
+  restore(request: TaskRequest, now: number): void {
+    const open: Open = { request, timer: undefined };
+    this.#open.set(request.id, open);
+    this.#decideIn(Math.max(0, (request.expires_at ?? now) - now), open, 'deadline');
+  }
+
   /** Takes in that a request is closed, with whoever closed it; undefined where it was closed already. */
   closed(event: EventOf<'request_closed'>): EventOf<'request_closed'> | undefined {
     const open = this.#open.get(event.request_id);

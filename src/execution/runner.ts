@@ -1,4 +1,4 @@
-import type { TaskError, TaskEventBody } from '../tasks/events.ts';
+import type { TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 
 /** How a turn of the agent came out. `interrupted`: by us, the conversation can go on. */
@@ -12,6 +12,8 @@ export interface Prompt {
   text: string;
   /** What the id is derived from; the same key gives the same id. */
   key: string;
+  /** The id under which it was recorded before, and perhaps sent: then it leaves only if it never did. */
+  recordedAs?: string | undefined;
   record(promptId: string): void;
 }
 
@@ -40,6 +42,8 @@ export interface Run {
 
 export interface RunContext {
   emit(...events: TaskEventBody[]): void;
+  /** What the task's log holds already: none of it is told again. */
+  past: readonly TaskEvent[];
   /** Aborts the opening of the run. */
   signal: AbortSignal;
 }

@@ -39,9 +39,10 @@ export class TaskFiles {
     if (task.ownsDirectory) await makeTaskDirectory(task.directory);
   }
 
-  /** Remembers the folder as the task finds it. */
-  begin(task: Task): Promise<void> {
-    return this.#tracker.begin(task.id, task.directory, { empty: task.ownsDirectory && !task.continues });
+  /** Remembers the folder as the task finds it; of a task that is taken up again it is known already. */
+  async begin(task: Task): Promise<void> {
+    if (task.promptId !== undefined) return;
+    await this.#tracker.begin(task.id, task.directory, { empty: task.ownsDirectory && !task.continues });
   }
 
   /** Remembers the folder as the task leaves it, and tells the difference; no tool, no difference. */

@@ -4,26 +4,43 @@ import type { EventLog } from '../tasks/event-log.ts';
 import type { FileChange, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import { type Task, usedMs } from '../tasks/task.ts';
 import { type Ending, endEvent, remarks, resultOf } from './ending.ts';
+import { DESCRIPTION_SEQ, RECOVERY, type Recollection, recollect } from './recollection.ts';
 import { type Answer, type RequestRules, Requests } from './requests.ts';
 import type { Prompt, Run, Runner, TurnOutcome } from './runner.ts';
 import type { TaskFiles } from './task-files.ts';
 
 const CONTINUE = 'You were interrupted. Go on with the task from where you stopped.';
-/** The description is said by the task's first event. */
-const DESCRIPTION_SEQ = 1;
+const RESTARTED =
+  'The program you run in was restarted in the middle of your work. What you had finished is kept, the step ' +
+  'you were at may be half done and its output lost. Look at how things stand, then go on with the task.';
+/** How long the server is waited for to stop what an earlier process left running. */
+const HALT_LIMIT_MS = 60_000;
+/** Ways in which a turn fails that are no fault of the task's. */
+const LOST: ReadonlySet<string> = new Set(['ENGINE_LOST', 'TURN_NEVER_STARTED']);
 
 export type Delivery = 'queue' | 'interrupt';
+
+/** What becomes of a task whose turn was lost with OpenCode. */
+export interface RecoveryRules {
+  policy: 'continue' | 'fail';
+  /** How often a task goes on after such a loss. */
+  max: number;
+}
 
 export interface TaskRunOptions {
   runner: Runner;
   log: EventLog;
   files: TaskFiles;
   requests: RequestRules;
+  recovery: RecoveryRules;
   logger: Logger;
   now: () => number;
 }
 
-/** One task from its start to its end: its turns, its limit, what is said to it meanwhile. */
+/**
+ * One task from its start to its end: its turns, its limit, what is said to it meanwhile. Where its log shows
+ * that an earlier process had begun with it, it is taken up where that left it.
+ */
 export class TaskRun {
   readonly ended: Promise<void>;
   readonly #id: string;
@@ -31,8 +48,9 @@ export class TaskRun {
   readonly #requests: Requests;
   readonly #abort = new AbortController();
   readonly #cut = Promise.withResolvers<undefined>();
-  /** What is to be said with the next prompt, by the event that says it. */
-  readonly #unsaid: { seq: number; text: string }[];
+  readonly #past: readonly TaskEvent[];
+  /** What the log says; `unsaid` and `recoveries` are kept up to date. */
+  readonly #memory: Recollection;
   #run: Run | undefined;
   #ending: Ending | undefined;
   #resumed: PromiseWithResolvers<void> | undefined;
@@ -40,6 +58,7 @@ export class TaskRun {
   #limit: NodeJS.Timeout | undefined;
   #toolsRan = false;
   #over = false;
+  #left = false;
 
   constructor(taskId: string, options: TaskRunOptions) {
     this.#id = taskId;
@@ -50,7 +69,9 @@ export class TaskRun {
       onClosed: (event) => this.#emit(event),
       onFailure: (thrown) => this.#warn('REQUEST_UNANSWERED', thrown),
     });
-    this.#unsaid = [{ seq: DESCRIPTION_SEQ, text: this.#task().description }];
+    this.#past = options.log.store.events(taskId, 0, Number.MAX_SAFE_INTEGER);
+    this.#memory = recollect(this.#past);
+    this.#toolsRan = this.#memory.toolsRan;
     this.ended = this.#live();
   }
 
@@ -70,9 +91,13 @@ export class TaskRun {
     await this.ended;
   }
 
-  /** Ends the task because the bridge stops; resolves when it has ended. */
-  async stop(): Promise<void> {
-    this.#end({ kind: 'stopped' });
+  /** Lets go of the task as it is, for a later process to take up; waits for an end that is decided. */
+  async leave(): Promise<void> {
+    if (!this.over) {
+      this.#left = true;
+      this.#over = true;
+      this.#cutOff();
+    }
     await this.ended;
   }
 
@@ -142,8 +167,7 @@ export class TaskRun {
   }
 
   async #live(): Promise<void> {
-    this.#append({ kind: 'started' });
-    this.#arm();
+    this.#begin();
     const outcome = await Promise.race([this.#converse(), this.#cut.promise]).catch((thrown) =>
       this.#failed(thrown),
     );
@@ -151,6 +175,7 @@ export class TaskRun {
     clearTimeout(this.#limit);
     try {
       const last = [...this.#requests.closeAll('end of task'), ...remarks(outcome)];
+      if (this.#left) return;
       if (this.#ending) last.push(...(await this.#halt()));
       const changes = await this.#changes(last);
       last.push(...this.#undelivered());
@@ -161,28 +186,55 @@ export class TaskRun {
     }
   }
 
+  /** Says that the task starts, or takes up its state where it has started before. */
+  #begin(): void {
+    const { status, requests } = this.#task();
+    if (status === 'queued') {
+      this.#append({ kind: 'started' });
+      this.#arm();
+      return;
+    }
+    const message = 'The bridge was restarted; it takes the task up where it was.';
+    this.#append({ kind: 'warning', code: 'BRIDGE_RESTARTED', message });
+    for (const request of requests) this.#requests.restore(request, this.#options.now());
+    if (status === 'paused') this.#resumed = Promise.withResolvers();
+    else this.#arm();
+    if (this.#memory.ending) this.#end(this.#memory.ending);
+  }
+
   /** Turn after turn until the agent is done and nobody has anything to add. */
   async #converse(): Promise<TurnOutcome> {
-    const { runner, files } = this.#options;
+    const { files } = this.#options;
     const task = this.#task();
     await files.prepare(task);
-    const context = {
-      emit: (...events: TaskEventBody[]) => this.#emit(...events),
-      signal: this.#abort.signal,
-    };
     const [run] = await Promise.all([
-      runner.open(task, context).then((opened) => this.#opened(opened)),
+      this.#openRun(task, this.#abort.signal).then((opened) => this.#opened(opened)),
       files.begin(task),
     ]);
+    let earlier = this.#memory.prompt;
     for (;;) {
+      await this.#resumed?.promise;
       if (this.over) {
         run.close();
         return { kind: 'interrupted', summary: '' };
       }
-      const outcome = await run.turn(this.#prompt(run));
+      const outcome = await (earlier ? this.#takeUp(run, earlier) : run.turn(this.#prompt(run)));
+      earlier = undefined;
       await this.#resumed?.promise;
       if (this.#isLast(outcome)) return outcome;
     }
+  }
+
+  #openRun(task: Task, signal: AbortSignal): Promise<Run> {
+    const emit = (...events: TaskEventBody[]): void => this.#emit(...events);
+    return this.#options.runner.open(task, { emit, past: this.#past, signal });
+  }
+
+  /** The turn of a prompt that an earlier process recorded. */
+  async #takeUp(run: Run, { id, text }: { id: string; text: string }): Promise<TurnOutcome> {
+    const outcome = await run.turn({ text, key: id, recordedAs: id, record: () => undefined });
+    const aborted = outcome.kind === 'failed' && outcome.error.code === 'ABORTED_EXTERNALLY';
+    return aborted && this.#memory.interrupted ? { kind: 'interrupted', summary: outcome.summary } : outcome;
   }
 
   #opened(run: Run): Run {
@@ -193,36 +245,60 @@ export class TaskRun {
 
   /** Decides it for good: what is said from here on is refused. */
   #isLast(outcome: TurnOutcome): boolean {
-    if (!this.over && outcome.kind === 'interrupted' && this.#unsaid.length === 0) {
-      this.#say({ kind: 'message', from: 'system', delivery: 'queue', text: CONTINUE });
-    }
-    this.#over ||= this.over || outcome.kind === 'failed' || this.#unsaid.length === 0;
+    if (!this.over && this.#goesOn(outcome)) return false;
+    this.#over ||= this.over || outcome.kind === 'failed' || this.#memory.unsaid.length === 0;
     return this.#over;
+  }
+
+  /** Whether there is something to say to the agent after a turn that did not come to its end. */
+  #goesOn(outcome: TurnOutcome): boolean {
+    if (outcome.kind === 'interrupted') {
+      if (this.#memory.unsaid.length === 0) this.#sayOurselves(CONTINUE);
+      return true;
+    }
+    const { policy, max } = this.#options.recovery;
+    if (outcome.kind !== 'failed' || !LOST.has(outcome.error.code)) return false;
+    if (policy === 'fail' || this.#memory.recoveries >= max) return false;
+    this.#memory.recoveries += 1;
+    const { code, message } = outcome.error;
+    this.#append({ kind: 'warning', code, message: `${message} The agent is sent on.` });
+    this.#sayOurselves(RESTARTED, RECOVERY);
+    return true;
+  }
+
+  #sayOurselves(text: string, type?: string): void {
+    this.#say({ kind: 'message', from: 'system', delivery: 'queue', text, type });
   }
 
   /** All that is unsaid; it stays so if the prompt never leaves. */
   #prompt(run: Run): Prompt {
-    const saying = [...this.#unsaid];
+    const { unsaid } = this.#memory;
+    const saying = [...unsaid];
     const seqs = saying.map(({ seq }) => seq);
     const record = (prompt_id: string): void => {
-      this.#unsaid.splice(0, saying.length);
+      unsaid.splice(0, saying.length);
       const message_seqs = seqs.filter((seq) => seq !== DESCRIPTION_SEQ);
-      if (message_seqs.length < seqs.length) {
-        this.#append({ kind: 'attached', session_id: run.sessionId, prompt_id });
-      }
-      if (message_seqs.length > 0) this.#append({ kind: 'message_sent', message_seqs, prompt_id });
+      const first = message_seqs.length < seqs.length;
+      this.#append(
+        ...(first ? [{ kind: 'attached' as const, session_id: run.sessionId, prompt_id }] : []),
+        ...(message_seqs.length > 0 ? [{ kind: 'message_sent' as const, message_seqs, prompt_id }] : []),
+      );
     };
     return { text: saying.map(({ text }) => text).join('\n\n'), key: `${this.#id}:${seqs.join()}`, record };
   }
 
   #say(message: Extract<TaskEventBody, { kind: 'message' }>): void {
     const [event] = this.#append(message);
-    if (event) this.#unsaid.push({ seq: event.seq, text: message.text });
+    if (event) this.#memory.unsaid.push({ seq: event.seq, text: message.text });
   }
 
   #end(ending: Ending): void {
     if (this.over) return;
     this.#ending = ending;
+    this.#cutOff();
+  }
+
+  #cutOff(): void {
     this.#abort.abort();
     this.#cut.resolve(undefined);
     this.#release();
@@ -241,9 +317,11 @@ export class TaskRun {
     this.#limit = setTimeout(() => this.#end({ kind: 'timeout' }), Math.max(0, left));
   }
 
-  /** Stops what runs; a warning where it is not sure that it has stopped. */
+  /** Stops what runs, also of an earlier process; a warning where it is not sure that it has stopped. */
   async #halt(): Promise<TaskEventBody[]> {
     try {
+      if (this.#memory.prompt)
+        this.#run ??= await this.#openRun(this.#task(), AbortSignal.timeout(HALT_LIMIT_MS));
       await this.#run?.stop();
       return [];
     } catch (thrown) {
@@ -261,7 +339,7 @@ export class TaskRun {
   }
 
   #undelivered(): TaskEventBody[] {
-    const count = this.#unsaid.filter(({ seq }) => seq !== DESCRIPTION_SEQ).length;
+    const count = this.#memory.unsaid.filter(({ seq }) => seq !== DESCRIPTION_SEQ).length;
     if (count === 0) return [];
     const message = `${count} of the messages to the agent did not reach it before the task ended.`;
     return [{ kind: 'warning', code: 'MESSAGE_UNDELIVERED', message }];

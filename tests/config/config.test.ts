@@ -53,6 +53,7 @@ describe('an empty environment', () => {
         maxTimeoutMs: 86_400_000,
         maxDescriptionLength: 1_000_000,
       },
+      recovery: { policy: 'continue', max: 2 },
       requests: { policy: 'ask', timeoutMs: 300_000 },
       workspace: {
         dir: join(HOME, '.local/share/letta-opencode-plugin/workspaces'),

@@ -15,8 +15,8 @@ export interface Program {
 }
 
 /** Starts a command of the product as users do, with this environment alone. */
-export function startProgram(command: string, env: Record<string, string>): Program {
-  const child = spawn(process.execPath, [ENTRY, command], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+export function startProgram(command: string, env: Record<string, string>, entry = ENTRY): Program {
+  const child = spawn(process.execPath, [entry, command], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const text = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (chunk: string) => {

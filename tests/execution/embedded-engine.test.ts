@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -21,7 +21,7 @@ const until = (condition: () => boolean | Promise<boolean>) =>
 let bridge: Bridge;
 
 beforeAll(async () => {
-  bridge = await startBridge({ instanceLingerMs: LINGER_MS });
+  bridge = await startBridge({ instanceLingerMs: LINGER_MS, recovery: { policy: 'fail' } });
 });
 afterAll(() => bridge.close());
 
@@ -90,6 +90,34 @@ it('frees the instance of a folder that the bridge made, and of no other', async
   expect(again).toMatchObject({ status: 'completed', result: { summary: 'again' } });
   await until(() => heard.directories.filter((directory) => directory === own.directory).length === 2);
   expect(heard.directories).not.toContain(theirs.directory);
+});
+
+it('keeps six instances at most, those in use among them, and frees the idle one of the longest ago', async () => {
+  await using heard = await disposals();
+  const { endpoint, model } = bridge;
+  await using patient = await startBridge({ on: { endpoint, model }, instanceLingerMs: 60_000 });
+  const oldest = await patient.run([{ text: 'oldest' }]);
+  await Promise.all(Array.from({ length: 5 }, () => patient.run([{ text: 'more' }])));
+  const freed = () => heard.directories.filter((directory) => directory.startsWith(patient.workspaceDir));
+  expect(freed()).toEqual([]);
+  await patient.run([{ text: 'one more' }]);
+  await until(() => freed().length > 0);
+  expect(freed()).toEqual([oldest.directory]);
+});
+
+it('is given a bounded heap, unless the user says otherwise', async () => {
+  const environment = await readFile(`/proc/${bridge.engine?.pid}/environ`, 'utf8');
+  expect(environment.split('\0')).toContain('BUN_JSC_forceRAMSize=2500000000');
+  const env = { ...hermeticEnv(bridge.home, bridge.model.url), BUN_JSC_forceRAMSize: '2000000000' };
+  const options = { binary: findOpenCode(undefined, process.env.PATH), env, cwd: bridge.home };
+  const own = await EmbeddedServer.start({ ...options, snapshot: false, logger: createLogger('silent') });
+  try {
+    await own.listening();
+    const theirs = await readFile(`/proc/${own.pid}/environ`, 'utf8');
+    expect(theirs.split('\0')).toContain('BUN_JSC_forceRAMSize=2000000000');
+  } finally {
+    await own.close();
+  }
 });
 
 it('keeps the instance of a folder where a task runs, also where that is another task', async () => {

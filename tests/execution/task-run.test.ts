@@ -31,8 +31,8 @@ class ManualRunner implements Runner {
     return {
       sessionId: 'ses',
       turn: (prompt: Prompt) => {
-        this.prompts.push(prompt.text);
-        prompt.record(`msg_${this.prompts.length}`);
+        this.prompts.push(prompt.recordedAs ? `${prompt.text} (${prompt.recordedAs})` : prompt.text);
+        if (!prompt.recordedAs) prompt.record(`msg_${this.prompts.length}`);
         this.turn = Promise.withResolvers();
         return this.turn.promise;
       },
@@ -57,7 +57,7 @@ let runner: ManualRunner;
 let log: EventLog;
 let execution: ExecutionManager;
 
-function manager(): ExecutionManager {
+function manager(now = Date.now): ExecutionManager {
   const logger = createLogger('silent');
   const files = new TaskFiles({
     workspaceDir: join(root.path, 'workspace'),
@@ -75,7 +75,8 @@ function manager(): ExecutionManager {
     maxDescriptionLength: 1_000,
   };
   const requests = { policy: 'ask', timeoutMs: 60_000 } as const;
-  return new ExecutionManager({ runner, log, files, limits, requests, logger });
+  const recovery = { policy: 'continue', max: 2 } as const;
+  return new ExecutionManager({ runner, log, files, limits, requests, recovery, logger, now });
 }
 
 beforeEach(async () => {
@@ -194,22 +195,74 @@ it('lets go of a run that opens after the task was cancelled', async () => {
   expect(runner.prompts).toEqual([]);
 });
 
-it('ends what an earlier process left running, and runs what it left waiting', async () => {
+it('takes up what an earlier process left running, and runs what it left waiting', async () => {
   const running = await start('running');
   await prompted();
   const waiting = await start('waiting');
-  let stopped = 0;
-  runner.stop = async () => {
-    stopped += 1;
-  };
-  const next = manager();
-  next.recover();
-  expect(log.get(running.id)).toMatchObject({ status: 'failed', error: { code: 'BRIDGE_RESTARTED' } });
+  await execution.close(0);
+  expect(kinds(running)).toEqual(['created', 'started', 'attached']);
+  execution = manager();
+  execution.recover();
   await prompted(2);
-  expect(runner.prompts).toEqual(['running', 'waiting']);
-  expect(stopped).toBe(1);
-  await next.close(0);
-  expect(log.get(waiting.id)).toMatchObject({ status: 'failed', error: { code: 'BRIDGE_STOPPED' } });
+  runner.turn.resolve(DONE);
+  await prompted(3);
+  runner.turn.resolve(DONE);
+  for (const task of [running, waiting]) for await (const _ of log.follow(task.id, 0));
+  expect(runner.prompts).toEqual(['running', 'running (msg_1)', 'waiting']);
+  expect(kinds(running)).toEqual(['created', 'started', 'attached', 'warning', 'completed']);
+  expect(kinds(waiting)).toEqual(['created', 'started', 'attached', 'completed']);
+});
+
+it('counts the time between two processes against the limit', async () => {
+  const task = await start();
+  await prompted();
+  await execution.close(0);
+  fakeTimers();
+  execution = manager(() => Date.now() + 60_000);
+  execution.recover();
+  await vi.advanceTimersByTimeAsync(1);
+  vi.useRealTimers();
+  for await (const _ of log.follow(task.id, 0));
+  expect(log.get(task.id)).toMatchObject({ status: 'timeout' });
+});
+
+it('keeps a paused task paused, and a cancelled one cancelled, across a restart', async () => {
+  const task = await start();
+  await prompted();
+  await execution.pause(task, 'agent', undefined);
+  await execution.close(0);
+  execution = manager();
+  execution.recover();
+  await new Promise(setImmediate);
+  expect(log.get(task.id)?.status).toBe('paused');
+  expect(runner.prompts).toHaveLength(1);
+  log.append(task.id, { kind: 'control', control: 'cancel', by: 'agent', reason: 'enough' });
+  await execution.close(0);
+  execution = manager();
+  execution.recover();
+  for await (const _ of log.follow(task.id, 0));
+  expect(log.get(task.id)).toMatchObject({ status: 'cancelled', error: { message: 'enough' } });
+});
+
+it('sends the agent on after OpenCode was lost, as often as it may', async () => {
+  const lost: TurnOutcome = {
+    kind: 'failed',
+    summary: '',
+    finish: 'interrupted',
+    error: { code: 'ENGINE_LOST', message: 'OpenCode was lost.' },
+  };
+  const task = await start();
+  for (const n of [1, 2, 3]) {
+    await prompted(n);
+    runner.turn.resolve(lost);
+  }
+  for await (const _ of log.follow(task.id, 0));
+  expect(log.get(task.id)).toMatchObject({ status: 'failed', error: { code: 'ENGINE_LOST' } });
+  expect(runner.prompts).toEqual([
+    'Do it',
+    expect.stringContaining('restarted'),
+    expect.stringContaining('restarted'),
+  ]);
 });
 
 it('closes after its grace: takes nothing new, stops what runs, keeps what waits', async () => {

@@ -69,7 +69,8 @@ export async function startBridge(options: BridgeOptions = {}) {
     ...options.limits,
   };
   const requests = { policy: 'ask' as const, timeoutMs: 60_000, ...options.requests };
-  const execution = new ExecutionManager({ runner, log, files, limits, requests, logger });
+  const recovery = { policy: 'continue', max: 2 } as const;
+  const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
   const services: ToolServices = {
     execution,
     blockId: (taskId) => taskId.replace('task_', 'block_'),

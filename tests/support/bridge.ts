@@ -10,6 +10,7 @@ import { authorization, type Endpoint } from '../../src/execution/opencode/endpo
 import type { ExecutionLimits, TaskOrder } from '../../src/execution/order.ts';
 import type { RequestRules } from '../../src/execution/requests.ts';
 import { TaskFiles } from '../../src/execution/task-files.ts';
+import type { RecoveryRules } from '../../src/execution/task-run.ts';
 import { createLogger, LOG_LEVELS } from '../../src/logger.ts';
 import { type Script, scriptText } from '../../src/scripted-model/script.ts';
 import {
@@ -29,6 +30,7 @@ import { tempDir } from './temp.ts';
 export interface BridgeSetup {
   limits?: Partial<ExecutionLimits>;
   requests?: Partial<RequestRules>;
+  recovery?: Partial<RecoveryRules>;
   /** Folders besides the workspace that callers may name. */
   roots?: string[];
   instanceLingerMs?: number;
@@ -117,6 +119,7 @@ async function build(
     files,
     limits: { ...LIMITS, ...setup.limits },
     requests: { policy: 'ask', timeoutMs: 30_000, ...setup.requests },
+    recovery: { policy: 'continue', max: 2, ...setup.recovery },
     logger,
   });
   releases.push(() => execution.close(0));

@@ -15,7 +15,7 @@ import type { ServerFile, Session, SessionStatus } from './wire.ts';
 /** OpenCode's own default agent. */
 const DEFAULT_AGENT = 'build';
 const TITLE_LIMIT = 60;
-/** How long a task waits for its server before it fails. */
+/** How long a new task waits for its server before it fails; one that has begun waits up to its own limit. */
 const REACH_LIMIT_MS = 60_000;
 const REACH_POLL_MS = 1_000;
 
@@ -66,12 +66,13 @@ export class OpenCodeClientManager implements Runner {
     this.#stream.ready().catch(() => undefined);
   }
 
-  async open(task: Task, { emit, signal }: RunContext): Promise<Run> {
+  async open(task: Task, { emit, past, signal }: RunContext): Promise<Run> {
     const { logger, now = Date.now } = this.#options;
     const { directory } = task;
     const free = this.#instances.acquire(directory);
     try {
-      await abortable(Promise.all([this.#reachable(signal), free]), signal);
+      const patience = task.promptId === undefined ? REACH_LIMIT_MS : Number.POSITIVE_INFINITY;
+      await abortable(Promise.all([this.#reachable(signal, patience), free]), signal);
       const [session, defaults] = await abortable(
         Promise.all([this.#sessionFor(task), this.#defaults.of(directory, isFresh(task))]),
         signal,
@@ -80,6 +81,8 @@ export class OpenCodeClientManager implements Runner {
         sessionId: session.id,
         directory,
         earlier: session.earlier,
+        past,
+        firstPromptId: task.promptId,
         model: task.model ?? this.#options.model ?? defaults.model,
         agent: task.agent ?? this.#options.agent ?? defaults.agent ?? DEFAULT_AGENT,
         api: this.#api,
@@ -149,8 +152,8 @@ export class OpenCodeClientManager implements Runner {
   }
 
   /** Waits for the server, which may be starting; refused credentials are told at once. */
-  async #reachable(signal: AbortSignal): Promise<void> {
-    const deadline = Date.now() + REACH_LIMIT_MS;
+  async #reachable(signal: AbortSignal, limitMs: number): Promise<void> {
+    const deadline = Date.now() + limitMs;
     const opened = this.#stream.ready().then(() => true);
     while (!signal.aborted) {
       if (await Promise.race([opened, sleep(REACH_POLL_MS, false, { ref: false })])) return;
@@ -172,16 +175,22 @@ export class OpenCodeClientManager implements Runner {
 
   async #sessionFor(task: Task): Promise<{ id: string; earlier: string[] }> {
     if (task.sessionId !== undefined) {
-      const [{ id }, children] = await Promise.all([
-        this.#api.session(task.sessionId),
-        this.#api.children(task.sessionId),
-      ]);
-      return { id, earlier: task.promptId === undefined ? children.map((child) => child.id) : [] };
+      const { id } = await this.#api.session(task.sessionId);
+      return { id, earlier: await this.#childrenBefore(id, task.promptId) };
     }
     const title = task.description.replace(/\s+/g, ' ').trim().slice(0, TITLE_LIMIT);
     const metadata = { taskId: task.id, agentId: task.agentId };
     const { id } = await this.#api.createSession(task.directory, title, metadata);
     return { id, earlier: [] };
+  }
+
+  /** The children that a session had before a prompt, by the server's own clock; all, where it was never sent. */
+  async #childrenBefore(sessionId: string, promptId: string | undefined): Promise<string[]> {
+    const children = await this.#api.children(sessionId);
+    if (children.length === 0) return [];
+    const [prompt] = promptId === undefined ? [] : await this.#api.messagesFrom(sessionId, promptId);
+    const began = prompt?.info.time.created ?? Number.POSITIVE_INFINITY;
+    return children.filter(({ time }) => time.created < began).map(({ id }) => id);
   }
 }
 

@@ -14,9 +14,13 @@ const LAST_GREETING_LIMIT_MS = 16_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
-/** Hears the events of some sessions. `onGap`: events may have been missed, read the records. */
+/**
+ * Hears the events of some sessions. `onLost`: none come until the stream is open again.
+ * `onGap`: it is open again; events may have been missed, read the records.
+ */
 export interface SessionListener {
   onEvent(event: OpenCodeEvent): void;
+  onLost?(why: string): void;
   onGap(): void;
 }
 
@@ -116,13 +120,12 @@ export class EventStream {
     this.#greetingMs = FIRST_GREETING_LIMIT_MS;
     this.#lastError = undefined;
     this.#connected.resolve();
-    if (this.#greeted) this.#tellGap();
+    if (this.#greeted) for (const listener of this.#everybody()) listener.onGap();
     this.#greeted = true;
   }
 
-  #tellGap(): void {
-    const all = [...this.#listeners.values()].flatMap((listeners) => [...listeners]);
-    for (const listener of new Set(all)) listener.onGap();
+  #everybody(): Set<SessionListener> {
+    return new Set([...this.#listeners.values()].flatMap((listeners) => [...listeners]));
   }
 
   #heard(limitMs = SILENCE_LIMIT_MS): void {
@@ -132,8 +135,11 @@ export class EventStream {
 
   #fail(why: string): void {
     if (this.#closed) return;
-    if (this.#open) this.#logger.warn({ why }, 'the OpenCode event stream ended; it is opened again');
     this.#lastError = why;
+    if (this.#open) {
+      this.#logger.warn({ why }, 'the OpenCode event stream ended; it is opened again');
+      for (const listener of this.#everybody()) listener.onLost?.(why);
+    }
     this.#drop();
     this.#retry = setTimeout(() => {
       this.#connecting = this.#connect();

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, type ErrorCode, messageOf, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { TaskEventBody } from '../../tasks/events.ts';
+import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
 import type { Prompt, RequestAnswer, Run, TurnOutcome } from '../runner.ts';
 import type { OpenCodeApi, PromptRequest } from './api.ts';
 import type { EventStream } from './event-stream.ts';
@@ -29,6 +29,10 @@ export interface SessionRunOptions {
   directory: string;
   /** Sessions below this one that belong to tasks before. */
   earlier: readonly string[];
+  /** What the task's log holds already. */
+  past: readonly TaskEvent[];
+  /** The task's first prompt, if it has one already. */
+  firstPromptId?: string | undefined;
   model?: string | undefined;
   agent: string;
   api: OpenCodeApi;
@@ -69,13 +73,14 @@ export class SessionRun implements Run {
     this.sessionId = options.sessionId;
     this.#tree = new SessionTree(options, {
       onEvent: (event) => this.#onEvent(event),
+      onLost: (why) => this.#onLost(why),
       onGap: () => this.#reread(),
     });
   }
 
-  async turn({ text, key, record }: Prompt): Promise<TurnOutcome> {
+  async turn({ text, key, recordedAs, record }: Prompt): Promise<TurnOutcome> {
     const { sessionId, model, agent, stream, now } = this.#options;
-    const promptId = messageId(key, now());
+    const promptId = recordedAs ?? messageId(key, now());
     const over = Promise.withResolvers<TurnOutcome>();
     const turn: OpenTurn = { promptId, state: new Turn(promptId), over, accepted: false, settled: false };
     this.#turn = turn;
@@ -83,9 +88,10 @@ export class SessionRun implements Run {
     try {
       await Promise.race([stream.ready(), over.promise]);
       if (!turn.settled) {
-        record(promptId);
+        if (recordedAs === undefined) record(promptId);
         watchdog = setTimeout(() => this.#onStartLimit(turn), START_LIMIT_MS);
-        turn.sending = this.#send(turn, { sessionId, messageId: promptId, text, model, agent });
+        const request = { sessionId, messageId: promptId, text, model, agent };
+        turn.sending = this.#send(turn, request, recordedAs !== undefined);
       }
       return await over.promise;
     } finally {
@@ -137,18 +143,23 @@ export class SessionRun implements Run {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#turn && !this.#turn.settled) this.#settle(this.#turn, interrupted(this.#turn));
     this.#tree.close();
     this.#options.onClose();
   }
 
-  /** Sends the prompt; after a failure that passes again, unless it is on record: its id is taken once. */
-  async #send(turn: OpenTurn, request: PromptRequest): Promise<void> {
+  /**
+   * Sends the prompt; after a failure that passes again, unless it is on record: its id is taken once.
+   * Of one that may have been sent by an earlier process, the records are asked first.
+   */
+  async #send(turn: OpenTurn, request: PromptRequest, perhapsSent: boolean): Promise<void> {
     const { api, stream, logger } = this.#options;
-    for (let first = true; !turn.settled; first = false) {
+    for (let asks = perhapsSent; !turn.settled && !this.#closed; asks = true) {
       try {
-        if (!first) await stream.ready();
-        const known = !first && (await api.messagesFrom(request.sessionId, request.messageId)).length > 0;
-        if (!known && !turn.settled) await api.prompt(request);
+        if (asks) await stream.ready();
+        if (perhapsSent) await this.#catchUp();
+        const known = asks && (await api.messagesFrom(request.sessionId, request.messageId)).length > 0;
+        if (!known && !turn.settled && !this.#closed) await api.prompt(request);
         turn.accepted = true;
         if (known) this.#reread();
         return;
@@ -158,6 +169,18 @@ export class SessionRun implements Run {
         await sleep(REREAD_MS, undefined, { ref: false });
       }
     }
+  }
+
+  /** Tells what happened between the last event of the log and now. */
+  async #catchUp(): Promise<void> {
+    const { firstPromptId, emit } = this.#options;
+    if (firstPromptId !== undefined) emit(...(await this.#tree.catchUp(firstPromptId)));
+  }
+
+  #onLost(why: string): void {
+    const code = 'ENGINE_UNREACHABLE';
+    const message = `The connection to OpenCode is lost (${why}); the task goes on when it is back.`;
+    if (this.#turn && !this.#turn.settled) this.#options.emit({ kind: 'warning', code, message });
   }
 
   #onEvent(event: OpenCodeEvent): void {

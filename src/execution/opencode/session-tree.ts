@@ -1,4 +1,5 @@
-import type { TaskEventBody, TaskRequest } from '../../tasks/events.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { TaskEvent, TaskEventBody, TaskRequest, Usage } from '../../tasks/events.ts';
 import type { OpenCodeApi } from './api.ts';
 import type { EventStream, SessionListener } from './event-stream.ts';
 import { permissionRequest, questionRequest, sumUsage, toolEvents } from './translate.ts';
@@ -12,6 +13,8 @@ export interface SessionTreeOptions {
   directory: string;
   /** Sessions below it that are none of ours: those of tasks before. */
   earlier: readonly string[];
+  /** What the task's log holds already. */
+  past: readonly TaskEvent[];
   api: OpenCodeApi;
   stream: EventStream;
 }
@@ -29,10 +32,13 @@ export class SessionTree {
   readonly #spent = new Map<string, AssistantMessage>();
   readonly #told = new Set<string>();
   readonly #requests = new Map<string, TaskRequest['type']>();
+  /** The usage last told by an earlier process, until the records have been read as far. */
+  #behind: Usage | undefined;
 
   constructor(options: SessionTreeOptions, listener: SessionListener) {
     this.#options = options;
     this.#listener = listener;
+    for (const event of options.past) this.#remember(event);
     this.#adopt(options.sessionId);
   }
 
@@ -86,7 +92,8 @@ export class SessionTree {
     ]);
     const events: TaskEventBody[] = [];
     for (const { info, parts } of [...messages, ...below.flat()]) {
-      events.push(...this.#onMessage(info), ...parts.flatMap((part) => this.#onPart(part)));
+      this.#meet(info);
+      events.push(...parts.flatMap((part) => this.#onPart(part)), ...this.#onMessage(info));
     }
     const asked = [...permissions.map(permissionRequest), ...questions.map(questionRequest)];
     for (const request of asked) {
@@ -96,6 +103,14 @@ export class SessionTree {
     const open = new Set(asked.map(({ id }) => id));
     for (const id of before) if (!open.has(id)) events.push(...this.#onReplied(id, 'unknown'));
     return { events, snapshot: { messages, status: statuses.get(sessionId) ?? IDLE } };
+  }
+
+  /** Reads all that happened since the task's first prompt, and tells what its log does not hold. */
+  async catchUp(firstPromptId: string): Promise<TaskEventBody[]> {
+    const { events } = await this.snapshot(firstPromptId);
+    if (!this.#behind) return events;
+    this.#behind = undefined;
+    return [...events, { kind: 'usage', usage: sumUsage(this.#spent.values()) }];
   }
 
   /** Closes the requests of what was aborted: OpenCode itself would keep them for ever. */
@@ -154,13 +169,43 @@ export class SessionTree {
   }
 
   #onMessage(message: Message): TaskEventBody[] {
-    if (message.role !== 'assistant') return [];
-    if (!message.summary) this.#spoken.add(message.id);
-    if (message.time.completed === undefined) return [];
+    this.#meet(message);
+    if (message.role !== 'assistant' || message.time.completed === undefined) return [];
     const known = this.#spent.get(message.id);
     if (known && known.cost === message.cost && known.tokens.output === message.tokens.output) return [];
     this.#spent.set(message.id, message);
-    return [{ kind: 'usage', usage: sumUsage(this.#spent.values()) }];
+    const usage = sumUsage(this.#spent.values());
+    if (!this.#behind) return [{ kind: 'usage', usage }];
+    if (isDeepStrictEqual(usage, this.#behind)) this.#behind = undefined;
+    return [];
+  }
+
+  #meet(message: Message): void {
+    if (message.role === 'assistant' && !message.summary) this.#spoken.add(message.id);
+  }
+
+  /** Takes in an event that the log holds already. */
+  #remember(event: TaskEvent): void {
+    switch (event.kind) {
+      case 'output':
+        this.#told.add(event.part_id);
+        break;
+      case 'tool':
+        for (const status of event.phase === 'started' ? ['running'] : ['running', 'completed', 'error']) {
+          this.#told.add(`${event.call_id} ${status}`);
+        }
+        break;
+      case 'request_opened':
+        this.#told.add(event.request.id);
+        this.#requests.set(event.request.id, event.request.type);
+        break;
+      case 'request_closed':
+        this.#requests.delete(event.request_id);
+        break;
+      case 'usage':
+        this.#behind = event.usage;
+        break;
+    }
   }
 
   #onPart(part: Part): TaskEventBody[] {

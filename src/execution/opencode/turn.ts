@@ -102,6 +102,7 @@ export class Turn {
     }
     for (const { info } of messages) this.onMessage(info);
     const last = this.#inOrder().at(-1);
+    if (last && isBetweenSteps(last, messages)) return this.#failed(ENGINE_LOST, 'interrupted');
     if (last?.time.completed !== undefined) return this.#ended(last);
     if (last) return this.#failed(ENGINE_LOST, 'interrupted');
     const mayBegin = !this.#busy && messages.length > 0;
@@ -135,6 +136,13 @@ export class Turn {
       (a, b) => a.time.created - b.time.created || (a.id < b.id ? -1 : 1),
     );
   }
+}
+
+/** OpenCode is idle, but had every reason to ask the model once more: its tools had answered, none was refused. */
+function isBetweenSteps(last: AssistantMessage, messages: readonly MessageWithParts[]): boolean {
+  if (last.time.completed === undefined || last.error || !GOES_ON.has(last.finish ?? '')) return false;
+  const tools = messages.find(({ info }) => info.id === last.id)?.parts.filter(({ type }) => type === 'tool');
+  return tools?.every((part) => part.type === 'tool' && part.state.status === 'completed') ?? false;
 }
 
 const ENGINE_LOST: TaskError = {

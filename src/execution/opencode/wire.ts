@@ -92,6 +92,7 @@ export const sessionSchema = z.object({
   id: z.string(),
   parentID: z.string().optional(),
   directory: z.string(),
+  time: z.object({ created: z.number() }),
 });
 
 export const permissionSchema = z.object({

@@ -126,7 +126,7 @@ const judged = (messages: Message[], before: (turn: Turn) => void = () => undefi
 
 it.each<[string, Message[], string]>([
   ['a message left open', [user(PROMPT, 1), assistant('a', 2)], 'ENGINE_LOST'],
-  ['a turn that stopped after a tool', [user(PROMPT, 1), done('a', 2, 'tool-calls')], 'TURN_STOPPED'],
+  ['a loss between two steps', [user(PROMPT, 1), done('a', 2, 'tool-calls')], 'ENGINE_LOST'],
   ['an answer cut short', [user(PROMPT, 1), done('a', 2, 'length')], 'OUTPUT_LIMIT'],
   [
     'an abort',
@@ -135,6 +135,17 @@ it.each<[string, Message[], string]>([
   ],
 ])('fails by %s', (_name, messages, code) => {
   expect(judged(messages)).toMatchObject({ kind: 'failed', error: { code } });
+});
+
+it('tells a turn that stopped after a refused tool from one that was lost between two steps', () => {
+  const refused = { status: 'error', input: {}, error: 'rejected', time: { start: 1, end: 2 } } as const;
+  const ids = { id: 'p', sessionID: 'ses', messageID: 'a', callID: 'c', tool: 'bash' };
+  const messages = [
+    said(user(PROMPT, 1)),
+    { info: done('a', 2, 'tool-calls'), parts: [{ ...ids, type: 'tool' as const, state: refused }] },
+  ];
+  const verdict = new Turn(PROMPT).judge({ messages, status: IDLE });
+  expect(verdict).toMatchObject({ kind: 'failed', error: { code: 'TURN_STOPPED' } });
 });
 
 it('has not started while there is nothing but its prompt', () => {

@@ -1,0 +1,47 @@
+import { OpenCodeApi } from '../../src/execution/opencode/api.ts';
+import type { TaskEventBody } from '../../src/tasks/events.ts';
+import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
+
+/**
+ * The program with a place where it kills itself as `kill -9` would: CRASH_AT is "before" or "after", and a
+ * kind of event that is stored, a call of OpenCode, or one of these with "#2" for its second time.
+ */
+const [when, point = ''] = (process.env.CRASH_AT ?? '').split(' ');
+const [what, nth = '1'] = point.split('#');
+let seen = 0;
+
+function around<T>(matches: boolean, work: () => T): T {
+  if (!matches) return work();
+  seen += 1;
+  const here = seen === Number(nth);
+  if (here && when === 'before') process.kill(process.pid, 'SIGKILL');
+  const result = work();
+  if (here && when === 'after') process.kill(process.pid, 'SIGKILL');
+  return result;
+}
+
+const { append } = SqliteTaskStore.prototype;
+SqliteTaskStore.prototype.append = function (taskId, bodies, ...rest) {
+  return around(
+    bodies.some((body) => nameOf(body) === what),
+    () => append.call(this, taskId, bodies, ...rest),
+  );
+};
+
+for (const name of ['createSession', 'prompt'] as const) {
+  const call = OpenCodeApi.prototype[name] as (...args: unknown[]) => Promise<unknown>;
+  const patched = async function (this: OpenCodeApi, ...args: unknown[]): Promise<unknown> {
+    if (name !== what) return call.apply(this, args);
+    if (when === 'before') around(true, () => undefined);
+    const result = await call.apply(this, args);
+    if (when === 'after') around(true, () => undefined);
+    return result;
+  };
+  Object.defineProperty(OpenCodeApi.prototype, name, { value: patched });
+}
+
+function nameOf(body: TaskEventBody): string {
+  return body.kind === 'tool' ? `tool-${body.phase}` : body.kind;
+}
+
+await import('../../src/index.ts');
