@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BridgeError } from '../../errors.ts';
+import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Task } from '../../tasks/task.ts';
 import type { DependencyHealth, Run, RunContext, Runner } from '../runner.ts';
@@ -71,11 +71,9 @@ export class OpenCodeClientManager implements Runner {
     const { directory } = task;
     const free = this.#instances.acquire(directory);
     try {
-      const patience = task.promptId === undefined ? REACH_LIMIT_MS : Number.POSITIVE_INFINITY;
-      await abortable(Promise.all([this.#reachable(signal, patience), free]), signal);
-      const [session, defaults] = await abortable(
+      await abortable(free, signal);
+      const [session, defaults] = await this.#insist(signal, task.promptId !== undefined, () =>
         Promise.all([this.#sessionFor(task), this.#defaults.of(directory, isFresh(task))]),
-        signal,
       );
       return new SessionRun({
         sessionId: session.id,
@@ -151,15 +149,28 @@ export class OpenCodeClientManager implements Runner {
     this.#stream.close();
   }
 
+  /** Does it when the server can be reached, again where the connection fails; `endlessly`, or for a minute. */
+  async #insist<T>(signal: AbortSignal, endlessly: boolean, work: () => Promise<T>): Promise<T> {
+    const deadline = endlessly ? Number.POSITIVE_INFINITY : Date.now() + REACH_LIMIT_MS;
+    for (;;) {
+      await abortable(this.#reachable(signal, deadline), signal);
+      try {
+        return await abortable(work(), signal);
+      } catch (thrown) {
+        if (!isPassing(thrown) || Date.now() > deadline) throw thrown;
+        this.#options.logger.warn({ err: messageOf(thrown) }, 'a session could not be opened; trying again');
+        await abortable(sleep(REACH_POLL_MS), signal);
+      }
+    }
+  }
+
   /** Waits for the server, which may be starting; refused credentials are told at once. */
-  async #reachable(signal: AbortSignal, limitMs: number): Promise<void> {
-    const deadline = Date.now() + limitMs;
+  async #reachable(signal: AbortSignal, deadline: number): Promise<void> {
     const opened = this.#stream.ready().then(() => true);
     while (!signal.aborted) {
       if (await Promise.race([opened, sleep(REACH_POLL_MS, false, { ref: false })])) return;
       await this.#api.health(REACH_POLL_MS).catch((thrown) => {
-        const passing = thrown instanceof BridgeError && thrown.code === 'ENGINE_UNAVAILABLE';
-        if (!passing) throw thrown;
+        if (!isPassing(thrown)) throw thrown;
         if (Date.now() > deadline) throw this.#unreachable(thrown);
       });
     }
@@ -192,6 +203,10 @@ export class OpenCodeClientManager implements Runner {
     const began = prompt?.info.time.created ?? Number.POSITIVE_INFINITY;
     return children.filter(({ time }) => time.created < began).map(({ id }) => id);
   }
+}
+
+function isPassing(thrown: unknown): thrown is BridgeError {
+  return thrown instanceof BridgeError && thrown.code === 'ENGINE_UNAVAILABLE';
 }
 
 function isFresh({ ownsDirectory, continues }: Task): boolean {

@@ -67,6 +67,9 @@ export class SessionRun implements Run {
   #reading: Promise<void> | undefined;
   #readAgain = false;
   #closed = false;
+  /** Readings of the records under way, and the events that came meanwhile. */
+  #readings = 0;
+  #held: OpenCodeEvent[] = [];
 
   constructor(options: SessionRunOptions) {
     this.#options = options;
@@ -174,7 +177,8 @@ export class SessionRun implements Run {
   /** Tells what happened between the last event of the log and now. */
   async #catchUp(): Promise<void> {
     const { firstPromptId, emit } = this.#options;
-    if (firstPromptId !== undefined) emit(...(await this.#tree.catchUp(firstPromptId)));
+    if (firstPromptId === undefined) return;
+    await this.#beforeEvents(async () => emit(...(await this.#tree.catchUp(firstPromptId))));
   }
 
   #onLost(why: string): void {
@@ -183,7 +187,22 @@ export class SessionRun implements Run {
     if (this.#turn && !this.#turn.settled) this.#options.emit({ kind: 'warning', code, message });
   }
 
+  /** What the records tell is older than what is heard while they are read, and so comes first in the log. */
+  async #beforeEvents<T>(read: () => Promise<T>): Promise<T> {
+    this.#readings += 1;
+    try {
+      return await read();
+    } finally {
+      this.#readings -= 1;
+      if (this.#readings === 0) for (const event of this.#held.splice(0)) this.#onEvent(event);
+    }
+  }
+
   #onEvent(event: OpenCodeEvent): void {
+    if (this.#readings > 0) {
+      this.#held.push(event);
+      return;
+    }
     this.#options.emit(...this.#tree.read(event));
     const turn = this.#turn?.state;
     if (!turn) return;
@@ -267,13 +286,15 @@ export class SessionRun implements Run {
     return this.#look(turn);
   }
 
-  async #look({ promptId, state }: OpenTurn): Promise<Verdict> {
-    const { events, snapshot } = await this.#tree.snapshot(promptId);
-    this.#options.emit(...events);
-    for (const { info, parts } of snapshot.messages) {
-      for (const part of parts) if (part.type === 'text') state.onText(info.id, part.id, part.text);
-    }
-    return state.judge(snapshot);
+  #look({ promptId, state }: OpenTurn): Promise<Verdict> {
+    return this.#beforeEvents(async () => {
+      const { events, snapshot } = await this.#tree.snapshot(promptId);
+      this.#options.emit(...events);
+      for (const { info, parts } of snapshot.messages) {
+        for (const part of parts) if (part.type === 'text') state.onText(info.id, part.id, part.text);
+      }
+      return state.judge(snapshot);
+    });
   }
 
   /** OpenCode says no more than "UnknownError" of an agent it does not know. */
