@@ -73,6 +73,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   task_description: 'Everything that the agent needs to know.',
   task_id: 'The task.',
   tasks: 'Newest first.',
+  max_cost_usd: 'Limit of what the task may cost in US dollars, subagents included.',
+  max_tokens: 'Limit of its tokens of all kinds, subagents included.',
   timeout_ms: 'Limit of the time that the task runs; pauses do not count.',
   total: 'How many there are in all.',
   truncated: 'Whether there is more than is shown.',

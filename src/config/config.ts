@@ -94,6 +94,8 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       maxQueued: values.MAX_QUEUED_TASKS,
       defaultTimeoutMs: Math.min(values.RUNNER_TIMEOUT_MS, values.RUNNER_MAX_TIMEOUT_MS),
       maxTimeoutMs: values.RUNNER_MAX_TIMEOUT_MS,
+      defaultMaxCostUsd: values.MAX_COST_USD,
+      defaultMaxTokens: values.MAX_TOKENS,
       maxDescriptionLength: values.MAX_TASK_DESCRIPTION_LENGTH,
     },
     requests: { policy: values.PERMISSION_POLICY, timeoutMs: values.PERMISSION_TIMEOUT_MS },

@@ -180,6 +180,16 @@ export const VARIABLES = {
     about:
       'How long a permission or question waits before it is rejected with a reason and the agent goes on.',
   }),
+  MAX_COST_USD: variable({
+    schema: z.coerce.number().positive(),
+    group: 'Tasks',
+    about: 'What a task may cost in US dollars, unless it names max_cost_usd itself.',
+  }),
+  MAX_TOKENS: variable({
+    schema: positive,
+    group: 'Tasks',
+    about: 'How many tokens of all kinds a task may use, unless it names max_tokens itself.',
+  }),
   RECOVERY_POLICY: variable({
     schema: z.enum(['continue', 'fail']),
     default: 'continue',

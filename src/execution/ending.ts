@@ -1,4 +1,10 @@
-import type { FileChange, TaskError, TaskEventBody, TaskResult } from '../tasks/events.ts';
+import {
+  type FileChange,
+  type TaskError,
+  type TaskEventBody,
+  type TaskResult,
+  tokensOf,
+} from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import type { TurnOutcome } from './runner.ts';
 
@@ -7,7 +13,10 @@ const FILES_LIMIT = 100;
 const NO_WORDS = 'The agent ended its turn without a word.';
 
 /** Why a task ends before its agent is done; the first reason stays. */
-export type Ending = { kind: 'cancelled'; by: string; reason?: string | undefined } | { kind: 'timeout' };
+export type Ending =
+  | { kind: 'cancelled'; by: string; reason?: string | undefined }
+  | { kind: 'timeout' }
+  | { kind: 'budget'; error: TaskError };
 
 /** What a task came to; no outcome where it was ended before its agent's turn was. */
 export function resultOf(outcome: TurnOutcome | undefined, changes: readonly FileChange[]): TaskResult {
@@ -37,8 +46,25 @@ export function endEvent(
     return { kind: 'cancelled', by, result, reason };
   }
   if (ending?.kind === 'timeout') return { kind: 'timeout', error: timeoutError(task), result };
+  if (ending?.kind === 'budget') return { kind: 'failed', error: ending.error, result };
   if (outcome?.kind === 'completed') return { kind: 'completed', result };
   return { kind: 'failed', error: outcome?.kind === 'failed' ? outcome.error : NO_OUTCOME, result };
+}
+
+/** The error of a task that has used up more than it may; undefined while it has not. */
+export function overBudget({ limits, usage }: Task): TaskError | undefined {
+  const { maxCostUsd = Infinity, maxTokens = Infinity } = limits;
+  const tokens = tokensOf(usage);
+  const over = [
+    ...(usage.cost_usd > maxCostUsd ? [`$${usage.cost_usd} of \`max_cost_usd\` ${maxCostUsd}`] : []),
+    ...(tokens > maxTokens ? [`${tokens} tokens of \`max_tokens\` ${maxTokens}`] : []),
+  ];
+  if (over.length === 0) return undefined;
+  return {
+    code: 'BUDGET_EXCEEDED',
+    message: `The task has used ${over.join(' and ')}, subagents included.`,
+    next: 'Continue with continue_task_id and a larger limit; the session and its files are kept.',
+  };
 }
 
 function isEmpty(outcome: TurnOutcome | undefined): boolean {

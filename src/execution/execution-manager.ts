@@ -204,6 +204,8 @@ export class ExecutionManager {
         owns_directory: directory.ours,
         observers: [...(order.observers ?? [])],
         timeout_ms: order.timeoutMs ?? limits.defaultTimeoutMs,
+        max_cost_usd: order.maxCostUsd ?? limits.defaultMaxCostUsd,
+        max_tokens: order.maxTokens ?? limits.defaultMaxTokens,
         model: order.model ?? inheritedModel(before),
         agent: order.agent ?? inheritedAgent(before),
         idempotency_key: order.idempotencyKey,

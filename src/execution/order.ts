@@ -6,6 +6,9 @@ export interface ExecutionLimits {
   maxQueued: number;
   defaultTimeoutMs: number;
   maxTimeoutMs: number;
+  /** For tasks that name none; absent: no limit. */
+  defaultMaxCostUsd?: number | undefined;
+  defaultMaxTokens?: number | undefined;
   maxDescriptionLength: number;
 }
 
@@ -14,6 +17,9 @@ export interface TaskOrder {
   description: string;
   idempotencyKey?: string | undefined;
   timeoutMs?: number | undefined;
+  /** US dollars. */
+  maxCostUsd?: number | undefined;
+  maxTokens?: number | undefined;
   directory?: string | undefined;
   /** `provider/model`. */
   model?: string | undefined;
@@ -23,7 +29,8 @@ export interface TaskOrder {
 }
 
 /** Refuses an order that cannot be run, by parameter name and value. */
-export function validate({ description, timeoutMs, model }: TaskOrder, limits: ExecutionLimits): void {
+export function validate(order: TaskOrder, limits: ExecutionLimits): void {
+  const { description, timeoutMs, maxCostUsd, maxTokens, model } = order;
   if (description.trim() === '') {
     throw new BridgeError('INVALID_INPUT', '`task_description` is empty; say what is to be done.');
   }
@@ -43,6 +50,12 @@ export function validate({ description, timeoutMs, model }: TaskOrder, limits: E
       `\`timeout_ms\` ${timeoutMs} is not between 1 and ${limits.maxTimeoutMs}.`,
     );
   }
+  if (maxCostUsd !== undefined && !(Number.isFinite(maxCostUsd) && maxCostUsd > 0)) {
+    throw new BridgeError('INVALID_INPUT', `\`max_cost_usd\` ${maxCostUsd} is not more than 0.`);
+  }
+  if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && maxTokens > 0)) {
+    throw new BridgeError('INVALID_INPUT', `\`max_tokens\` ${maxTokens} is not a whole number above 0.`);
+  }
   if (model !== undefined && !/^[^/\s]+\/\S+$/.test(model)) {
     throw new BridgeError('INVALID_INPUT', `\`model\` ${quote(model)} is not of the form provider/model.`);
   }
@@ -52,6 +65,10 @@ export function validate({ description, timeoutMs, model }: TaskOrder, limits: E
 export function fingerprint(order: TaskOrder): string {
   const { description, timeoutMs, directory, model, agent, observers, continueTaskId } = order;
   const asked = [description, timeoutMs, directory, model, agent, observers ?? [], continueTaskId];
+  // Only where they are given, so that an order without them is told by the print it always had.
+  if (order.maxCostUsd !== undefined || order.maxTokens !== undefined) {
+    asked.push(order.maxCostUsd, order.maxTokens);
+  }
   return createHash('sha256')
     .update(JSON.stringify(asked.map((value) => value ?? null)))
     .digest('hex');

@@ -3,7 +3,7 @@ import type { Logger } from '../logger.ts';
 import type { EventLog } from '../tasks/event-log.ts';
 import type { FileChange, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import { type Task, usedMs } from '../tasks/task.ts';
-import { type Ending, endEvent, remarks, resultOf } from './ending.ts';
+import { type Ending, endEvent, overBudget, remarks, resultOf } from './ending.ts';
 import { DESCRIPTION_SEQ, RECOVERY, type Recollection, recollect } from './recollection.ts';
 import { type Answer, type RequestRules, Requests } from './requests.ts';
 import type { Prompt, Run, Runner, TurnOutcome } from './runner.ts';
@@ -350,6 +350,8 @@ export class TaskRun {
     if (this.over) return;
     try {
       this.#append(...events.flatMap((event) => this.#seen(event)));
+      const error = overBudget(this.#task());
+      if (error) this.#end({ kind: 'budget', error });
     } catch (thrown) {
       this.#options.logger.error(
         { taskId: this.#id, err: messageOf(thrown) },

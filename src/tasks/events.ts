@@ -69,6 +69,8 @@ export const taskEventBodySchema = z.discriminatedUnion('kind', [
     idempotency_key: z.string().optional(),
     observers: z.array(z.string()),
     timeout_ms: count,
+    max_cost_usd: z.number().nonnegative().optional(),
+    max_tokens: count.optional(),
     continues: z.string().optional(),
     session_id: z.string().optional(),
   }),
@@ -137,6 +139,12 @@ export type EventOf<K extends TaskEventKind> = Extract<TaskEventBody, { kind: K 
 
 /** A stored event: `seq` counts from 1 within its task, `at` is epoch milliseconds. */
 export type TaskEvent = TaskEventBody & { taskId: string; seq: number; at: number };
+
+/** All tokens, whatever their kind. */
+export function tokensOf(usage: Usage): number {
+  const { input_tokens, output_tokens, reasoning_tokens, cache_read_tokens, cache_write_tokens } = usage;
+  return input_tokens + output_tokens + reasoning_tokens + cache_read_tokens + cache_write_tokens;
+}
 
 export const NO_USAGE: Usage = {
   input_tokens: 0,

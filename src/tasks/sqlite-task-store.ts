@@ -182,7 +182,11 @@ const stateSchema = z.object({
   idempotencyKey: z.string().optional(),
   continues: z.string().optional(),
   observers: z.array(z.string()),
-  limits: z.object({ timeoutMs: z.number() }),
+  limits: z.object({
+    timeoutMs: z.number(),
+    maxCostUsd: z.number().optional(),
+    maxTokens: z.number().optional(),
+  }),
   usage: usageSchema,
   progress: z.number().optional(),
   requests: z.array(taskRequestSchema),

@@ -33,7 +33,7 @@ export interface Task {
   readonly idempotencyKey?: string | undefined;
   readonly continues?: string | undefined;
   readonly observers: readonly string[];
-  readonly limits: { readonly timeoutMs: number };
+  readonly limits: TaskLimits;
   readonly usage: Usage;
   /** Percent of the todo list that is done; absent until the agent has made one. */
   readonly progress?: number | undefined;
@@ -47,6 +47,15 @@ export interface Task {
   readonly endedAt?: number | undefined;
   readonly updatedAt: number;
   readonly lastSeq: number;
+}
+
+/** How much a task may use up; absent: as much as it wants. */
+export interface TaskLimits {
+  readonly timeoutMs: number;
+  /** US dollars. */
+  readonly maxCostUsd?: number | undefined;
+  /** Of all kinds, subagents included. */
+  readonly maxTokens?: number | undefined;
 }
 
 /** Whether a status is one of the four that nothing later changes. */
@@ -80,7 +89,7 @@ function create(event: TaskEvent & EventOf<'created'>): Task {
     idempotencyKey: event.idempotency_key,
     continues: event.continues,
     observers: event.observers,
-    limits: { timeoutMs: event.timeout_ms },
+    limits: { timeoutMs: event.timeout_ms, maxCostUsd: event.max_cost_usd, maxTokens: event.max_tokens },
     usage: NO_USAGE,
     requests: [],
     clock: { usedMs: 0 },

@@ -13,8 +13,7 @@ const LOOK_BACK = 50;
 export const getTaskStatus = defineTool({
   name: 'get_task_status',
   title: 'Task status',
-  description:
-    'Status, requests and result of a task. wait_ms waits for a change: use it instead of polling.',
+  description: 'Status, requests and result of a task. wait_ms waits for a change: do not poll.',
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,

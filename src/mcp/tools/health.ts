@@ -6,7 +6,7 @@ import { defineTool, READ_ONLY } from '../tool.ts';
 export const health = defineTool({
   name: 'health',
   title: 'Health',
-  description: 'State of the bridge and what it depends on: use it when tasks fail to start.',
+  description: 'State of the bridge and what it depends on, for when tasks do not start.',
   input: z.strictObject({}),
   output: z.object({
     status: z.enum(['ok', 'degraded']),

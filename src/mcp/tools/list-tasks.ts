@@ -22,7 +22,7 @@ const row = z.object({
 export const listTasks = defineTool({
   name: 'list_tasks',
   title: 'List tasks',
-  description: 'Your tasks, newest first: use it to find a task_id again.',
+  description: 'Your tasks, newest first, to find a task_id again.',
   input: z.strictObject({
     agent_id: agentId,
     status: z.enum(TASK_STATUSES).optional(),

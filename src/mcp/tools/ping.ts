@@ -5,7 +5,7 @@ import { defineTool, READ_ONLY } from '../tool.ts';
 export const ping = defineTool({
   name: 'ping',
   title: 'Ping',
-  description: 'Tells that the bridge is alive.',
+  description: 'Is the bridge alive?',
   input: z.strictObject({}),
   output: z.object({ pong: z.boolean(), version: z.string() }),
   annotations: READ_ONLY,

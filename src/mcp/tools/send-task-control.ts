@@ -8,7 +8,7 @@ import { defineTool } from '../tool.ts';
 export const sendTaskControl = defineTool({
   name: 'send_task_control',
   title: 'Control a task',
-  description: 'cancel ends a task for good, pause interrupts it, resume lets it go on.',
+  description: 'cancel ends a task, pause interrupts it, resume lets it go on.',
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,
