@@ -1,16 +1,9 @@
 import type { TaskEvent } from '../tasks/events.ts';
 import type { Ending } from './ending.ts';
+import { DESCRIPTION_SEQ, type Saying } from './outbox.ts';
 
-/** The description is said by the task's first event. */
-export const DESCRIPTION_SEQ = 1;
 /** The `type` of the messages that send an agent on after OpenCode was lost. */
 export const RECOVERY = 'recovery';
-
-/** What has to be said with a prompt, by the event that says it. */
-interface Saying {
-  seq: number;
-  text: string;
-}
 
 /** What a task's log tells whoever takes the task up. */
 export interface Recollection {

@@ -4,9 +4,10 @@ import type { EventLog } from '../tasks/event-log.ts';
 import type { FileChange, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import { type Task, usedMs } from '../tasks/task.ts';
 import { type Ending, endEvent, overBudget, remarks, resultOf } from './ending.ts';
-import { DESCRIPTION_SEQ, RECOVERY, type Recollection, recollect } from './recollection.ts';
+import { Outbox } from './outbox.ts';
+import { RECOVERY, type Recollection, recollect } from './recollection.ts';
 import { type Answer, type RequestRules, Requests } from './requests.ts';
-import type { Prompt, Run, Runner, TurnOutcome } from './runner.ts';
+import type { Run, Runner, TurnOutcome } from './runner.ts';
 import type { TaskFiles } from './task-files.ts';
 
 const CONTINUE = 'You were interrupted. Go on with the task from where you stopped.';
@@ -49,14 +50,16 @@ export class TaskRun {
   readonly #abort = new AbortController();
   readonly #cut = Promise.withResolvers<undefined>();
   readonly #past: readonly TaskEvent[];
-  /** What the log says; `unsaid` and `recoveries` are kept up to date. */
+  /** What the log said when the run began. */
   readonly #memory: Recollection;
+  readonly #outbox: Outbox;
   #run: Run | undefined;
   #ending: Ending | undefined;
   #resumed: PromiseWithResolvers<void> | undefined;
   #pausing: Promise<void> = Promise.resolve();
   #limit: NodeJS.Timeout | undefined;
-  #toolsRan = false;
+  #toolsRan: boolean;
+  #recoveries: number;
   #over = false;
   #left = false;
 
@@ -71,6 +74,8 @@ export class TaskRun {
     });
     this.#past = options.log.store.events(taskId, 0, Number.MAX_SAFE_INTEGER);
     this.#memory = recollect(this.#past);
+    this.#outbox = new Outbox(taskId, this.#memory.unsaid);
+    this.#recoveries = this.#memory.recoveries;
     this.#toolsRan = this.#memory.toolsRan;
     this.ended = this.#live();
   }
@@ -211,6 +216,7 @@ export class TaskRun {
       this.#openRun(task, this.#abort.signal).then((opened) => this.#opened(opened)),
       files.begin(task),
     ]);
+    const append = (...events: TaskEventBody[]): unknown => this.#append(...events);
     let earlier = this.#memory.prompt;
     for (;;) {
       await this.#resumed?.promise;
@@ -218,7 +224,9 @@ export class TaskRun {
         run.close();
         return { kind: 'interrupted', summary: '' };
       }
-      const outcome = await (earlier ? this.#takeUp(run, earlier) : run.turn(this.#prompt(run)));
+      const outcome = await (earlier
+        ? this.#takeUp(run, earlier)
+        : run.turn(this.#outbox.prompt(run.sessionId, append)));
       earlier = undefined;
       await this.#resumed?.promise;
       if (this.#isLast(outcome)) return outcome;
@@ -246,20 +254,20 @@ export class TaskRun {
   /** Decides it for good: what is said from here on is refused. */
   #isLast(outcome: TurnOutcome): boolean {
     if (!this.over && this.#goesOn(outcome)) return false;
-    this.#over ||= this.over || outcome.kind === 'failed' || this.#memory.unsaid.length === 0;
+    this.#over ||= this.over || outcome.kind === 'failed' || this.#outbox.isEmpty;
     return this.#over;
   }
 
   /** Whether there is something to say to the agent after a turn that did not come to its end. */
   #goesOn(outcome: TurnOutcome): boolean {
     if (outcome.kind === 'interrupted') {
-      if (this.#memory.unsaid.length === 0) this.#sayOurselves(CONTINUE);
+      if (this.#outbox.isEmpty) this.#sayOurselves(CONTINUE);
       return true;
     }
     const { policy, max } = this.#options.recovery;
     if (outcome.kind !== 'failed' || !LOST.has(outcome.error.code)) return false;
-    if (policy === 'fail' || this.#memory.recoveries >= max) return false;
-    this.#memory.recoveries += 1;
+    if (policy === 'fail' || this.#recoveries >= max) return false;
+    this.#recoveries += 1;
     const { code, message } = outcome.error;
     this.#append({ kind: 'warning', code, message: `${message} The agent is sent on.` });
     this.#sayOurselves(RESTARTED, RECOVERY);
@@ -270,26 +278,9 @@ export class TaskRun {
     this.#say({ kind: 'message', from: 'system', delivery: 'queue', text, type });
   }
 
-  /** All that is unsaid; it stays so if the prompt never leaves. */
-  #prompt(run: Run): Prompt {
-    const { unsaid } = this.#memory;
-    const saying = [...unsaid];
-    const seqs = saying.map(({ seq }) => seq);
-    const record = (prompt_id: string): void => {
-      unsaid.splice(0, saying.length);
-      const message_seqs = seqs.filter((seq) => seq !== DESCRIPTION_SEQ);
-      const first = message_seqs.length < seqs.length;
-      this.#append(
-        ...(first ? [{ kind: 'attached' as const, session_id: run.sessionId, prompt_id }] : []),
-        ...(message_seqs.length > 0 ? [{ kind: 'message_sent' as const, message_seqs, prompt_id }] : []),
-      );
-    };
-    return { text: saying.map(({ text }) => text).join('\n\n'), key: `${this.#id}:${seqs.join()}`, record };
-  }
-
   #say(message: Extract<TaskEventBody, { kind: 'message' }>): void {
     const [event] = this.#append(message);
-    if (event) this.#memory.unsaid.push({ seq: event.seq, text: message.text });
+    if (event) this.#outbox.add({ seq: event.seq, text: message.text });
   }
 
   #end(ending: Ending): void {
@@ -339,7 +330,7 @@ export class TaskRun {
   }
 
   #undelivered(): TaskEventBody[] {
-    const count = this.#memory.unsaid.filter(({ seq }) => seq !== DESCRIPTION_SEQ).length;
+    const count = this.#outbox.messages;
     if (count === 0) return [];
     const message = `${count} of the messages to the agent did not reach it before the task ended.`;
     return [{ kind: 'warning', code: 'MESSAGE_UNDELIVERED', message }];

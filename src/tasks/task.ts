@@ -50,7 +50,7 @@ export interface Task {
 }
 
 /** How much a task may use up; absent: as much as it wants. */
-export interface TaskLimits {
+interface TaskLimits {
   readonly timeoutMs: number;
   /** US dollars. */
   readonly maxCostUsd?: number | undefined;

@@ -7,7 +7,7 @@ const WARM_INSTANCES = 6;
 
 /**
  * Frees OpenCode's instances of directories that the bridge made: some time after the last run in one ended,
- * or sooner where there are many. OpenCode itself never frees one.
+ * or sooner where there are many and another comes or none runs. OpenCode itself never frees one.
  */
 export class Instances {
   readonly #api: OpenCodeApi;
@@ -42,7 +42,8 @@ export class Instances {
     }
     this.#inUse.delete(directory);
     if (ours) this.#linger(directory);
-    this.#makeRoom();
+    // Freeing takes time that tasks which still run would wait for.
+    if (this.#inUse.size === 0) this.#makeRoom();
   }
 
   close(): void {
