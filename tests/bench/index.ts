@@ -68,7 +68,7 @@ try {
   });
 
   say('one trivial task at a time, each in a fresh directory');
-  const folders = await contest.freshFolders(30);
+  const folders = await contest.freshFolders(20);
   const fresh = await sideBySide(
     folders.length,
     () => contest.throughBridge(TRIVIAL),
@@ -76,7 +76,7 @@ try {
     (round) => contest.leave(folders[round] ?? warm),
   );
   add({
-    what: 'trivial task, fresh directory each, n=30',
+    what: 'trivial task, fresh directory each, n=20',
     measured: ms(fresh.first),
     comparison: `SDK straight: ${ms(fresh.second)}`,
     goal: 'at most 50 ms more',
