@@ -10,6 +10,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Variables of the bridge that what it starts must not get to see. */
 const SECRETS: readonly VariableName[] = ['MCP_AUTH_TOKENS', 'OPENCODE_SERVER_PASSWORD'];
+/** OpenCode starts on a prompt within a second; under a heavy load within some. */
+const START_LIMIT_MS = 30_000;
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
 
 interface Token {
@@ -88,6 +90,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       maxRetries: values.OPENCODE_SERVER_MAX_RETRIES,
       retryDelayMs: values.OPENCODE_SERVER_RETRY_DELAY_MS,
       instanceLingerMs: values.INSTANCE_LINGER_MS,
+      turnLimits: { startMs: START_LIMIT_MS, stallMs: values.STALL_TIMEOUT_MS },
     },
     limits: {
       maxConcurrent: values.MAX_CONCURRENT_TASKS,

@@ -203,6 +203,13 @@ export const VARIABLES = {
     group: 'Tasks',
     about: 'How often a task goes on after OpenCode died under it.',
   }),
+  STALL_TIMEOUT_MS: variable({
+    schema: duration,
+    default: '600000',
+    group: 'Tasks',
+    about:
+      'How long the model may be silent while no tool runs; then the turn is ended, and RECOVERY_POLICY decides.',
+  }),
   RUNNER_IMAGE: variable({ schema: text, group: 'Docker mode', about: 'Image of a task container.' }),
   RUNNER_CPU_LIMIT: variable({
     schema: z.coerce.number().positive(),

@@ -17,7 +17,7 @@ const RESTARTED =
 /** How long the server is waited for to stop what an earlier process left running. */
 const HALT_LIMIT_MS = 60_000;
 /** Ways in which a turn fails that are no fault of the task's. */
-const LOST: ReadonlySet<string> = new Set(['ENGINE_LOST', 'TURN_NEVER_STARTED']);
+const LOST: ReadonlySet<string> = new Set(['ENGINE_LOST', 'TURN_NEVER_STARTED', 'TURN_STALLED']);
 
 export type Delivery = 'queue' | 'interrupt';
 
@@ -270,7 +270,7 @@ export class TaskRun {
     this.#recoveries += 1;
     const { code, message } = outcome.error;
     this.#append({ kind: 'warning', code, message: `${message} The agent is sent on.` });
-    this.#sayOurselves(RESTARTED, RECOVERY);
+    this.#sayOurselves(code === 'ENGINE_LOST' ? RESTARTED : CONTINUE, RECOVERY);
     return true;
   }
 

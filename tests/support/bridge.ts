@@ -7,6 +7,7 @@ import { findOpenCode } from '../../src/execution/opencode/binary.ts';
 import { OpenCodeClientManager } from '../../src/execution/opencode/client-manager.ts';
 import { EmbeddedServer } from '../../src/execution/opencode/embedded-server.ts';
 import { authorization, type Endpoint } from '../../src/execution/opencode/endpoint.ts';
+import type { TurnLimits } from '../../src/execution/opencode/watchdog.ts';
 import type { ExecutionLimits, TaskOrder } from '../../src/execution/order.ts';
 import type { RequestRules } from '../../src/execution/requests.ts';
 import { TaskFiles } from '../../src/execution/task-files.ts';
@@ -34,6 +35,8 @@ export interface BridgeSetup {
   /** Folders besides the workspace that callers may name. */
   roots?: string[];
   instanceLingerMs?: number;
+  turnLimits?: Partial<TurnLimits>;
+  silenceLimitMs?: number;
   /** OpenCode's configuration, by top-level key. */
   config?: object;
   /** An engine that runs already, with the model it talks to; absent: an embedded one of its own. */
@@ -90,13 +93,15 @@ async function build(
   }
   const endpoint = setup.on?.endpoint ?? engine?.endpoint;
   if (!endpoint) throw new Error('a bridge has an engine');
-  const { instanceLingerMs = 60_000 } = setup;
+  const { instanceLingerMs = 60_000, turnLimits, silenceLimitMs = 30_000 } = setup;
   const runner = new OpenCodeClientManager({
     endpoint,
     healthIntervalMs: 5_000,
     maxRetries: 3,
     retryDelayMs: 500,
     instanceLingerMs,
+    turnLimits: { startMs: 30_000, stallMs: 600_000, ...turnLimits },
+    silenceLimitMs,
     logger,
   });
   releases.push(() => runner.close());

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import { z } from 'zod';
 
-/** What becomes of a request: it never arrives, or it arrives and its answer is lost. */
-type Fault = 'refuse' | 'lose answer';
+/** What becomes of a request: it never arrives, it arrives and its answer is lost, or it is only said to have arrived. */
+type Fault = 'refuse' | 'lose answer' | 'pretend';
 
 export interface FaultyProxy {
   url: string;
@@ -19,6 +19,10 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const server = createServer((incoming, outgoing) => {
     const fault = proxy.fault(incoming.method ?? '', incoming.url ?? '');
     if (fault === 'refuse') return incoming.socket.destroy();
+    if (fault === 'pretend') {
+      incoming.resume().once('end', () => outgoing.writeHead(204).end());
+      return;
+    }
     const { method, headers } = incoming;
     const onward = request(new URL(incoming.url ?? '/', target), { method, headers });
     const drop = (): void => void incoming.socket.destroy();

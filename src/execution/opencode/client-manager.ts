@@ -10,6 +10,7 @@ import { EventStream, type SessionListener } from './event-stream.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { Instances } from './instances.ts';
 import { SessionRun } from './session-run.ts';
+import type { TurnLimits } from './watchdog.ts';
 import type { ServerFile, Session, SessionStatus } from './wire.ts';
 
 /** OpenCode's own default agent. */
@@ -28,6 +29,9 @@ export interface OpenCodeClientManagerOptions {
   maxRetries: number;
   retryDelayMs: number;
   instanceLingerMs: number;
+  turnLimits: TurnLimits;
+  /** Milliseconds after which an event stream without a frame is taken for dead. */
+  silenceLimitMs?: number;
   logger: Logger;
   now?: () => number;
 }
@@ -46,7 +50,7 @@ export class OpenCodeClientManager implements Runner {
     const { endpoint, healthIntervalMs: intervalMs, maxRetries, retryDelayMs, logger } = options;
     this.#options = options;
     this.#api = new OpenCodeApi(endpoint);
-    this.#stream = new EventStream(endpoint, logger);
+    this.#stream = new EventStream(endpoint, logger, options.silenceLimitMs);
     this.#instances = new Instances(this.#api, options.instanceLingerMs, logger);
     this.#defaults = new Defaults(this.#api, options.now ?? Date.now);
     this.#monitor = new HealthMonitor({
@@ -83,6 +87,7 @@ export class OpenCodeClientManager implements Runner {
         firstPromptId: task.promptId,
         model: task.model ?? this.#options.model ?? defaults.model,
         agent: task.agent ?? this.#options.agent ?? defaults.agent ?? DEFAULT_AGENT,
+        limits: this.#options.turnLimits,
         api: this.#api,
         stream: this.#stream,
         emit,

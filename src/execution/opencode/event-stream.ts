@@ -15,11 +15,13 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
 /**
- * Hears the events of some sessions. `onLost`: none come until the stream is open again.
- * `onGap`: it is open again; events may have been missed, read the records.
+ * Hears the events of some sessions. `onSign`: something came that shows them alive, be it no event to us.
+ * `onLost`: none come until the stream is open again. `onGap`: it is open again; events may have been
+ * missed, read the records.
  */
 export interface SessionListener {
   onEvent(event: OpenCodeEvent): void;
+  onSign?(): void;
   onLost?(why: string): void;
   onGap(): void;
 }
@@ -31,6 +33,7 @@ export interface SessionListener {
 export class EventStream {
   readonly #endpoint: Endpoint;
   readonly #logger: Logger;
+  readonly #silenceLimitMs: number;
   readonly #listeners = new Map<string, Set<SessionListener>>();
   #source: EventSource | undefined;
   #silence: NodeJS.Timeout | undefined;
@@ -44,9 +47,10 @@ export class EventStream {
   #closed = false;
   #lastError: string | undefined;
 
-  constructor(endpoint: Endpoint, logger: Logger) {
+  constructor(endpoint: Endpoint, logger: Logger, silenceLimitMs = SILENCE_LIMIT_MS) {
     this.#endpoint = endpoint;
     this.#logger = logger;
+    this.#silenceLimitMs = silenceLimitMs;
   }
 
   get connected(): boolean {
@@ -102,6 +106,7 @@ export class EventStream {
     const frame = readFrame(data);
     if (frame.kind === 'event') this.#dispatch(frame.event);
     else if (frame.kind === 'connected') this.#onConnected();
+    else if (frame.kind === 'ignored') this.#onSign(frame.session);
     else if (frame.kind === 'misfit') {
       this.#logger.warn({ type: frame.type }, 'an OpenCode event does not have the expected shape');
     }
@@ -111,7 +116,14 @@ export class EventStream {
     const session = sessionOf(event);
     if (session === undefined) return;
     const parent = event.type === 'session.created' ? event.properties.info.parentID : undefined;
+    // A status is OpenCode's; everything else is the model's doing.
+    if (event.type !== 'session.status') this.#onSign(session);
     for (const listener of this.#listeners.get(parent ?? session) ?? []) listener.onEvent(event);
+  }
+
+  #onSign(session: string | undefined): void {
+    if (session === undefined) return;
+    for (const listener of this.#listeners.get(session) ?? []) listener.onSign?.();
   }
 
   #onConnected(): void {
@@ -128,7 +140,7 @@ export class EventStream {
     return new Set([...this.#listeners.values()].flatMap((listeners) => [...listeners]));
   }
 
-  #heard(limitMs = SILENCE_LIMIT_MS): void {
+  #heard(limitMs = this.#silenceLimitMs): void {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#fail(`silent for ${limitMs} ms`), limitMs);
   }

@@ -7,6 +7,8 @@ import type { Snapshot } from './turn.ts';
 import type { AssistantMessage, Message, OpenCodeEvent, Part, SessionStatus, ToolPart } from './wire.ts';
 
 const IDLE: SessionStatus = { type: 'idle' };
+/** The tool that runs a subagent, which has a model of its own to wait for. */
+const SUBAGENT = 'task';
 
 export interface SessionTreeOptions {
   sessionId: string;
@@ -32,6 +34,8 @@ export class SessionTree {
   readonly #spent = new Map<string, AssistantMessage>();
   readonly #told = new Set<string>();
   readonly #requests = new Map<string, TaskRequest['type']>();
+  /** The calls of tools that are at work, but for those that wait for a subagent. */
+  readonly #atWork = new Set<string>();
   /** The usage last told by an earlier process, until the records have been read as far. */
   #behind: Usage | undefined;
 
@@ -40,6 +44,16 @@ export class SessionTree {
     this.#listener = listener;
     for (const event of options.past) this.#remember(event);
     this.#adopt(options.sessionId);
+  }
+
+  /** Whether the agent waits for a tool or for an answer, and not for its model. */
+  get waits(): boolean {
+    return this.#atWork.size > 0 || this.#requests.size > 0;
+  }
+
+  /** Between two turns no tool is at work, whatever OpenCode's records say of one that was lost. */
+  forgetTools(): void {
+    this.#atWork.clear();
   }
 
   /** What an event means for the task. */
@@ -218,7 +232,9 @@ export class SessionTree {
 
   /** A call that is heard of only when it is over still has its start told first. */
   #onTool(part: ToolPart): TaskEventBody[] {
-    const { state, callID } = part;
+    const { state, callID, tool } = part;
+    if (state.status === 'running' && tool !== SUBAGENT) this.#atWork.add(callID);
+    else this.#atWork.delete(callID);
     const tell = (seen: ToolPart): TaskEventBody[] =>
       this.#once(`${callID} ${seen.state.status}`, ...toolEvents(seen, this.#options.directory));
     if (state.status === 'pending' || state.status === 'running') return tell(part);

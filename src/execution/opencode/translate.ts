@@ -1,7 +1,8 @@
 import { relative, sep } from 'node:path';
-import { quote } from '../../errors.ts';
+import { quote, toBridgeError } from '../../errors.ts';
 import type { TaskError, TaskEventBody, TaskRequest, Usage } from '../../tasks/events.ts';
 import { NO_USAGE } from '../../tasks/events.ts';
+import type { TurnOutcome } from '../runner.ts';
 import type { AssistantMessage, OpenCodeError, PermissionAsked, QuestionAsked, ToolPart } from './wire.ts';
 
 const TITLE_LIMIT = 200;
@@ -145,6 +146,12 @@ function classifyUnknown(message: string): TaskError {
     };
   }
   return { code: 'ENGINE_ERROR', message: `OpenCode reported: ${message}` };
+}
+
+/** How a turn comes out that an error of our own ended. */
+export function failed(thrown: unknown): TurnOutcome {
+  const { code, message, next } = toBridgeError(thrown);
+  return { kind: 'failed', summary: '', finish: 'error', error: { code, message, ...(next && { next }) } };
 }
 
 /** The error for an agent that OpenCode does not know. */

@@ -62,7 +62,13 @@ export class Turn {
 
   onMessage(message: Message): void {
     if (message.role === 'user') this.#onUser(message.id, message.time.created);
-    else if (this.#users.has(message.parentID)) this.#assistants.set(message.id, message);
+    else if (this.#users.has(message.parentID)) this.#onAssistant(message);
+  }
+
+  /** A new message after an error: OpenCode has recovered from it. */
+  #onAssistant(message: AssistantMessage): void {
+    if (!this.#assistants.has(message.id)) this.#error = undefined;
+    this.#assistants.set(message.id, message);
   }
 
   /** Messages that join the running turn count as its prompt too; those of turns before do not. */
@@ -102,7 +108,8 @@ export class Turn {
     }
     for (const { info } of messages) this.onMessage(info);
     const last = this.#inOrder().at(-1);
-    if (last && isBetweenSteps(last, messages)) return this.#failed(ENGINE_LOST, 'interrupted');
+    if (last && !this.#error && isBetweenSteps(last, messages))
+      return this.#failed(ENGINE_LOST, 'interrupted');
     if (last?.time.completed !== undefined) return this.#ended(last);
     if (last) return this.#failed(ENGINE_LOST, 'interrupted');
     const mayBegin = !this.#busy && messages.length > 0;
@@ -115,6 +122,13 @@ export class Turn {
     const message = `OpenCode accepted the prompt but did not start on it within ${limitMs / 1000} s.`;
     const next = 'Look at the OpenCode log, then try again with continue_task_id.';
     return this.#failed({ code: 'TURN_NEVER_STARTED', message, next }, 'error');
+  }
+
+  /** The outcome of a turn whose model has been silent for too long. */
+  stalled(limitMs: number): TurnOutcome {
+    const message = `Nothing came from the model for ${limitMs / 1000} s (STALL_TIMEOUT_MS), and no tool was at work.`;
+    const next = 'Continue with continue_task_id, perhaps with another model.';
+    return this.#failed({ code: 'TURN_STALLED', message, next }, 'interrupted');
   }
 
   #ended(last: AssistantMessage): TurnOutcome {
@@ -142,7 +156,8 @@ export class Turn {
 function isBetweenSteps(last: AssistantMessage, messages: readonly MessageWithParts[]): boolean {
   if (last.time.completed === undefined || last.error || !GOES_ON.has(last.finish ?? '')) return false;
   const tools = messages.find(({ info }) => info.id === last.id)?.parts.filter(({ type }) => type === 'tool');
-  return tools?.every((part) => part.type === 'tool' && part.state.status === 'completed') ?? false;
+  if (!tools || tools.length === 0) return false;
+  return tools.every((part) => part.type === 'tool' && part.state.status === 'completed');
 }
 
 const ENGINE_LOST: TaskError = {

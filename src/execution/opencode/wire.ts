@@ -173,12 +173,13 @@ export interface MessageWithParts {
 
 const KNOWN: ReadonlySet<unknown> = new Set(eventSchema.options.map((option) => option.shape.type.value));
 const frameSchema = z.object({ payload: z.looseObject({ type: z.string() }) });
+const ofSession = z.object({ properties: z.object({ sessionID: z.string() }) });
 
-/** What a frame of `/global/event` is to us: an event, the greeting, something unknown or unreadable. */
+/** What a frame of `/global/event` is to us: an event, the greeting, one that tells us nothing, or unreadable. */
 export type Frame =
   | { kind: 'event'; event: OpenCodeEvent }
   | { kind: 'connected' }
-  | { kind: 'ignored' }
+  | { kind: 'ignored'; session: string | undefined }
   | { kind: 'misfit'; type: string };
 
 /** Reads one `data:` line of `/global/event`; never throws. */
@@ -193,7 +194,9 @@ export function readFrame(data: string): Frame {
   if (!frame.success) return { kind: 'misfit', type: 'no payload' };
   const { payload } = frame.data;
   if (payload.type === 'server.connected') return { kind: 'connected' };
-  if (!KNOWN.has(payload.type)) return { kind: 'ignored' };
+  if (!KNOWN.has(payload.type)) {
+    return { kind: 'ignored', session: ofSession.safeParse(payload).data?.properties.sessionID };
+  }
   const event = eventSchema.safeParse(payload);
   return event.success ? { kind: 'event', event: event.data } : { kind: 'misfit', type: payload.type };
 }

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Turn, type Verdict } from '../../../src/execution/opencode/turn.ts';
-import type { AssistantMessage, Message, MessageWithParts } from '../../../src/execution/opencode/wire.ts';
+import type {
+  AssistantMessage,
+  Message,
+  MessageWithParts,
+  OpenCodeError,
+} from '../../../src/execution/opencode/wire.ts';
 
 const PROMPT = 'msg_prompt';
 const BUSY = { type: 'busy' } as const;
@@ -126,7 +131,7 @@ const judged = (messages: Message[], before: (turn: Turn) => void = () => undefi
 
 it.each<[string, Message[], string]>([
   ['a message left open', [user(PROMPT, 1), assistant('a', 2)], 'ENGINE_LOST'],
-  ['a loss between two steps', [user(PROMPT, 1), done('a', 2, 'tool-calls')], 'ENGINE_LOST'],
+  ['a step that says nothing of what comes next', [user(PROMPT, 1), done('a', 2, 'unknown')], 'TURN_STOPPED'],
   ['an answer cut short', [user(PROMPT, 1), done('a', 2, 'length')], 'OUTPUT_LIMIT'],
   [
     'an abort',
@@ -137,15 +142,43 @@ it.each<[string, Message[], string]>([
   expect(judged(messages)).toMatchObject({ kind: 'failed', error: { code } });
 });
 
-it('tells a turn that stopped after a refused tool from one that was lost between two steps', () => {
-  const refused = { status: 'error', input: {}, error: 'rejected', time: { start: 1, end: 2 } } as const;
+describe('idle after a step with a tool', () => {
+  const time = { start: 1, end: 2 };
+  const answered = { status: 'completed', input: {}, output: '', title: '', metadata: {}, time } as const;
+  const refused = { status: 'error', input: {}, error: 'rejected', time } as const;
   const ids = { id: 'p', sessionID: 'ses', messageID: 'a', callID: 'c', tool: 'bash' };
-  const messages = [
-    said(user(PROMPT, 1)),
-    { info: done('a', 2, 'tool-calls'), parts: [{ ...ids, type: 'tool' as const, state: refused }] },
-  ];
-  const verdict = new Turn(PROMPT).judge({ messages, status: IDLE });
-  expect(verdict).toMatchObject({ kind: 'failed', error: { code: 'TURN_STOPPED' } });
+  const judgedWith = (state: typeof answered | typeof refused, error?: OpenCodeError): Verdict => {
+    const turn = new Turn(PROMPT);
+    turn.onStatus(BUSY);
+    turn.onMessage(done('a', 2, 'tool-calls'));
+    if (error) turn.onError(error);
+    const step = { info: done('a', 2, 'tool-calls'), parts: [{ ...ids, type: 'tool' as const, state }] };
+    return turn.judge({ messages: [said(user(PROMPT, 1)), step], status: IDLE });
+  };
+
+  it('was lost where the tool has answered', () => {
+    expect(judgedWith(answered)).toMatchObject({ kind: 'failed', error: { code: 'ENGINE_LOST' } });
+  });
+
+  it('stopped where the tool was refused', () => {
+    expect(judgedWith(refused)).toMatchObject({ kind: 'failed', error: { code: 'TURN_STOPPED' } });
+  });
+
+  it('failed by the error that OpenCode told of', () => {
+    const error = { name: 'APIError', data: { message: 'no key', statusCode: 401 } };
+    expect(judgedWith(answered, error)).toMatchObject({ kind: 'failed', error: { code: 'PROVIDER_AUTH' } });
+  });
+});
+
+it('forgets an error once OpenCode goes on', () => {
+  const turn = new Turn(PROMPT);
+  turn.onStatus(BUSY);
+  turn.onError({ name: 'ContextOverflowError' });
+  expect(
+    turn.judge({ messages: [said(user(PROMPT, 1)), said(done('a', 2, 'unknown'))], status: IDLE }),
+  ).toMatchObject({
+    error: { code: 'TURN_STOPPED' },
+  });
 });
 
 it('has not started while there is nothing but its prompt', () => {

@@ -1,0 +1,144 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Step } from '../../src/scripted-model/script.ts';
+import type { Task } from '../../src/tasks/task.ts';
+import { type Bridge, startBridge } from '../support/bridge.ts';
+import { type FaultyProxy, startFaultyProxy } from '../support/proxy.ts';
+import { bash, slowly, subagent } from '../support/steps.ts';
+
+const START_MS = 600;
+const STALL_MS = 5_000;
+const LONG_MS = STALL_MS + 2_000;
+let owner: Bridge;
+let proxy: FaultyProxy;
+let bridge: Bridge;
+/** Warm, so that no silence is that of an instance which starts. */
+let directory: string;
+
+beforeAll(async () => {
+  owner = await startBridge({
+    config: { permission: { bash: { '*': 'allow', 'git *': 'ask' } } },
+    turnLimits: { stallMs: STALL_MS },
+  });
+  directory = join(owner.workspaceDir, 'warm');
+  await mkdir(directory, { recursive: true });
+  await owner.run([bash('true'), { text: 'warm' }], { directory });
+  proxy = await startFaultyProxy(owner.endpoint.url);
+  bridge = await startBridge({
+    on: { endpoint: { ...owner.endpoint, url: proxy.url }, model: owner.model },
+    turnLimits: { startMs: START_MS },
+  });
+});
+afterEach(() => {
+  proxy.fault = () => undefined;
+});
+afterAll(async () => {
+  await bridge.close();
+  await proxy.close();
+  await owner.close();
+});
+
+const warnings = (on: Bridge, task: Task) =>
+  on.events(task).flatMap((event) => (event.kind === 'warning' ? [event.code] : []));
+const isPrompt = (method: string, path: string) => method === 'POST' && path.includes('prompt_async');
+
+describe('a prompt that does not start', () => {
+  it('is sent when OpenCode can be reached, however long that takes', async () => {
+    proxy.fault = (method, path) => (isPrompt(method, path) ? 'refuse' : undefined);
+    const task = await bridge.start([{ text: 'said at last' }]);
+    await bridge.until(task, ({ kind }) => kind === 'attached');
+    await sleep(4 * START_MS);
+    proxy.fault = () => undefined;
+    expect(await bridge.end(task)).toMatchObject({
+      status: 'completed',
+      result: { summary: 'said at last' },
+    });
+    expect(warnings(bridge, task)).not.toContain('TURN_NEVER_STARTED');
+    expect(bridge.asked(task)).toHaveLength(1);
+  });
+
+  it('is sent again where OpenCode took it and lost it', async () => {
+    let lost = 0;
+    proxy.fault = (method, path) => {
+      if (!isPrompt(method, path) || lost > 0) return undefined;
+      lost += 1;
+      return 'pretend';
+    };
+    const task = await bridge.run([{ text: 'said at last' }]);
+    expect(lost).toBe(1);
+    expect(task).toMatchObject({ status: 'completed', result: { summary: 'said at last' } });
+    expect(bridge.asked(task)).toHaveLength(1);
+  });
+});
+
+describe.concurrent('a model that hangs', () => {
+  const STALLS: [string, Step[]][] = [
+    ['before it answers', [{ text: 'never', hang: 'headers' }]],
+    ['in the middle of a word', [{ ...slowly('bla ', 500), hang: 'mid' }]],
+    ['after a tool', [bash('true'), { text: 'never', hang: 'headers' }]],
+    ['in a subagent', [subagent([{ text: 'never', hang: 'headers' }]), { text: 'never' }]],
+  ];
+
+  it.each(STALLS)('%s: the turn is ended and the agent sent on', async (_name, steps) => {
+    const task = await owner.run(steps, { directory });
+    expect(task, JSON.stringify(owner.events(task))).toMatchObject({
+      status: 'completed',
+      result: { summary: expect.stringMatching(/^Understood: You were interrupted/) },
+    });
+    expect(warnings(owner, task)).toEqual(['TURN_STALLED']);
+    const { status } = await owner.runner.getSessionInfo(task.sessionId ?? '');
+    expect(status.type).toBe('idle');
+  });
+
+  it('fails the task where RECOVERY_POLICY says so', async () => {
+    await using unforgiving = await startBridge({
+      on: { endpoint: owner.endpoint, model: owner.model },
+      roots: [owner.workspaceDir],
+      recovery: { policy: 'fail' },
+      turnLimits: { stallMs: STALL_MS },
+    });
+    const task = await unforgiving.run([{ text: 'never', hang: 'headers' }], { directory });
+    expect(task).toMatchObject({
+      status: 'failed',
+      error: { code: 'TURN_STALLED', message: expect.stringContaining('STALL_TIMEOUT_MS') },
+    });
+    const statuses = await unforgiving.runner.getSessionInfo(task.sessionId ?? '');
+    expect(statuses.status.type).toBe('idle');
+  });
+});
+
+describe.concurrent('is no stall', () => {
+  it.each<[string, Step[]]>([
+    ['a long tool', [bash(`sleep ${LONG_MS / 1_000}`), { text: 'done' }]],
+    ['a long answer', [slowly('bla ', LONG_MS)]],
+    [
+      'a long tool of a subagent',
+      [subagent([bash(`sleep ${LONG_MS / 1_000}`), { text: 'x' }]), { text: 'done' }],
+    ],
+    [
+      'a provider that asks to wait',
+      [
+        {
+          fail: { status: 429, times: 1, headers: { 'retry-after': String(LONG_MS / 1_000) } },
+          text: 'done',
+        },
+      ],
+    ],
+  ])('%s', async (_name, steps) => {
+    const task = await owner.run(steps, { directory });
+    expect(task.status).toBe('completed');
+    expect(warnings(owner, task)).toEqual([]);
+  });
+
+  it('a request that waits for its answer', async () => {
+    const task = await owner.start([bash('git status'), { text: 'done' }], { directory });
+    const asked = await owner.until(task, ({ kind }) => kind === 'request_opened');
+    await sleep(LONG_MS);
+    if (asked.kind !== 'request_opened') throw new Error('no request');
+    await owner.execution.answer(task, asked.request.id, { reply: 'once' }, 'agent');
+    expect((await owner.end(task)).status).toBe('completed');
+    expect(warnings(owner, task)).toEqual([]);
+  });
+});
