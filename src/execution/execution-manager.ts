@@ -11,12 +11,13 @@ import {
   requireContinuable,
   requireRoom,
 } from './admission.ts';
+import type { RecoveryRules } from './conversation.ts';
 import { type ExecutionLimits, fingerprint, type TaskOrder, validate } from './order.ts';
 import { FairQueue } from './queue.ts';
 import { type Answer, alreadyAnswered, type RequestRules } from './requests.ts';
 import type { DependencyHealth, Runner } from './runner.ts';
 import type { TaskFiles } from './task-files.ts';
-import { type Delivery, type RecoveryRules, TaskRun } from './task-run.ts';
+import { type Delivery, TaskRun } from './task-run.ts';
 
 export interface ExecutionManagerOptions {
   runner: Runner;

@@ -1,32 +1,21 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, messageOf, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EventLog } from '../tasks/event-log.ts';
 import type { FileChange, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import { type Task, usedMs } from '../tasks/task.ts';
+import { Conversation, type RecoveryRules } from './conversation.ts';
 import { type Ending, endEvent, overBudget, remarks, resultOf } from './ending.ts';
-import { Outbox } from './outbox.ts';
-import { RECOVERY, type Recollection, recollect } from './recollection.ts';
+import { type Recollection, recollect } from './recollection.ts';
 import { type Answer, type RequestRules, Requests } from './requests.ts';
 import type { Run, Runner, TurnOutcome } from './runner.ts';
 import type { TaskFiles } from './task-files.ts';
 
-const CONTINUE = 'You were interrupted. Go on with the task from where you stopped.';
-const RESTARTED =
-  'The program you run in was restarted in the middle of your work. What you had finished is kept, the step ' +
-  'you were at may be half done and its output lost. Look at how things stand, then go on with the task.';
 /** How long the server is waited for to stop what an earlier process left running. */
 const HALT_LIMIT_MS = 60_000;
-/** Ways in which a turn fails that are no fault of the task's. */
-const LOST: ReadonlySet<string> = new Set(['ENGINE_LOST', 'TURN_NEVER_STARTED', 'TURN_STALLED']);
-
+/** How long a process that leaves waits for a decided end; then the next process comes to the same end. */
+const LEAVE_LIMIT_MS = 5_000;
 export type Delivery = 'queue' | 'interrupt';
-
-/** What becomes of a task whose turn was lost with OpenCode. */
-export interface RecoveryRules {
-  policy: 'continue' | 'fail';
-  /** How often a task goes on after such a loss. */
-  max: number;
-}
 
 export interface TaskRunOptions {
   runner: Runner;
@@ -52,14 +41,13 @@ export class TaskRun {
   readonly #past: readonly TaskEvent[];
   /** What the log said when the run began. */
   readonly #memory: Recollection;
-  readonly #outbox: Outbox;
+  readonly #conversation: Conversation;
   #run: Run | undefined;
   #ending: Ending | undefined;
   #resumed: PromiseWithResolvers<void> | undefined;
   #pausing: Promise<void> = Promise.resolve();
   #limit: NodeJS.Timeout | undefined;
   #toolsRan: boolean;
-  #recoveries: number;
   #over = false;
   #left = false;
 
@@ -74,8 +62,17 @@ export class TaskRun {
     });
     this.#past = options.log.store.events(taskId, 0, Number.MAX_SAFE_INTEGER);
     this.#memory = recollect(this.#past);
-    this.#outbox = new Outbox(taskId, this.#memory.unsaid);
-    this.#recoveries = this.#memory.recoveries;
+    this.#conversation = new Conversation({
+      taskId,
+      memory: this.#memory,
+      recovery: options.recovery,
+      append: (...events) => this.#append(...events),
+      resumed: async () => this.#resumed?.promise,
+      isOver: () => this.over,
+      onLast: () => {
+        this.#over = true;
+      },
+    });
     this.#toolsRan = this.#memory.toolsRan;
     this.ended = this.#live();
   }
@@ -96,14 +93,15 @@ export class TaskRun {
     await this.ended;
   }
 
-  /** Lets go of the task as it is, for a later process to take up; waits for an end that is decided. */
+  /** Lets go of the task as it is, for a later process to take up; an end that is decided has a while to be told. */
   async leave(): Promise<void> {
     if (!this.over) {
       this.#left = true;
       this.#over = true;
       this.#cutOff();
     }
-    await this.ended;
+    await Promise.race([this.ended, sleep(LEAVE_LIMIT_MS, undefined, { ref: false })]);
+    this.#left = true;
   }
 
   /** Does nothing to a task that is paused, or whose end is decided meanwhile. */
@@ -125,7 +123,7 @@ export class TaskRun {
         next,
       });
     }
-    this.#say({ kind: 'message', from, delivery, text, type });
+    this.#conversation.say({ kind: 'message', from, delivery, text, type });
     if (delivery !== 'interrupt' || this.#resumed) return;
     await run?.interrupt?.();
     this.#append(...this.#requests.closeAll('interruption'));
@@ -183,6 +181,7 @@ export class TaskRun {
       if (this.#left) return;
       if (this.#ending) last.push(...(await this.#halt()));
       const changes = await this.#changes(last);
+      if (this.#left) return;
       last.push(...this.#undelivered());
       const end = endEvent(this.#task(), this.#ending, outcome, resultOf(outcome, changes));
       this.#options.log.append(this.#id, ...last, end);
@@ -205,9 +204,9 @@ export class TaskRun {
     if (status === 'paused') this.#resumed = Promise.withResolvers();
     else this.#arm();
     if (this.#memory.ending) this.#end(this.#memory.ending);
+    this.#keepBudget();
   }
 
-  /** Turn after turn until the agent is done and nobody has anything to add. */
   async #converse(): Promise<TurnOutcome> {
     const { files } = this.#options;
     const task = this.#task();
@@ -216,21 +215,7 @@ export class TaskRun {
       this.#openRun(task, this.#abort.signal).then((opened) => this.#opened(opened)),
       files.begin(task),
     ]);
-    const append = (...events: TaskEventBody[]): unknown => this.#append(...events);
-    let earlier = this.#memory.prompt;
-    for (;;) {
-      await this.#resumed?.promise;
-      if (this.over) {
-        run.close();
-        return { kind: 'interrupted', summary: '' };
-      }
-      const outcome = await (earlier
-        ? this.#takeUp(run, earlier)
-        : run.turn(this.#outbox.prompt(run.sessionId, append)));
-      earlier = undefined;
-      await this.#resumed?.promise;
-      if (this.#isLast(outcome)) return outcome;
-    }
+    return this.#conversation.hold(run);
   }
 
   #openRun(task: Task, signal: AbortSignal): Promise<Run> {
@@ -238,49 +223,10 @@ export class TaskRun {
     return this.#options.runner.open(task, { emit, past: this.#past, signal });
   }
 
-  /** The turn of a prompt that an earlier process recorded. */
-  async #takeUp(run: Run, { id, text }: { id: string; text: string }): Promise<TurnOutcome> {
-    const outcome = await run.turn({ text, key: id, recordedAs: id, record: () => undefined });
-    const aborted = outcome.kind === 'failed' && outcome.error.code === 'ABORTED_EXTERNALLY';
-    return aborted && this.#memory.interrupted ? { kind: 'interrupted', summary: outcome.summary } : outcome;
-  }
-
   #opened(run: Run): Run {
     this.#run = run;
     if (this.#over) run.close();
     return run;
-  }
-
-  /** Decides it for good: what is said from here on is refused. */
-  #isLast(outcome: TurnOutcome): boolean {
-    if (!this.over && this.#goesOn(outcome)) return false;
-    this.#over ||= this.over || outcome.kind === 'failed' || this.#outbox.isEmpty;
-    return this.#over;
-  }
-
-  /** Whether there is something to say to the agent after a turn that did not come to its end. */
-  #goesOn(outcome: TurnOutcome): boolean {
-    if (outcome.kind === 'interrupted') {
-      if (this.#outbox.isEmpty) this.#sayOurselves(CONTINUE);
-      return true;
-    }
-    const { policy, max } = this.#options.recovery;
-    if (outcome.kind !== 'failed' || !LOST.has(outcome.error.code)) return false;
-    if (policy === 'fail' || this.#recoveries >= max) return false;
-    this.#recoveries += 1;
-    const { code, message } = outcome.error;
-    this.#append({ kind: 'warning', code, message: `${message} The agent is sent on.` });
-    this.#sayOurselves(code === 'ENGINE_LOST' ? RESTARTED : CONTINUE, RECOVERY);
-    return true;
-  }
-
-  #sayOurselves(text: string, type?: string): void {
-    this.#say({ kind: 'message', from: 'system', delivery: 'queue', text, type });
-  }
-
-  #say(message: Extract<TaskEventBody, { kind: 'message' }>): void {
-    const [event] = this.#append(message);
-    if (event) this.#outbox.add({ seq: event.seq, text: message.text });
   }
 
   #end(ending: Ending): void {
@@ -330,7 +276,7 @@ export class TaskRun {
   }
 
   #undelivered(): TaskEventBody[] {
-    const count = this.#outbox.messages;
+    const count = this.#conversation.unsaid;
     if (count === 0) return [];
     const message = `${count} of the messages to the agent did not reach it before the task ended.`;
     return [{ kind: 'warning', code: 'MESSAGE_UNDELIVERED', message }];
@@ -341,14 +287,18 @@ export class TaskRun {
     if (this.over) return;
     try {
       this.#append(...events.flatMap((event) => this.#seen(event)));
-      const error = overBudget(this.#task());
-      if (error) this.#end({ kind: 'budget', error });
+      this.#keepBudget();
     } catch (thrown) {
       this.#options.logger.error(
         { taskId: this.#id, err: messageOf(thrown) },
         'events of a task could not be stored',
       );
     }
+  }
+
+  #keepBudget(): void {
+    const error = overBudget(this.#task());
+    if (error) this.#end({ kind: 'budget', error });
   }
 
   #seen(event: TaskEventBody): TaskEventBody[] {

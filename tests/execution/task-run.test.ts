@@ -7,7 +7,7 @@ import { TaskFiles } from '../../src/execution/task-files.ts';
 import { createLogger } from '../../src/logger.ts';
 import { openDatabase } from '../../src/tasks/database.ts';
 import { EventLog } from '../../src/tasks/event-log.ts';
-import type { TaskRequest } from '../../src/tasks/events.ts';
+import { NO_USAGE, type TaskRequest } from '../../src/tasks/events.ts';
 import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { tempDir } from '../support/temp.ts';
@@ -183,6 +183,30 @@ it('keeps the first reason to end', async () => {
   await Promise.all([first, second, closing]);
   expect(log.get(task.id)).toMatchObject({ status: 'cancelled', error: { message: 'first' } });
   expect(kinds(task).filter((kind) => kind === 'control')).toHaveLength(1);
+});
+
+it('leaves an end that takes too long to the next process', async () => {
+  const task = await start();
+  await prompted();
+  runner.stop = () => new Promise(() => undefined);
+  execution.cancel(task, 'agent', 'enough').catch(() => undefined);
+  await vi.waitUntil(() => kinds(task).includes('control'));
+  await execution.close(0);
+  expect(kinds(task)).not.toContain('cancelled');
+  runner.stop = async () => undefined;
+  execution = manager();
+  execution.recover();
+  expect(await ended(task)).toMatchObject({ status: 'cancelled', error: { message: 'enough' } });
+});
+
+it('ends a task that an earlier process left over its budget', async () => {
+  const { task } = await execution.execute('agent', { description: 'Do it', maxCostUsd: 1 });
+  await prompted();
+  await execution.close(0);
+  log.append(task.id, { kind: 'usage', usage: { ...NO_USAGE, cost_usd: 2 } });
+  execution = manager();
+  execution.recover();
+  expect(await ended(task)).toMatchObject({ status: 'failed', error: { code: 'BUDGET_EXCEEDED' } });
 });
 
 it('lets go of a run that opens after the task was cancelled', async () => {

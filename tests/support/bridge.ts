@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/client';
+import type { RecoveryRules } from '../../src/execution/conversation.ts';
 import { ExecutionManager } from '../../src/execution/execution-manager.ts';
 import { findOpenCode } from '../../src/execution/opencode/binary.ts';
 import { OpenCodeClientManager } from '../../src/execution/opencode/client-manager.ts';
@@ -11,7 +12,6 @@ import type { TurnLimits } from '../../src/execution/opencode/watchdog.ts';
 import type { ExecutionLimits, TaskOrder } from '../../src/execution/order.ts';
 import type { RequestRules } from '../../src/execution/requests.ts';
 import { TaskFiles } from '../../src/execution/task-files.ts';
-import type { RecoveryRules } from '../../src/execution/task-run.ts';
 import { createLogger, LOG_LEVELS } from '../../src/logger.ts';
 import { type Script, scriptText } from '../../src/scripted-model/script.ts';
 import {
