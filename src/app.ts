@@ -26,6 +26,8 @@ export interface App {
   services: ToolServices;
   /** Serves MCP and health over HTTP, as configured. */
   listen(): Promise<HttpServer>;
+  /** Rejects when what happens can no longer be stored: the process has to end. */
+  failure(): Promise<never>;
   close(): Promise<void>;
 }
 
@@ -80,7 +82,8 @@ async function build(
   const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
   let http: HttpServer | undefined;
   releases.push(() => http?.close());
-  releases.push(() => execution.close(config.shutdownGraceMs));
+  let graceMs = config.shutdownGraceMs;
+  releases.push(() => execution.close(graceMs));
   execution.recover();
 
   const services: ToolServices = {
@@ -99,7 +102,13 @@ async function build(
     releases.push(() => server.drain());
     return server;
   };
-  return { services, listen, close };
+  const failure = async (): Promise<never> => {
+    const thrown = await log.failure;
+    // What the tasks did in their grace could not be stored either.
+    graceMs = 0;
+    throw thrown;
+  };
+  return { services, listen, failure, close };
 }
 
 async function requireWritable(workspaceDir: string): Promise<void> {

@@ -9,7 +9,8 @@ export async function serve(): Promise<number> {
   try {
     const { url } = await app.listen();
     logger.info({ url: `${url}/mcp`, mode: app.services.mode, dataDir: config.dataDir }, 'the bridge serves');
-    logger.info({ signal: await stopped }, 'the bridge stops');
+    const signal = await Promise.race([stopped, app.failure()]);
+    logger.info({ signal }, 'the bridge stops');
   } finally {
     await app.close();
   }

@@ -8,7 +8,7 @@ export async function stdio(): Promise<number> {
   const stopped = stopSignal();
   const app = await startApp(config, logger);
   try {
-    await Promise.race([serveStdio(app.services, logger), stopped]);
+    await Promise.race([serveStdio(app.services, logger), stopped, app.failure()]);
   } finally {
     await app.close();
   }

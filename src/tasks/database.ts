@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 
 export type Database = DatabaseSync;
@@ -70,14 +71,34 @@ function open(dataDir: string): Database {
 
 /** Does all of the work or none of it. */
 export function transaction(database: Database, work: () => void): void {
-  database.exec('BEGIN IMMEDIATE');
+  guarded(database, () => {
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      database.exec('COMMIT');
+    } catch (thrown) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw thrown;
+    }
+  });
+}
+
+/** Throws DATA_DIR_UNUSABLE where the work fails because of the disk or of what is in the file. */
+export function guarded<T>(database: Database, work: () => T): T {
   try {
-    work();
-    database.exec('COMMIT');
+    return work();
   } catch (thrown) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw thrown;
+    throw isStorageFailure(thrown) ? unusable(dirname(database.location() ?? ''), thrown) : thrown;
   }
+}
+
+/** By SQLite's primary result codes: READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB. */
+const STORAGE_FAILURES: ReadonlySet<number> = new Set([8, 10, 11, 13, 14, 26]);
+const sqliteError = z.object({ errcode: z.number() });
+
+function isStorageFailure(thrown: unknown): boolean {
+  const { data } = sqliteError.safeParse(thrown);
+  return data !== undefined && STORAGE_FAILURES.has(data.errcode & 0xff);
 }
 
 function migrate(database: Database): void {
@@ -101,7 +122,7 @@ function unusable(dataDir: string, cause: unknown): BridgeError {
     'DATA_DIR_UNUSABLE',
     `The database in DATA_DIR ${quote(dataDir)} cannot be used: ${why}`,
     {
-      next: 'Set DATA_DIR to a folder that this user may write, or restore bridge.db from a backup.',
+      next: 'Give it room, set DATA_DIR to a folder that this user may write, or restore bridge.db from a backup.',
       cause,
     },
   );

@@ -1,3 +1,4 @@
+import { BridgeError } from '../errors.ts';
 import type { TaskEvent, TaskEventBody } from './events.ts';
 import { isEnd, type Task } from './task.ts';
 import type { PositionedEvent, TaskStore } from './task-store.ts';
@@ -10,20 +11,30 @@ export class EventLog {
   readonly #now: () => number;
   readonly #followers = new Map<string, Audience>();
   readonly #tailers = new Set<() => void>();
+  readonly #failure = Promise.withResolvers<BridgeError>();
+  #failed: BridgeError | undefined;
 
   constructor(store: TaskStore, now: () => number = Date.now) {
     this.store = store;
     this.#now = now;
   }
 
+  /**
+   * Resolves when something could not be stored (DATA_DIR_UNUSABLE). From then on nothing is, so that the log has
+   * no hole that a later process could not see: what is missing at its end it learns from OpenCode's records.
+   */
+  get failure(): Promise<BridgeError> {
+    return this.#failure.promise;
+  }
+
   /** Stores events of one task, all or none, then wakes whoever follows it. */
   append(taskId: string, ...bodies: TaskEventBody[]): TaskEvent[] {
-    return this.#publish(taskId, this.store.append(taskId, bodies, this.#now()));
+    return this.#publish(taskId, this.#store(taskId, bodies));
   }
 
   /** Stores the first event of a new task; `fingerprint` tells equal requests under one idempotency key. */
   create(taskId: string, created: TaskEventBody, fingerprint: string): TaskEvent[] {
-    return this.#publish(taskId, this.store.append(taskId, [created], this.#now(), fingerprint));
+    return this.#publish(taskId, this.#store(taskId, [created], fingerprint));
   }
 
   get(taskId: string): Task | undefined {
@@ -76,6 +87,19 @@ export class EventLog {
       }
     } finally {
       alarm.close();
+    }
+  }
+
+  #store(taskId: string, bodies: readonly TaskEventBody[], fingerprint?: string): TaskEvent[] {
+    if (this.#failed) throw this.#failed;
+    try {
+      return this.store.append(taskId, bodies, this.#now(), fingerprint);
+    } catch (thrown) {
+      if (thrown instanceof BridgeError && thrown.code === 'DATA_DIR_UNUSABLE') {
+        this.#failed = thrown;
+        this.#failure.resolve(thrown);
+      }
+      throw thrown;
     }
   }
 

@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
-import { type Database, transaction } from './database.ts';
+import { type Database, guarded, transaction } from './database.ts';
 import type { EventOf, TaskEvent, TaskEventBody, TaskEventKind } from './events.ts';
 import {
   taskErrorSchema,
@@ -31,8 +31,8 @@ export class SqliteTaskStore implements TaskStore {
 
   constructor(database: Database) {
     this.#database = database;
-    this.#sql = prepareAll(database);
-    for (const row of this.#sql.unfinished.all()) {
+    this.#sql = guarded(database, () => prepareAll(database));
+    for (const row of guarded(database, () => this.#sql.unfinished.all())) {
       const task = readTask(row);
       this.#live.set(task.id, task);
     }

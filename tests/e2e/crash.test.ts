@@ -63,7 +63,7 @@ async function crashAndRestart(at: string, root: string) {
     OPENCODE_SERVER_PASSWORD: engine.password,
     MCP_PORT: '0',
   };
-  const first = startProgram('serve', { ...env, CRASH_AT: at }, CRASHING);
+  const first = startProgram('serve', { ...env, CRASH_AT: at }, { entry: CRASHING });
   const client = await connect(first);
   execute(client, false).catch(() => undefined);
   await first.exit;

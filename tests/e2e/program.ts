@@ -14,9 +14,14 @@ export interface Program {
   says(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
-/** Starts a command of the product as users do, with this environment alone. */
-export function startProgram(command: string, env: Record<string, string>, entry = ENTRY): Program {
-  const child = spawn(process.execPath, [entry, command], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts a command of the product as users do, with this environment alone; `prelude` is of the shell before it. */
+export function startProgram(
+  command: string,
+  env: Record<string, string>,
+  { entry = ENTRY, prelude = ':' } = {},
+): Program {
+  const shell = ['-c', `${prelude}; exec "$@"`, 'sh', process.execPath, entry, command];
+  const child = spawn('/bin/sh', shell, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const text = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (chunk: string) => {
