@@ -90,6 +90,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       maxRetries: values.OPENCODE_SERVER_MAX_RETRIES,
       retryDelayMs: values.OPENCODE_SERVER_RETRY_DELAY_MS,
       instanceLingerMs: values.INSTANCE_LINGER_MS,
+      maxRssMb: values.OPENCODE_MAX_RSS_MB,
       turnLimits: { startMs: START_LIMIT_MS, stallMs: values.STALL_TIMEOUT_MS },
     },
     limits: {

@@ -136,6 +136,13 @@ export const VARIABLES = {
     group: 'OpenCode server mode',
     about: 'How long OpenCode keeps a task folder of ours in memory after its last task.',
   }),
+  OPENCODE_MAX_RSS_MB: variable({
+    schema: natural,
+    default: '2000',
+    group: 'OpenCode server mode',
+    about:
+      'Megabytes beyond which the embedded server is started anew when no task runs (Linux); it starts with about 400. 0: never.',
+  }),
   RUNNER_TIMEOUT_MS: variable({
     schema: duration,
     default: '3600000',

@@ -20,6 +20,7 @@ beforeAll(async () => {
   const times = { healthIntervalMs: 5_000, maxRetries: 3, retryDelayMs: 1_000, instanceLingerMs: 0 };
   manager = new OpenCodeClientManager({
     endpoint: { url, username, password },
+    maxRssMb: 0,
     turnLimits: { startMs: 30_000, stallMs: 600_000 },
     logger: createLogger('silent'),
     ...times,

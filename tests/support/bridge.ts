@@ -37,6 +37,8 @@ export interface BridgeSetup {
   instanceLingerMs?: number;
   turnLimits?: Partial<TurnLimits>;
   silenceLimitMs?: number;
+  maxRetries?: number;
+  maxRssMb?: number;
   /** OpenCode's configuration, by top-level key. */
   config?: object;
   /** An engine that runs already, with the model it talks to; absent: an embedded one of its own. */
@@ -93,11 +95,18 @@ async function build(
   }
   const endpoint = setup.on?.endpoint ?? engine?.endpoint;
   if (!endpoint) throw new Error('a bridge has an engine');
-  const { instanceLingerMs = 60_000, turnLimits, silenceLimitMs = 30_000 } = setup;
+  const {
+    instanceLingerMs = 60_000,
+    turnLimits,
+    silenceLimitMs = 30_000,
+    maxRetries = 3,
+    maxRssMb = 0,
+  } = setup;
   const runner = new OpenCodeClientManager({
     endpoint,
     healthIntervalMs: 5_000,
-    maxRetries: 3,
+    maxRetries,
+    maxRssMb,
     retryDelayMs: 500,
     instanceLingerMs,
     turnLimits: { startMs: 30_000, stallMs: 600_000, ...turnLimits },

@@ -10,6 +10,7 @@ import { EventStream, type SessionListener } from './event-stream.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { Instances } from './instances.ts';
 import { SessionRun } from './session-run.ts';
+import { Upkeep } from './upkeep.ts';
 import type { TurnLimits } from './watchdog.ts';
 import type { ServerFile, Session, SessionStatus } from './wire.ts';
 
@@ -29,6 +30,8 @@ export interface OpenCodeClientManagerOptions {
   maxRetries: number;
   retryDelayMs: number;
   instanceLingerMs: number;
+  /** Megabytes beyond which a server of our own is started anew when no task uses it; 0: never. */
+  maxRssMb: number;
   turnLimits: TurnLimits;
   /** Milliseconds after which an event stream without a frame is taken for dead. */
   silenceLimitMs?: number;
@@ -53,10 +56,17 @@ export class OpenCodeClientManager implements Runner {
     this.#stream = new EventStream(endpoint, logger, options.silenceLimitMs);
     this.#instances = new Instances(this.#api, options.instanceLingerMs, logger);
     this.#defaults = new Defaults(this.#api, options.now ?? Date.now);
+    const streaming = (): boolean => this.#stream.connected;
+    const idle = (): boolean => this.#instances.idle;
+    const { process } = endpoint;
+    const { maxRssMb } = options;
+    const upkeep =
+      process && new Upkeep({ process, maxRssMb, hangChecks: maxRetries + 1, streaming, idle, logger });
+    const check = (timeoutMs: number): Promise<{ version: string }> => this.#api.health(timeoutMs);
     this.#monitor = new HealthMonitor({
-      check: (timeoutMs) => this.#api.health(timeoutMs),
+      check: upkeep ? (timeoutMs) => upkeep.check(() => check(timeoutMs)) : check,
       listening: endpoint.listening,
-      streaming: () => this.#stream.connected,
+      streaming,
       intervalMs,
       maxRetries,
       retryDelayMs,
@@ -171,7 +181,8 @@ export class OpenCodeClientManager implements Runner {
 
   /** Waits for the server, which may be starting; refused credentials are told at once. */
   async #reachable(signal: AbortSignal, deadline: number): Promise<void> {
-    const opened = this.#stream.ready().then(() => true);
+    const listening = this.#options.endpoint.listening?.() ?? Promise.resolve();
+    const opened = listening.then(() => this.#stream.ready()).then(() => true);
     while (!signal.aborted) {
       if (await Promise.race([opened, sleep(REACH_POLL_MS, false, { ref: false })])) return;
       await this.#api.health(REACH_POLL_MS).catch((thrown) => {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,11 +45,21 @@ export class EmbeddedServer {
   readonly #supervision: Promise<void>;
   #listening = Promise.withResolvers<void>();
   #child: ChildProcess | undefined;
+  #listeningPid: number | undefined;
   #lastError: string | undefined;
 
   private constructor(options: EmbeddedServerOptions, endpoint: Endpoint) {
     this.#options = options;
-    this.endpoint = { ...endpoint, listening: () => this.listening(), problem: () => this.#lastError };
+    this.endpoint = {
+      ...endpoint,
+      listening: () => this.listening(),
+      problem: () => this.#lastError,
+      process: {
+        pid: () => this.#listeningPid,
+        rss: () => rssOf(this.#listeningPid),
+        restart: (signal) => this.#restart(signal),
+      },
+    };
     this.#supervision = this.#supervise();
   }
 
@@ -114,6 +125,7 @@ export class EmbeddedServer {
       const started = await Promise.race([listening(child), exit]);
       if (started === 'listening') {
         this.#lastError = undefined;
+        this.#listeningPid = child.pid;
         this.#listening.resolve();
         logger.info({ pid: child.pid, url: this.endpoint.url }, 'the embedded OpenCode server listens');
       } else if (started === 'late') terminate(child);
@@ -122,9 +134,23 @@ export class EmbeddedServer {
     } finally {
       this.#stop.signal.removeEventListener('abort', onStop);
       this.#child = undefined;
-      this.#listening = Promise.withResolvers();
+      this.#deaf();
       await sweep();
     }
+  }
+
+  #restart(signal: 'SIGTERM' | 'SIGKILL'): void {
+    if (!this.#child || this.#listeningPid === undefined) return;
+    this.#deaf();
+    if (signal === 'SIGTERM') terminate(this.#child);
+    else this.#child.kill('SIGKILL');
+  }
+
+  /** From now on whoever comes has to wait until the server listens again. */
+  #deaf(): void {
+    if (this.#listeningPid === undefined) return;
+    this.#listeningPid = undefined;
+    this.#listening = Promise.withResolvers();
   }
 
   #env(): Record<string, string | undefined> {
@@ -187,6 +213,12 @@ function lastLines(child: ChildProcess): () => string {
     tail = `${tail}${chunk}`.slice(-500);
   });
   return () => tail.trim();
+}
+
+/** Bytes of memory of a process; 0 where that cannot be known (other systems than Linux). */
+async function rssOf(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1_024;
 }
 
 function terminate(child: ChildProcess): void {

@@ -11,6 +11,18 @@ export interface Endpoint {
   listening?: (() => Promise<void>) | undefined;
   /** Why it does not run, where that is known; undefined while it does. */
   problem?: (() => string | undefined) | undefined;
+  /** The server's process, where it is ours. */
+  process?: EngineProcess | undefined;
+}
+
+/** The process of a server that we started. */
+export interface EngineProcess {
+  /** Its id; undefined while it does not listen. */
+  pid(): number | undefined;
+  /** Bytes of memory that it occupies; 0 where that cannot be known. */
+  rss(): Promise<number>;
+  /** Ends it; it is then started anew, and `listening` waits for that. Does nothing while it does not listen. */
+  restart(signal: 'SIGTERM' | 'SIGKILL'): void;
 }
 
 /** The headers that authorise a request. */

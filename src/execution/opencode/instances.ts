@@ -24,6 +24,11 @@ export class Instances {
     this.#logger = logger;
   }
 
+  /** Whether no run uses any. */
+  get idle(): boolean {
+    return this.#inUse.size === 0;
+  }
+
   /** One run more in the directory; resolves when it can be used. */
   async acquire(directory: string): Promise<void> {
     clearTimeout(this.#lingering.get(directory));
