@@ -36,6 +36,13 @@ const MIGRATIONS: readonly string[] = [
      task_id TEXT NOT NULL UNIQUE,
      value TEXT NOT NULL
    ) STRICT;`,
+  // `removed`: no caller sees the task any more, and what is left of it is being removed.
+  `ALTER TABLE tasks ADD COLUMN directory TEXT NOT NULL DEFAULT '';
+   ALTER TABLE tasks ADD COLUMN ended_at INTEGER;
+   ALTER TABLE tasks ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+   UPDATE tasks SET directory = state ->> 'directory', ended_at = state ->> 'endedAt';
+   CREATE INDEX tasks_by_directory ON tasks (directory);
+   CREATE INDEX tasks_by_end ON tasks (removed, ended_at, id) WHERE ended_at IS NOT NULL;`,
 ];
 
 /**

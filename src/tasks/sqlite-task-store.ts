@@ -50,7 +50,7 @@ export class SqliteTaskStore implements TaskStore {
     const changed = task;
     this.#survive(bodies.every((body) => PROGRESS.has(body.kind)) ? 'process death' : 'power loss');
     transaction(this.#database, () => {
-      if (before) this.#sql.update.run(changed.status, stateOf(changed), taskId);
+      if (before) this.#sql.update.run(changed.status, changed.endedAt ?? null, stateOf(changed), taskId);
       else this.#insert(changed, fingerprint);
       bodies.forEach((body, index) => {
         this.#sql.addEvent.run(taskId, changed.lastSeq - bodies.length + 1 + index, at, JSON.stringify(body));
@@ -111,18 +111,9 @@ export class SqliteTaskStore implements TaskStore {
   }
 
   #insert(task: Task, fingerprint: string | undefined): void {
-    const { id, agentId, status, createdAt, idempotencyKey, description } = task;
-    const key = idempotencyKey ?? null;
-    this.#sql.insert.run(
-      id,
-      agentId,
-      status,
-      createdAt,
-      key,
-      fingerprint ?? null,
-      description,
-      stateOf(task),
-    );
+    const { id, agentId, status, createdAt, idempotencyKey, description, directory, endedAt } = task;
+    const optional = [idempotencyKey, fingerprint, endedAt].map((value) => value ?? null);
+    this.#sql.insert.run(id, agentId, status, createdAt, description, directory, stateOf(task), ...optional);
   }
 
   /** Chooses what the next commit outlives; one that outlives power loss carries all before it to disk. */
@@ -139,23 +130,25 @@ function prepareAll(database: Database) {
   const event = 'SELECT position, task_id, seq, at, body FROM events';
   return {
     insert: prepare(
-      `INSERT INTO tasks (id, agent_id, status, created_at, idempotency_key, fingerprint, description, state)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO tasks (id, agent_id, status, created_at, description, directory, state,
+                          idempotency_key, fingerprint, ended_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    update: prepare('UPDATE tasks SET status = ?, state = ? WHERE id = ?'),
+    update: prepare('UPDATE tasks SET status = ?, ended_at = ?, state = ? WHERE id = ?'),
     addEvent: prepare('INSERT INTO events (task_id, seq, at, body) VALUES (?, ?, ?, ?)'),
-    byId: prepare(`${task} WHERE id = ?`),
+    byId: prepare(`${task} WHERE id = ? AND NOT removed`),
     byKey: prepare(
-      `${task} WHERE agent_id = ? AND idempotency_key = ? AND created_at >= ? ORDER BY id DESC LIMIT 1`,
+      `${task} WHERE agent_id = ? AND idempotency_key = ? AND created_at >= ? AND NOT removed
+       ORDER BY id DESC LIMIT 1`,
     ),
     list: prepare(
-      `${task} WHERE agent_id = ? AND (? IS NULL OR id < ?) AND (? IS NULL OR status = ?)
+      `${task} WHERE agent_id = ? AND (? IS NULL OR id < ?) AND (? IS NULL OR status = ?) AND NOT removed
        ORDER BY id DESC LIMIT ?`,
     ),
     unfinished: prepare(
       `${task} WHERE status NOT IN ('completed', 'failed', 'timeout', 'cancelled') ORDER BY id`,
     ),
-    counts: prepare('SELECT status, count(*) AS n FROM tasks GROUP BY status'),
+    counts: prepare('SELECT status, count(*) AS n FROM tasks WHERE NOT removed GROUP BY status'),
     events: prepare(`${event} WHERE task_id = ? AND seq > ? ORDER BY seq LIMIT ?`),
     closedRequest: prepare(
       `${event} WHERE task_id = ? AND body ->> 'kind' = 'request_closed' AND body ->> 'request_id' = ? LIMIT 1`,

@@ -140,11 +140,12 @@ describe('openDatabase', () => {
   it('refuses a database of a newer version in clear words', () => {
     store.close();
     const raw = new DatabaseSync(join(folder.path, 'bridge.db'));
+    const version = raw.prepare('PRAGMA user_version').get()?.user_version;
     raw.exec('PRAGMA user_version = 99');
     raw.close();
     expect(() => openDatabase(folder.path)).toThrow(/schema version 99, this program knows up to/);
     const again = new DatabaseSync(join(folder.path, 'bridge.db'));
-    again.exec('PRAGMA user_version = 1');
+    again.exec(`PRAGMA user_version = ${version}`);
     again.close();
     store = new SqliteTaskStore(openDatabase(folder.path));
   });

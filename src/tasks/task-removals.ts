@@ -1,0 +1,102 @@
+import type { StatementSync } from 'node:sqlite';
+import { z } from 'zod';
+import { type Database, transaction } from './database.ts';
+
+const endedTask = z
+  .object({ id: z.string(), ended_at: z.number(), directory: z.string(), owns: z.number() })
+  .transform(({ id, ended_at, directory, owns }) => ({
+    id,
+    endedAt: ended_at,
+    directory,
+    ownsDirectory: owns === 1,
+  }));
+
+/** A task that has ended, as far as its removal needs to know it. */
+export type EndedTask = z.infer<typeof endedTask>;
+
+const claim = z.object({ heir: z.number() });
+
+const FIRST: Pick<EndedTask, 'endedAt' | 'id'> = { endedAt: 0, id: '' };
+const EVER = Number.MAX_SAFE_INTEGER;
+
+/** Takes ended tasks out of the database, in steps of which each can be the last before a crash. */
+export class TaskRemovals {
+  readonly #database: Database;
+  readonly #sql: ReturnType<typeof prepareAll>;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#sql = prepareAll(database);
+  }
+
+  /** Tasks that ended before a time, those behind `after` in the order of their ends; keys younger than `keysBefore` stay. */
+  due(endedBefore: number, keysBefore: number, after: EndedTask | undefined, limit: number): EndedTask[] {
+    return this.#ended(0, endedBefore, keysBefore, after, limit);
+  }
+
+  /** Tasks that are hidden but not yet gone, in the same order. */
+  begun(after: EndedTask | undefined, limit: number): EndedTask[] {
+    return this.#ended(1, EVER, EVER, after, limit);
+  }
+
+  /**
+   * What becomes of a task's folder when the task goes. `keep`: it is the caller's, or another task goes on in it
+   * and will take it along. `wait`: a task works in it, or around it, that cannot take it along.
+   */
+  folder({ id, directory, ownsDirectory }: EndedTask): 'remove' | 'keep' | 'wait' {
+    if (!ownsDirectory) return 'keep';
+    const heirs = this.#sql.claims.all({ id, directory }).map((row) => claim.parse(row).heir === 1);
+    if (heirs.includes(false)) return 'wait';
+    return heirs.length > 0 ? 'keep' : 'remove';
+  }
+
+  /** From now on no caller sees the task. */
+  hide(taskId: string): void {
+    this.#sql.hide.run(taskId);
+  }
+
+  /** Removes up to `limit` events of a hidden task, the latest first, and with the last of them the task; whether it is gone. */
+  remove(taskId: string, limit: number): boolean {
+    let gone = false;
+    transaction(this.#database, () => {
+      gone = Number(this.#sql.removeEvents.run(taskId, limit).changes) < limit;
+      if (!gone) return;
+      this.#sql.removeBlock.run(taskId);
+      this.#sql.removeTask.run(taskId);
+    });
+    return gone;
+  }
+
+  #ended(removed: 0 | 1, before: number, keysBefore: number, after = FIRST, limit: number): EndedTask[] {
+    const rows = this.#sql.ended.all(removed, before, after.endedAt, after.id, keysBefore, limit);
+    return rows.map((row) => endedTask.parse(row));
+  }
+}
+
+function prepareAll(database: Database) {
+  const prepare = (sql: string): StatementSync => database.prepare(sql);
+  return {
+    ended: prepare(
+      `SELECT id, ended_at, directory, state ->> 'ownsDirectory' AS owns FROM tasks
+       WHERE removed = ? AND ended_at < ? AND (ended_at, id) > (?, ?)
+         AND (idempotency_key IS NULL OR created_at < ?)
+       ORDER BY ended_at, id LIMIT ?`,
+    ),
+    claims: prepare(
+      `SELECT directory = :directory AND state ->> 'ownsDirectory' AS heir FROM tasks
+       WHERE NOT removed AND id <> :id
+         AND (directory = :directory OR (directory > :directory || '/' AND directory < :directory || '0'))
+       UNION ALL
+       SELECT 0 FROM tasks
+       WHERE status NOT IN ('completed', 'failed', 'timeout', 'cancelled')
+         AND instr(:directory, rtrim(directory, '/') || '/') = 1`,
+    ),
+    hide: prepare('UPDATE tasks SET removed = 1 WHERE id = ? AND ended_at IS NOT NULL'),
+    removeEvents: prepare(
+      `DELETE FROM events WHERE position IN
+         (SELECT position FROM events WHERE task_id = ? ORDER BY seq DESC LIMIT ?)`,
+    ),
+    removeBlock: prepare('DELETE FROM workspace_blocks WHERE task_id = ?'),
+    removeTask: prepare('DELETE FROM tasks WHERE id = ?'),
+  };
+}
