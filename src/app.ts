@@ -7,6 +7,7 @@ import { findOpenCode } from './execution/opencode/binary.ts';
 import { OpenCodeClientManager } from './execution/opencode/client-manager.ts';
 import { EmbeddedServer } from './execution/opencode/embedded-server.ts';
 import type { Endpoint } from './execution/opencode/endpoint.ts';
+import { Retention } from './execution/retention.ts';
 import type { Runner } from './execution/runner.ts';
 import { TaskFiles } from './execution/task-files.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
@@ -15,6 +16,7 @@ import type { ToolServices } from './mcp/tool.ts';
 import { openDatabase } from './tasks/database.ts';
 import { EventLog } from './tasks/event-log.ts';
 import { SqliteTaskStore } from './tasks/sqlite-task-store.ts';
+import { TaskRemovals } from './tasks/task-removals.ts';
 import { VERSION } from './version.ts';
 import { LocalMemory } from './workspace/local-memory.ts';
 import { WorkspaceManager } from './workspace/workspace-manager.ts';
@@ -85,6 +87,10 @@ async function build(
   let graceMs = config.shutdownGraceMs;
   releases.push(() => execution.close(graceMs));
   execution.recover();
+  const removals = new TaskRemovals(database);
+  const retention = new Retention({ removals, files, keepMs: config.retentionMs, logger });
+  retention.start();
+  releases.push(() => retention.close());
 
   const services: ToolServices = {
     execution,

@@ -12,6 +12,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const SECRETS: readonly VariableName[] = ['MCP_AUTH_TOKENS', 'OPENCODE_SERVER_PASSWORD'];
 /** OpenCode starts on a prompt within a second; under a heavy load within some. */
 const START_LIMIT_MS = 30_000;
+const DAY_MS = 24 * 60 * 60 * 1000;
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
 
 interface Token {
@@ -104,6 +105,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
     },
     requests: { policy: values.PERMISSION_POLICY, timeoutMs: values.PERMISSION_TIMEOUT_MS },
     recovery: { policy: values.RECOVERY_POLICY, max: values.MAX_RECOVERIES },
+    retentionMs: values.TASK_RETENTION_DAYS * DAY_MS,
     workspace: {
       dir: resolve(values.WORKSPACE_DIR ?? join(dataDir, 'workspaces')),
       roots: values.WORKSPACE_ROOTS,

@@ -217,6 +217,13 @@ export const VARIABLES = {
     about:
       'How long the model may be silent while no tool runs; then the turn is ended, and RECOVERY_POLICY decides.',
   }),
+  TASK_RETENTION_DAYS: variable({
+    schema: z.coerce.number().min(0).max(36_500),
+    default: '30',
+    group: 'Tasks',
+    about:
+      'Days after which a task that has ended is removed, with the folder that was made for it; 0: never.',
+  }),
   RUNNER_IMAGE: variable({ schema: text, group: 'Docker mode', about: 'Image of a task container.' }),
   RUNNER_CPU_LIMIT: variable({
     schema: z.coerce.number().positive(),

@@ -3,7 +3,8 @@ import type { Task } from '../tasks/task.ts';
 import type { TaskStore } from '../tasks/task-store.ts';
 import type { ExecutionLimits } from './order.ts';
 
-const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000;
+/** How long an idempotency key stands for its task, from the first call on. */
+export const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000;
 const QUEUE_RETRY_SECONDS = 30;
 
 /** The task that an agent's idempotency key stands for; throws IDEMPOTENCY_CONFLICT where it was another order's. */

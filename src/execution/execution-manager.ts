@@ -80,7 +80,7 @@ export class ExecutionManager {
     const task = this.#options.log.get(taskId);
     if (task && task.agentId === agentId) return task;
     throw new BridgeError('TASK_NOT_FOUND', `Agent ${quote(agentId)} has no task ${quote(taskId)}.`, {
-      next: 'list_tasks shows your tasks; a task belongs to the agent that started it.',
+      next: 'list_tasks shows your tasks; a task belongs to the agent that started it, and one that ended long ago is removed (TASK_RETENTION_DAYS).',
     });
   }
 

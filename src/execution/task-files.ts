@@ -4,6 +4,7 @@ import type { FileChange } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import { type Change, ChangeTracker } from './directories/changes.ts';
 import { type DirectoryEntry, listDirectory, readTaskFile, type TaskFilePage } from './directories/files.ts';
+import { setAside } from './directories/removal.ts';
 import { makeTaskDirectory, resolveTaskDirectory, type TaskDirectory } from './directories/roots.ts';
 
 export interface TaskFilesOptions {
@@ -85,6 +86,22 @@ export class TaskFiles {
     limit: number | undefined,
   ): Promise<TaskFilePage> {
     return readTaskFile(task.directory, path, { offset, limit, maxSize: this.#options.maxFileSize });
+  }
+
+  /** Removes what is kept of a task, and with it the folder that was made for it, unless that `stays`. */
+  async remove(
+    { id, directory }: Pick<Task, 'id' | 'directory'>,
+    stays: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { workspaceDir, logger } = this.#options;
+    const paths = stays ? [] : await setAside(directory, workspaceDir);
+    await this.#tracker.remove(id, paths, signal);
+    if (paths) return;
+    logger.warn(
+      { taskId: id, directory },
+      'the folder of a removed task is not in WORKSPACE_DIR and is left alone',
+    );
   }
 
   /** Resolves when nothing is being written any more. */

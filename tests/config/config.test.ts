@@ -55,6 +55,7 @@ describe('an empty environment', () => {
       },
       recovery: { policy: 'continue', max: 2 },
       requests: { policy: 'ask', timeoutMs: 300_000 },
+      retentionMs: 2_592_000_000,
       workspace: {
         dir: join(HOME, '.local/share/letta-opencode-plugin/workspaces'),
         roots: [],
@@ -103,6 +104,8 @@ describe('a variable', () => {
     ['MCP_PORT', '80.5'],
     ['MAX_CONCURRENT_TASKS', '0'],
     ['MAX_QUEUED_TASKS', '-1'],
+    ['TASK_RETENTION_DAYS', '-1'],
+    ['TASK_RETENTION_DAYS', 'never'],
     ['RUNNER_TIMEOUT_MS', '1h'],
     ['OPENCODE_SERVER_URL', 'opencode-server:3100'],
     ['OPENCODE_SERVER_URL', 'ftp://opencode-server'],
@@ -222,6 +225,11 @@ describe('values', () => {
     expect(load({ DATA_DIR: '/data' }).workspace.dir).toBe('/data/workspaces');
     expect(load({ DATA_DIR: '/data', WORKSPACE_DIR: '/projects' }).workspace.dir).toBe('/projects');
     expect(load({ DATA_DIR: 'data' }).dataDir).toBe(join(process.cwd(), 'data'));
+  });
+
+  it('of TASK_RETENTION_DAYS may be parts of a day, and 0', () => {
+    expect(load({ TASK_RETENTION_DAYS: '0.5' }).retentionMs).toBe(43_200_000);
+    expect(load({ TASK_RETENTION_DAYS: '0' }).retentionMs).toBe(0);
   });
 
   it('of an address lose their final slashes', () => {

@@ -3,8 +3,9 @@ import { join, relative, resolve } from 'node:path';
 import { BridgeError, quote } from '../../errors.ts';
 import { type Change, compareIndexes, parseChanges } from './change.ts';
 import { type GitResult, type GitSettings, gitError, runGit } from './git.ts';
-import { errorCode, isInside, taskFolder } from './paths.ts';
+import { isInside, taskFolder, unlessMissing } from './paths.ts';
 import { readIfRegular } from './regular-file.ts';
+import { removeTrees } from './removal.ts';
 import { makeShadow } from './shadow.ts';
 import { takeSnapshot, writeTree } from './snapshot.ts';
 
@@ -95,9 +96,9 @@ export class ChangeTracker {
     });
   }
 
-  /** Forgets the task; the folder itself is left alone. */
-  remove(taskId: string): Promise<void> {
-    return this.#inTurn(taskId, (shadow) => rm(shadow, { recursive: true, force: true }));
+  /** Forgets the task; of its folder only the paths named in `more` are removed along with that. */
+  remove(taskId: string, more: readonly string[] = [], signal?: AbortSignal): Promise<void> {
+    return this.#inTurn(taskId, (shadow) => removeTrees([shadow, ...more], this.#git.env, signal));
   }
 
   async #prepare(taskId: string, shadow: string, directory: string): Promise<void> {
@@ -196,8 +197,4 @@ function pathspec(directory: string, path: string): string {
 
 function wholeLines({ stdout, cut }: GitResult): string {
   return stdout.subarray(0, cut ? stdout.lastIndexOf('\n') + 1 : stdout.length).toString();
-}
-
-function unlessMissing(error: unknown): undefined {
-  if (errorCode(error) !== 'ENOENT') throw error;
 }
