@@ -249,6 +249,19 @@ describe('a large task', () => {
   });
 });
 
+it('a bridge that stops does not wait for a folder to be emptied, and says nothing of it', async () => {
+  const bin = join(root.path, 'bin');
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'rm'), `#!/bin/sh\ntouch ${bin}/began\nexec sleep 120\n`, { mode: 0o755 });
+  task('task_1', 31);
+  const bridge = retention({ path: `${bin}:${process.env.PATH}` });
+  bridge.start();
+  while (!existsSync(join(bin, 'began'))) await new Promise((done) => setTimeout(done, 5));
+  await bridge.close();
+  expect(removals.begun(undefined, 10)).toHaveLength(1);
+  expect(said).toEqual([]);
+});
+
 describe('a removal that is killed', () => {
   it.each(['after hide', 'after setting aside', 'after folder', 'after first events', 'after task'])(
     '%s is finished by the next bridge',
