@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import { lstat, open, readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { BridgeError, quote } from '../../errors.ts';
-import { outside, resolveInside, unreachable } from './inside.ts';
+import { openedAt, outside, resolveInside, unreachable } from './inside.ts';
 import { mediaTypeOf } from './media-types.ts';
 import { errorCode, isInside } from './paths.ts';
 import { openForReading } from './regular-file.ts';
@@ -45,17 +45,27 @@ export async function listDirectory(
   path = '.',
 ): Promise<{ entries: DirectoryEntry[]; truncated: boolean }> {
   const { realRoot, real } = await resolveInside(root, path, 'path');
-  const names = await readdir(real).catch((error: unknown) => {
+  const handle = await open(real, constants.O_DIRECTORY | constants.O_NOFOLLOW).catch((error: unknown) => {
     if (errorCode(error) !== 'ENOTDIR') throw unreachable('path', path, error);
     throw new BridgeError('INVALID_INPUT', `path ${quote(path, 200)} is not a folder.`, {
       next: 'Read a file with read_task_file.',
     });
   });
-  const sorted = names.filter((name) => name !== '.git').sort();
-  const found = await Promise.all(
-    sorted.slice(0, MAX_ENTRIES).map((name) => describe(realRoot, join(real, name))),
-  );
-  return { entries: found.filter((it) => it !== undefined), truncated: sorted.length > MAX_ENTRIES };
+  try {
+    const at = await openedAt(handle.fd);
+    if (at !== undefined && !isInside(realRoot, at)) throw outside('path', path);
+    // By its handle it stays the same folder, whatever takes its place meanwhile.
+    const folder = at === undefined ? real : `/proc/self/fd/${handle.fd}`;
+    const sorted = (await readdir(folder)).filter((name) => name !== '.git').sort();
+    const found = await Promise.all(
+      sorted
+        .slice(0, MAX_ENTRIES)
+        .map((name) => describe(join(folder, name), relative(realRoot, join(real, name)))),
+    );
+    return { entries: found.filter((it) => it !== undefined), truncated: sorted.length > MAX_ENTRIES };
+  } finally {
+    await handle.close();
+  }
 }
 
 /** One page of a file of a task, exact to the byte; a page of text ends between two characters. */
@@ -75,7 +85,7 @@ export async function readTaskFile(
   );
   try {
     if (!regular) throw notAFile(path);
-    if (!(await stillInside(realRoot, handle.fd))) throw outside('file_path', path);
+    if (!isInside(realRoot, (await openedAt(handle.fd)) ?? real)) throw outside('file_path', path);
     const text = await looksLikeText(handle, stats.size);
     const bounded = Math.min(limit ?? maxSize, maxSize);
     const page = await readPage(handle, { offset, limit: bounded, size: stats.size, text });
@@ -91,10 +101,10 @@ export async function readTaskFile(
   }
 }
 
-async function describe(realRoot: string, path: string): Promise<DirectoryEntry | undefined> {
+async function describe(path: string, relativePath: string): Promise<DirectoryEntry | undefined> {
   try {
     const stats = await lstat(path);
-    const name = relative(realRoot, path).split(sep).join('/');
+    const name = relativePath.split(sep).join('/');
     if (stats.isFile()) return { path: name, type: 'file', size: stats.size };
     if (stats.isDirectory()) return { path: name, type: 'directory', size: 0 };
     if (stats.isSymbolicLink()) return { path: name, type: 'symlink', size: stats.size };
@@ -102,16 +112,6 @@ async function describe(realRoot: string, path: string): Promise<DirectoryEntry 
     if (errorCode(error) === undefined) throw error; // otherwise: gone meanwhile
   }
   return undefined;
-}
-
-// A folder on the way can become a symlink between look-up and opening; Linux tells where we ended up.
-async function stillInside(realRoot: string, fd: number): Promise<boolean> {
-  try {
-    return isInside(realRoot, await readlink(`/proc/self/fd/${fd}`));
-  } catch (error) {
-    if (errorCode(error) === undefined) throw error;
-    return true; // no /proc
-  }
 }
 
 function requireWhole(name: string, value: number, least: number): void {

@@ -1,5 +1,5 @@
-import { realpath } from 'node:fs/promises';
-import { isAbsolute, join, relative, resolve } from 'node:path';
+import { readlink, realpath } from 'node:fs/promises';
+import { isAbsolute, resolve } from 'node:path';
 import { BridgeError, quote } from '../../errors.ts';
 import { errorCode, isInside } from './paths.ts';
 
@@ -13,20 +13,41 @@ export async function resolveInside(
   const realRoot = await realpath(root).catch((error: unknown) => {
     throw unreachable("the task's directory", root, error);
   });
+  // A task's directory was free of links when it was accepted; one that is there now, the task may have planted.
+  if (realRoot !== resolve(root)) throw replaced(root);
   const wanted = isAbsolute(path) ? path : resolve(root, path);
-  const base = [root, realRoot].find((it) => isInside(it, wanted));
-  if (base === undefined) throw outside(parameter, path);
-  const real = await realpath(join(realRoot, relative(base, wanted))).catch((error: unknown) => {
+  if (!isInside(realRoot, wanted)) throw outside(parameter, path);
+  const real = await realpath(wanted).catch((error: unknown) => {
     throw unreachable(parameter, path, error);
   });
   if (!isInside(realRoot, real)) throw outside(parameter, path);
   return { realRoot, real };
 }
 
+/**
+ * Where the opened file or folder really is: what is on the way can become a link between look-up and opening.
+ * Undefined where the system does not tell.
+ */
+export async function openedAt(fd: number): Promise<string | undefined> {
+  try {
+    return await readlink(`/proc/self/fd/${fd}`);
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return undefined; // no /proc
+  }
+}
+
 /** The refusal of a path that leads out of the task's folder. */
 export function outside(parameter: string, path: string, also = ''): BridgeError {
   const text = `${parameter} ${quote(path, 200)} ${also} is outside the task's directory.`.replace('  ', ' ');
   return new BridgeError('INVALID_INPUT', text, { next: 'Use a path as get_task_files lists it.' });
+}
+
+function replaced(root: string): BridgeError {
+  const text = `The task's directory ${quote(root, 200)} has been replaced: it, or a folder above it, is a link now.`;
+  return new BridgeError('INVALID_STATE', text, {
+    next: 'Its files can be read again when the folder is back in its place.',
+  });
 }
 
 /** What a failed look-up or opening of a path means to the caller. */

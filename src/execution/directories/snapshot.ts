@@ -1,4 +1,4 @@
-import { lstat, mkdir, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { deflateSync } from 'node:zlib';
@@ -19,7 +19,7 @@ const NOTHING = '0'.repeat(40);
 export async function takeSnapshot(git: GitSettings, shadow: string, directory: string): Promise<void> {
   const index = join(shadow, 'index');
   await rm(`${index}.lock`, { force: true }); // left by a git that was killed
-  if (!(await isFolder(directory))) return rm(index, { force: true });
+  if (!(await isInPlace(directory))) return rm(index, { force: true });
 
   let repairs = await nested(index);
   for (let level = 0; level < MAX_NESTING; level += 1) {
@@ -30,6 +30,15 @@ export async function takeSnapshot(git: GitSettings, shadow: string, directory: 
     if (further.length === 0 || further.join() === repairs.join()) return;
     repairs = further;
   }
+}
+
+// What is behind a link that took the folder's place, or that of one above it, is not the task's.
+async function isInPlace(directory: string): Promise<boolean> {
+  const real = await realpath(directory).catch((error: unknown) => {
+    if (errorCode(error) === undefined) throw error;
+    return undefined;
+  });
+  return real === directory && (await isFolder(directory));
 }
 
 /** Stores an index file as a tree; returns its id. */

@@ -67,15 +67,10 @@ describe('listDirectory', () => {
 
 describe('readTaskFile stays inside', () => {
   test('relative, absolute and linked paths inside are read', async () => {
-    const { base, root } = setUp({ 'sub/a.txt': 'content' });
+    const { root } = setUp({ 'sub/a.txt': 'content' });
     symlinkSync('sub/a.txt', join(root, 'link'));
-    symlinkSync(root, join(base, 'alias'));
     for (const path of ['sub/a.txt', './sub/../sub/a.txt', join(root, 'sub/a.txt'), 'link']) {
       expect((await readTaskFile(root, path, { maxSize })).content.toString()).toBe('content');
-    }
-    const alias = join(base, 'alias');
-    for (const path of [join(alias, 'link'), join(root, 'link'), 'link']) {
-      expect((await readTaskFile(alias, path, { maxSize })).content.toString()).toBe('content');
     }
   });
 
