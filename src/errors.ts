@@ -73,6 +73,23 @@ export function messageOf(thrown: unknown): string {
 
 /** A value as it is quoted in an error: JSON, at most `limit` characters. */
 export function quote(value: unknown, limit = 80): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = printable(jsonOf(value));
   return text.length > limit ? `${text.slice(0, limit)}… (${text.length} characters)` : text;
 }
+
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch (thrown) {
+    if (thrown instanceof RangeError) return '(nested too deeply to be shown)';
+    throw thrown;
+  }
+}
+
+/** Text as a terminal may show it: but for line ends and tabs, what could steer it is escaped as in JSON. */
+export function printable(text: string): string {
+  return text.replace(STEERING, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** Control characters of 7 and 8 bits, separators of lines, and what turns the reading direction. */
+const STEERING = /(?![\n\t])[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu;

@@ -44,7 +44,7 @@ async function main(command: string): Promise<number> {
       process.stdout.write(`${(await import('./version.ts')).VERSION}\n`);
       return 0;
     default:
-      process.stderr.write(`Unknown command "${command}".\n${USAGE}\n`);
+      process.stderr.write(`Unknown command ${JSON.stringify(command)}.\n${USAGE}\n`);
       return 2;
   }
 }

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { printable } from './errors.ts';
 
 /** What the bridge needs of a logger; prompts, file contents and secrets are never given to it. */
 export interface Logger {
@@ -14,6 +15,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** JSON lines on stderr: stdout belongs to the protocol in stdio mode. */
 export function createLogger(level: LogLevel): Logger {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const hooks = { streamWrite: printable };
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, hooks };
   return pino(options, pino.destination({ fd: 2, sync: true }));
 }

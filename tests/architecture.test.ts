@@ -29,7 +29,7 @@ const ARROWS: Record<string, readonly string[]> = {
   config: ['errors', 'logger'],
   'scripted-model': [],
   errors: [],
-  logger: [],
+  logger: ['errors'],
   version: [],
 };
 

@@ -1,5 +1,5 @@
 import { type Config, ConfigError, loadConfig } from '../config/config.ts';
-import { BridgeError, messageOf } from '../errors.ts';
+import { BridgeError, messageOf, printable } from '../errors.ts';
 import { createLogger, type Logger } from '../logger.ts';
 
 /** Exit codes that operators can rely on. */
@@ -13,13 +13,14 @@ export function configured(): { config: Config; logger: Logger } {
 
 /** Tells people on stderr why the program ends, and answers with which exit code. */
 export function explain(thrown: unknown): number {
-  process.stderr.write(`${messageOf(thrown)}\n`);
+  const say = (text: string): boolean => process.stderr.write(`${printable(text)}\n`);
+  say(messageOf(thrown));
   if (thrown instanceof ConfigError) return EXIT.configuration;
   if (!(thrown instanceof BridgeError)) {
-    if (thrown instanceof Error && thrown.stack) process.stderr.write(`${thrown.stack}\n`);
+    if (thrown instanceof Error && thrown.stack) say(thrown.stack);
     return EXIT.failed;
   }
-  if (thrown.next) process.stderr.write(`${thrown.next}\n`);
+  if (thrown.next) say(thrown.next);
   if (thrown.code === 'DATA_DIR_IN_USE') return EXIT.dataDirInUse;
   if (thrown.code === 'DATA_DIR_UNUSABLE') return EXIT.dataDirUnusable;
   return thrown.code === 'UNSUPPORTED' || thrown.code === 'INVALID_INPUT' ? EXIT.configuration : EXIT.failed;

@@ -5,6 +5,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { startApp } from '../app.ts';
 import { loadIsolatedConfig } from '../config/isolated.ts';
+import { printable } from '../errors.ts';
 import { createLogger } from '../logger.ts';
 import { scriptedProviderConfig } from '../scripted-model/provider-config.ts';
 import { startScriptedModel } from '../scripted-model/server.ts';
@@ -64,5 +65,5 @@ async function environment(root: string, modelUrl: string): Promise<Record<strin
 }
 
 function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${printable(line)}\n`);
 }

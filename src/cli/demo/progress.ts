@@ -1,5 +1,6 @@
 import type { WriteStream } from 'node:tty';
 import yoctoSpinner, { type Spinner } from 'yocto-spinner';
+import { printable } from '../../errors.ts';
 
 const WIDTH = 20;
 
@@ -15,7 +16,7 @@ export class Progress {
   }
 
   show(message: string, percent: number): void {
-    const line = `${bar(percent)} ${message}`;
+    const line = `${bar(percent)} ${printable(message)}`;
     if (this.#spinner) this.#spinner.text = line;
     else if (line !== this.#last) this.#stream.write(`  ${line}\n`);
     this.#last = line;

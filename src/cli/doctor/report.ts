@@ -1,3 +1,4 @@
+import { printable } from '../../errors.ts';
 import type { Finding } from './check.ts';
 
 /** The findings as an aligned table, then what to do about those that are not ok. */
@@ -9,5 +10,5 @@ export function report(findings: readonly Finding[]): string {
   const steps = findings.filter(({ next }) => next).map(({ check, next }) => `  ${check}: ${next}`);
   const lines = [row('check', 'status', 'detail'), ...rows];
   if (steps.length > 0) lines.push('', 'What to do', ...steps);
-  return `${lines.join('\n')}\n`;
+  return `${printable(lines.join('\n'))}\n`;
 }
