@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { toBridgeError } from '../../errors.ts';
+import { quote, toBridgeError } from '../../errors.ts';
 import { type FileChange, fileChangeSchema } from '../../tasks/events.ts';
 import { isEnd, type Task } from '../../tasks/task.ts';
 import { agentId, path, taskId } from '../inputs.ts';
@@ -100,7 +100,9 @@ function textOf({
   patch_truncated,
 }: Files): string {
   const lines = entries
-    ? entries.map(({ path, type, size }) => (type === 'directory' ? `${path}/` : `${path} (${size} bytes)`))
+    ? entries.map(({ path, type, size }) =>
+        type === 'directory' ? `${named(path)}/` : `${named(path)} (${size} bytes)`,
+      )
     : (changes ?? []).map(changeLine);
   const what = entries ? `${entries.length} entries` : `${total} files changed`;
   const head = `Task ${task_id} in ${directory}: ${what}${truncated ? ', not all shown' : ''}.`;
@@ -111,6 +113,12 @@ function textOf({
 
 function changeLine({ change, path, additions, deletions }: FileChange): string {
   return additions === undefined
-    ? `${change} ${path} (binary)`
-    : `${change} ${path} (+${additions} -${deletions ?? 0})`;
+    ? `${change} ${named(path)} (binary)`
+    : `${change} ${named(path)} (+${additions} -${deletions ?? 0})`;
+}
+
+/** The name of a file on a line of its own; quoted where it could pass for more than that. */
+function named(path: string): string {
+  const quoted = quote(path, Number.POSITIVE_INFINITY);
+  return quoted === `"${path}"` ? path : quoted;
 }
