@@ -16,6 +16,7 @@ const CODES = {
   DATA_DIR_UNUSABLE: { http: 500, retryable: false },
   PAYLOAD_TOO_LARGE: { http: 413, retryable: false },
   QUEUE_FULL: { http: 429, retryable: true },
+  RATE_LIMITED: { http: 429, retryable: true },
   UNSUPPORTED: { http: 501, retryable: false },
   SHUTTING_DOWN: { http: 503, retryable: true },
   ENGINE_UNAVAILABLE: { http: 503, retryable: true },

@@ -76,6 +76,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       allowedHosts: values.MCP_ALLOWED_HOSTS,
       allowedOrigins: values.MCP_ALLOWED_ORIGINS,
       maxBodyBytes: values.MCP_MAX_BODY_BYTES,
+      rateLimit: values.MCP_RATE_LIMIT,
       tokens,
     },
     openCode: {

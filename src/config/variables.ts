@@ -291,6 +291,12 @@ export const VARIABLES = {
     group: 'Security',
     about: 'Bytes of a request body at most.',
   }),
+  MCP_RATE_LIMIT: variable({
+    schema: natural,
+    default: '3000',
+    group: 'Security',
+    about: 'Requests a minute for each token, or for each address where there are none; 0: any number.',
+  }),
   ALLOW_UNAUTHENTICATED: variable({
     schema: flag,
     default: 'false',

@@ -18,13 +18,14 @@ interface Presentation {
 
 /** Answers with an error: on `/mcp` as JSON-RPC, elsewhere as plain JSON. */
 export function sendError(req: Request, res: Response, error: BridgeError, shown: Presentation = {}): void {
-  const { code, message, next, httpStatus } = error;
+  const { code, message, next, httpStatus, retryAfterSeconds } = error;
   const { status = httpStatus, rpcCode = RPC.refused } = shown;
   const text = next === undefined ? message : `${message} ${next}`;
-  const body =
-    req.path === '/mcp'
-      ? { jsonrpc: '2.0', error: { code: rpcCode, message: text, data: { code, next } }, id: null }
-      : { error: { code, message, next } };
+  const data = { code, next, retry_after_seconds: retryAfterSeconds };
+  const body = /^\/mcp\/?$/i.test(req.path)
+    ? { jsonrpc: '2.0', error: { code: rpcCode, message: text, data }, id: null }
+    : { error: { code, message, next } };
+  if (retryAfterSeconds !== undefined) res.set('Retry-After', String(retryAfterSeconds));
   res.status(status).json(body);
 }
 

@@ -4,6 +4,7 @@ import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js';
 import type { Request, RequestHandler, Response } from 'express';
 import { BridgeError, quote } from '../errors.ts';
 import { sendError } from './errors.ts';
+import { addressOf, RateLimit, rateLimited } from './rate-limit.ts';
 
 export interface AccessRules {
   /** The address that the server listens on. */
@@ -18,6 +19,9 @@ export interface BoundToken {
   agentId?: string | undefined;
 }
 
+const GUESSES_PER_MINUTE = 30;
+/** Addresses, each with a token, that are remembered to have used it. */
+const MAX_SEEN = 10_000;
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
@@ -28,12 +32,13 @@ export function checkHost({ host, allowedHosts }: AccessRules): RequestHandler {
   const allowed = new Set([...LOOPBACK, ...allowedHosts.map(hostnameOf)]);
   const literals = !isLoopback(host);
   return (req, res, next) => {
-    const given = req.headers.host;
-    const name = given === undefined ? undefined : hostnameOf(given);
+    const [given, ...others] = req.headersDistinct.host ?? [];
+    // Of two, a proxy in front may have looked at the other one.
+    const name = given === undefined || others.length > 0 ? undefined : hostnameOf(given);
     if (name !== undefined && (allowed.has(name) || (literals && isIP(name.replace(/^\[|\]$/g, '')) > 0))) {
       return next();
     }
-    const message = `Host ${quote(given)} is not a name of this server.`;
+    const message = `Host ${[given, ...others].map((host) => quote(host)).join(', ')} is not a name of this server.`;
     sendError(req, res, refused(message, 'MCP_ALLOWED_HOSTS'));
   };
 }
@@ -55,24 +60,42 @@ export function checkOrigin({ host, allowedOrigins }: AccessRules): RequestHandl
   };
 }
 
-/** Lets only bearers of a token in, and tells MCP which agent a token is bound to. Without tokens, everybody. */
+/**
+ * Lets only bearers of a token in, and tells MCP which agent a token is bound to. Without tokens, everybody.
+ * An address that has guessed too often is told nothing more, unless with a token that it has used before: so
+ * guesses behind a proxy do not lock out those who work through it.
+ */
 export function bearerAuth(tokens: readonly BoundToken[]): RequestHandler {
   if (tokens.length === 0) return (_req, _res, next) => next();
   const known = tokens.map(({ token, agentId }) => ({ hash: sha256(token), agentId }));
+  const guesses = new RateLimit(GUESSES_PER_MINUTE);
+  const seen = new Set<string>();
   return (req, res, next) => {
     const token = /^Bearer +(\S+) *$/i.exec(req.headers.authorization ?? '')?.[1];
-    const hash = sha256(token ?? '');
+    if (token === undefined) return refuseToken(req, res, 'A bearer token is needed.');
+    const hash = sha256(token);
     // All of them, so that the time tells nothing about which one it was.
     const [match] = known.filter((it) => timingSafeEqual(it.hash, hash));
-    if (token !== undefined && match) {
-      authOf.set(req, { auth: authInfo(match.agentId), credential: hash.toString('hex') });
-      return next();
+    const address = addressOf(req);
+    const credential = hash.toString('hex');
+    const use = `${address} ${credential}`;
+    const wait = match ? guesses.wait(address) : guesses.take(address);
+    if (wait !== undefined && !(match && seen.has(use))) {
+      const message = `More than ${GUESSES_PER_MINUTE} tokens a minute that are not known here came from ${address}.`;
+      return sendError(req, res, rateLimited(message, wait));
     }
-    res.set('WWW-Authenticate', 'Bearer');
-    const message = token === undefined ? 'A bearer token is needed.' : 'The bearer token is not known here.';
-    const hint = 'Send the header "Authorization: Bearer <token>" with a token of MCP_AUTH_TOKENS.';
-    sendError(req, res, new BridgeError('UNAUTHORIZED', message, { next: hint }));
+    if (!match) return refuseToken(req, res, 'The bearer token is not known here.');
+    if (seen.size >= MAX_SEEN) seen.clear();
+    seen.add(use);
+    authOf.set(req, { auth: authInfo(match.agentId), credential });
+    next();
   };
+}
+
+function refuseToken(req: Request, res: Response, message: string): void {
+  res.set('WWW-Authenticate', 'Bearer');
+  const next = 'Send the header "Authorization: Bearer <token>" with a token of MCP_AUTH_TOKENS.';
+  sendError(req, res, new BridgeError('UNAUTHORIZED', message, { next }));
 }
 
 /** What `bearerAuth` found out about a request; nothing where no tokens are configured. */

@@ -9,9 +9,18 @@ import { healthRoutes } from './health.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
 import { type AccessRules, type BoundToken, bearerAuth, checkHost, checkOrigin } from './security.ts';
 import type { SessionLimits } from './sessions.ts';
+import { throttle } from './throttle.ts';
 
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 60_000;
+/** How long a client may take, and how many may be connected. */
+export interface ConnectionLimits {
+  /** More are closed at once: the bridge needs files and pipes of its own. */
+  max: number;
+  /** Milliseconds until the headers of a request are there, and until all of it is. */
+  headersMs: number;
+  requestMs: number;
+}
+
+const CONNECTIONS: ConnectionLimits = { max: 2_500, headersMs: 10_000, requestMs: 60_000 };
 const CLOSE_GRACE_MS = 1_000;
 
 export interface HttpServerOptions {
@@ -25,9 +34,12 @@ export interface HttpServerOptions {
   /** Empty: no authentication. */
   tokens: readonly BoundToken[];
   maxBodyBytes: number;
+  /** Requests a minute for each token, or for each address where there are none; 0 or absent: any number. */
+  rateLimit?: number;
   services: ToolServices;
   logger: Logger;
   sessions?: SessionLimits;
+  connections?: ConnectionLimits;
 }
 
 export interface HttpServer {
@@ -44,14 +56,12 @@ export interface HttpServer {
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const state = { draining: false };
   const endpoint = new McpEndpoint(options);
+  const { max, headersMs, requestMs } = options.connections ?? CONNECTIONS;
   const server = createServer(
-    {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 2,
-    },
+    { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: headersMs / 2 },
     application(options, endpoint, state),
   );
+  server.maxConnections = max;
   await listen(server, options).catch(async (thrown: unknown) => {
     await endpoint.close();
     throw thrown;
@@ -72,14 +82,25 @@ function application(
   endpoint: McpEndpoint,
   state: { draining: boolean },
 ): Express {
-  const { host, allowedHosts, allowedOrigins, tokens, maxBodyBytes, services, logger } = options;
+  const {
+    host,
+    allowedHosts,
+    allowedOrigins,
+    tokens,
+    maxBodyBytes,
+    rateLimit = 0,
+    services,
+    logger,
+  } = options;
   const rules: AccessRules = { host, allowedHosts, allowedOrigins };
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.use(checkHost(rules), checkOrigin(rules));
   app.use(healthRoutes(services, () => state.draining));
-  app.all('/mcp', bearerAuth(tokens), express.json({ limit: maxBodyBytes }), endpoint.handle);
+  const { requests, batches } = throttle(rateLimit);
+  const body = express.json({ limit: maxBodyBytes });
+  app.all('/mcp', bearerAuth(tokens), requests, body, batches, endpoint.handle);
   app.use(notFound);
   app.use(errorHandler(maxBodyBytes, logger));
   return app;

@@ -30,6 +30,7 @@ describe('an empty environment', () => {
         allowedHosts: [],
         allowedOrigins: [],
         maxBodyBytes: 4_194_304,
+        rateLimit: 3_000,
         tokens: [],
       },
       openCode: {
