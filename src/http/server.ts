@@ -12,7 +12,7 @@ import type { SessionLimits } from './sessions.ts';
 import { throttle } from './throttle.ts';
 
 /** How long a client may take, and how many may be connected. */
-export interface ConnectionLimits {
+interface ConnectionLimits {
   /** More are closed at once: the bridge needs files and pipes of its own. */
   max: number;
   /** Milliseconds until the headers of a request are there, and until all of it is. */

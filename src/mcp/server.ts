@@ -9,7 +9,7 @@ import {
   type ServerNotification,
   type ServerRequest,
 } from '@modelcontextprotocol/sdk/types.js';
-import { toBridgeError } from '../errors.ts';
+import { quote, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { Caller } from './caller.ts';
 import { errorResult } from './error-result.ts';
@@ -45,7 +45,7 @@ export function createMcpServer(services: ToolServices, logger: Logger, caller =
 
 function refuseTool(name: string): never {
   const known = TOOLS.map((tool) => tool.name).join(', ');
-  throw new McpError(ErrorCode.InvalidParams, `Unknown tool "${name.slice(0, 100)}". Known are: ${known}.`);
+  throw new McpError(ErrorCode.InvalidParams, `Unknown tool ${quote(name)}. Known are: ${known}.`);
 }
 
 async function answer(
