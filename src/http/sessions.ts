@@ -100,9 +100,11 @@ export class Sessions {
     this.#sessions.set(id, session);
   }
 
-  /** A session with an open stream is only taken where there is no other. */
+  /** Of whoever has most; one with an open stream is only taken where there is no other. */
   #closeLongestIdle(): void {
-    const [longest] = [...this.#sessions.values()].sort(
+    const byCredential = Map.groupBy(this.#sessions.values(), ({ credential }) => credential);
+    const [most = []] = [...byCredential.values()].sort((a, b) => b.length - a.length);
+    const [longest] = most.sort(
       (a, b) => Number(a.openStreams > 0) - Number(b.openStreams > 0) || a.usedAt - b.usedAt,
     );
     if (longest) this.#close(longest);

@@ -9,6 +9,7 @@ import {
   type ServerNotification,
   type ServerRequest,
 } from '@modelcontextprotocol/sdk/types.js';
+import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { quote, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { Caller } from './caller.ts';
@@ -28,12 +29,18 @@ const INSTRUCTIONS = `Hands coding work to OpenCode, which does it on its own an
 5. send_task_message steers a running task. To go on after its end: opencode_execute_task with continue_task_id.
 You see only tasks of your own agent_id; use the same one in every call.`;
 
+/** One for all sessions: making one takes longer than all else that a session begins with. */
+const VALIDATOR = new AjvJsonSchemaValidator();
 const LISTED = TOOLS.map(listed);
 
 /** The MCP server of one session. The one place where an error becomes a result. */
 export function createMcpServer(services: ToolServices, logger: Logger, caller = new Caller()): Server {
   const info = { name: 'letta-opencode-plugin', title: 'OpenCode bridge', version: services.version };
-  const server = new Server(info, { capabilities: { tools: {} }, instructions: INSTRUCTIONS });
+  const server = new Server(info, {
+    capabilities: { tools: {} },
+    instructions: INSTRUCTIONS,
+    jsonSchemaValidator: VALIDATOR,
+  });
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: LISTED }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
     const tool = TOOLS.find(({ name }) => name === params.name) ?? refuseTool(params.name);
