@@ -47,11 +47,12 @@ export async function makeShadow(
   await mkdir(join(shadow, 'objects', 'info'), { recursive: true });
   await Promise.all([mkdir(join(shadow, 'refs')), mkdir(join(shadow, 'info'))]);
   const source = options.empty ? undefined : await findRepository(directory);
+  const exclude = await excludes(shadow, directory, source);
   await Promise.all([
     writeFile(join(shadow, 'HEAD'), 'ref: refs/heads/none\n'),
     writeFile(join(shadow, 'config'), CONFIG),
     writeFile(join(shadow, 'info', 'attributes'), ATTRIBUTES),
-    writeFile(join(shadow, 'info', 'exclude'), await excludes(shadow, directory, source)),
+    writeFile(join(shadow, 'info', 'exclude'), exclude),
     source && writeFile(join(shadow, 'objects', 'info', 'alternates'), `${source.common}/objects\n`),
   ]);
   return { tookIndex: source !== undefined && (await takeIndex(shadow, directory, source, options.home)) };

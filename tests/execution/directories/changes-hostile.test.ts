@@ -227,3 +227,17 @@ describe('git itself', () => {
     await expect(tracker.begin('t', base)).rejects.toThrow('"/no/such/git"');
   });
 });
+
+test('a disk that takes nothing more is an error of the task, not the end of the bridge', () => {
+  const base = temporaryFolder();
+  const directory = repository(join(base, 'work'), { 'a.txt': 'a\n' });
+  const program = `import { ChangeTracker } from './src/execution/directories/changes.ts';
+    const tracker = new ChangeTracker({ snapshotsDir: ${JSON.stringify(base)}, env: {} });
+    await tracker.begin('t', ${JSON.stringify(directory)}).catch(({ code }) => console.log(code));`;
+  const { status, stdout, stderr } = spawnSync(
+    'sh',
+    ['-c', 'ulimit -f 0; exec "$0" --input-type=module -e "$1"', process.execPath, program],
+    { cwd: join(import.meta.dirname, '../../..'), encoding: 'utf8' },
+  );
+  expect({ status, stdout }, stderr).toEqual({ status: 0, stdout: 'EFBIG\n' });
+});
