@@ -98,6 +98,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
     limits: {
       maxConcurrent: values.MAX_CONCURRENT_TASKS,
       maxQueued: values.MAX_QUEUED_TASKS,
+      maxQueuedPerAgent: values.MAX_QUEUED_TASKS_PER_AGENT,
       defaultTimeoutMs: Math.min(values.RUNNER_TIMEOUT_MS, values.RUNNER_MAX_TIMEOUT_MS),
       maxTimeoutMs: values.RUNNER_MAX_TIMEOUT_MS,
       defaultMaxCostUsd: values.MAX_COST_USD,

@@ -167,6 +167,12 @@ export const VARIABLES = {
     group: 'Tasks',
     about: 'Tasks that may wait; more are refused with QUEUE_FULL.',
   }),
+  MAX_QUEUED_TASKS_PER_AGENT: variable({
+    schema: natural,
+    default: '50',
+    group: 'Tasks',
+    about: 'Tasks of one agent that may wait, so that others find room too.',
+  }),
   MAX_TASK_DESCRIPTION_LENGTH: variable({
     schema: positive,
     default: '1000000',

@@ -1,7 +1,9 @@
+import { basename, dirname } from 'node:path';
 import { BridgeError, quote } from '../errors.ts';
 import type { Task } from '../tasks/task.ts';
 import type { TaskStore } from '../tasks/task-store.ts';
 import type { ExecutionLimits } from './order.ts';
+import type { FairQueue } from './queue.ts';
 
 /** How long an idempotency key stands for its task, from the first call on. */
 export const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000;
@@ -43,18 +45,40 @@ export function requireContinuable(store: TaskStore, task: Task, directory: stri
   });
 }
 
-/** Throws QUEUE_FULL where one more task could neither run nor wait. */
+/** Whether a folder is, or lies in, one that was made for a task of another agent. */
+export function isForeign(store: TaskStore, agentId: string, path: string): boolean {
+  for (let folder = path; folder !== dirname(folder); folder = dirname(folder)) {
+    const task = store.get(basename(folder));
+    if (task?.ownsDirectory && task.directory === folder) return task.agentId !== agentId;
+  }
+  return false;
+}
+
+/** Throws QUEUE_FULL where one more task of the agent could neither run nor wait. */
 export function requireRoom(
-  { maxConcurrent, maxQueued }: ExecutionLimits,
+  { maxConcurrent, maxQueued, maxQueuedPerAgent = maxQueued }: ExecutionLimits,
   running: number,
-  queued: number,
+  queue: FairQueue,
+  agentId: string,
 ): void {
-  if (running < maxConcurrent || queued < maxQueued) return;
-  throw new BridgeError(
-    'QUEUE_FULL',
-    `${maxConcurrent} tasks run and ${maxQueued} wait (MAX_CONCURRENT_TASKS, MAX_QUEUED_TASKS); nothing was stored.`,
-    { next: `Try again in ${QUEUE_RETRY_SECONDS} s.`, retryAfterSeconds: QUEUE_RETRY_SECONDS },
-  );
+  if (running < maxConcurrent) return;
+  if (queue.size >= maxQueued) {
+    throw queueFull(
+      `${maxConcurrent} tasks run and ${maxQueued} wait (MAX_CONCURRENT_TASKS, MAX_QUEUED_TASKS)`,
+    );
+  }
+  if (queue.sizeOf(agentId) >= maxQueuedPerAgent) {
+    throw queueFull(
+      `${maxQueuedPerAgent} tasks of agent ${quote(agentId)} wait (MAX_QUEUED_TASKS_PER_AGENT)`,
+    );
+  }
+}
+
+function queueFull(why: string): BridgeError {
+  return new BridgeError('QUEUE_FULL', `${why}; nothing was stored.`, {
+    next: `Try again in ${QUEUE_RETRY_SECONDS} s.`,
+    retryAfterSeconds: QUEUE_RETRY_SECONDS,
+  });
 }
 
 /** The model a continuing task takes over, unless OpenCode did not know it. */

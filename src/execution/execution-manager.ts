@@ -7,6 +7,7 @@ import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
 import {
   inheritedAgent,
   inheritedModel,
+  isForeign,
   repeatedTask,
   requireContinuable,
   requireRoom,
@@ -67,9 +68,10 @@ export class ExecutionManager {
     if (repeated) return repeated;
     const before = this.#continued(agentId, order);
     const id = newTaskId(this.#options.now());
+    const { files, log } = this.#options;
     const directory = before
       ? { path: before.directory, ours: before.ownsDirectory }
-      : await this.#options.files.resolve(id, order.directory);
+      : await files.resolve(id, order.directory, (path) => isForeign(log.store, agentId, path));
     return (
       this.#repeated(agentId, order, print) ?? this.#accept({ id, agentId, order, print, directory, before })
     );
@@ -193,7 +195,7 @@ export class ExecutionManager {
   #accept({ id, agentId, order, print, directory, before }: Acceptance): Accepted {
     this.#requireOpen();
     const { limits, runner, log } = this.#options;
-    requireRoom(limits, this.#busy(), this.#queue.size);
+    requireRoom(limits, this.#busy(), this.#queue, agentId);
     log.create(
       id,
       {

@@ -4,6 +4,8 @@ import { BridgeError, quote } from '../errors.ts';
 export interface ExecutionLimits {
   maxConcurrent: number;
   maxQueued: number;
+  /** Of one agent; absent: as many as wait in all. */
+  maxQueuedPerAgent?: number | undefined;
   defaultTimeoutMs: number;
   maxTimeoutMs: number;
   /** For tasks that name none; absent: no limit. */

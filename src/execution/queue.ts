@@ -9,6 +9,11 @@ export class FairQueue {
     return size;
   }
 
+  /** How many tasks of one agent wait. */
+  sizeOf(agentId: string): number {
+    return this.#lanes.get(agentId)?.length ?? 0;
+  }
+
   add(agentId: string, taskId: string): void {
     const lane = this.#lanes.get(agentId);
     if (lane) lane.push(taskId);

@@ -29,10 +29,14 @@ export class TaskFiles {
     this.#tracker = new ChangeTracker({ snapshotsDir, env });
   }
 
-  /** Where a new task works; makes nothing. */
-  resolve(taskId: string, requested: string | undefined): Promise<TaskDirectory> {
+  /** Where a new task works; makes nothing, and finds nothing that `isForeign` tells to be somebody else's. */
+  resolve(
+    taskId: string,
+    requested: string | undefined,
+    isForeign: (path: string) => boolean,
+  ): Promise<TaskDirectory> {
     const { workspaceDir, roots } = this.#options;
-    return resolveTaskDirectory({ requested, taskId, workspaceDir, roots });
+    return resolveTaskDirectory({ requested, taskId, workspaceDir, roots, isForeign });
   }
 
   /** Makes the task's folder, if it is one of ours. */

@@ -50,6 +50,7 @@ describe('an empty environment', () => {
       limits: {
         maxConcurrent: 5,
         maxQueued: 100,
+        maxQueuedPerAgent: 50,
         defaultTimeoutMs: 3_600_000,
         maxTimeoutMs: 86_400_000,
         maxDescriptionLength: 1_000_000,

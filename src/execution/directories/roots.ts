@@ -10,6 +10,8 @@ export interface TaskDirectoryRequest {
   workspaceDir: string;
   /** Folders besides `workspaceDir` whose content may be worked on. */
   roots: readonly string[];
+  /** Tells the folders of others, which do not exist for whoever asks. */
+  isForeign?: (path: string) => boolean;
 }
 
 export interface TaskDirectory {
@@ -39,6 +41,8 @@ export async function resolveTaskDirectory(request: TaskDirectoryRequest): Promi
     throw refuse(errorCode(error) === 'ENOENT' ? 'does not exist' : 'cannot be opened', error);
   });
   if (!real.some((root) => isInside(root, path))) throw refuse('leads outside the allowed folders');
+  if (request.isForeign?.(path)) throw refuse('does not exist');
+  if (path === (await realpathOfFuture(workspaceDir))) throw refuse('is the folder of all tasks');
   if (!(await stat(path)).isDirectory()) throw refuse('is not a folder');
   return { path, ours: false };
 }
