@@ -52,7 +52,7 @@ test('what never becomes a session is not kept', async () => {
   await unfit();
   const before = heldBytes();
   for (let n = 0; n < 200; n += 1) await unfit();
-  expect(heldBytes() - before).toBeLessThan(5e6);
+  expect(heldBytes() - before).toBeLessThan(1.5e6);
   expect(await isAlive(server, id)).toBe(true);
 });
 
