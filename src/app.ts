@@ -13,7 +13,7 @@ import { TaskFiles } from './execution/task-files.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import type { Logger } from './logger.ts';
 import type { ToolServices } from './mcp/tool.ts';
-import { openDatabase } from './tasks/database.ts';
+import { type Claim, claimDataDir } from './tasks/claim.ts';
 import { EventLog } from './tasks/event-log.ts';
 import { SqliteTaskStore } from './tasks/sqlite-task-store.ts';
 import { TaskRemovals } from './tasks/task-removals.ts';
@@ -30,17 +30,23 @@ export interface App {
   listen(): Promise<HttpServer>;
   /** Rejects when what happens can no longer be stored: the process has to end. */
   failure(): Promise<never>;
+  /** The same for other processes of this user alone: on a free port of loopback, with the token of the claim. */
+  listenPrivately(): Promise<HttpServer>;
   close(): Promise<void>;
 }
 
-/** Builds the bridge. What was acquired before a failure is released again. */
-export async function startApp(config: Config, logger: Logger): Promise<App> {
+/** Builds the bridge. What was acquired before a failure is released again, and the claim with it. */
+export async function startApp(
+  config: Config,
+  logger: Logger,
+  claim: Claim = claimDataDir(config.dataDir, 'serve'),
+): Promise<App> {
   const releases: Release[] = [];
   const close = async (): Promise<void> => {
     for (let release = releases.pop(); release; release = releases.pop()) await release();
   };
   try {
-    return await build(config, logger, releases, close);
+    return await build(config, logger, claim, releases, close);
   } catch (thrown) {
     await close();
     throw thrown;
@@ -50,12 +56,14 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
 async function build(
   config: Config,
   logger: Logger,
+  claim: Claim,
   releases: Release[],
   close: () => Promise<void>,
 ): Promise<App> {
-  const database = openDatabase(config.dataDir);
+  const { database } = claim;
+  releases.push(() => database.close());
+  releases.push(() => claim.withdraw());
   const store = new SqliteTaskStore(database);
-  releases.push(() => store.close());
   const log = new EventLog(store);
 
   const { dir: workspaceDir, roots, maxFileSize, maxEvents, blockLimit } = config.workspace;
@@ -83,7 +91,10 @@ async function build(
   const { limits, requests, recovery } = config;
   const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
   let http: HttpServer | undefined;
-  releases.push(() => http?.close());
+  releases.push(async () => {
+    claim.withdraw();
+    await http?.close();
+  });
   let graceMs = config.shutdownGraceMs;
   releases.push(() => execution.close(graceMs));
   execution.recover();
@@ -101,11 +112,12 @@ async function build(
     startedAt: Date.now(),
     dependencies: () => execution.health(),
   };
-  const listen = async (): Promise<HttpServer> => {
-    const server = await startHttpServer({ ...config.http, services, logger });
+  const start = async (access: Config['http']): Promise<HttpServer> => {
+    const server = await startHttpServer({ ...access, services, logger });
     http = server;
     // Undone first: callers can still watch the tasks that get their time to end.
     releases.push(() => server.drain());
+    claim.announce(server.localUrl);
     return server;
   };
   const failure = async (): Promise<never> => {
@@ -114,7 +126,15 @@ async function build(
     graceMs = 0;
     throw thrown;
   };
-  return { services, listen, failure, close };
+  const pass = { token: claim.token, local: true };
+  const { tokens } = config.http;
+  return {
+    services,
+    listen: () => start({ ...config.http, tokens: tokens.length > 0 ? [...tokens, pass] : [] }),
+    listenPrivately: () => start({ ...config.http, host: '127.0.0.1', port: 0, tokens: [pass] }),
+    failure,
+    close,
+  };
 }
 
 async function requireWritable(workspaceDir: string): Promise<void> {

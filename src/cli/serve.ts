@@ -1,11 +1,21 @@
-import { startApp } from '../app.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BridgeError } from '../errors.ts';
+import { type Claim, claimDataDir } from '../tasks/claim.ts';
+import { readOwner } from '../tasks/owner.ts';
 import { configured, EXIT, stopSignal } from './command.ts';
+
+/** Those who only look whether DATA_DIR is free have it for milliseconds, and say nothing of themselves. */
+const PATIENCE_MS = 2_000;
+const POLL_MS = 50;
 
 /** Serves over HTTP until SIGTERM or SIGINT. */
 export async function serve(): Promise<number> {
   const { config, logger } = configured();
   const stopped = stopSignal();
-  const app = await startApp(config, logger);
+  const claimed = await claim(config.dataDir);
+  // Loaded afterwards: where this takes the place of one that has just stopped, others wait for it too.
+  const { startApp } = await import('../app.ts');
+  const app = await startApp(config, logger, claimed);
   try {
     const { url } = await app.listen();
     logger.info({ url: `${url}/mcp`, mode: app.services.mode, dataDir: config.dataDir }, 'the bridge serves');
@@ -15,4 +25,16 @@ export async function serve(): Promise<number> {
     await app.close();
   }
   return EXIT.ok;
+}
+
+async function claim(dataDir: string): Promise<Claim> {
+  for (const until = Date.now() + PATIENCE_MS; ; ) {
+    try {
+      return claimDataDir(dataDir, 'serve');
+    } catch (thrown) {
+      const inUse = thrown instanceof BridgeError && thrown.code === 'DATA_DIR_IN_USE';
+      if (!inUse || readOwner(dataDir) || Date.now() > until) throw thrown;
+    }
+    await sleep(POLL_MS);
+  }
 }

@@ -17,6 +17,8 @@ export interface BoundToken {
   token: string;
   /** The only agent that its bearer can be; absent: any. */
   agentId?: string | undefined;
+  /** Counts only for callers on this machine. */
+  local?: boolean;
 }
 
 const GUESSES_PER_MINUTE = 30;
@@ -67,7 +69,7 @@ export function checkOrigin({ host, allowedOrigins }: AccessRules): RequestHandl
  */
 export function bearerAuth(tokens: readonly BoundToken[]): RequestHandler {
   if (tokens.length === 0) return (_req, _res, next) => next();
-  const known = tokens.map(({ token, agentId }) => ({ hash: sha256(token), agentId }));
+  const known = tokens.map(({ token, ...rest }) => ({ hash: sha256(token), ...rest }));
   const guesses = new RateLimit(GUESSES_PER_MINUTE);
   const seen = new Set<string>();
   return (req, res, next) => {
@@ -75,7 +77,9 @@ export function bearerAuth(tokens: readonly BoundToken[]): RequestHandler {
     if (token === undefined) return refuseToken(req, res, 'A bearer token is needed.');
     const hash = sha256(token);
     // All of them, so that the time tells nothing about which one it was.
-    const [match] = known.filter((it) => timingSafeEqual(it.hash, hash));
+    const [match] = known
+      .filter((it) => timingSafeEqual(it.hash, hash))
+      .filter(({ local }) => !local || isFromHere(req.socket));
     const address = addressOf(req);
     const credential = hash.toString('hex');
     const use = `${address} ${credential}`;
@@ -122,6 +126,20 @@ function allowPage(req: Request, res: Response, origin: string): void {
 
 function refused(message: string, variable: string): BridgeError {
   return new BridgeError('FORBIDDEN', message, { next: `The operator can allow it with ${variable}.` });
+}
+
+/** The ends of a connection. */
+interface Addresses {
+  remoteAddress?: string | undefined;
+  localAddress?: string | undefined;
+}
+
+/** Whether this machine called itself, be it by loopback or by an address of its own. */
+export function isFromHere({ remoteAddress = '', localAddress }: Addresses): boolean {
+  const address = remoteAddress.replace(/^::ffff:/, '');
+  return (
+    address.startsWith('127.') || address === '::1' || (address !== '' && remoteAddress === localAddress)
+  );
 }
 
 function isLoopbackPage(origin: string): boolean {

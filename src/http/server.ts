@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -46,6 +47,8 @@ export interface HttpServer {
   /** Without a path; MCP is at `/mcp`. */
   url: string;
   port: number;
+  /** Where MCP is for callers on this machine, by address. */
+  localUrl: string;
   /** From now on `/ready` says that the bridge takes no new work. */
   drain(): void;
   /** Stops listening, ends sessions and connections. */
@@ -66,7 +69,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     await endpoint.close();
     throw thrown;
   });
-  const port = portOf(server);
+  const { address, port } = addressOf(server);
   const drain = (): void => {
     state.draining = true;
   };
@@ -74,7 +77,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     drain();
     await stop(server, endpoint);
   };
-  return { url: `http://${urlHost(options.host)}:${port}`, port, drain, close };
+  const localUrl = `http://${urlHost(address)}:${port}/mcp`;
+  return { url: `http://${urlHost(options.host)}:${port}`, port, localUrl, drain, close };
 }
 
 function application(
@@ -130,10 +134,10 @@ async function stop(server: Server, endpoint: McpEndpoint): Promise<void> {
   clearTimeout(timer);
 }
 
-function portOf(server: Server): number {
+function addressOf(server: Server): AddressInfo {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
-  return address.port;
+  return address;
 }
 
 /** The host to call for a host to listen on. */

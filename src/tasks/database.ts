@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { BridgeError, messageOf, quote } from '../errors.ts';
+import { describeOwner, readOwner } from './owner.ts';
 
 export type Database = DatabaseSync;
 
@@ -136,7 +137,10 @@ function unusable(dataDir: string, cause: unknown): BridgeError {
 }
 
 function inUse(dataDir: string, cause: unknown): BridgeError {
-  return new BridgeError('DATA_DIR_IN_USE', `DATA_DIR "${dataDir}" is in use by another bridge process.`, {
+  const owner = readOwner(dataDir);
+  const who = owner ? `: ${describeOwner(owner)}` : '';
+  const text = `DATA_DIR "${dataDir}" is in use by another bridge process${who}.`;
+  return new BridgeError('DATA_DIR_IN_USE', text, {
     next: 'Stop the other process, connect to it over HTTP, or set DATA_DIR to another folder.',
     cause,
   });

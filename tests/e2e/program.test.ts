@@ -5,10 +5,9 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { scriptText } from '../../src/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
-import { hermeticEnv } from '../support/opencode.ts';
 import { isRunning } from '../support/processes.ts';
 import { tempDir } from '../support/temp.ts';
-import { startProgram } from './program.ts';
+import { bridgeEnv, startProgram } from './program.ts';
 
 const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 const TASK = `Do it. ${scriptText([
@@ -29,15 +28,7 @@ afterEach(async () => {
   await folder.remove();
 });
 
-function environment(): Record<string, string> {
-  return {
-    ...hermeticEnv(folder.path, model.url),
-    DATA_DIR: join(folder.path, 'bridge'),
-    OPENCODE_SERVER_ENABLED: 'true',
-    MCP_PORT: '0',
-    SHUTDOWN_GRACE_MS: '500',
-  };
-}
+const environment = (): Record<string, string> => bridgeEnv(folder.path, model.url);
 
 async function runTask(client: Client): Promise<void> {
   const call = (name: string, args: Record<string, unknown>) => client.callTool({ name, arguments: args });
@@ -101,7 +92,11 @@ describe('serve', () => {
       await first.says(/the bridge serves/);
       const second = startProgram('serve', environment());
       expect(await second.exit).toBe(4);
-      expect(second.stderr()).toMatch(/DATA_DIR .* is in use by another bridge process/);
+      expect(second.stderr()).toMatch(
+        new RegExp(
+          `is in use by another bridge process: process ${first.child.pid} \\(serve, since 20\\S+, http://127.0.0.1:\\d+/mcp\\)`,
+        ),
+      );
     } finally {
       first.child.kill('SIGTERM');
       await first.exit;

@@ -1,6 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
+import { hermeticEnv } from '../support/opencode.ts';
 
 const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 
@@ -14,6 +19,17 @@ export interface Program {
   says(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
+/** The whole environment of a bridge with an embedded server, everything of it under `root`. */
+export function bridgeEnv(root: string, modelUrl: string): Record<string, string> {
+  return {
+    ...hermeticEnv(root, modelUrl),
+    DATA_DIR: join(root, 'bridge'),
+    OPENCODE_SERVER_ENABLED: 'true',
+    MCP_PORT: '0',
+    SHUTDOWN_GRACE_MS: '200',
+  };
+}
+
 /** Starts a command of the product as users do, with this environment alone; `prelude` is of the shell before it. */
 export function startProgram(
   command: string,
@@ -21,11 +37,34 @@ export function startProgram(
   { entry = ENTRY, prelude = ':' } = {},
 ): Program {
   const shell = ['-c', `${prelude}; exec "$@"`, 'sh', process.execPath, entry, command];
-  const child = spawn('/bin/sh', shell, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  return watch(spawn('/bin/sh', shell, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+/** `stdio` with a client that has said nothing yet. */
+export interface StdioProgram extends Program {
+  client: Client;
+  /** Connects the client. */
+  connect(): Promise<void>;
+  /** What a client does that is closed. */
+  endInput(): void;
+}
+
+/** Starts `stdio` as an editor does. */
+export function startStdio(env: Record<string, string>): StdioProgram {
+  const child = spawn(process.execPath, [ENTRY, 'stdio'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const client = new Client({ name: 'test', version: '0' });
+  // Both ends of stdio read and write the same lines.
+  const connect = () => client.connect(new StdioServerTransport(child.stdout, child.stdin));
+  return { ...watch(child), client, connect, endInput: () => child.stdin.end() };
+}
+
+function watch(child: ChildProcessByStdio<Writable | null, Readable, Readable>): Program {
   const text = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (chunk: string) => {
-      text[name] += chunk;
+    // The streams stay bytes: a client may read them too.
+    const decoder = new StringDecoder('utf8');
+    child[name].on('data', (chunk: Buffer) => {
+      text[name] += decoder.write(chunk);
     });
   }
   const exit = once(child, 'close').then(() => child.exitCode);
@@ -33,7 +72,8 @@ export function startProgram(
     for (;;) {
       const match = pattern.exec(text.stderr);
       if (match) return match;
-      if (child.exitCode !== null) throw new Error(`it ended before it said ${pattern}: ${text.stderr}`);
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`it ended before it said ${pattern}: ${text.stderr}`);
       await Promise.race([once(child.stderr, 'data'), exit]);
     }
   };

@@ -1,15 +1,13 @@
-import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
-import { hermeticEnv } from '../support/opencode.ts';
 import { processesOf } from '../support/processes.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { type Program, startProgram } from './program.ts';
+import { bridgeEnv, type Program, startProgram } from './program.ts';
 
 const ORDER = {
   task_description: `Do it. ${scriptText([bash('sleep 63'), { text: 'never said' }])}`,
@@ -37,14 +35,7 @@ afterEach(async () => {
 
 /** A bridge with an embedded server, and a caller's hand on it. */
 async function serve(): Promise<Program & { call(name: string, args: object): Promise<unknown> }> {
-  const env = {
-    ...hermeticEnv(folder.path, model.url),
-    DATA_DIR: join(folder.path, 'bridge'),
-    OPENCODE_SERVER_ENABLED: 'true',
-    MCP_PORT: '0',
-    SHUTDOWN_GRACE_MS: '200',
-  };
-  const program = startProgram('serve', env);
+  const program = startProgram('serve', bridgeEnv(folder.path, model.url));
   const [, url = ''] = await program.says(/"url":"(http:[^"]+\/mcp)"/);
   const client = new Client({ name: 'test', version: '0' });
   await client.connect(new StreamableHTTPClientTransport(new URL(url)));

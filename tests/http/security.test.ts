@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
+import { isFromHere } from '../../src/http/security.ts';
 import { answerOf, beginSession, post, request, startServer } from './server.ts';
 
 /** GET /health with headers that fetch does not let one set. */
@@ -133,5 +134,25 @@ describe('tokens', () => {
     expect((await post(server.url, 'no JSON and too long', {})).status).toBe(401);
     await beginSession(server.url, { authorization: 'Bearer first' }).catch(() => undefined);
     expect(server.bridge.logger.lines.join()).not.toContain('first');
+  });
+
+  test('one for this machine alone is let in from here, beside others', async () => {
+    await using server = await startServer({ tokens: [...tokens, { token: 'pass', local: true }] });
+    await beginSession(server.url, { authorization: 'Bearer pass' });
+    await beginSession(server.http.localUrl, { authorization: 'Bearer first' });
+  });
+
+  test.each([
+    ['127.0.0.1', '127.0.0.1', true],
+    ['127.1.2.3', '127.0.0.1', true],
+    ['::1', '::1', true],
+    ['::ffff:127.0.0.1', '::ffff:127.0.0.1', true],
+    ['10.0.0.1', '10.0.0.1', true],
+    ['10.0.0.2', '10.0.0.1', false],
+    ['10.0.0.2', '127.0.0.1', false],
+    ['::ffff:10.0.0.2', '::ffff:10.0.0.1', false],
+    [undefined, undefined, false],
+  ])('a call from %s at %s is from this machine: %s', (remoteAddress, localAddress, expected) => {
+    expect(isFromHere({ remoteAddress, localAddress })).toBe(expected);
   });
 });

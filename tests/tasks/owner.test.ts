@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { claimDataDir } from '../../src/tasks/claim.ts';
+import { openDatabase } from '../../src/tasks/database.ts';
+import { readOwner } from '../../src/tasks/owner.ts';
+import { tempDir } from '../support/temp.ts';
+
+let folder: Awaited<ReturnType<typeof tempDir>>;
+let file: string;
+
+beforeEach(async () => {
+  folder = await tempDir('owner-');
+  file = join(folder.path, 'owner.json');
+});
+
+afterEach(() => folder.remove());
+
+test('who claims DATA_DIR is told of, with its token once it listens, until it withdraws', async () => {
+  const claim = claimDataDir(folder.path, 'stdio');
+  const told = { pid: process.pid, kind: 'stdio', since: expect.stringMatching(/^20.*Z$/) };
+  expect(readOwner(folder.path)).toEqual(told);
+  claim.announce('http://127.0.0.1:1/mcp');
+  expect(readOwner(folder.path)).toEqual({ ...told, url: 'http://127.0.0.1:1/mcp', token: claim.token });
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  claim.withdraw();
+  expect(readOwner(folder.path)).toBeUndefined();
+  claim.withdraw();
+  claim.database.close();
+});
+
+test('each claim has a token of its own, in a file that nobody else may read whatever was there', async () => {
+  for (const name of ['owner.json', 'owner.json.new']) {
+    await writeFile(join(folder.path, name), 'left behind');
+    await chmod(join(folder.path, name), 0o666);
+  }
+  const tokens = [1, 2].map(() => {
+    const claim = claimDataDir(folder.path, 'serve');
+    claim.announce('http://127.0.0.1:1/mcp');
+    claim.database.close();
+    return claim.token;
+  });
+  expect(new Set(tokens).size).toBe(2);
+  expect(await readFile(file, 'utf8')).toContain(tokens[1]);
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+});
+
+test('a process that is dead is no owner, nor is what cannot be read', async () => {
+  const dead = spawn(process.execPath, ['-e', '']);
+  await once(dead, 'exit');
+  const owner = { pid: dead.pid, kind: 'serve', since: new Date().toISOString() };
+  await writeFile(file, JSON.stringify({ ...owner, pid: process.pid }));
+  expect(readOwner(folder.path)?.pid).toBe(process.pid);
+  for (const text of [JSON.stringify(owner), '{', '{"pid":0}', JSON.stringify({ ...owner, pid: -1 })]) {
+    await writeFile(file, text);
+    expect(readOwner(folder.path)).toBeUndefined();
+  }
+});
+
+test('a DATA_DIR in use says by whom, and is not harmed by who asks', () => {
+  const claim = claimDataDir(folder.path, 'serve');
+  claim.announce('http://127.0.0.1:1/mcp');
+  const who = new RegExp(`process ${process.pid} \\(serve, since \\S+, http://127.0.0.1:1/mcp\\)`);
+  expect(() => claimDataDir(folder.path, 'stdio')).toThrow(who);
+  expect(() => openDatabase(folder.path)).toThrow(who);
+  expect(readOwner(folder.path)?.token).toBe(claim.token);
+  claim.database.close();
+});
