@@ -177,8 +177,10 @@ export class ExecutionManager {
     await this.#options.files.close();
   }
 
+  /** A paused task would not end however long one waits. */
   async #allEnded(): Promise<void> {
-    await Promise.allSettled([...this.#runs.values()].map((run) => run.ended));
+    const working = [...this.#runs.values()].filter((run) => !run.paused);
+    await Promise.allSettled(working.map((run) => run.ended));
   }
 
   #repeated(agentId: string, order: TaskOrder, print: string): Accepted | undefined {

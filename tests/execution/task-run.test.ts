@@ -301,6 +301,14 @@ it('closes after its grace: takes nothing new, stops what runs, keeps what waits
   expect(log.get(waiting.id)?.status).toBe('queued');
 });
 
+it('closes at once where every task is paused', async () => {
+  const task = await start();
+  await prompted();
+  await execution.pause(task, 'agent', undefined);
+  await execution.close(600_000);
+  expect(log.get(task.id)?.status).toBe('paused');
+});
+
 it('resumes with what was said meanwhile, and with nothing but a word where nothing was', async () => {
   const task = await start();
   await prompted();
