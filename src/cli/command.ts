@@ -26,16 +26,20 @@ export function explain(thrown: unknown): number {
   return thrown.code === 'UNSUPPORTED' || thrown.code === 'INVALID_INPUT' ? EXIT.configuration : EXIT.failed;
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
-export function stopSignal(): Promise<NodeJS.Signals> {
+/**
+ * Resolves when the process is to stop: at SIGTERM, SIGINT or `gone`, with the name of it. A signal after that
+ * ends the process at once.
+ */
+export function stopSignal(gone?: Promise<string>): Promise<string> {
   return new Promise((resolve) => {
     let asked = false;
+    const ask = (why: string): void => {
+      asked = true;
+      resolve(why);
+    };
+    gone?.then(ask);
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => {
-        if (asked) process.exit(EXIT.failed);
-        asked = true;
-        resolve(signal);
-      });
+      process.on(signal, () => (asked ? process.exit(EXIT.failed) : ask(signal)));
     }
   });
 }

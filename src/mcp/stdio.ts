@@ -1,35 +1,42 @@
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { createMcpServer } from './server.ts';
-import type { ToolServices } from './tool.ts';
 
 export interface StdioStreams {
   input: Readable;
   output: Writable;
 }
 
-/** Serves one client over a pair of streams; resolves when the client is gone. */
-export async function serveStdio(
-  services: ToolServices,
+/** The client at the other end of a pair of streams. */
+export interface StdioClient {
+  /** To be started by whoever listens to it. */
+  transport: Transport;
+  /** Resolves, with how it was noticed, when the client is gone. */
+  gone: Promise<string>;
+}
+
+export function stdioClient(
   logger: Logger,
   { input, output }: StdioStreams = { input: process.stdin, output: process.stdout },
-): Promise<void> {
-  const server = createMcpServer(services, logger);
-  server.onerror = (error) => logger.debug({ err: messageOf(error) }, 'a client sent what is no MCP message');
-  const gone = new AbortController();
-  const { promise: closed, resolve } = Promise.withResolvers<void>();
-  server.onclose = resolve;
+): StdioClient {
+  const transport = new StdioServerTransport(input, output);
+  transport.onerror = (error) =>
+    logger.debug({ err: messageOf(error) }, 'a client sent what is no MCP message');
+  const { promise: closed, resolve } = Promise.withResolvers<string>();
+  transport.onclose = () => resolve('its messages cannot be read');
+  // Listened to for good: an answer that was under way may fail once more.
+  output.on('error', (error) => resolve(`stdout: ${messageOf(error)}`));
+  const over = new AbortController();
   const ended = Promise.race([
-    once(input, 'end', { signal: gone.signal }),
-    once(input, 'close', { signal: gone.signal }),
-    once(output, 'error', { signal: gone.signal }),
-    closed,
-  ]).catch((thrown) => logger.debug({ err: messageOf(thrown) }, 'the client went away'));
-  await server.connect(new StdioServerTransport(input, output));
-  await ended;
-  gone.abort();
-  await server.close();
+    once(input, 'end', { signal: over.signal }),
+    once(input, 'close', { signal: over.signal }),
+  ]).then(
+    () => 'end of stdin',
+    (thrown: unknown) => `stdin: ${messageOf(thrown)}`,
+  );
+  const gone = Promise.race([ended, closed]).finally(() => over.abort());
+  return { transport, gone };
 }

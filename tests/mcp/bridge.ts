@@ -43,6 +43,8 @@ class RecordedLog implements Logger {
   }
 }
 
+export type Bridge = Awaited<ReturnType<typeof startBridge>>;
+
 /** The bridge with a scripted runner, in a temporary folder; `await using` removes all of it. */
 export async function startBridge(options: BridgeOptions = {}) {
   const folder = await tempDir('bridge-mcp-');

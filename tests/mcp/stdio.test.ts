@@ -1,54 +1,44 @@
 import { PassThrough } from 'node:stream';
-import { ReadBuffer, serializeMessage } from '@modelcontextprotocol/sdk/shared/stdio.js';
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { expect, test } from 'vitest';
-import { serveStdio } from '../../src/mcp/stdio.ts';
-import { connectClient, startBridge } from './bridge.ts';
+import { Relay } from '../../src/mcp/relay.ts';
+import { createMcpServer } from '../../src/mcp/server.ts';
+import { stdioClient } from '../../src/mcp/stdio.ts';
+import { type Bridge, connectClient, startBridge } from './bridge.ts';
 
-/** The client's end of a pair of streams. */
-function over(input: PassThrough, output: PassThrough): Transport {
-  const buffer = new ReadBuffer();
-  const transport: Transport = {
-    async start() {
-      output.on('data', (chunk: Buffer) => {
-        buffer.append(chunk);
-        for (let message = buffer.readMessage(); message; message = buffer.readMessage()) {
-          transport.onmessage?.(message);
-        }
-      });
-    },
-    async send(message) {
-      input.write(serializeMessage(message));
-    },
-    async close() {
-      input.end();
-      transport.onclose?.();
-    },
-  };
-  return transport;
+/** A pair of streams with the bridge at their other end. */
+async function serveStreams(bridge: Bridge) {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const { transport, gone } = stdioClient(bridge.logger, { input, output });
+  const [near, far] = InMemoryTransport.createLinkedPair();
+  const relay = new Relay(transport, bridge.logger);
+  await transport.start();
+  await createMcpServer(bridge.services, bridge.logger).connect(far);
+  await relay.connect(near);
+  return { input, output, transport, gone };
 }
 
 test('one client is served over a pair of streams, until its end', async () => {
   await using bridge = await startBridge();
-  const [input, output] = [new PassThrough(), new PassThrough()];
-  const served = serveStdio(bridge.services, bridge.logger, { input, output });
-  const client = await connectClient(over(input, output));
+  const { input, output, transport, gone } = await serveStreams(bridge);
+  // Both ends of stdio read and write the same lines.
+  const client = await connectClient(new StdioServerTransport(output, input));
   expect((await client.ok('ping')).structured.pong).toBe(true);
   const id = await client.start();
   await bridge.runner.turnOf(id);
-  await client.close();
-  await served;
+  input.end();
+  expect(await gone).toBe('end of stdin');
+  await transport.close();
   expect(bridge.log.get(id)?.status, 'the task outlives its client').toBe('running');
   expect(input.listenerCount('data')).toBe(0);
 });
 
 test('what is no message is ignored', async () => {
   await using bridge = await startBridge();
-  const [input, output] = [new PassThrough(), new PassThrough()];
-  const served = serveStdio(bridge.services, bridge.logger, { input, output });
+  const { input, output } = await serveStreams(bridge);
   input.write('hello?\n{"jsonrpc":"1.0"}\n');
-  const client = await connectClient(over(input, output));
+  const client = await connectClient(new StdioServerTransport(output, input));
   expect((await client.ok('ping')).structured.pong).toBe(true);
   await client.close();
-  await served;
 });

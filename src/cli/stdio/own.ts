@@ -1,0 +1,29 @@
+import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
+import { startApp } from '../../app.ts';
+import type { Config } from '../../config/config.ts';
+import type { Logger } from '../../logger.ts';
+import { createMcpServer } from '../../mcp/server.ts';
+import type { Claim } from '../../tasks/claim.ts';
+import type { Place } from './place.ts';
+
+/** A bridge in this process, which others of this user can join. */
+export async function serveHere(config: Config, logger: Logger, claim: Claim): Promise<Place> {
+  const app = await startApp(config, logger, claim);
+  try {
+    const { localUrl } = await app.listenPrivately();
+    const [transport, far] = InMemoryTransport.createLinkedPair();
+    await createMcpServer(app.services, logger).connect(far);
+    logger.info(
+      { url: localUrl, mode: app.services.mode, dataDir: config.dataDir },
+      'the bridge serves stdio',
+    );
+    const close = async (): Promise<void> => {
+      await app.close();
+      await transport.close();
+    };
+    return { transport, close, failure: app.failure() };
+  } catch (thrown) {
+    await app.close();
+    throw thrown;
+  }
+}

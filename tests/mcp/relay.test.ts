@@ -1,0 +1,147 @@
+import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
+import { afterEach, expect, test } from 'vitest';
+import { join } from '../../src/cli/stdio/join.ts';
+import { createLogger } from '../../src/logger.ts';
+import { Relay } from '../../src/mcp/relay.ts';
+import { createMcpServer } from '../../src/mcp/server.ts';
+import { startServer } from '../http/server.ts';
+import { connectClient, startBridge } from './bridge.ts';
+
+const logger = createLogger('silent');
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const transport of open.splice(0)) await transport.close();
+});
+
+/** One end of a connection, with what came in there; messages are written by hand. */
+async function end(transport: InMemoryTransport) {
+  open.push(transport);
+  const got: JSONRPCMessage[] = [];
+  transport.onmessage = (message) => void got.push(message);
+  await transport.start();
+  return { got, say: (message: object) => transport.send({ jsonrpc: '2.0', ...message } as JSONRPCMessage) };
+}
+
+/** A relay, the client at its one end and servers, one after the other, at its other. */
+async function relayed() {
+  const [near, far] = InMemoryTransport.createLinkedPair();
+  const relay = new Relay(near, logger);
+  await near.start();
+  const client = await end(far);
+  return { relay, client, far };
+}
+
+const initialize = {
+  id: 0,
+  method: 'initialize',
+  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'c', version: '1' } },
+};
+
+test('requests, answers and notifications pass in both directions, in order, from the first on', async () => {
+  const { relay, client } = await relayed();
+  await client.say({ id: 1, method: 'a' });
+  const [near, far] = InMemoryTransport.createLinkedPair();
+  const server = await end(far);
+  await relay.connect(near);
+  await client.say({ method: 'notifications/cancelled', params: { requestId: 1 } });
+  await client.say({ id: 'x', result: {} });
+  await expect.poll(() => server.got.length).toBe(3);
+  expect(server.got).toMatchObject([
+    { id: 1, method: 'a' },
+    { params: { requestId: 1 } },
+    { id: 'x', result: {} },
+  ]);
+  await client.say({ id: 2, method: 'b' });
+  await server.say({ method: 'notifications/progress', params: { progressToken: 2, progress: 1 } });
+  await server.say({ id: 'y', method: 'ping' });
+  await expect.poll(() => server.got.length).toBe(4);
+  await server.say({ id: 2, result: { done: true } });
+  await server.say({ id: 3, result: { nobody: 'asked' } });
+  expect(client.got).toMatchObject([
+    { method: 'notifications/progress' },
+    { id: 'y', method: 'ping' },
+    { id: 2, result: { done: true } },
+  ]);
+});
+
+test('what a lost server left open is answered; the next one gets to know the client and its agent', async () => {
+  await using bridge = await startBridge();
+  const { relay, client } = await relayed();
+  const [near, far] = InMemoryTransport.createLinkedPair();
+  const first = await end(far);
+  const { lost } = await relay.connect(near);
+  await client.say(initialize);
+  await first.say({
+    id: 0,
+    result: { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 's', version: '1' } },
+  });
+  await client.say({ method: 'notifications/initialized' });
+  await client.say({
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'list_tasks', arguments: { agent_id: 'me' } },
+  });
+  await expect.poll(() => first.got.length).toBe(3);
+  await far.close();
+  expect(await lost).toBe('the connection was closed');
+  relay.interrupt('gone');
+  await client.say({
+    id: 2,
+    method: 'tools/call',
+    params: { name: 'opencode_execute_task', arguments: { task_description: 'x' } },
+  });
+  const [again, bridgeEnd] = InMemoryTransport.createLinkedPair();
+  await createMcpServer(bridge.services, bridge.logger).connect(bridgeEnd);
+  open.push(bridgeEnd);
+  await relay.connect(again);
+  await expect.poll(() => client.got.length).toBe(3);
+  expect(client.got).toMatchObject([
+    { id: 0, result: {} },
+    { id: 1, error: { message: 'gone' } },
+    { id: 2, result: { structuredContent: { status: expect.any(String) } } },
+  ]);
+  expect(bridge.execution.list('me', undefined, 10, undefined)).toHaveLength(1);
+});
+
+test('an initialize that a lost server did not answer is answered by the next', async () => {
+  const { relay, client } = await relayed();
+  const [near, far] = InMemoryTransport.createLinkedPair();
+  await end(far);
+  await relay.connect(near);
+  await client.say(initialize);
+  await far.close();
+  relay.interrupt('gone');
+  const [again, next] = InMemoryTransport.createLinkedPair();
+  const server = await end(next);
+  await relay.connect(again);
+  await expect.poll(() => server.got).toMatchObject([{ id: 0, method: 'initialize' }]);
+  expect(client.got).toEqual([]);
+  relay.giveUp('never');
+  expect(client.got).toMatchObject([{ id: 0, error: { message: 'never' } }]);
+});
+
+test('a message that the bridge refuses is an error of that call alone', async () => {
+  await using server = await startServer({ maxBodyBytes: 2_000, tokens: [{ token: 't', local: true }] });
+  const owner = { pid: 1, kind: 'serve' as const, since: '', url: server.http.localUrl };
+  expect(join(owner)).toBeUndefined();
+  const place = join({ ...owner, token: 't' });
+  if (!place) throw new Error('it can be reached');
+  open.push(place);
+  const { relay, far } = await relayed();
+  await relay.connect(place.transport);
+  const client = await connectClient(far);
+  await expect(client.call('ping', { x: 'x'.repeat(3_000) })).rejects.toThrow('MCP_MAX_BODY_BYTES');
+  expect((await client.ok('ping')).structured.pong).toBe(true);
+});
+
+test('a bridge that does not know the token is lost', async () => {
+  await using server = await startServer({ tokens: [{ token: 't', local: true }] });
+  const place = join({ pid: 1, kind: 'serve', since: '', url: server.http.localUrl, token: 'wrong' });
+  if (!place) throw new Error('it can be reached');
+  open.push(place);
+  const { relay, client } = await relayed();
+  const { lost } = await relay.connect(place.transport);
+  await client.say(initialize);
+  expect(await lost).toContain('not known here');
+});
