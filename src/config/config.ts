@@ -105,7 +105,11 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       defaultMaxTokens: values.MAX_TOKENS,
       maxDescriptionLength: values.MAX_TASK_DESCRIPTION_LENGTH,
     },
-    requests: { policy: values.PERMISSION_POLICY, timeoutMs: values.PERMISSION_TIMEOUT_MS },
+    requests: {
+      policy: values.PERMISSION_POLICY,
+      outside: values.EXTERNAL_DIRECTORY_POLICY,
+      timeoutMs: values.PERMISSION_TIMEOUT_MS,
+    },
     recovery: { policy: values.RECOVERY_POLICY, max: values.MAX_RECOVERIES },
     retentionMs: values.TASK_RETENTION_DAYS * DAY_MS,
     workspace: {

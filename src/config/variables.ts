@@ -186,6 +186,13 @@ export const VARIABLES = {
     about:
       'What happens when OpenCode asks for a permission: somebody is asked, or it is allowed or rejected.',
   }),
+  EXTERNAL_DIRECTORY_POLICY: variable({
+    schema: z.enum(['ask', 'allow', 'reject']),
+    default: 'reject',
+    group: 'Tasks',
+    about:
+      "The same for the permission to work outside the task's directory (OpenCode's external_directory).",
+  }),
   PERMISSION_TIMEOUT_MS: variable({
     schema: duration,
     default: '300000',

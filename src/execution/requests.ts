@@ -4,11 +4,15 @@ import type { RequestAnswer } from './runner.ts';
 
 export type PermissionPolicy = 'ask' | 'allow' | 'reject';
 
+/** OpenCode's permission to work outside the directory of a session. */
+const OUTSIDE = 'external_directory';
 /** How long after a failure an answer by policy or deadline is tried again. */
 const RETRY_MS = 1_000;
 
 export interface RequestRules {
   policy: PermissionPolicy;
+  /** The policy for what lies outside the task's directory. */
+  outside: PermissionPolicy;
   /** How long a request waits for an answer. */
   timeoutMs: number;
 }
@@ -47,9 +51,9 @@ export class Requests {
 
   /** Takes in a request as the runner tells it; returns it with its deadline. */
   opened(request: TaskRequest, now: number): EventOf<'request_opened'> {
-    const { policy, timeoutMs } = this.#options.rules;
-    const decided = request.type === 'permission' && policy !== 'ask';
-    const delay = decided ? 0 : timeoutMs;
+    const policy = this.#policyFor(request);
+    const decided = policy !== 'ask';
+    const delay = decided ? 0 : this.#options.rules.timeoutMs;
     const timed = { ...request, expires_at: now + delay };
     const open: Open = { request: timed, timer: undefined };
     this.#open.set(request.id, open);
@@ -116,11 +120,19 @@ export class Requests {
     this.#options.onClosed({ kind: 'request_closed', request_id, by: 'opencode', reply: 'unknown' });
   }
 
+  #policyFor({ type, permission }: TaskRequest): PermissionPolicy {
+    const { policy, outside } = this.#options.rules;
+    if (type === 'question') return 'ask';
+    return permission === OUTSIDE ? outside : policy;
+  }
+
   #byItself(request: TaskRequest): Answer {
-    const { policy, timeoutMs } = this.#options.rules;
-    if (request.type === 'permission' && policy === 'allow') return { reply: 'once' };
-    if (request.type === 'permission' && policy === 'reject') {
-      return { reply: 'reject', message: 'The operator allows no such actions here. Go on without it.' };
+    const { timeoutMs } = this.#options.rules;
+    const policy = this.#policyFor(request);
+    if (policy === 'allow') return { reply: 'once' };
+    if (policy === 'reject') {
+      const what = request.permission === OUTSIDE ? "work outside the task's directory" : 'such actions';
+      return { reply: 'reject', message: `The operator allows no ${what} here. Go on without it.` };
     }
     const waited = `Nobody answered within ${Math.round(timeoutMs / 1000)} s.`;
     return { reply: 'reject', message: `${waited} Go on without it, by your own judgement.` };

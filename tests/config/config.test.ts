@@ -46,6 +46,8 @@ describe('an empty environment', () => {
         maxRetries: 3,
         retryDelayMs: 1_000,
         instanceLingerMs: 60_000,
+        maxRssMb: 2_000,
+        turnLimits: { startMs: 30_000, stallMs: 600_000 },
       },
       limits: {
         maxConcurrent: 5,
@@ -56,7 +58,7 @@ describe('an empty environment', () => {
         maxDescriptionLength: 1_000_000,
       },
       recovery: { policy: 'continue', max: 2 },
-      requests: { policy: 'ask', timeoutMs: 300_000 },
+      requests: { policy: 'ask', outside: 'reject', timeoutMs: 300_000 },
       retentionMs: 2_592_000_000,
       workspace: {
         dir: join(HOME, '.local/share/letta-opencode-plugin/workspaces'),

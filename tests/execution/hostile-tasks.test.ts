@@ -59,15 +59,18 @@ describe('a task that is to work outside its folder', () => {
     });
     expect(permissions(bridge, task)).toEqual(Array(9).fill('external_directory'));
     for (const { ok, output } of tools(bridge, task)) {
-      expect([ok, output]).toEqual([false, expect.stringContaining('The operator allows no such actions')]);
+      expect([ok, output]).toEqual([
+        false,
+        expect.stringContaining("The operator allows no work outside the task's directory"),
+      ]);
     }
     expect(told(bridge, task)).not.toContain(SECRET);
     expect(await readdir(outside)).toEqual(['secret.txt']);
     expect(await readFile(secret, 'utf8')).toBe(SECRET);
   });
 
-  it('is asked for by default; with nobody to answer it is rejected at the deadline', async () => {
-    await using asking = await startBridge({ on: bridge, requests: { policy: 'ask', timeoutMs: 500 } });
+  it('is asked for where the operator says so; with nobody to answer it is rejected at the deadline', async () => {
+    await using asking = await startBridge({ on: bridge, requests: { outside: 'ask', timeoutMs: 500 } });
     const task = await asking.run([tool('read', { filePath: secret }), { text: 'Then not.' }]);
     expect(task).toMatchObject({ status: 'completed', result: { summary: 'Then not.' } });
     expect(asking.events(task)).toContainEqual(
@@ -136,7 +139,7 @@ describe('a task that is to work outside its folder', () => {
 
 describe('what a task leaves in its folder', () => {
   it('leads the bridge nowhere: links, pipes, odd names', async () => {
-    await using lenient = await startBridge({ on: bridge, requests: { policy: 'allow' } });
+    await using lenient = await startBridge({ on: bridge, requests: { policy: 'allow', outside: 'allow' } });
     const theirs = await lenient.run([write('theirs.txt', SECRET)], { agentId: 'other' });
     const task = await lenient.run([
       bash(
@@ -163,7 +166,7 @@ describe('what a task leaves in its folder', () => {
   });
 
   it('leads nowhere either when it is a link in place of the folder itself', async () => {
-    await using lenient = await startBridge({ on: bridge, requests: { policy: 'allow' } });
+    await using lenient = await startBridge({ on: bridge, requests: { policy: 'allow', outside: 'allow' } });
     const swap = `cd / && mv "$OLDPWD" "$OLDPWD-moved" && ln -s ${outside} "$OLDPWD"`;
     const task = await lenient.run([write('own.txt', 'own'), bash(swap), { text: 'swapped' }]);
     expect(existsSync(join(task.directory, 'secret.txt'))).toBe(true);

@@ -26,12 +26,12 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function start(policy: PermissionPolicy = 'ask') {
+function start(policy: PermissionPolicy = 'ask', outside: PermissionPolicy = 'reject') {
   const send = vi.fn<(id: string, answer: RequestAnswer) => Promise<void>>(async () => undefined);
   const closed = vi.fn<(event: object | undefined) => void>();
   const onFailure = vi.fn();
   const requests = new Requests({
-    rules: { policy, timeoutMs: LIMIT_MS },
+    rules: { policy, outside, timeoutMs: LIMIT_MS },
     send,
     onClosed: (event) => closed(requests.closed(event)),
     onFailure,
@@ -49,6 +49,20 @@ it('rejects with a reason at the deadline, and not before', async () => {
   expect(send.mock.calls).toEqual([['per_1', { type: 'permission', reply: 'reject', message }]]);
   expect(closed.mock.calls).toMatchObject([[{ by: 'deadline', reply: 'reject', message }]]);
 });
+
+it.each([
+  ['ask', 'reject', 'reject'],
+  ['allow', 'reject', 'reject'],
+  ['reject', 'allow', 'once'],
+] as const)(
+  'under policy %s decides by %s what lies outside the directory',
+  async (policy, outside, reply) => {
+    const { requests, send } = start(policy, outside);
+    requests.opened({ ...PERMISSION, permission: 'external_directory' }, NOW);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(send.mock.calls).toMatchObject([['per_1', { type: 'permission', reply }]]);
+  },
+);
 
 it('gives a question words in place of an answer', async () => {
   const { requests, send } = start();

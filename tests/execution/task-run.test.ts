@@ -74,7 +74,7 @@ function manager(now = Date.now): ExecutionManager {
     maxTimeoutMs: 60_000,
     maxDescriptionLength: 1_000,
   };
-  const requests = { policy: 'ask', timeoutMs: 60_000 } as const;
+  const requests = { policy: 'ask', outside: 'reject', timeoutMs: 60_000 } as const;
   const recovery = { policy: 'continue', max: 2 } as const;
   return new ExecutionManager({ runner, log, files, limits, requests, recovery, logger, now });
 }

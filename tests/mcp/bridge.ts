@@ -70,7 +70,12 @@ export async function startBridge(options: BridgeOptions = {}) {
     maxDescriptionLength: 10_000,
     ...options.limits,
   };
-  const requests = { policy: 'ask' as const, timeoutMs: 60_000, ...options.requests };
+  const requests = {
+    policy: 'ask' as const,
+    outside: 'reject' as const,
+    timeoutMs: 60_000,
+    ...options.requests,
+  };
   const recovery = { policy: 'continue', max: 2 } as const;
   const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
   const services: ToolServices = {

@@ -132,7 +132,7 @@ async function build(
     log,
     files,
     limits: { ...LIMITS, ...setup.limits },
-    requests: { policy: 'ask', timeoutMs: 30_000, ...setup.requests },
+    requests: { policy: 'ask', outside: 'reject', timeoutMs: 30_000, ...setup.requests },
     recovery: { policy: 'continue', max: 2, ...setup.recovery },
     logger,
   });
