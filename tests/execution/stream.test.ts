@@ -214,3 +214,28 @@ it('never touches the sessions of others on the same server', async () => {
   expect(JSON.stringify(parts)).toContain('unharmed\\n');
   expect(JSON.stringify(parts.at(-2))).toContain('My own words');
 });
+
+it('a prompt that is sent again, for OpenCode has not stored it yet, is there once', async () => {
+  await using bridge = await throughProxy();
+  let [prompts, readings] = [0, 0];
+  proxy.fault = (method, path) => {
+    if (path.includes('/prompt_async')) {
+      prompts += 1;
+      return prompts === 1 ? 'lose answer' : undefined;
+    }
+    if (method !== 'GET' || !/\/message\?/.test(path)) return undefined;
+    readings += 1;
+    return readings === 1 ? { status: 200, type: 'application/json', body: '[]' } : undefined;
+  };
+  const task = await bridge.run([bash('echo once >> times.txt; cat times.txt'), { text: 'said' }]);
+  proxy.fault = () => undefined;
+  expect(prompts).toBe(2);
+  expect(task).toMatchObject({
+    status: 'completed',
+    result: { summary: 'said' },
+    usage: { input_tokens: 200 },
+  });
+  const { data = [] } = await owner.client.session.messages({ sessionID: task.sessionId ?? '' });
+  const asked = data.filter(({ info }) => info.role === 'user');
+  expect(asked.map(({ parts }) => parts.map(({ type }) => type))).toEqual([['text']]);
+});

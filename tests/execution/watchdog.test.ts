@@ -64,7 +64,7 @@ describe('a prompt that does not start', () => {
     proxy.fault = (method, path) => {
       if (!isPrompt(method, path) || lost > 0) return undefined;
       lost += 1;
-      return 'pretend';
+      return { status: 204 };
     };
     const task = await bridge.run([{ text: 'said at last' }]);
     expect(lost).toBe(1);

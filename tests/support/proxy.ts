@@ -1,40 +1,50 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request } from 'node:http';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { z } from 'zod';
 
-/** What becomes of a request: it never arrives, it arrives and its answer is lost, or it is only said to have arrived. */
-type Fault = 'refuse' | 'lose answer' | 'pretend';
+/** What becomes of a request: it never arrives, its answer is lost, or somebody else answers. */
+type Fault = 'refuse' | 'lose answer' | { status: number; type?: string; body?: string };
 
 export interface FaultyProxy {
   url: string;
   /** Decides about each request; undefined lets it through. */
   fault: (method: string, path: string) => Fault | undefined;
+  /** How often a frame of an event stream is passed on. */
+  copies: (frame: string) => number;
+  /** How long frames are held back; their order stays. */
+  delayMs: number;
   /** Cuts every connection that is open. */
   cut(): void;
+  /** Leaves every connection open, but nothing passes through it any more, in either direction. */
+  stall(): void;
   close(): Promise<void>;
 }
 
-/** An HTTP proxy on 127.0.0.1 that loses what it is told to lose. */
+/** An HTTP proxy on 127.0.0.1 that does to the traffic what it is told to. */
 export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
+  const sockets = new Set<Socket>();
+  const stalled = new WeakSet<Socket>();
   const server = createServer((incoming, outgoing) => {
-    const fault = proxy.fault(incoming.method ?? '', incoming.url ?? '');
+    const { method, headers, socket } = incoming;
+    if (stalled.has(socket)) return;
+    const fault = proxy.fault(method ?? '', incoming.url ?? '');
     if (fault === 'refuse') return incoming.socket.destroy();
-    if (fault === 'pretend') {
-      incoming.resume().once('end', () => outgoing.writeHead(204).end());
-      return;
-    }
-    const { method, headers } = incoming;
+    if (typeof fault === 'object') return answer(incoming, outgoing, fault);
     const onward = request(new URL(incoming.url ?? '/', target), { method, headers });
-    const drop = (): void => void incoming.socket.destroy();
-    onward.once('error', drop);
+    const drop = (): void => void (stalled.has(socket) || socket.destroy());
+    onward.on('error', drop);
     outgoing.once('close', () => onward.destroy());
-    onward.once('response', (answer: IncomingMessage) => {
+    onward.once('response', (response: IncomingMessage) => {
       if (fault === 'lose answer') return drop();
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.once('error', drop);
-      answer.pipe(outgoing);
+      response.on('error', drop);
+      pass(response, outgoing, () => !stalled.has(socket) && !socket.destroyed, proxy);
     });
     incoming.pipe(onward);
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -42,7 +52,12 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const proxy: FaultyProxy = {
     url: `http://127.0.0.1:${port}`,
     fault: () => undefined,
+    copies: () => 1,
+    delayMs: 0,
     cut: () => server.closeAllConnections(),
+    stall() {
+      for (const socket of sockets) stalled.add(socket);
+    },
     async close() {
       server.close();
       server.closeAllConnections();
@@ -50,4 +65,55 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     },
   };
   return proxy;
+}
+
+function answer(incoming: IncomingMessage, outgoing: ServerResponse, fault: Exclude<Fault, string>): void {
+  const { status, type = 'text/plain', body = '' } = fault;
+  incoming.resume();
+  outgoing.writeHead(status, { 'content-type': type }).end(body);
+}
+
+/** Passes an answer on while the connection lets it; an event stream frame by frame. */
+function pass(
+  response: IncomingMessage,
+  outgoing: ServerResponse,
+  isOpen: () => boolean,
+  proxy: FaultyProxy,
+): void {
+  if (!isOpen()) return;
+  outgoing.writeHead(response.statusCode ?? 502, response.headers);
+  if (!response.headers['content-type']?.startsWith('text/event-stream')) {
+    response.on('data', (chunk) => isOpen() && outgoing.write(chunk));
+    response.once('end', () => isOpen() && outgoing.end());
+    return;
+  }
+  outgoing.flushHeaders();
+  const later = inOrder();
+  let rest = '';
+  response.setEncoding('utf8').on('data', (chunk: string) => {
+    const frames = (rest + chunk).split('\n\n');
+    rest = frames.pop() ?? '';
+    for (const frame of frames) {
+      const copies = `${frame}\n\n`.repeat(proxy.copies(frame));
+      if (copies !== '') later(proxy.delayMs, () => isOpen() && outgoing.write(copies));
+    }
+  });
+  response.once('end', () => later(0, () => isOpen() && outgoing.end()));
+}
+
+/** Does each thing after its delay, and none before the one that came before it. */
+function inOrder(): (delayMs: number, work: () => unknown) => void {
+  const waiting: { due: number; work: () => unknown }[] = [];
+  const next = (): void => {
+    for (let first = waiting[0]; first; first = waiting[0]) {
+      const left = first.due - performance.now();
+      if (left > 0) return void setTimeout(next, left);
+      waiting.shift();
+      first.work();
+    }
+  };
+  return (delayMs, work) => {
+    waiting.push({ due: performance.now() + delayMs, work });
+    if (waiting.length === 1) next();
+  };
 }

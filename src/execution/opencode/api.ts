@@ -2,6 +2,7 @@ import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/c
 import { z } from 'zod';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
+import { partId } from './message-id.ts';
 import {
   type MessageWithParts,
   messageSchema,
@@ -23,6 +24,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** A session's first request boots the instance of its directory; with many at once, one waits for the others. */
 const BOOT_TIMEOUT_MS = 120_000;
 const PAGE = 50;
+/** What stands before OpenCode answers while it cannot reach it or has too much to do; OpenCode itself never does. */
+const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 const messagesSchema = z.array(z.object({ info: messageSchema, parts: z.array(partSchema) }));
 const configSchema = z.object({ model: z.string().optional(), default_agent: z.string().optional() });
@@ -49,7 +52,7 @@ export class OpenCodeApi {
     const data = await this.#call('health', this.#client.global.health(within(timeoutMs)));
     const health = z.object({ healthy: z.literal(true), version: z.string() }).safeParse(data);
     if (health.success) return health.data;
-    throw new BridgeError('ENGINE_UNAVAILABLE', `${this.#endpoint.url} answers, but not as OpenCode does.`);
+    throw unavailable(`${this.#endpoint.url} answers, but not as OpenCode does.`);
   }
 
   async createSession(directory: string, title: string, metadata: Record<string, string>): Promise<Session> {
@@ -70,7 +73,7 @@ export class OpenCodeApi {
         messageID: messageId,
         agent,
         ...(model !== undefined && { model: { providerID, modelID: rest.join('/') } }),
-        parts: [{ type: 'text', text }],
+        parts: [{ id: partId(messageId), type: 'text', text }],
       },
       within(REQUEST_TIMEOUT_MS),
     );
@@ -199,9 +202,11 @@ export class OpenCodeApi {
   }
 
   async #call(what: string, request: Promise<Answer>): Promise<unknown> {
-    const { data, error, response } = await request;
-    if (response?.ok) return data;
-    throw failure(what, this.#endpoint.url, response?.status, error);
+    // It rejects where the answer breaks off, or is of type text/html and nothing else.
+    const { data, error, response }: Answer = await request.catch((error: unknown) => ({ error }));
+    if (!response?.ok) throw failure(what, this.#endpoint.url, response?.status, error);
+    if (!response.headers.get('content-type')?.startsWith('text/html')) return data;
+    throw unavailable(`${this.#endpoint.url} answers "${what}" with a web page, not as OpenCode does.`);
   }
 }
 
@@ -218,10 +223,7 @@ function within(ms: number): { signal: AbortSignal } {
 function failure(what: string, url: string, status: number | undefined, error: unknown): BridgeError {
   const cause = error;
   if (status === undefined) {
-    const why = messageOf(error);
-    return new BridgeError('ENGINE_UNAVAILABLE', `OpenCode at ${url} did not answer "${what}": ${why}`, {
-      cause,
-    });
+    return unavailable(`OpenCode at ${url} did not answer "${what}": ${messageOf(error)}`, cause);
   }
   if (status === 401) {
     return new BridgeError('ENGINE_UNAUTHORIZED', `OpenCode at ${url} refuses the credentials (HTTP 401).`, {
@@ -230,11 +232,16 @@ function failure(what: string, url: string, status: number | undefined, error: u
     });
   }
   const text = `OpenCode answered HTTP ${status} to "${what}": ${textOf(error)}`;
+  if (PASSING.has(status) || (what === 'prompt' && status >= 500)) return unavailable(text, cause);
   if (status !== 404) return new BridgeError('ENGINE_ERROR', text, { cause });
   return new BridgeError('ENGINE_NOT_FOUND', text, {
     next: 'It was deleted in OpenCode, or belongs to another server: start a new task.',
     cause,
   });
+}
+
+function unavailable(text: string, cause?: unknown): BridgeError {
+  return new BridgeError('ENGINE_UNAVAILABLE', text, { cause });
 }
 
 const errorBody = z.union([

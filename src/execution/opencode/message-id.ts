@@ -12,3 +12,8 @@ export function messageId(key: string, now: number): string {
   const tail = Array.from(digest.subarray(0, 14), (byte) => ALPHABET[byte % 62]).join('');
   return `msg_${time.toString(16).padStart(12, '0')}${tail}`;
 }
+
+/** The id of the one part of such a message: a prompt that is sent again replaces its text and adds none. */
+export function partId(messageId: string): string {
+  return messageId.replace(/^msg_/, 'prt_');
+}
