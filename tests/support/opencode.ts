@@ -19,9 +19,14 @@ export interface RunningOpenCode {
   url: string;
   username: string;
   password: string;
-  pid: number;
+  /** Of the process that runs now. */
+  readonly pid: number;
   /** Its HOME: a temporary folder that `stop` removes. */
   home: string;
+  /** As `kill -9` does; its shells live on. */
+  kill(): Promise<void>;
+  /** Starts it again after a kill, with the same HOME and port. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -60,16 +65,28 @@ export async function startOpenCode(options: {
 }): Promise<RunningOpenCode> {
   const home = await tempDir('opencode-home-');
   const password = randomBytes(12).toString('hex');
-  const child = spawn(BINARY, ['serve', '--port', `${await freePort()}`, '--hostname', '127.0.0.1'], {
-    cwd: home.path,
-    env: {
-      ...ENGINE_MEMORY,
-      ...hermeticEnv(home.path, options.modelUrl, options.config),
-      OPENCODE_SERVER_PASSWORD: password,
-      ...options.env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const port = await freePort();
+  const launch = (): ChildProcess =>
+    spawn(BINARY, ['serve', '--port', `${port}`, '--hostname', '127.0.0.1'], {
+      cwd: home.path,
+      env: {
+        ...ENGINE_MEMORY,
+        ...hermeticEnv(home.path, options.modelUrl, options.config),
+        OPENCODE_SERVER_PASSWORD: password,
+        ...options.env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  let child = launch();
+  const kill = async () => {
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  };
+  const restart = async () => {
+    child = launch();
+    await listeningUrl(child);
+  };
   const stop = async () => {
     await end(child);
     await killOrphans(home.path);
@@ -77,9 +94,19 @@ export async function startOpenCode(options: {
   };
   try {
     const url = await listeningUrl(child);
-    const pid = z.number().parse(child.pid);
-    const username = 'opencode';
-    return { url, username, password, pid, home: home.path, stop, [Symbol.asyncDispose]: stop };
+    return {
+      url,
+      username: 'opencode',
+      password,
+      get pid() {
+        return z.number().parse(child.pid);
+      },
+      home: home.path,
+      kill,
+      restart,
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
   } catch (thrown) {
     await stop();
     throw thrown;
@@ -134,7 +161,8 @@ async function killOrphans(home: string): Promise<void> {
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port of 127.0.0.1 that nobody has now. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = z.object({ port: z.number() }).parse(server.address());
