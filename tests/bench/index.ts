@@ -1,25 +1,17 @@
 import { mkdir } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { startScriptedModel } from '../../src/scripted-model/server.ts';
-import { startOpenCode } from '../support/opencode.ts';
+import { freePort, startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 import { startBridge } from './bench-bridge.ts';
 import { eventsPerSecond } from './event-log.ts';
+import { statusUnderLoad } from './load.ts';
 import { type Row, report } from './report.ts';
 import { residentMb, sideBySide } from './sample.ts';
 import { Contest, THREE_STEPS, TRIVIAL } from './tasks.ts';
 
 const ms = (value: number): string => `${Math.round(value)} ms`;
 const say = (what: string): void => void process.stderr.write(`${what}\n`);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return address && typeof address === 'object' ? address.port : 0;
-}
 
 await using root = await tempDir('bench-');
 const model = await startScriptedModel();
@@ -167,6 +159,9 @@ try {
     goal: 'at least 5,000',
     ok: rate >= 5_000,
   });
+
+  say('200 tasks of 20 agents at once');
+  add(await statusUnderLoad());
 } finally {
   await bridge.stop();
   await server.stop();
