@@ -213,7 +213,7 @@ describe.concurrent('a log tells the same as that of a quiet run', () => {
           expect(story, JSON.stringify(schedules[index])).toEqual(quiet);
         }
       }),
-      { numRuns: 4, endOnFailure: true },
+      { numRuns: 3, endOnFailure: true },
     );
   });
 
