@@ -37,6 +37,21 @@ function blackout(): () => void {
   };
 }
 
+it('hears of an end and of a request though nothing says that their events were lost', async () => {
+  await using bridge = await throughProxy();
+  const task = await bridge.start([bash('touch asked'), { text: 'unheard' }]);
+  await bridge.until(task, ({ kind }) => kind === 'attached');
+  // OpenCode greets before it hears itself: what it does in between is on no stream. Heartbeats come.
+  proxy.copies = (frame) => (frame.includes('server.') ? 1 : 0);
+  const opened = await bridge.until(task, ({ kind }) => kind === 'request_opened');
+  if (opened.kind !== 'request_opened') throw new Error('no request');
+  await bridge.execution.answer(task, opened.request.id, { reply: 'once' }, 'agent');
+  const ended = await bridge.end(task);
+  proxy.copies = () => 1;
+  expect(ended).toMatchObject({ status: 'completed', result: { summary: 'unheard' } });
+  expect(bridge.events(task).filter(({ kind }) => kind === 'warning')).toEqual([]);
+});
+
 it('loses nothing of a turn that ends while the stream is down', async () => {
   await using bridge = await throughProxy();
   const task = await bridge.start([bash('echo one; sleep 1'), { text: 'unheard' }]);

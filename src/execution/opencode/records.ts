@@ -39,7 +39,7 @@ export class Records {
   /** Readings under way, and the events that came meanwhile. */
   #readings = 0;
   #held: OpenCodeEvent[] = [];
-  #deciding: Promise<void> | undefined;
+  #deciding = false;
   /** The turn to decide next; absent once its reading has begun. */
   #undecided: OpenTurn | undefined;
   #closed = false;
@@ -52,7 +52,7 @@ export class Records {
 
   /** Whether the records are being asked how the turn comes out: a gap may have swallowed events. */
   get deciding(): boolean {
-    return this.#deciding !== undefined;
+    return this.#deciding;
   }
 
   /** Hands the event on, after what is being read. */
@@ -81,9 +81,7 @@ export class Records {
   /** Settles the turn if the records say that it is over; reads until they can be read, one reading at a time. */
   decide(turn: OpenTurn | undefined): void {
     this.#undecided = turn;
-    this.#deciding ??= this.#decide().finally(() => {
-      this.#deciding = undefined;
-    });
+    if (!this.#deciding) this.#beforeEvents(() => this.#decide());
   }
 
   close(): void {
@@ -91,6 +89,15 @@ export class Records {
   }
 
   async #decide(): Promise<void> {
+    this.#deciding = true;
+    try {
+      await this.#decideAll();
+    } finally {
+      this.#deciding = false;
+    }
+  }
+
+  async #decideAll(): Promise<void> {
     for (let turn = this.#undecided; turn && !turn.settled && !this.#closed; turn = this.#undecided) {
       this.#undecided = undefined;
       try {

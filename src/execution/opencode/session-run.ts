@@ -156,6 +156,7 @@ export class SessionRun implements Run {
       now,
       started: () => turn.state.started,
       excused: () => turn.settled || !stream.connected || this.#tree.waits,
+      onSilence: () => this.#glance(turn),
       onLimit: (limit) => (limit === 'startMs' ? this.#onStartLimit(turn) : this.#onStall(turn)),
     });
   }
@@ -220,6 +221,10 @@ export class SessionRun implements Run {
     else if (turn.state.stored)
       await this.#giveUp(turn, turn.state.neverStarted(this.#options.limits.startMs));
     else turn.sending = this.#send(turn, true);
+  }
+
+  async #glance(turn: OpenTurn): Promise<void> {
+    if (this.#options.stream.connected && (await this.#tree.hasMissed())) this.#records.decide(turn);
   }
 
   async #onStall(turn: OpenTurn): Promise<void> {

@@ -151,6 +151,21 @@ export class SessionTree {
     return [...this.#sessions].filter((id) => (statuses.get(id) ?? IDLE).type !== 'idle');
   }
 
+  /** Whether OpenCode is done, or asks for something, and nothing was heard of it: a glance, not a snapshot. */
+  async hasMissed(): Promise<boolean> {
+    const { api, sessionId, directory } = this.#options;
+    const [statuses, permissions, questions] = await Promise.all([
+      api.statuses(directory),
+      api.permissions(directory),
+      api.questions(directory),
+      this.#discover(sessionId),
+    ]);
+    if ((statuses.get(sessionId) ?? IDLE).type === 'idle') return true;
+    return [...permissions, ...questions].some(
+      ({ id, sessionID }) => this.#sessions.has(sessionID) && !this.#told.has(id),
+    );
+  }
+
   close(): void {
     for (const id of this.#sessions) this.#options.stream.unlisten(id, this.#listener);
   }

@@ -1,3 +1,6 @@
+/** After so long a silence it is looked whether something was missed; OpenCode greets before it hears itself. */
+const GLANCE_MS = 5_000;
+
 export interface TurnLimits {
   /** Milliseconds in which OpenCode has to start on a prompt that it has taken. */
   startMs: number;
@@ -12,6 +15,8 @@ export interface WatchdogOptions {
   started: () => boolean;
   /** Whether the silence has another reason than the model. */
   excused: () => boolean;
+  /** Nothing was heard for a while. */
+  onSilence: () => Promise<unknown>;
   /** A limit has passed; it counts anew once this has settled. */
   onLimit: (limit: keyof TurnLimits) => Promise<unknown>;
 }
@@ -34,7 +39,7 @@ export class Watchdog {
   /** A sign of life, or the promise of one at a later time. */
   alive(at = this.#options.now()): void {
     this.#since = Math.max(this.#since, at);
-    // One timer for a whole silence, because signs of life are many.
+    // Otherwise the timer stays as it is, because signs of life are many.
     if (this.#armedFor !== this.#limit) this.#arm();
   }
 
@@ -49,7 +54,7 @@ export class Watchdog {
     const { limits, now } = this.#options;
     this.#armedFor = this.#limit;
     const left = this.#since + limits[this.#armedFor] - now();
-    this.#timer = setTimeout(() => this.#look(), Math.max(1, left));
+    this.#timer = setTimeout(() => this.#look(), Math.max(1, Math.min(left, GLANCE_MS)));
   }
 
   get #limit(): keyof TurnLimits {
@@ -57,11 +62,12 @@ export class Watchdog {
   }
 
   async #look(): Promise<void> {
-    const { limits, now, excused, onLimit } = this.#options;
-    if (now() - this.#since >= limits[this.#limit]) {
+    const { limits, now, excused, onLimit, onSilence } = this.#options;
+    const silentMs = now() - this.#since;
+    if (silentMs >= limits[this.#limit]) {
       if (!excused()) await onLimit(this.#limit).catch(() => undefined);
       this.alive();
-    }
+    } else if (silentMs >= GLANCE_MS) await onSilence().catch(() => undefined);
     this.#arm();
   }
 }
