@@ -88,6 +88,16 @@ it('tells what a gap swallowed even where the turn ends before the records can b
   expect(finished).toHaveLength(2);
 });
 
+it('opens a stream anew that falls silent without a cut', async () => {
+  // OpenCode sends a heartbeat every 10 s.
+  await using bridge = await join2({ url: proxy.url }, { silenceLimitMs: 12_000 });
+  const task = await bridge.start([bash('sleep 16'), { text: 'heard again' }]);
+  await bridge.until(task, ({ kind }) => kind === 'tool');
+  proxy.stall();
+  await bridge.until(task, (event) => event.kind === 'warning' && event.code === 'ENGINE_UNREACHABLE');
+  expect(await bridge.end(task)).toMatchObject({ status: 'completed', result: { summary: 'heard again' } });
+});
+
 it('survives cuts all through a turn', async () => {
   await using bridge = await throughProxy();
   const steps = Array.from({ length: 4 }, (_, n) => bash(`echo ${n}; sleep 0.5`));

@@ -8,7 +8,7 @@ import { type Bridge, startBridge } from '../support/bridge.ts';
 import { type FaultyProxy, startFaultyProxy } from '../support/proxy.ts';
 import { bash, slowly, subagent } from '../support/steps.ts';
 
-const START_MS = 600;
+const START_MS = 4_000;
 const STALL_MS = 5_000;
 const LONG_MS = STALL_MS + 2_000;
 let owner: Bridge;
@@ -49,7 +49,7 @@ describe('a prompt that does not start', () => {
     proxy.fault = (method, path) => (isPrompt(method, path) ? 'refuse' : undefined);
     const task = await bridge.start([{ text: 'said at last' }]);
     await bridge.until(task, ({ kind }) => kind === 'attached');
-    await sleep(4 * START_MS);
+    await sleep(START_MS + 1_000);
     proxy.fault = () => undefined;
     expect(await bridge.end(task)).toMatchObject({
       status: 'completed',
