@@ -2,7 +2,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { messageId } from '../../src/execution/opencode/message-id.ts';
 import type { Step } from '../../src/scripted-model/script.ts';
+import type { TaskEventBody } from '../../src/tasks/events.ts';
+import { newTaskId } from '../../src/tasks/ids.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import { type FaultyProxy, startFaultyProxy } from '../support/proxy.ts';
@@ -71,6 +74,39 @@ describe('a prompt that does not start', () => {
     expect(task).toMatchObject({ status: 'completed', result: { summary: 'said at last' } });
     expect(bridge.asked(task)).toHaveLength(1);
   });
+});
+
+it('a prompt that OpenCode stored before it died, and never began with, is not waited for', async () => {
+  await using other = await startBridge({
+    on: { endpoint: owner.endpoint, model: owner.model },
+    roots: [owner.workspaceDir],
+    turnLimits: { startMs: START_MS },
+  });
+  const { data: session } = await owner.client.session.create({ directory });
+  const [sessionID, messageID] = [session?.id ?? '', messageId('key', Date.now())];
+  const parts = [{ type: 'text' as const, text: 'Do it' }];
+  await owner.client.session.prompt({ sessionID, messageID, parts, noReply: true });
+  const id = newTaskId(Date.now());
+  const created: TaskEventBody = {
+    kind: 'created',
+    agent_id: 'agent',
+    description: 'Do it',
+    runner: 'opencode-server',
+    directory,
+    owns_directory: false,
+    observers: [],
+    timeout_ms: 60_000,
+  };
+  const [{ taskId } = { taskId: '' }] = other.log.create(id, created, 'print');
+  other.log.append(
+    id,
+    { kind: 'started' },
+    { kind: 'attached', session_id: sessionID, prompt_id: messageID },
+  );
+  other.execution.recover();
+  const task = other.execution.find('agent', taskId);
+  expect(await other.end(task)).toMatchObject({ status: 'completed' });
+  expect(warnings(other, task)).toContain('TURN_NEVER_STARTED');
 });
 
 describe.concurrent('a model that hangs', () => {

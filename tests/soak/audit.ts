@@ -60,7 +60,10 @@ export async function audit(
         const events = store.events(task.id, 0, ALL);
         const before = brokenOf(found);
         await auditTask(task, events, order, opencode, found);
-        if (brokenOf(found) > before) found.logs.push(`${order.key}:\n${events.map(lineOf).join('\n')}`);
+        if (brokenOf(found) > before) {
+          const told = [...events.map(lineOf), ...(await recordsOf(task, opencode))];
+          found.logs.push(`${order.key}:\n${told.join('\n')}`);
+        }
       }
     }
     return found;
@@ -75,6 +78,23 @@ function brokenOf({ lost, twice, gaps, hollow, unfinished }: Audit): number {
 
 function lineOf({ taskId: _, seq, at, ...event }: TaskEvent): string {
   return `    ${seq} ${new Date(at).toISOString()} ${JSON.stringify(event).slice(0, LINE)}`;
+}
+
+/** What OpenCode has on record of a task's session, a line for each message. */
+async function recordsOf({ sessionId, directory }: Task, opencode: OpencodeClient): Promise<string[]> {
+  if (sessionId === undefined) return ['    no session'];
+  const { data: statuses } = await opencode.session.status({ directory });
+  const { data: messages } = await opencode.session.messages({ sessionID: sessionId });
+  const status = JSON.stringify(statuses?.[sessionId] ?? 'idle');
+  return [
+    `    in OpenCode: ${status}`,
+    ...(messages ?? []).map(({ info, parts }) => {
+      const told = parts.map((part) =>
+        part.type === 'tool' ? `${part.tool} ${part.state.status}` : part.type,
+      );
+      return `    ${JSON.stringify(info).slice(0, LINE)} [${told.join(', ')}]`;
+    }),
+  ];
 }
 
 async function auditTask(
