@@ -76,16 +76,29 @@ describe('a prompt that does not start', () => {
   });
 });
 
-it('a prompt that OpenCode stored before it died, and never began with, is not waited for', async () => {
-  await using other = await startBridge({
-    on: { endpoint: owner.endpoint, model: owner.model },
-    roots: [owner.workspaceDir],
-    turnLimits: { startMs: START_MS },
+describe('a prompt with which OpenCode never began, for it died', () => {
+  it.each([
+    ['is not waited for', [{ type: 'text' as const, text: 'Do it' }], 'TURN_NEVER_STARTED'],
+    ['is sent again where its text was not stored yet', [], undefined],
+  ])('%s', async (_name, parts, warned) => {
+    await using other = await startBridge({
+      on: { endpoint: owner.endpoint, model: owner.model },
+      roots: [owner.workspaceDir],
+      turnLimits: { startMs: START_MS },
+    });
+    const { data: session } = await owner.client.session.create({ directory });
+    const [sessionID, messageID] = [session?.id ?? '', messageId('key', Date.now())];
+    await owner.client.session.prompt({ sessionID, messageID, parts, noReply: true });
+    const task = recorded(other, sessionID, messageID);
+    other.execution.recover();
+    expect(await other.end(task)).toMatchObject({ status: 'completed', result: { summary: 'Done.' } });
+    expect(JSON.stringify(other.asked(task).at(-1)?.messages)).toContain('Do it');
+    expect(warnings(other, task).find((code) => code === 'TURN_NEVER_STARTED')).toBe(warned);
   });
-  const { data: session } = await owner.client.session.create({ directory });
-  const [sessionID, messageID] = [session?.id ?? '', messageId('key', Date.now())];
-  const parts = [{ type: 'text' as const, text: 'Do it' }];
-  await owner.client.session.prompt({ sessionID, messageID, parts, noReply: true });
+});
+
+/** A task that says "Do it", as an earlier process left it right after its prompt. */
+function recorded(on: Bridge, session_id: string, prompt_id: string): Task {
   const id = newTaskId(Date.now());
   const created: TaskEventBody = {
     kind: 'created',
@@ -97,17 +110,10 @@ it('a prompt that OpenCode stored before it died, and never began with, is not w
     observers: [],
     timeout_ms: 60_000,
   };
-  const [{ taskId } = { taskId: '' }] = other.log.create(id, created, 'print');
-  other.log.append(
-    id,
-    { kind: 'started' },
-    { kind: 'attached', session_id: sessionID, prompt_id: messageID },
-  );
-  other.execution.recover();
-  const task = other.execution.find('agent', taskId);
-  expect(await other.end(task)).toMatchObject({ status: 'completed' });
-  expect(warnings(other, task)).toContain('TURN_NEVER_STARTED');
-});
+  on.log.create(id, created, 'print');
+  on.log.append(id, { kind: 'started' }, { kind: 'attached', session_id, prompt_id });
+  return on.execution.find('agent', id);
+}
 
 describe.concurrent('a model that hangs', () => {
   const STALLS: [string, Step[]][] = [

@@ -153,6 +153,7 @@ export class EventStream {
       for (const listener of this.#everybody()) listener.onLost?.(why);
     }
     this.#drop();
+    clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
       this.#connecting = this.#connect();
     }, this.#retryMs);

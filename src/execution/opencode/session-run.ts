@@ -3,7 +3,7 @@ import { BridgeError, messageOf, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
 import type { Prompt, RequestAnswer, Run, TurnOutcome } from '../runner.ts';
-import type { OpenCodeApi } from './api.ts';
+import type { OpenCodeApi, PromptRequest } from './api.ts';
 import type { EventStream } from './event-stream.ts';
 import { messageId } from './message-id.ts';
 import { OpenTurn } from './open-turn.ts';
@@ -129,12 +129,11 @@ export class SessionRun implements Run {
    */
   async #send(turn: OpenTurn, perhapsSent: boolean): Promise<void> {
     const { api, stream, logger, firstPromptId } = this.#options;
-    const { sessionId, messageId: promptId } = turn.request;
     for (let asks = perhapsSent; !turn.settled && !this.#closed; asks = true) {
       try {
         if (asks) await stream.ready();
         if (perhapsSent && firstPromptId !== undefined) await this.#records.catchUp(firstPromptId);
-        const known = asks && (await api.messagesFrom(sessionId, promptId)).length > 0;
+        const known = asks && (await this.#isOnRecord(turn.request));
         if (!known && !turn.settled && !this.#closed) await api.prompt(turn.request);
         this.#onAccepted(turn);
         if (known) this.#records.decide(turn);
@@ -145,6 +144,12 @@ export class SessionRun implements Run {
         await sleep(RESEND_MS, undefined, { ref: false });
       }
     }
+  }
+
+  /** OpenCode stores a message first and its text after that, and may die in between: then it has to be sent again. */
+  async #isOnRecord({ sessionId, messageId: promptId }: PromptRequest): Promise<boolean> {
+    const [prompt] = await this.#options.api.messagesFrom(sessionId, promptId);
+    return prompt?.parts.some(({ type }) => type === 'text') ?? false;
   }
 
   #onAccepted(turn: OpenTurn): void {
