@@ -31,6 +31,7 @@ export interface ConversationOptions {
   onLast: () => void;
 }
 
+type RecordedPrompt = NonNullable<Recollection['prompt']>;
 type Message = Extract<TaskEventBody, { kind: 'message' }>;
 
 /** What is said between a task and its agent, turn after turn. */
@@ -76,8 +77,9 @@ export class Conversation {
   }
 
   /** The turn of a prompt that an earlier process recorded. */
-  async #takeUp(run: Run, { id, text }: { id: string; text: string }): Promise<TurnOutcome> {
-    const outcome = await run.turn({ text, key: id, recordedAs: id, record: () => undefined });
+  async #takeUp(run: Run, { id, text, at }: RecordedPrompt): Promise<TurnOutcome> {
+    const prompt = { text, key: id, recordedAs: id, recordedAt: at, record: () => undefined };
+    const outcome = await run.turn(prompt);
     const aborted = outcome.kind === 'failed' && outcome.error.code === 'ABORTED_EXTERNALLY';
     const byUs = aborted && this.#options.memory.interrupted;
     return byUs ? { kind: 'interrupted', summary: outcome.summary } : outcome;

@@ -8,7 +8,7 @@ export const RECOVERY = 'recovery';
 /** What a task's log tells whoever takes the task up. */
 export interface Recollection {
   /** The prompt last recorded, which may or may not have left; absent before the first. */
-  prompt?: { id: string; text: string };
+  prompt?: { id: string; text: string; at: number };
   /** What no recorded prompt says yet. */
   unsaid: Saying[];
   /** Whether the turn of that prompt was cut off by us, for a pause or an urgent message. */
@@ -23,11 +23,11 @@ export interface Recollection {
 /** Reads a task's whole log, oldest first. */
 export function recollect(log: Iterable<TaskEvent>): Recollection {
   const memory: Recollection = { unsaid: [], interrupted: false, toolsRan: false, recoveries: 0 };
-  const say = (id: string, seqs: readonly number[]): void => {
+  const say = (id: string, at: number, seqs: readonly number[]): void => {
     const said = memory.unsaid.filter(({ seq }) => seqs.includes(seq));
     memory.unsaid = memory.unsaid.filter(({ seq }) => !seqs.includes(seq));
     const before = memory.prompt?.id === id ? [memory.prompt.text] : [];
-    memory.prompt = { id, text: [...before, ...said.map(({ text }) => text)].join('\n\n') };
+    memory.prompt = { id, at, text: [...before, ...said.map(({ text }) => text)].join('\n\n') };
     memory.interrupted = false;
   };
   for (const event of log) {
@@ -41,10 +41,10 @@ export function recollect(log: Iterable<TaskEvent>): Recollection {
         if (event.type === RECOVERY) memory.recoveries += 1;
         break;
       case 'attached':
-        say(event.prompt_id, [DESCRIPTION_SEQ]);
+        say(event.prompt_id, event.at, [DESCRIPTION_SEQ]);
         break;
       case 'message_sent':
-        say(event.prompt_id, event.message_seqs);
+        say(event.prompt_id, event.at, event.message_seqs);
         break;
       case 'control':
         if (event.control === 'pause') memory.interrupted = true;

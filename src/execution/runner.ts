@@ -14,6 +14,8 @@ export interface Prompt {
   key: string;
   /** The id under which it was recorded before, and perhaps sent: then it leaves only if it never did. */
   recordedAs?: string | undefined;
+  /** When that was, in epoch milliseconds. */
+  recordedAt?: number | undefined;
   record(promptId: string): void;
 }
 

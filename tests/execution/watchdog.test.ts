@@ -97,6 +97,19 @@ describe('a prompt with which OpenCode never began, for it died', () => {
   });
 });
 
+it('a prompt with which OpenCode never began is given up although the line breaks again and again', async () => {
+  const { data: session } = await owner.client.session.create({ directory });
+  const [sessionID, messageID] = [session?.id ?? '', messageId('cut', Date.now())];
+  const parts = [{ type: 'text' as const, text: 'Do it' }];
+  await owner.client.session.prompt({ sessionID, messageID, parts, noReply: true });
+  const task = recorded(bridge, sessionID, messageID);
+  bridge.execution.recover();
+  const cutting = setInterval(() => proxy.cut(), START_MS / 2);
+  await bridge.until(task, ({ kind }) => kind === 'message_sent');
+  clearInterval(cutting);
+  expect((await bridge.end(task)).status).toBe('completed');
+});
+
 /** A task that says "Do it", as an earlier process left it right after its prompt. */
 function recorded(on: Bridge, session_id: string, prompt_id: string): Task {
   const id = newTaskId(Date.now());

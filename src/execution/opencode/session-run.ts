@@ -61,7 +61,7 @@ export class SessionRun implements Run {
     this.#records = new Records(this.#tree, options, (event) => this.#onEvent(event));
   }
 
-  async turn({ text, key, recordedAs, record }: Prompt): Promise<TurnOutcome> {
+  async turn({ text, key, recordedAs, recordedAt, record }: Prompt): Promise<TurnOutcome> {
     const { sessionId, model, agent, stream, now } = this.#options;
     const promptId = recordedAs ?? messageId(key, now());
     const turn = new OpenTurn({ sessionId, messageId: promptId, text, model, agent });
@@ -71,7 +71,7 @@ export class SessionRun implements Run {
       await Promise.race([stream.ready(), turn.outcome]);
       if (!turn.settled) {
         if (recordedAs === undefined) record(promptId);
-        turn.sending = this.#send(turn, recordedAs !== undefined);
+        turn.sending = this.#send(turn, recordedAs !== undefined, recordedAt);
       }
       return await turn.outcome;
     } finally {
@@ -125,9 +125,9 @@ export class SessionRun implements Run {
 
   /**
    * Sends the prompt; after a failure that passes again, unless it is on record: its id is taken once.
-   * Of one that may have been sent by an earlier process, the records are asked first.
+   * Of one that may have been sent by an earlier process, at that time, the records are asked first.
    */
-  async #send(turn: OpenTurn, perhapsSent: boolean): Promise<void> {
+  async #send(turn: OpenTurn, perhapsSent: boolean, sentAt?: number): Promise<void> {
     const { api, stream, logger, firstPromptId } = this.#options;
     for (let asks = perhapsSent; !turn.settled && !this.#closed; asks = true) {
       try {
@@ -135,7 +135,7 @@ export class SessionRun implements Run {
         if (perhapsSent && firstPromptId !== undefined) await this.#records.catchUp(firstPromptId);
         const known = asks && (await this.#isOnRecord(turn.request));
         if (!known && !turn.settled && !this.#closed) await api.prompt(turn.request);
-        this.#onAccepted(turn);
+        this.#onAccepted(turn, known ? sentAt : undefined);
         if (known) this.#records.decide(turn);
         return;
       } catch (thrown) {
@@ -152,12 +152,14 @@ export class SessionRun implements Run {
     return prompt?.parts.some(({ type }) => type === 'text') ?? false;
   }
 
-  #onAccepted(turn: OpenTurn): void {
+  #onAccepted(turn: OpenTurn, at = this.#options.now()): void {
     turn.accepted = true;
     if (turn.settled || this.#closed) return;
     const { limits, now, stream } = this.#options;
-    this.#watchdog ??= new Watchdog({
+    this.#watchdog?.stop();
+    this.#watchdog = new Watchdog({
       limits,
+      acceptedAt: at,
       now,
       started: () => turn.state.started,
       excused: () => turn.settled || !stream.connected || this.#tree.waits,

@@ -10,6 +10,8 @@ export interface TurnLimits {
 
 export interface WatchdogOptions {
   limits: TurnLimits;
+  /** When OpenCode took the prompt, in epoch milliseconds. */
+  acceptedAt: number;
   now: () => number;
   /** Whether the model is at work. */
   started: () => boolean;
@@ -17,7 +19,7 @@ export interface WatchdogOptions {
   excused: () => boolean;
   /** Nothing was heard for a while. */
   onSilence: () => Promise<unknown>;
-  /** A limit has passed; it counts anew once this has settled. */
+  /** A limit has passed; it is told again as long as that is so. */
   onLimit: (limit: keyof TurnLimits) => Promise<unknown>;
 }
 
@@ -32,12 +34,14 @@ export class Watchdog {
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
-    this.#since = options.now();
+    this.#since = options.acceptedAt;
     this.#arm();
   }
 
-  /** A sign of life, or the promise of one at a later time. */
+  /** A sign of life of the model, or the promise of one at a later time. */
   alive(at = this.#options.now()): void {
+    // Before it has started there is none: what comes then must not put off the limit.
+    if (!this.#options.started()) return;
     this.#since = Math.max(this.#since, at);
     // Otherwise the timer stays as it is, because signs of life are many.
     if (this.#armedFor !== this.#limit) this.#arm();
@@ -51,23 +55,28 @@ export class Watchdog {
   #arm(): void {
     clearTimeout(this.#timer);
     if (this.#stopped) return;
-    const { limits, now } = this.#options;
     this.#armedFor = this.#limit;
-    const left = this.#since + limits[this.#armedFor] - now();
-    this.#timer = setTimeout(() => this.#look(), Math.max(1, Math.min(left, GLANCE_MS)));
+    const left = this.#left;
+    this.#timer = setTimeout(() => this.#look(), left > 0 ? Math.min(left, GLANCE_MS) : GLANCE_MS);
   }
 
   get #limit(): keyof TurnLimits {
     return this.#options.started() ? 'stallMs' : 'startMs';
   }
 
+  get #left(): number {
+    const { limits, now } = this.#options;
+    return this.#since + limits[this.#limit] - now();
+  }
+
   async #look(): Promise<void> {
-    const { limits, now, excused, onLimit, onSilence } = this.#options;
-    const silentMs = now() - this.#since;
-    if (silentMs >= limits[this.#limit]) {
-      if (!excused()) await onLimit(this.#limit).catch(() => undefined);
-      this.alive();
-    } else if (silentMs >= GLANCE_MS) await onSilence().catch(() => undefined);
+    const { now, excused, onLimit, onSilence } = this.#options;
+    // It has started meanwhile, from when on its silence counts.
+    if (this.#armedFor !== this.#limit) return this.alive();
+    if (this.#left <= 0) {
+      if (excused()) this.alive();
+      else await onLimit(this.#limit).catch(() => undefined);
+    } else if (now() - this.#since >= GLANCE_MS) await onSilence().catch(() => undefined);
     this.#arm();
   }
 }
