@@ -2,6 +2,7 @@ import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config/config.ts';
 import { BridgeError, messageOf, quote } from './errors.ts';
+import { DockerRunner } from './execution/docker/docker-runner.ts';
 import { ExecutionManager } from './execution/execution-manager.ts';
 import { findOpenCode } from './execution/opencode/binary.ts';
 import { OpenCodeClientManager } from './execution/opencode/client-manager.ts';
@@ -17,6 +18,7 @@ import { type Claim, claimDataDir } from './tasks/claim.ts';
 import { EventLog } from './tasks/event-log.ts';
 import { SqliteTaskStore } from './tasks/sqlite-task-store.ts';
 import { TaskRemovals } from './tasks/task-removals.ts';
+import type { TaskStore } from './tasks/task-store.ts';
 import { VERSION } from './version.ts';
 import { LocalMemory } from './workspace/local-memory.ts';
 import { WorkspaceManager } from './workspace/workspace-manager.ts';
@@ -76,7 +78,7 @@ async function build(
   workspace.start();
   releases.push(() => workspace.close());
 
-  const runner = await startRunner(config, logger, releases);
+  const runner = await startRunner(config, store, logger, releases);
   const { PATH, HOME } = config.childEnv;
   const snapshotsDir = join(config.dataDir, 'snapshots');
   await requireWritable(workspaceDir);
@@ -151,8 +153,10 @@ async function requireWritable(workspaceDir: string): Promise<void> {
 }
 
 /** The feature flag is read here and nowhere else. */
-function startRunner(config: Config, logger: Logger, releases: Release[]): Promise<Runner> {
-  return config.openCode.enabled ? startOpenCodeRunner(config, logger, releases) : refuseDockerMode();
+function startRunner(config: Config, store: TaskStore, logger: Logger, releases: Release[]): Promise<Runner> {
+  return config.openCode.enabled
+    ? startOpenCodeRunner(config, logger, releases)
+    : startDockerRunner(config, store, logger, releases);
 }
 
 async function startOpenCodeRunner(config: Config, logger: Logger, releases: Release[]): Promise<Runner> {
@@ -176,12 +180,14 @@ async function openCodeEndpoint(
   return server.endpoint;
 }
 
-async function refuseDockerMode(): Promise<never> {
-  throw new BridgeError(
-    'UNSUPPORTED',
-    'OPENCODE_SERVER_ENABLED is false, and Docker mode is not part of this version.',
-    {
-      next: 'Set OPENCODE_SERVER_ENABLED=true: tasks then run on an OpenCode server that the bridge starts itself.',
-    },
-  );
+async function startDockerRunner(
+  { docker, openCode: { model, agent }, dataDir }: Config,
+  store: TaskStore,
+  logger: Logger,
+  releases: Release[],
+): Promise<Runner> {
+  const runner = new DockerRunner({ ...docker, model, agent, dataDir, store, logger });
+  releases.push(() => runner.close());
+  await runner.start();
+  return runner;
 }

@@ -1,6 +1,7 @@
 import { type Config, ConfigError, loadConfig } from '../config/config.ts';
 import { EXIT } from './command.ts';
 import type { Check, Finding } from './doctor/check.ts';
+import { dockerEngine, passedVariables } from './doctor/docker.ts';
 import { embeddedServer } from './doctor/embedded.ts';
 import { externalServer } from './doctor/external.ts';
 import { dataFolder, workspaceFolder } from './doctor/folders.ts';
@@ -29,7 +30,7 @@ async function examine(): Promise<Finding[]> {
 /** Everything there is to look at in the configured mode, in the order of the table. */
 function checks({ openCode }: Config): Check[] {
   const common = [node, configuration, git, dataFolder, workspaceFolder];
-  if (!openCode.enabled) return [...common, dockerMode];
+  if (!openCode.enabled) return [...common, dockerEngine, passedVariables];
   if (openCode.url !== undefined) return [...common, externalServer(openCode.url)];
   return [...common, ripgrep, mappings, embeddedServer];
 }
@@ -39,15 +40,6 @@ const configuration: Check = async ({ openCode }) => {
   const mode = openCode.enabled ? `OpenCode server mode, ${server}` : 'Docker mode';
   return [{ check: 'configuration', status: 'ok', detail: mode }];
 };
-
-const dockerMode: Check = async () => [
-  {
-    check: 'Docker mode',
-    status: 'fail',
-    detail: 'OPENCODE_SERVER_ENABLED is false, and Docker mode is not part of this version',
-    next: 'Set OPENCODE_SERVER_ENABLED=true: tasks then run on an OpenCode server that the bridge starts.',
-  },
-];
 
 function misconfigured(problem: string): Finding {
   return {

@@ -56,6 +56,15 @@ export function loadConfig(env: Environment = process.env) {
     if (!URL.canParse(origin))
       problems.push(`MCP_ALLOWED_ORIGINS ${quote(origin)} must be an origin such as https://example.org.`);
   }
+  if (!values.OPENCODE_SERVER_ENABLED && values.PERMISSION_POLICY === 'ask') {
+    problems.push(
+      'PERMISSION_POLICY "ask" does not work in Docker mode, where nobody can answer the OpenCode CLI: set allow or reject, or OPENCODE_SERVER_ENABLED=true.',
+    );
+  }
+  for (const name of values.RUNNER_ENV_PASSTHROUGH ?? []) {
+    if (SECRETS.some((secret) => secret === name))
+      problems.push(`RUNNER_ENV_PASSTHROUGH names ${name}, which tasks must not get to see: leave it out.`);
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   return assemble(complete(values), env, tokens);
 }
@@ -95,6 +104,18 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       maxRssMb: values.OPENCODE_MAX_RSS_MB,
       turnLimits: { startMs: START_LIMIT_MS, stallMs: values.STALL_TIMEOUT_MS },
     },
+    docker: {
+      host: values.DOCKER_HOST,
+      limits: {
+        image: values.RUNNER_IMAGE,
+        cpus: values.RUNNER_CPU_LIMIT,
+        memoryBytes: bytesOf(values.RUNNER_MEMORY_LIMIT),
+        pids: values.RUNNER_PIDS_LIMIT,
+        network: values.RUNNER_NETWORK,
+        env: passed(values.RUNNER_ENV_PASSTHROUGH, env),
+        permissions: values.PERMISSION_POLICY === 'reject' ? ('reject' as const) : ('allow' as const),
+      },
+    },
     limits: {
       maxConcurrent: values.MAX_CONCURRENT_TASKS,
       maxQueued: values.MAX_QUEUED_TASKS,
@@ -106,7 +127,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       maxDescriptionLength: values.MAX_TASK_DESCRIPTION_LENGTH,
     },
     requests: {
-      policy: values.PERMISSION_POLICY,
+      policy: values.PERMISSION_POLICY ?? (values.OPENCODE_SERVER_ENABLED ? 'ask' : 'allow'),
       outside: values.EXTERNAL_DIRECTORY_POLICY,
       timeoutMs: values.PERMISSION_TIMEOUT_MS,
     },
@@ -124,6 +145,17 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       Object.entries(env).filter(([name]) => !SECRETS.some((secret) => secret === name)),
     ),
   };
+}
+
+/** Those of the named variables that are set. */
+function passed(names: readonly string[], env: Environment): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+}
+
+/** `2g` in bytes; a number alone is bytes already. */
+function bytesOf(amount: string): number {
+  const unit = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[amount.at(-1)?.toLowerCase() ?? ''] ?? 1;
+  return Number.parseInt(amount, 10) * unit;
 }
 
 function readAll(env: Environment, problems: string[]): Values {
@@ -156,7 +188,7 @@ type Optional =
   | 'OPENCODE_BIN'
   | 'OPENCODE_MODEL'
   | 'OPENCODE_AGENT'
-  | 'RUNNER_IMAGE'
+  | 'PERMISSION_POLICY'
   | 'WORKSPACE_DIR';
 
 function complete(values: Values): Complete {

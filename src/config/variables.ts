@@ -71,8 +71,7 @@ export const VARIABLES = {
     schema: flag,
     default: 'false',
     group: 'OpenCode server mode',
-    about:
-      'true: tasks run as sessions of an OpenCode server. false: each in a Docker container (not there yet).',
+    about: 'true: tasks run as sessions of an OpenCode server. false: each in Docker containers of its own.',
   }),
   OPENCODE_SERVER_URL: variable({
     schema: httpUrl,
@@ -116,12 +115,13 @@ export const VARIABLES = {
   OPENCODE_MODEL: variable({
     schema: model,
     group: 'OpenCode server mode',
-    about: 'Model of tasks that name none, as provider/model. Unset: what OpenCode is configured for.',
+    about:
+      'Model of tasks that name none, as provider/model; in both modes. Unset: what OpenCode is configured for.',
   }),
   OPENCODE_AGENT: variable({
     schema: text,
     group: 'OpenCode server mode',
-    about: 'OpenCode agent of tasks that name none. Unset: its default agent.',
+    about: 'OpenCode agent of tasks that name none; in both modes. Unset: its default agent.',
   }),
   OPENCODE_SNAPSHOT: variable({
     schema: flag,
@@ -181,17 +181,17 @@ export const VARIABLES = {
   }),
   PERMISSION_POLICY: variable({
     schema: z.enum(['ask', 'allow', 'reject']),
-    default: 'ask',
+    shown: 'ask; in Docker mode allow',
     group: 'Tasks',
     about:
-      'What happens when OpenCode asks for a permission: somebody is asked, or it is allowed or rejected.',
+      'What happens when OpenCode asks for a permission: somebody is asked (not in Docker mode), or it is allowed or rejected.',
   }),
   EXTERNAL_DIRECTORY_POLICY: variable({
     schema: z.enum(['ask', 'allow', 'reject']),
     default: 'reject',
     group: 'Tasks',
     about:
-      "The same for the permission to work outside the task's directory (OpenCode's external_directory).",
+      "The same for the permission to work outside the task's directory (OpenCode's external_directory); not in Docker mode, where the container is the boundary.",
   }),
   PERMISSION_TIMEOUT_MS: variable({
     schema: duration,
@@ -237,7 +237,18 @@ export const VARIABLES = {
     about:
       'Days after which a task that has ended is removed, with the folder that was made for it; 0: never.',
   }),
-  RUNNER_IMAGE: variable({ schema: text, group: 'Docker mode', about: 'Image of a task container.' }),
+  DOCKER_HOST: variable({
+    schema: z.string().regex(/^(unix:\/\/\/.+|tcp:\/\/[^/\s]+)$/, 'must be unix:///path or tcp://host:port'),
+    default: 'unix:///var/run/docker.sock',
+    group: 'Docker mode',
+    about: 'Where the Docker Engine listens: unix:///path or tcp://host:port (without TLS).',
+  }),
+  RUNNER_IMAGE: variable({
+    schema: text,
+    default: 'letta-opencode-runner',
+    group: 'Docker mode',
+    about: 'Image of a task container, with opencode, git and sh.',
+  }),
   RUNNER_CPU_LIMIT: variable({
     schema: z.coerce.number().positive(),
     default: '2.0',
@@ -249,6 +260,24 @@ export const VARIABLES = {
     default: '2g',
     group: 'Docker mode',
     about: 'Memory of a task container.',
+  }),
+  RUNNER_PIDS_LIMIT: variable({
+    schema: positive,
+    default: '512',
+    group: 'Docker mode',
+    about: 'Processes and threads of a task container.',
+  }),
+  RUNNER_NETWORK: variable({
+    schema: text,
+    default: 'bridge',
+    group: 'Docker mode',
+    about: 'Network of a task container: bridge, host, none, or one of yours by name.',
+  }),
+  RUNNER_ENV_PASSTHROUGH: variable({
+    schema: list,
+    default: '',
+    group: 'Docker mode',
+    about: 'Names of variables, comma-separated, that task containers get, such as ANTHROPIC_API_KEY.',
   }),
   WORKSPACE_DIR: variable({
     schema: text,

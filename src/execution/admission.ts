@@ -28,7 +28,12 @@ export function repeatedTask(
 }
 
 /** The task, if a new one can go on in its session; throws INVALID_INPUT or INVALID_STATE. */
-export function requireContinuable(store: TaskStore, task: Task, directory: string | undefined): Task {
+export function requireContinuable(
+  store: TaskStore,
+  task: Task,
+  directory: string | undefined,
+  runner: string,
+): Task {
   if (directory !== undefined && directory !== task.directory) {
     throw new BridgeError('INVALID_INPUT', `\`directory\` ${quote(directory)} is not that of ${task.id}.`, {
       next: 'Leave `directory` out: a continued task works where the first one did.',
@@ -37,6 +42,12 @@ export function requireContinuable(store: TaskStore, task: Task, directory: stri
   if (task.sessionId === undefined) {
     const text = `Task ${task.id} never reached OpenCode, so nothing can be continued.`;
     throw new BridgeError('INVALID_STATE', text, { next: 'Start a new task without continue_task_id.' });
+  }
+  if (task.runner !== runner) {
+    const text = `Task ${task.id} ran on ${task.runner}; this bridge runs ${runner}, which does not have its session.`;
+    throw new BridgeError('INVALID_STATE', text, {
+      next: 'Start a new task with `directory` set to that of the task, and say what was done before.',
+    });
   }
   const open = store.unfinished().find(({ sessionId }) => sessionId === task.sessionId);
   if (!open) return task;

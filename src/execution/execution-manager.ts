@@ -191,7 +191,8 @@ export class ExecutionManager {
 
   #continued(agentId: string, { continueTaskId, directory }: TaskOrder): Task | undefined {
     if (continueTaskId === undefined) return undefined;
-    return requireContinuable(this.#options.log.store, this.find(agentId, continueTaskId), directory);
+    const { log, runner } = this.#options;
+    return requireContinuable(log.store, this.find(agentId, continueTaskId), directory, runner.name);
   }
 
   #accept({ id, agentId, order, print, directory, before }: Acceptance): Accepted {

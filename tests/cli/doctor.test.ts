@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { openDatabase } from '../../src/tasks/database.ts';
+import { engine, IMAGE } from '../support/docker.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { commandLine, rowsOf } from './command.ts';
 
@@ -144,21 +145,42 @@ async function otherMachine() {
 }
 
 describe('a mode or a configuration that cannot work', () => {
-  it('is told by doctor: Docker mode is not there yet', async () => {
+  it('is told by doctor: no Docker Engine', async () => {
     await using cli = await commandLine();
-    const outcome = await cli.run('doctor');
+    const outcome = await cli.run('doctor', { DOCKER_HOST: 'unix:///nowhere/docker.sock' });
     expect(outcome.code).toBe(1);
-    expect(rowsOf(outcome)['Docker mode']).toMatch(/^fail .*not part of this version/);
-    expect(outcome.stdout).toContain('Set OPENCODE_SERVER_ENABLED=true');
+    expect(rowsOf(outcome)['Docker Engine']).toMatch(
+      /^fail .*unix:\/\/\/nowhere\/docker.sock does not answer/,
+    );
+    expect(outcome.stdout).toMatch(
+      /Docker Engine: Start Docker, set DOCKER_HOST .* OPENCODE_SERVER_ENABLED=true/,
+    );
   });
 
-  it('is told by serve too, with exit code 2', async () => {
+  it('is told by doctor: an engine without the image, and no key for it', async (context) => {
+    context.skip(engine.absent !== undefined, engine.absent);
     await using cli = await commandLine();
-    const outcome = await cli.run('serve');
-    expect(outcome).toMatchObject({ code: 2, stdout: '' });
-    expect(outcome.stderr).toMatch(
-      /Docker mode is not part of this version[\s\S]*Set OPENCODE_SERVER_ENABLED=true/,
+    const outcome = await cli.run('doctor', { DOCKER_HOST: engine.host, RUNNER_IMAGE: 'nobody/has:this' });
+    expect(outcome.code).toBe(1);
+    const rows = rowsOf(outcome);
+    expect(rows['Docker Engine']).toMatch(/^ok \d+\.\d+.*, API 1\.\d+ /);
+    expect(rows.RUNNER_IMAGE).toBe('fail Docker has no image nobody/has:this');
+    expect(rows.RUNNER_ENV_PASSTHROUGH).toMatch(/^warn /);
+    expect(outcome.stdout).toContain(
+      'docker build -t nobody/has:this -f Dockerfile.opencode --target runner',
     );
+  });
+
+  it('is told by doctor: Docker mode works', async (context) => {
+    context.skip(engine.absent !== undefined, engine.absent);
+    await using cli = await commandLine();
+    const variables = { DOCKER_HOST: engine.host, RUNNER_IMAGE: IMAGE, RUNNER_ENV_PASSTHROUGH: 'PATH' };
+    const outcome = await cli.run('doctor', variables);
+    expect(outcome).toMatchObject({ code: 0 });
+    expect(rowsOf(outcome)).toMatchObject({
+      RUNNER_IMAGE: `ok ${IMAGE}`,
+      RUNNER_ENV_PASSTHROUGH: 'ok containers get PATH',
+    });
   });
 
   const wrong = {

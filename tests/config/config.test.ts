@@ -49,6 +49,18 @@ describe('an empty environment', () => {
         maxRssMb: 2_000,
         turnLimits: { startMs: 30_000, stallMs: 600_000 },
       },
+      docker: {
+        host: 'unix:///var/run/docker.sock',
+        limits: {
+          image: 'letta-opencode-runner',
+          cpus: 2,
+          memoryBytes: 2_147_483_648,
+          pids: 512,
+          network: 'bridge',
+          env: {},
+          permissions: 'allow',
+        },
+      },
       limits: {
         maxConcurrent: 5,
         maxQueued: 100,
@@ -58,7 +70,7 @@ describe('an empty environment', () => {
         maxDescriptionLength: 1_000_000,
       },
       recovery: { policy: 'continue', max: 2 },
-      requests: { policy: 'ask', outside: 'reject', timeoutMs: 300_000 },
+      requests: { policy: 'allow', outside: 'reject', timeoutMs: 300_000 },
       retentionMs: 2_592_000_000,
       workspace: {
         dir: join(HOME, '.local/share/letta-opencode-plugin/workspaces'),
@@ -256,4 +268,38 @@ it('what the bridge starts sees the environment without the secrets of the bridg
   const mine = { MCP_AUTH_TOKENS: 'one', OPENCODE_SERVER_PASSWORD: 'two' };
   const theirs = { PATH: '/bin', ANTHROPIC_API_KEY: 'three', OPENCODE_SERVER_ENABLED: 'true' };
   expect(load({ ...mine, ...theirs }).childEnv).toEqual({ HOME, ...theirs });
+});
+
+describe('Docker mode', () => {
+  it.each([
+    ['512', 512],
+    ['4k', 4_096],
+    ['3m', 3_145_728],
+    ['2G', 2_147_483_648],
+  ])('takes a memory limit of %s for %i bytes', (given, bytes) => {
+    expect(load({ RUNNER_MEMORY_LIMIT: given }).docker.limits.memoryBytes).toBe(bytes);
+  });
+
+  it('hands on the variables that are named and set, and nothing else', () => {
+    const env = { RUNNER_ENV_PASSTHROUGH: 'A_KEY, B_KEY', A_KEY: ' one ', C_KEY: 'three' };
+    expect(load(env).docker.limits.env).toEqual({ A_KEY: ' one ' });
+  });
+
+  it.each([
+    [{}, 'allow', 'allow'],
+    [{ PERMISSION_POLICY: 'reject' }, 'reject', 'reject'],
+    [{ OPENCODE_SERVER_ENABLED: 'true' }, 'allow', 'ask'],
+  ])('with %j: what the container asks for is %sed, and a server asks by %s', (env, permissions, policy) => {
+    const { docker, requests } = load(env);
+    expect([docker.limits.permissions, requests.policy]).toEqual([permissions, policy]);
+  });
+
+  it.each([
+    [{ PERMISSION_POLICY: 'ask' }, /^PERMISSION_POLICY "ask" does not work in Docker mode/],
+    [{ DOCKER_HOST: 'ssh://host' }, /^DOCKER_HOST "ssh:.*must be unix:/],
+    [{ DOCKER_HOST: '/var/run/docker.sock' }, /^DOCKER_HOST .*must be unix:/],
+    [{ RUNNER_ENV_PASSTHROUGH: 'MCP_AUTH_TOKENS' }, /^RUNNER_ENV_PASSTHROUGH names MCP_AUTH_TOKENS/],
+  ])('refuses %j', (env: Record<string, string>, says) => {
+    expect(problemsOf(env)).toEqual([expect.stringMatching(says)]);
+  });
 });

@@ -103,12 +103,23 @@ describe('serve', () => {
     }
   });
 
-  it('says that Docker mode is not there yet, with exit code 2', async () => {
-    const bridge = startProgram('serve', { ...environment(), OPENCODE_SERVER_ENABLED: 'false' });
-    expect(await bridge.exit).toBe(2);
-    expect(bridge.stderr()).toMatch(
-      /Docker mode is not part of this version[\s\S]*OPENCODE_SERVER_ENABLED=true/,
-    );
+  it('without Docker in Docker mode: serves, and says what is missing', async () => {
+    const host = 'unix:///nowhere/docker.sock';
+    const bridge = startProgram('serve', {
+      ...environment(),
+      OPENCODE_SERVER_ENABLED: 'false',
+      DOCKER_HOST: host,
+    });
+    try {
+      const [, url = ''] = await bridge.says(/"url":"(http:[^"]+)\/mcp"/);
+      expect(bridge.stderr()).toMatch(/no task can run until Docker is there/);
+      const ready = await fetch(`${url}/ready`);
+      expect(ready.status).toBe(503);
+      expect(await ready.text()).toContain(host);
+    } finally {
+      bridge.child.kill('SIGTERM');
+      await bridge.exit;
+    }
   });
 });
 

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Script } from '../../src/scripted-model/script.ts';
 import type { Task } from '../../src/tasks/task.ts';
-import { type Bridge, type Order, startBridge } from '../support/bridge.ts';
+import { type Bridge, startBridge } from '../support/bridge.ts';
+import type { Order } from '../support/manage.ts';
 import { processesOf } from '../support/processes.ts';
 import { bash, slowly } from '../support/steps.ts';
 

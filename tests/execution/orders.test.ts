@@ -1,7 +1,8 @@
 import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Bridge, type Order, startBridge } from '../support/bridge.ts';
+import { type Bridge, startBridge } from '../support/bridge.ts';
+import type { Order } from '../support/manage.ts';
 import { bash } from '../support/steps.ts';
 
 let bridge: Bridge;

@@ -1,10 +1,11 @@
+import { Engine } from '../../src/execution/docker/engine.ts';
 import { OpenCodeApi } from '../../src/execution/opencode/api.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
 import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 
 /**
  * The program with a place where it kills itself as `kill -9` would: CRASH_AT is "before" or "after", and a
- * kind of event that is stored, a call of OpenCode, or one of these with "#2" for its second time.
+ * kind of event that is stored, a call of OpenCode or Docker, or one of these with "#2" for its second time.
  */
 const [when, point = ''] = (process.env.CRASH_AT ?? '').split(' ');
 const [what, nth = '1'] = point.split('#');
@@ -28,16 +29,22 @@ SqliteTaskStore.prototype.append = function (taskId, bodies, ...rest) {
   );
 };
 
-for (const name of ['createSession', 'prompt'] as const) {
-  const call = OpenCodeApi.prototype[name] as (...args: unknown[]) => Promise<unknown>;
-  const patched = async function (this: OpenCodeApi, ...args: unknown[]): Promise<unknown> {
+const calls = [
+  [OpenCodeApi.prototype, 'createSession'],
+  [OpenCodeApi.prototype, 'prompt'],
+  [Engine.prototype, 'create'],
+  [Engine.prototype, 'start'],
+] as const;
+for (const [prototype, name] of calls) {
+  const call: (...args: unknown[]) => Promise<unknown> = Reflect.get(prototype, name);
+  const patched = async function (this: unknown, ...args: unknown[]): Promise<unknown> {
     if (name !== what) return call.apply(this, args);
     if (when === 'before') around(true, () => undefined);
     const result = await call.apply(this, args);
     if (when === 'after') around(true, () => undefined);
     return result;
   };
-  Object.defineProperty(OpenCodeApi.prototype, name, { value: patched });
+  Object.defineProperty(prototype, name, { value: patched });
 }
 
 function nameOf(body: TaskEventBody): string {

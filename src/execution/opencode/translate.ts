@@ -12,6 +12,9 @@ const COST_PRECISION = 1e9;
 /** Tools that write the file they name; what a shell changes is told by git at the end. */
 const WRITERS: ReadonlySet<string> = new Set(['write', 'edit', 'multiedit', 'patch']);
 
+/** Tokens and money, of whatever it was used for. */
+export type Spending = Pick<AssistantMessage, 'tokens' | 'cost'>;
+
 /** The events of a tool call as far as it has come; a pending one is none yet. */
 export function toolEvents(part: ToolPart, directory: string): TaskEventBody[] {
   const { state, callID: call_id, tool } = part;
@@ -81,9 +84,9 @@ export function questionRequest(asked: QuestionAsked): TaskRequest {
   };
 }
 
-/** The sum of what assistant messages used. */
-export function sumUsage(messages: Iterable<AssistantMessage>): Usage {
-  let sum = NO_USAGE;
+/** What assistant messages or steps of them used, on top of what was used before. */
+export function sumUsage(messages: Iterable<Spending>, before: Usage = NO_USAGE): Usage {
+  let sum = before;
   for (const { tokens, cost } of messages) {
     sum = {
       input_tokens: sum.input_tokens + tokens.input,

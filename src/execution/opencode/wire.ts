@@ -5,7 +5,7 @@ import { z } from 'zod';
  * Source: OpenAPI of `opencode serve` 1.18.33 and traces of it.
  */
 
-const errorSchema = z.object({
+export const errorSchema = z.object({
   name: z.string(),
   data: z
     .object({ message: z.string().optional(), statusCode: z.number().optional() })
@@ -20,6 +20,13 @@ const userMessage = z.object({
   time: z.object({ created: z.number() }),
 });
 
+export const tokensSchema = z.object({
+  input: z.number(),
+  output: z.number(),
+  reasoning: z.number(),
+  cache: z.object({ read: z.number(), write: z.number() }),
+});
+
 const assistantMessage = z.object({
   id: z.string(),
   sessionID: z.string(),
@@ -30,12 +37,7 @@ const assistantMessage = z.object({
   summary: z.boolean().optional(),
   finish: z.string().optional(),
   cost: z.number(),
-  tokens: z.object({
-    input: z.number(),
-    output: z.number(),
-    reasoning: z.number(),
-    cache: z.object({ read: z.number(), write: z.number() }),
-  }),
+  tokens: tokensSchema,
 });
 
 export const messageSchema = z.discriminatedUnion('role', [userMessage, assistantMessage]);
@@ -116,7 +118,9 @@ export const questionSchema = z.object({
   ),
 });
 
-const todosSchema = z.array(z.object({ content: z.string(), status: z.string(), priority: z.string() }));
+export const todosSchema = z.array(
+  z.object({ content: z.string(), status: z.string(), priority: z.string() }),
+);
 
 const sessionEvent = <T extends string>(type: T) =>
   z.object({ type: z.literal(type), properties: z.object({ info: sessionSchema }) });

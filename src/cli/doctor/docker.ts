@@ -1,0 +1,44 @@
+import { BridgeError } from '../../errors.ts';
+import { buildCommand, Engine } from '../../execution/docker/engine.ts';
+import { type Check, type Finding, failed } from './check.ts';
+
+/** The Docker Engine, the image of task containers, and what this host can bound. */
+export const dockerEngine: Check = async ({ docker: { host, limits } }) => {
+  const check = 'Docker Engine';
+  try {
+    const engine = new Engine(host);
+    const { version, apiVersion, unsupported } = await engine.info();
+    const detail = `${version}, API ${apiVersion} (${host})`;
+    const image = await engine.hasImage(limits.image);
+    return [{ check, status: 'ok', detail }, imageRow(limits.image, image), ...unsupported.map(boundRow)];
+  } catch (thrown) {
+    if (!(thrown instanceof BridgeError)) throw thrown;
+    return [failed(check, thrown)];
+  }
+};
+
+/** Without any of them no model of a provider can be asked. */
+export const passedVariables: Check = async ({ docker: { limits } }) => {
+  const check = 'RUNNER_ENV_PASSTHROUGH';
+  const names = Object.keys(limits.env);
+  if (names.length > 0) return [{ check, status: 'ok', detail: `containers get ${names.join(', ')}` }];
+  const next = 'Name the variable with the key of your provider, such as ANTHROPIC_API_KEY, and set it.';
+  return [{ check, status: 'warn', detail: 'containers get no variable of this environment', next }];
+};
+
+function imageRow(image: string, there: boolean): Finding {
+  const check = 'RUNNER_IMAGE';
+  if (there) return { check, status: 'ok', detail: image };
+  const next = `Build it: ${buildCommand(image)}; or pull it.`;
+  return { check, status: 'fail', detail: `Docker has no image ${image}`, next };
+}
+
+function boundRow(what: string): Finding {
+  const next = 'Turn the cgroup controller on for this host; until then tasks are not held to that limit.';
+  return {
+    check: 'limits',
+    status: 'warn',
+    detail: `this host cannot bound the ${what} of a container`,
+    next,
+  };
+}

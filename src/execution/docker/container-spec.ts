@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import type { ContainerCreateOptions } from 'dockerode';
+import { ENGINE_MEMORY } from '../opencode/engine-memory.ts';
+
+/** The labels by which a bridge knows its containers again. */
+export const LABELS = {
+  bridge: 'letta-opencode-plugin.bridge',
+  task: 'letta-opencode-plugin.task',
+  agent: 'letta-opencode-plugin.agent',
+} as const;
+
+const HOME = '/home/agent';
+const DATA = '/opencode/data';
+const PROMPT = '/opencode/prompt';
+const NAME_LENGTH = 24;
+
+/** What every task container of this bridge gets. */
+export interface ContainerLimits {
+  image: string;
+  /** Processors. */
+  cpus: number;
+  memoryBytes: number;
+  /** Processes and threads at most. */
+  pids: number;
+  /** A network of Docker's: bridge, none, host, or one by name. */
+  network: string;
+  /** Variables that are handed on, with their values. */
+  env: Readonly<Record<string, string>>;
+  /** What becomes of permissions that OpenCode would ask for. */
+  permissions: 'allow' | 'reject';
+}
+
+/** One run of OpenCode for one prompt. */
+export interface ContainerOrder {
+  bridgeId: string;
+  taskId: string;
+  agentId: string;
+  /** Mounted at the same path, so that paths mean the same inside and outside. */
+  directory: string;
+  /** Where OpenCode keeps its sessions, on the host. */
+  dataDir: string;
+  promptFile: string;
+  /** uid:gid. */
+  user: string;
+  /** The OpenCode session to go on in; absent: a new one. */
+  session?: string | undefined;
+  /** `provider/model`. */
+  model?: string | undefined;
+  agent?: string | undefined;
+}
+
+/** The id of a prompt and the name of its container; the same key gives the same one. */
+export function containerName(bridgeId: string, key: string): string {
+  const hash = createHash('sha256').update(`${bridgeId}:${key}`).digest('hex');
+  return `letta-task-${hash.slice(0, NAME_LENGTH)}`;
+}
+
+/** What the engine is told to create: the OpenCode CLI with JSON output, the prompt on its stdin, and its bounds. */
+export function containerSpec(order: ContainerOrder, limits: ContainerLimits): ContainerCreateOptions {
+  const { directory, dataDir, promptFile, user } = order;
+  const [uid, gid] = user.split(':');
+  const bind = (Source: string, Target: string, ReadOnly = false) =>
+    ({ Type: 'bind', Source, Target, ReadOnly }) as const;
+  return {
+    Image: limits.image,
+    // A file as stdin is whole whenever the container starts, whatever becomes of the bridge meanwhile.
+    Entrypoint: ['/bin/sh', '-c', `exec "$@" < ${PROMPT}`, 'sh'],
+    Cmd: command(order, limits),
+    Env: variables(limits),
+    Labels: { [LABELS.bridge]: order.bridgeId, [LABELS.task]: order.taskId, [LABELS.agent]: order.agentId },
+    WorkingDir: directory,
+    User: user,
+    HostConfig: {
+      Mounts: [bind(directory, directory), bind(dataDir, DATA), bind(promptFile, PROMPT, true)],
+      Tmpfs: { '/tmp': 'exec,mode=1777', [HOME]: `exec,mode=0700,uid=${uid},gid=${gid}` },
+      ReadonlyRootfs: true,
+      NanoCpus: Math.round(limits.cpus * 1e9),
+      Memory: limits.memoryBytes,
+      // No swap on top of it.
+      MemorySwap: limits.memoryBytes,
+      PidsLimit: limits.pids,
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      NetworkMode: limits.network,
+      Init: true,
+      // The log is what the events are read from, also after a restart: none of it may be rotated away.
+      LogConfig: { Type: 'json-file', Config: {} },
+    },
+  };
+}
+
+function command(
+  { session, model, agent, taskId }: ContainerOrder,
+  { permissions }: ContainerLimits,
+): string[] {
+  return [
+    ...['opencode', 'run', '--format', 'json'],
+    // A session without a title costs a call of the model that gives it one.
+    ...(session === undefined ? ['--title', taskId] : ['--session', session]),
+    ...(model === undefined ? [] : ['--model', model]),
+    ...(agent === undefined ? [] : [`--agent=${agent}`]),
+    ...(permissions === 'allow' ? ['--auto'] : []),
+  ];
+}
+
+function variables({ env }: ContainerLimits): string[] {
+  const all = {
+    ...ENGINE_MEMORY,
+    OPENCODE_DISABLE_AUTOUPDATE: '1',
+    ...env,
+    HOME,
+    XDG_DATA_HOME: DATA,
+  };
+  return Object.entries(all).map(([name, value]) => `${name}=${value}`);
+}

@@ -1,0 +1,207 @@
+import { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Docker from 'dockerode';
+import { BridgeError, messageOf, quote } from '../../errors.ts';
+
+/** How long the engine may take for an answer; a wait for an end is none. */
+const ANSWER_LIMIT_MS = 30_000;
+
+export interface ContainerState {
+  status: 'created' | 'running' | 'paused' | 'ended';
+  exitCode: number;
+  oomKilled: boolean;
+}
+
+export interface EngineInfo {
+  version: string;
+  apiVersion: string;
+  /** Bounds of containers that the kernel of this host cannot keep. */
+  unsupported: string[];
+}
+
+/** The Docker Engine over its API. Throws ENGINE_UNAVAILABLE where it does not answer. */
+export class Engine {
+  readonly host: string;
+  readonly #docker: Docker;
+
+  /** `unix:///path` or `tcp://host:port`. */
+  constructor(host: string) {
+    this.host = host;
+    const url = new URL(host);
+    this.#docker =
+      url.protocol === 'unix:'
+        ? new Docker({ socketPath: url.pathname })
+        : new Docker({ protocol: 'http', host: url.hostname, port: url.port || '2375' });
+  }
+
+  info(): Promise<EngineInfo> {
+    return this.#answer(async () => {
+      const [version, info] = await Promise.all([this.#docker.version(), this.#docker.info()]);
+      const bounds = { memory: info.MemoryLimit, processors: info.CpuCfsQuota, pids: info.PidsLimit };
+      const unsupported = Object.entries(bounds).flatMap(([name, kept]) => (kept === false ? [name] : []));
+      return { version: version.Version, apiVersion: version.ApiVersion, unsupported };
+    });
+  }
+
+  hasImage(image: string): Promise<boolean> {
+    return this.#answer(() => unlessStatus(404, this.#docker.getImage(image).inspect()).then(Boolean));
+  }
+
+  /** Throws ENGINE_NOT_FOUND where the image is not there. */
+  async create(name: string, spec: Docker.ContainerCreateOptions): Promise<void> {
+    const created = await this.#answer(() =>
+      unlessStatus(404, this.#docker.createContainer({ ...spec, name })),
+    );
+    if (!created) throw imageMissing(spec.Image ?? '');
+  }
+
+  start(name: string): Promise<void> {
+    return this.#answer(() => unlessStatus(304, this.#container(name).start()));
+  }
+
+  /** Undefined for one that is not there. */
+  state(name: string): Promise<ContainerState | undefined> {
+    return this.#answer(async () => {
+      const { State: state } = (await unlessStatus(404, this.#container(name).inspect())) ?? {};
+      if (!state) return undefined;
+      const { Status, ExitCode, OOMKilled } = state;
+      const goes = Status === 'created' || Status === 'running' || Status === 'paused' ? Status : undefined;
+      const status = goes ?? (Status === 'restarting' ? 'running' : 'ended');
+      return { status, exitCode: ExitCode, oomKilled: OOMKilled };
+    });
+  }
+
+  /** Reads what a container writes, from its beginning; resolves when it has ended, is being removed, or the signal aborts. */
+  async follow(
+    name: string,
+    hear: (stream: 'stdout' | 'stderr', chunk: Buffer) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const output = await this.#answer(() =>
+      unlessStatus([404, 409], this.#container(name).logs({ follow: true, stdout: true, stderr: true })),
+    );
+    if (!(output instanceof Readable)) return;
+    const end = (): unknown => output.destroy();
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    this.#docker.modem.demuxStream(output, sink('stdout', hear), sink('stderr', hear));
+    const closed = Promise.withResolvers<void>();
+    for (const event of ['end', 'close', 'error']) output.once(event, () => closed.resolve());
+    await closed.promise;
+    signal.removeEventListener('abort', end);
+  }
+
+  /** Freezes every process in it; does nothing to one that does not run. */
+  pause(name: string): Promise<void> {
+    return this.#answer(() => unlessStatus([404, 409], this.#container(name).pause()));
+  }
+
+  /** Does nothing to one that is not frozen; older engines say so with 500. */
+  unpause(name: string): Promise<void> {
+    return this.#answer(() => unlessStatus([404, 409, 500], this.#container(name).unpause()));
+  }
+
+  /** SIGTERM, and SIGKILL after the grace; resolves when it has ended. */
+  async stop(name: string, graceSeconds: number): Promise<void> {
+    await this.unpause(name);
+    await this.#answer(() => unlessStatus([304, 404], this.#container(name).stop({ t: graceSeconds })));
+  }
+
+  /** Ends it, if it runs, and removes it. */
+  remove(name: string): Promise<void> {
+    return this.#answer(() =>
+      unlessStatus([404, 409], this.#container(name).remove({ force: true, v: true })),
+    );
+  }
+
+  /** Every container that has these labels, ended ones too. */
+  list(
+    labels: Readonly<Record<string, string>>,
+  ): Promise<{ name: string; labels: Record<string, string> }[]> {
+    return this.#answer(async () => {
+      const label = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+      const found = await this.#docker.listContainers({ all: true, filters: { label } });
+      return found.map(({ Id, Names, Labels }) => ({ name: Names[0]?.slice(1) ?? Id, labels: Labels }));
+    });
+  }
+
+  #container(name: string): Docker.Container {
+    return this.#docker.getContainer(name);
+  }
+
+  async #answer<T>(ask: () => Promise<T>): Promise<T> {
+    const timer = new AbortController();
+    const late = sleep(ANSWER_LIMIT_MS, undefined, { ref: false, signal: timer.signal }).then(() => {
+      throw new Error(`no answer within ${ANSWER_LIMIT_MS / 1000} s`);
+    });
+    try {
+      return await Promise.race([ask(), late]);
+    } catch (thrown) {
+      throw this.#failure(thrown);
+    } finally {
+      late.catch(() => undefined);
+      timer.abort();
+    }
+  }
+
+  #failure(thrown: unknown): BridgeError {
+    if (thrown instanceof BridgeError) return thrown;
+    if (statusOf(thrown) !== undefined) {
+      return new BridgeError('ENGINE_ERROR', `Docker refused: ${reasonOf(thrown)}`, { cause: thrown });
+    }
+    return new BridgeError(
+      'ENGINE_UNAVAILABLE',
+      `Docker at ${this.host} does not answer: ${messageOf(thrown)}`,
+      {
+        next: 'Start Docker, set DOCKER_HOST to where it listens, or OPENCODE_SERVER_ENABLED=true to run tasks without it.',
+        cause: thrown,
+      },
+    );
+  }
+}
+
+/** The command that builds the image of task containers. */
+export function buildCommand(image: string): string {
+  return `docker build -t ${image} -f Dockerfile.opencode --target runner node_modules/opencode-ai/bin`;
+}
+
+function imageMissing(image: string): BridgeError {
+  return new BridgeError('ENGINE_NOT_FOUND', `Docker has no image ${quote(image)} (RUNNER_IMAGE).`, {
+    next: `Build it: ${buildCommand(image)}; or pull it.`,
+  });
+}
+
+function sink(
+  stream: 'stdout' | 'stderr',
+  hear: (stream: 'stdout' | 'stderr', chunk: Buffer) => void,
+): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      hear(stream, chunk);
+      done();
+    },
+  });
+}
+
+/** The answer; undefined where the engine answers with one of these states instead. */
+async function unlessStatus<T>(status: number | number[], answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (thrown) {
+    const answered = statusOf(thrown);
+    if (answered !== undefined && [status].flat().includes(answered)) return undefined;
+    throw thrown;
+  }
+}
+
+function statusOf(thrown: unknown): number | undefined {
+  if (!(thrown instanceof Error) || !('statusCode' in thrown)) return undefined;
+  return typeof thrown.statusCode === 'number' ? thrown.statusCode : undefined;
+}
+
+/** The engine's own words, without the wrapping of its client. */
+function reasonOf(thrown: unknown): string {
+  return messageOf(thrown)
+    .replace(/^\(HTTP code \d+\) [^-]*- /, '')
+    .trim();
+}

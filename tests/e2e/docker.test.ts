@@ -1,0 +1,216 @@
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import { textOf } from '../../src/scripted-model/chat.ts';
+import { type Script, scriptText } from '../../src/scripted-model/script.ts';
+import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
+import { openDatabase } from '../../src/tasks/database.ts';
+import type { TaskEvent } from '../../src/tasks/events.ts';
+import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
+import { isEnd } from '../../src/tasks/task.ts';
+import { containerEnv, containerOf, containersOf, engine, IMAGE } from '../support/docker.ts';
+import { bash, write } from '../support/steps.ts';
+import { tempDir } from '../support/temp.ts';
+import { type Program, startProgram } from './program.ts';
+
+const CRASHING = join(import.meta.dirname, '../support/crash-entry.ts');
+const STEPS = [
+  write('n.txt', 'one\n'),
+  bash('cat n.txt >> twice.txt; cat n.txt >> twice.txt'),
+  { text: 'Done.' },
+];
+const WAITS = [bash('echo began > began; while ! test -e go; do sleep 0.1; done'), { text: 'Went on.' }];
+
+let model: ScriptedModel;
+let root: Awaited<ReturnType<typeof tempDir>>;
+const running = new Set<Program>();
+
+beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
+beforeAll(async () => {
+  model = await startScriptedModel();
+});
+afterAll(() => model.close());
+beforeEach(async () => {
+  root = await tempDir('docker-e2e-');
+  await chmod(root.path, 0o755);
+});
+afterEach(async () => {
+  for (const { child, exit } of running) {
+    child.kill('SIGKILL');
+    await exit;
+  }
+  running.clear();
+  await root?.remove();
+});
+
+function environment(): Record<string, string> {
+  const env = containerEnv(model.url);
+  return {
+    ...env,
+    PATH: process.env.PATH ?? '',
+    HOME: root.path,
+    DATA_DIR: join(root.path, 'data'),
+    OPENCODE_SERVER_ENABLED: 'false',
+    DOCKER_HOST: engine.host,
+    RUNNER_IMAGE: IMAGE,
+    RUNNER_NETWORK: 'host',
+    RUNNER_ENV_PASSTHROUGH: Object.keys(env).join(),
+    MCP_PORT: '0',
+    SHUTDOWN_GRACE_MS: '200',
+  };
+}
+
+async function serve(variables: Record<string, string> = {}, entry?: string) {
+  const program = startProgram('serve', { ...environment(), ...variables }, entry ? { entry } : {});
+  running.add(program);
+  const [, url = ''] = await program.says(/"url":"(http:[^"]+\/mcp)"/);
+  const client = new Client({ name: 'test', version: '0' });
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  const call = async (name: string, args: object) => {
+    const { structuredContent } = await client.callTool({ name, arguments: { agent_id: 'me', ...args } });
+    return z.looseObject({ task_id: z.string(), status: z.string() }).parse(structuredContent);
+  };
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    program.child.kill(signal);
+    await program.exit;
+    running.delete(program);
+  };
+  return { program, call, end };
+}
+
+const order = (steps: Script) => ({
+  task_description: `Do it. ${scriptText(steps)}`,
+  idempotency_key: 'k',
+});
+
+function read(taskId: string) {
+  const store = new SqliteTaskStore(openDatabase(join(root.path, 'data')));
+  try {
+    const task = store.get(taskId);
+    if (!task) throw new Error(`there is no task ${taskId}`);
+    return { task, events: store.events(taskId, 0, 1_000) };
+  } finally {
+    store.close();
+  }
+}
+
+/** What a finished part is told by, for each event that tells of one. */
+function partsOf(events: readonly TaskEvent[]): string[] {
+  return events.flatMap((event) => {
+    if (event.kind === 'output') return [event.text];
+    if (event.kind === 'tool') return [`${event.tool} ${event.phase}`];
+    return event.kind === 'file_changed' ? [event.path] : [];
+  });
+}
+
+/** How often the model heard a prompt as the newest thing said. */
+const heard = (text: string): number =>
+  model.requests.filter(({ messages }) => {
+    const last = messages.at(-1);
+    return last?.role === 'user' && textOf(last).includes(text);
+  }).length;
+
+describe('a bridge in Docker mode that is killed goes on after its restart, and sends the prompt once', () => {
+  it.each([
+    'before create',
+    'after create',
+    'before attached',
+    'after attached',
+    'before start',
+    'after start',
+    'before tool-finished',
+    'after tool-finished',
+    'before tool-finished#2',
+    'before output',
+    'after output',
+    'before completed',
+    'after completed',
+  ])('%s', async (at) => {
+    const marked = { ...order(STEPS), task_description: `${at}: ${scriptText(STEPS)}` };
+    const first = await serve({ CRASH_AT: at }, CRASHING);
+    first.call('opencode_execute_task', marked).catch(() => undefined);
+    await first.program.exit;
+    expect(first.program.child.signalCode, first.program.stderr()).toBe('SIGKILL');
+    const second = await serve();
+    const { task_id, status } = await second.call('opencode_execute_task', { ...marked, sync: true });
+    expect(status, second.program.stderr()).toBe('completed');
+    await second.end('SIGTERM');
+    const { task, events } = read(task_id);
+    expect(task.result).toMatchObject({ summary: 'Done.', files_changed_total: 2 });
+    expect(task.usage).toMatchObject({ input_tokens: 300 });
+    expect(events.filter(({ kind }) => isEnd(kind as never))).toHaveLength(1);
+    expect(partsOf(events)).toEqual(['write finished', 'n.txt', 'bash finished', 'Done.']);
+    expect(await readFile(join(task.directory, 'twice.txt'), 'utf8')).toBe('one\none\n');
+    expect(heard(`${at}: `)).toBe(1);
+    expect(await containersOf(task)).toEqual([]);
+  });
+});
+
+describe('while the bridge is away', () => {
+  const started = async () => {
+    const first = await serve();
+    const { task_id } = await first.call('opencode_execute_task', order(WAITS));
+    const directory = join(root.path, 'data', 'workspaces', task_id);
+    await vi.waitUntil(() => readFile(join(directory, 'began')).catch(() => false), { timeout: 30_000 });
+    return { first, task_id, directory };
+  };
+  const ended = async (variables: Record<string, string>, task_id: string) => {
+    const second = await serve(variables);
+    await second.call('get_task_status', { task_id });
+    const { status } = await second.call('opencode_execute_task', { ...order(WAITS), sync: true });
+    await second.end('SIGTERM');
+    return { status, ...read(task_id) };
+  };
+
+  it.each(['SIGKILL', 'SIGTERM'] as const)('the container goes on, after %s', async (signal) => {
+    const { first, task_id, directory } = await started();
+    await first.end(signal);
+    const { State } = await (await containerOf(read(task_id).task)).inspect();
+    expect(State.Running).toBe(true);
+    await writeFile(join(directory, 'go'), '');
+    const { task } = await ended({}, task_id);
+    expect(task).toMatchObject({ status: 'completed', result: { summary: 'Went on.' } });
+  });
+
+  it('the container vanishes: the agent is told, or the task fails and says so', async () => {
+    const { first, task_id } = await started();
+    await first.end('SIGKILL');
+    await (await containerOf(read(task_id).task)).remove({ force: true });
+    const { task } = await ended({ RECOVERY_POLICY: 'fail' }, task_id);
+    expect(task).toMatchObject({ status: 'failed', error: { code: 'ENGINE_LOST' } });
+    expect(task.error?.message).toContain('is gone');
+  });
+
+  it('the time limit passes: the container is ended at the start', async () => {
+    const first = await serve({ RUNNER_TIMEOUT_MS: '4000' });
+    const { task_id: id } = await first.call('opencode_execute_task', order(WAITS));
+    await vi.waitUntil(() => containerOf({ id }).catch(() => false), { timeout: 3_000 });
+    await first.end('SIGKILL');
+    const { status } = await ended({}, id);
+    expect(status).toBe('timeout');
+    expect(await containersOf({ id })).toEqual([]);
+  });
+
+  it('what is not ours is left alone, and what belongs to no task is removed', async () => {
+    const { first, task_id, directory } = await started();
+    const bridgeId = (await readFile(join(root.path, 'data', 'bridge-id'), 'utf8')).trim();
+    const stray = (bridge: string) =>
+      engine.api.createContainer({
+        Image: IMAGE,
+        Labels: { 'letta-opencode-plugin.bridge': bridge, 'letta-opencode-plugin.task': 'task_none' },
+      });
+    const [ours, theirs] = [await stray(bridgeId), await stray('another')];
+    await first.end('SIGKILL');
+    const second = await serve();
+    await expect(ours.inspect()).rejects.toMatchObject({ statusCode: 404 });
+    expect(await theirs.inspect()).toMatchObject({ State: { Status: 'created' } });
+    await theirs.remove();
+    await writeFile(join(directory, 'go'), '');
+    const { status } = await second.call('opencode_execute_task', { ...order(WAITS), sync: true });
+    expect(status).toBe('completed');
+    expect(task_id).toMatch(/^task_/);
+  });
+});

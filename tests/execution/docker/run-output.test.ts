@@ -1,0 +1,160 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { RunOutput } from '../../../src/execution/docker/run-output.ts';
+import type { TaskEvent, TaskEventBody } from '../../../src/tasks/events.ts';
+import { NO_USAGE } from '../../../src/tasks/events.ts';
+
+const line = (type: string, rest: object) =>
+  JSON.stringify({ type, timestamp: 1, sessionID: 'ses_1', ...rest });
+const base = (id: string) => ({ id, messageID: `msg_${id}`, sessionID: 'ses_1' });
+const text = (id: string, words: string) =>
+  line('text', { part: { ...base(id), type: 'text', text: words } });
+const start = (id: string) => line('step_start', { part: { ...base(id), type: 'step-start' } });
+const finish = (id: string, reason: string) =>
+  line('step_finish', {
+    part: {
+      ...base(id),
+      type: 'step-finish',
+      reason,
+      cost: 0.5,
+      tokens: { input: 10, output: 2, reasoning: 0, cache: { read: 0, write: 0 } },
+    },
+  });
+const tool = (callID: string, name: string, input: object, output = '', exit?: number) =>
+  line('tool_use', {
+    part: {
+      ...base(callID),
+      type: 'tool',
+      callID,
+      tool: name,
+      state: {
+        status: 'completed',
+        input,
+        output,
+        title: name,
+        metadata: { exit },
+        time: { start: 5, end: 9 },
+      },
+    },
+  });
+
+const RUN = [
+  start('1'),
+  tool('c1', 'write', { filePath: '/w/ä.txt', content: '🙂' }),
+  finish('2', 'tool-calls'),
+  start('3'),
+  tool('c2', 'bash', { command: 'false' }, 'no\n', 1),
+  tool('c3', 'todowrite', { todos: [{ content: 'x', status: 'completed', priority: 'high' }] }),
+  finish('4', 'tool-calls'),
+  start('5'),
+  text('6', 'Grüße 🙂'),
+  finish('7', 'stop'),
+];
+const EVENTS = [
+  { kind: 'tool', call_id: 'c1', phase: 'finished', title: '/w/ä.txt', ok: true, duration_ms: 4 },
+  { kind: 'file_changed', path: 'ä.txt', tool: 'write' },
+  { kind: 'usage', usage: { input_tokens: 10, output_tokens: 2, cost_usd: 0.5 } },
+  { kind: 'tool', call_id: 'c2', ok: false, exit_code: 1, output: 'no\n' },
+  { kind: 'tool', call_id: 'c3', ok: true },
+  { kind: 'todo', items: [{ content: 'x', status: 'completed', priority: 'high' }] },
+  { kind: 'usage', usage: { input_tokens: 20 } },
+  { kind: 'output', text: 'Grüße 🙂', part_id: '6', message_id: 'msg_6' },
+  { kind: 'usage', usage: { input_tokens: 30, output_tokens: 6, cost_usd: 1.5 } },
+];
+
+const output = (past: TaskEvent[] = []) => new RunOutput('/w', past, NO_USAGE);
+const bytes = (lines: readonly string[]) => Buffer.from(lines.map((each) => `${each}\n`).join(''));
+const stored = (bodies: TaskEventBody[]) =>
+  bodies.map((body, index) => ({ ...body, taskId: 't', seq: index + 1, at: 0 }));
+const said = (events: TaskEventBody[]) =>
+  events.flatMap((event) => (event.kind === 'warning' ? [event.message] : []));
+
+describe('the output of opencode run', () => {
+  it('becomes events, and says how the run goes', () => {
+    const run = output();
+    expect(run.read('stdout', bytes(RUN))).toMatchObject(EVENTS);
+    expect(run.findings).toMatchObject({ session: 'ses_1', summary: 'Grüße 🙂', finish: 'stop' });
+  });
+
+  it('gives the same wherever its bytes are cut', () => {
+    const all = bytes(RUN);
+    fc.assert(
+      fc.property(fc.array(fc.nat(all.length), { maxLength: 20 }), (cuts) => {
+        const run = output();
+        const at = [0, ...cuts.sort((a, b) => a - b), all.length];
+        const events = at.slice(1).flatMap((end, index) => run.read('stdout', all.subarray(at[index], end)));
+        expect([...events, ...run.end()]).toMatchObject(EVENTS);
+      }),
+    );
+  });
+
+  it.each(RUN.map((_, count) => count))(
+    'tells nothing twice where the log holds what %i lines said',
+    (count) => {
+      const before = output().read('stdout', bytes(RUN.slice(0, count)));
+      const after = output(stored(before)).read('stdout', bytes(RUN));
+      expect([...before, ...after]).toMatchObject(EVENTS);
+    },
+  );
+
+  it('is read again from its beginning without a word', () => {
+    const run = output();
+    run.read('stdout', bytes(RUN));
+    run.restart();
+    expect(run.findings).toEqual({ summary: '', rejected: [] });
+    expect(run.read('stdout', bytes(RUN))).toEqual([]);
+    expect(run.findings).toMatchObject({ summary: 'Grüße 🙂', finish: 'stop' });
+  });
+
+  it('counts on from what was used before', () => {
+    const run = new RunOutput('/w', [], { ...NO_USAGE, input_tokens: 100 });
+    expect(run.read('stdout', bytes([finish('1', 'stop')]))).toMatchObject([
+      { usage: { input_tokens: 110 } },
+    ]);
+  });
+
+  it('tells what is no JSON, each once, up to a bound, without colours', () => {
+    const run = output();
+    expect(
+      said(run.read('stderr', bytes(['\u001b[93m! \u001b[0mcareful', '! careful', '', '{broken']))),
+    ).toEqual(['! careful', '{broken']);
+    const many = Array.from({ length: 100 }, (_, index) => `line ${index} ${'x'.repeat(1_000)}`);
+    const told = said(run.read('stdout', bytes(many)));
+    expect(told).toHaveLength(18);
+    expect(Math.max(...told.map(({ length }) => length))).toBe(500);
+  });
+
+  it('keeps silent about a JSON line that was cut by the end, and about those it need not know', () => {
+    const run = output();
+    expect(run.read('stdout', bytes([line('brand_new', {}), '[1]']))).toMatchObject([{ message: '[1]' }]);
+    run.read('stdout', Buffer.from(text('1', 'never ended').slice(0, -5)));
+    expect(run.end()).toEqual([]);
+    run.read('stdout', Buffer.from(text('2', 'whole')));
+    expect(run.end()).toMatchObject([{ kind: 'output', text: 'whole' }]);
+  });
+
+  it('warns of a line that it knows in a shape that it does not', () => {
+    expect(said(output().read('stdout', bytes([line('text', { part: 7 })])))).toEqual([
+      'OpenCode wrote a line "text" in an unknown shape.',
+    ]);
+  });
+
+  it('finds an unknown agent and rejected permissions', () => {
+    const run = output();
+    const lines = [
+      '! agent "no pe" not found. Falling back to default agent',
+      '! permission requested: bash (echo q); auto-rejecting',
+    ];
+    expect(said(run.read('stderr', bytes(lines)))[1]).toBe('Rejected by policy: bash (echo q)');
+    expect(run.findings).toMatchObject({ unknownAgent: 'no pe', rejected: ['bash (echo q)'] });
+  });
+
+  it('forgets an error after which OpenCode goes on', () => {
+    const run = output();
+    const error = line('error', { error: { name: 'ContextOverflowError', data: { message: 'too long' } } });
+    run.read('stdout', bytes([error]));
+    expect(run.findings.error?.name).toBe('ContextOverflowError');
+    run.read('stdout', bytes([start('1'), finish('2', 'stop')]));
+    expect(run.findings).toMatchObject({ error: undefined, finish: 'stop' });
+  });
+});

@@ -1,0 +1,109 @@
+import { chmod, mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import Docker from 'dockerode';
+import type { ContainerLimits } from '../../src/execution/docker/container-spec.ts';
+import { DockerRunner } from '../../src/execution/docker/docker-runner.ts';
+import { startScriptedModel } from '../../src/scripted-model/server.ts';
+import type { Task } from '../../src/tasks/task.ts';
+import { logger } from './bridge.ts';
+import { type ManageSetup, manage, type Releases } from './manage.ts';
+import { hermeticEnv } from './opencode.ts';
+import { tempDir } from './temp.ts';
+
+export const IMAGE = 'letta-opencode-runner:test';
+const SOCKET = join(process.env.BRIDGE_TESTS_ENGINE ?? '/tmp/letta-opencode-plugin-engine', 'docker.sock');
+
+/** Where the tests' engine listens, and its API; `absent` says why there is none. */
+export const engine = {
+  host: `unix://${SOCKET}`,
+  socket: SOCKET,
+  api: new Docker({ socketPath: SOCKET }),
+  absent: await whyAbsent(),
+};
+
+async function whyAbsent(): Promise<string | undefined> {
+  try {
+    await new Docker({ socketPath: SOCKET }).getImage(IMAGE).inspect();
+    return undefined;
+  } catch {
+    return `no Docker Engine with ${IMAGE} at ${SOCKET}: run tests/support/docker-engine up`;
+  }
+}
+
+/** Bounds for a container that reaches the scripted model on this machine's loopback. */
+function testLimits(modelUrl: string, limits: Partial<ContainerLimits> = {}): ContainerLimits {
+  return {
+    image: IMAGE,
+    cpus: 2,
+    memoryBytes: 2 * 2 ** 30,
+    pids: 512,
+    network: 'host',
+    env: containerEnv(modelUrl),
+    permissions: 'allow',
+    ...limits,
+  };
+}
+
+/** What makes OpenCode in a container hermetic, with the scripted model as its only one. */
+export function containerEnv(modelUrl: string, config: object = {}): Record<string, string> {
+  const keep = /^(OPENCODE_|npm_config_registry)/;
+  const all = hermeticEnv('/home/agent', modelUrl, config);
+  return Object.fromEntries(Object.entries(all).filter(([name]) => keep.test(name)));
+}
+
+export interface DockerSetup extends ManageSetup {
+  container?: Partial<ContainerLimits>;
+  /** OpenCode's configuration, by top-level key. */
+  config?: object;
+}
+
+export type DockerBridge = Awaited<ReturnType<typeof startDockerBridge>>;
+
+/** The bridge without its outside, in Docker mode, on the real engine. */
+export async function startDockerBridge(setup: DockerSetup = {}) {
+  const releases: Releases = [];
+  const close = async (): Promise<void> => {
+    for (let release = releases.pop(); release; release = releases.pop()) await release();
+  };
+  const root = await tempDir('docker-bridge-');
+  releases.push(root.remove);
+  await chmod(root.path, 0o755);
+  const dataDir = join(root.path, 'data');
+  await mkdir(dataDir);
+  const model = await startScriptedModel();
+  releases.push(() => model.close());
+  releases.push(() => expectNoContainers(dataDir));
+  const env = containerEnv(model.url, setup.config);
+  const limits = testLimits(model.url, { env, ...setup.container });
+  const runner = async (store: ConstructorParameters<typeof DockerRunner>[0]['store']) => {
+    const started = new DockerRunner({ host: engine.host, limits, dataDir, store, logger });
+    await started.start();
+    return started;
+  };
+  const managed = await manage(setup, root.path, model, logger, releases, runner);
+  return { ...managed, close, [Symbol.asyncDispose]: close };
+}
+
+/** The containers of a task. */
+export function containersOf(task: Pick<Task, 'id'>): Promise<Docker.ContainerInfo[]> {
+  const filters = { label: [`letta-opencode-plugin.task=${task.id}`] };
+  return engine.api.listContainers({ all: true, filters });
+}
+
+/** The container of a task; throws where there is not exactly one. */
+export async function containerOf(task: Pick<Task, 'id'>): Promise<Docker.Container> {
+  const [only, ...others] = await containersOf(task);
+  if (!only || others.length > 0)
+    throw new Error(`task ${task.id} has ${others.length + (only ? 1 : 0)} containers`);
+  return engine.api.getContainer(only.Id);
+}
+
+/** Removes what the bridge of this DATA_DIR left, and says what it was. */
+async function expectNoContainers(dataDir: string): Promise<void> {
+  const bridge = (await readFile(join(dataDir, 'bridge-id'), 'utf8')).trim();
+  const filters = { label: [`letta-opencode-plugin.bridge=${bridge}`] };
+  const left = await engine.api.listContainers({ all: true, filters });
+  for (const { Id } of left) await engine.api.getContainer(Id).remove({ force: true });
+  const said = left.map(({ Labels, State }) => `${Labels['letta-opencode-plugin.task']} (${State})`);
+  if (said.length > 0) throw new Error(`left behind: the containers of ${said.join(', ')}`);
+}

@@ -1,0 +1,124 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RecoveryRules } from '../../src/execution/conversation.ts';
+import { ExecutionManager } from '../../src/execution/execution-manager.ts';
+import type { ExecutionLimits, TaskOrder } from '../../src/execution/order.ts';
+import type { RequestRules } from '../../src/execution/requests.ts';
+import type { Runner } from '../../src/execution/runner.ts';
+import { TaskFiles } from '../../src/execution/task-files.ts';
+import type { Logger } from '../../src/logger.ts';
+import { type Script, scriptText } from '../../src/scripted-model/script.ts';
+import type { RecordedRequest, ScriptedModel } from '../../src/scripted-model/server.ts';
+import { openDatabase } from '../../src/tasks/database.ts';
+import { EventLog } from '../../src/tasks/event-log.ts';
+import type { TaskEvent } from '../../src/tasks/events.ts';
+import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
+import { isEnd, type Task } from '../../src/tasks/task.ts';
+
+export type Releases = (() => Promise<unknown> | unknown)[];
+
+export interface ManageSetup {
+  limits?: Partial<ExecutionLimits>;
+  requests?: Partial<RequestRules>;
+  recovery?: Partial<RecoveryRules>;
+  /** Folders besides the workspace that callers may name. */
+  roots?: string[];
+}
+
+/** A task order whose description is a script for the model. */
+export type Order = Omit<TaskOrder, 'description'> & { description?: string; agentId?: string };
+
+const LIMITS: ExecutionLimits = {
+  maxConcurrent: 10,
+  maxQueued: 100,
+  defaultTimeoutMs: 60_000,
+  maxTimeoutMs: 3_600_000,
+  maxDescriptionLength: 1_000_000,
+};
+
+/** The real manager over a runner, and what tests do with it; everything of it lies under `root`. */
+export async function manage(
+  setup: ManageSetup,
+  root: string,
+  model: ScriptedModel,
+  logger: Logger,
+  releases: Releases,
+  startRunner: (store: SqliteTaskStore) => Promise<Runner>,
+) {
+  const workspaceDir = join(root, 'workspace');
+  const store = new SqliteTaskStore(openDatabase(join(root, 'data')));
+  releases.push(() => store.close());
+  const runner = await startRunner(store);
+  releases.push(() => runner.close());
+  const log = new EventLog(store);
+  const files = new TaskFiles({
+    workspaceDir,
+    roots: setup.roots ?? [],
+    snapshotsDir: join(root, 'data', 'snapshots'),
+    maxFileSize: 1_000_000,
+    env: { PATH: process.env.PATH },
+    logger,
+  });
+  const execution = new ExecutionManager({
+    runner,
+    log,
+    files,
+    limits: { ...LIMITS, ...setup.limits },
+    requests: { policy: 'ask', outside: 'reject', timeoutMs: 30_000, ...setup.requests },
+    recovery: { policy: 'continue', max: 2, ...setup.recovery },
+    logger,
+  });
+  releases.push(() => execution.close(0));
+
+  const now = (task: Task): Task => log.get(task.id) ?? task;
+  const events = (task: Task): TaskEvent[] => store.events(task.id, 0, Number.MAX_SAFE_INTEGER);
+
+  const start = async (steps: Script, { description, agentId = 'agent', ...order }: Order = {}) => {
+    const text = description ?? `Please do this: ${scriptText(steps)}`;
+    return (await execution.execute(agentId, { ...order, description: text })).task;
+  };
+  /** The task after its end. */
+  const end = async (task: Task): Promise<Task> => {
+    for await (const _ of log.follow(task.id, 0));
+    return now(task);
+  };
+  const run = async (steps: Script, order?: Order) => end(await start(steps, order));
+  /** The task's first event behind `after` that satisfies; rejects where the task ends without it. */
+  const until = async (
+    task: Task,
+    satisfies: (event: TaskEvent) => boolean,
+    after = 0,
+  ): Promise<TaskEvent> => {
+    for await (const event of log.follow(task.id, after)) if (satisfies(event)) return event;
+    throw new Error(`the task ended without it: ${JSON.stringify(events(task), undefined, 1)}`);
+  };
+  /** What the model was asked in the task's session, oldest first. */
+  const asked = (task: Task): RecordedRequest[] =>
+    model.requests.filter(({ session }) => session !== undefined && session === now(task).sessionId);
+  /** Waits until the model was asked this often. */
+  const untilAsked = async (task: Task, times = 1): Promise<void> => {
+    while (asked(task).length < times) {
+      if (isEnd(now(task).status))
+        throw new Error(`the model was not asked: ${JSON.stringify(events(task))}`);
+      await sleep(10);
+    }
+  };
+
+  return {
+    execution,
+    log,
+    store,
+    model,
+    runner,
+    root,
+    workspaceDir,
+    start,
+    end,
+    run,
+    until,
+    events,
+    now,
+    asked,
+    untilAsked,
+  };
+}
