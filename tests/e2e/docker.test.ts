@@ -16,6 +16,8 @@ import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { type Program, startProgram } from './program.ts';
 
+vi.setConfig({ testTimeout: 180_000 });
+
 const CRASHING = join(import.meta.dirname, '../support/crash-entry.ts');
 const STEPS = [
   write('n.txt', 'one\n'),
@@ -73,12 +75,19 @@ async function serve(variables: Record<string, string> = {}, entry?: string) {
     const { structuredContent } = await client.callTool({ name, arguments: { agent_id: 'me', ...args } });
     return z.looseObject({ task_id: z.string(), status: z.string() }).parse(structuredContent);
   };
+  /** Waits for its end, which takes a call no longer than 50 s. */
+  const finish = async (args: object) => {
+    for (;;) {
+      const answer = await call('opencode_execute_task', { ...args, sync: true });
+      if (isEnd(answer.status as never)) return answer;
+    }
+  };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     program.child.kill(signal);
     await program.exit;
     running.delete(program);
   };
-  return { program, call, end };
+  return { program, call, finish, end };
 }
 
 const order = (steps: Script) => ({
@@ -135,7 +144,7 @@ describe('a bridge in Docker mode that is killed goes on after its restart, and 
     await first.program.exit;
     expect(first.program.child.signalCode, first.program.stderr()).toBe('SIGKILL');
     const second = await serve();
-    const { task_id, status } = await second.call('opencode_execute_task', { ...marked, sync: true });
+    const { task_id, status } = await second.finish(marked);
     expect(status, second.program.stderr()).toBe('completed');
     await second.end('SIGTERM');
     const { task, events } = read(task_id);
@@ -160,7 +169,7 @@ describe('while the bridge is away', () => {
   const ended = async (variables: Record<string, string>, task_id: string) => {
     const second = await serve(variables);
     await second.call('get_task_status', { task_id });
-    const { status } = await second.call('opencode_execute_task', { ...order(WAITS), sync: true });
+    const { status } = await second.finish(order(WAITS));
     await second.end('SIGTERM');
     return { status, ...read(task_id) };
   };
@@ -209,7 +218,7 @@ describe('while the bridge is away', () => {
     expect(await theirs.inspect()).toMatchObject({ State: { Status: 'created' } });
     await theirs.remove();
     await writeFile(join(directory, 'go'), '');
-    const { status } = await second.call('opencode_execute_task', { ...order(WAITS), sync: true });
+    const { status } = await second.finish(order(WAITS));
     expect(status).toBe('completed');
     expect(task_id).toMatch(/^task_/);
   });

@@ -51,6 +51,9 @@ export function containerEnv(modelUrl: string, config: object = {}): Record<stri
   return Object.fromEntries(Object.entries(all).filter(([name]) => keep.test(name)));
 }
 
+/** A machine that is busy takes its time to start a container and the OpenCode in it. */
+const PATIENT = { defaultTimeoutMs: 180_000 };
+
 export interface DockerSetup extends ManageSetup {
   container?: Partial<ContainerLimits>;
   /** OpenCode's configuration, by top-level key. */
@@ -80,7 +83,14 @@ export async function startDockerBridge(setup: DockerSetup = {}) {
     await started.start();
     return started;
   };
-  const managed = await manage(setup, root.path, model, logger, releases, runner);
+  const managed = await manage(
+    { ...setup, limits: { ...PATIENT, ...setup.limits } },
+    root.path,
+    model,
+    logger,
+    releases,
+    runner,
+  );
   return { ...managed, close, [Symbol.asyncDispose]: close };
 }
 

@@ -15,6 +15,8 @@ import {
 import { bash, slowly, write } from '../../support/steps.ts';
 import { tempDir } from '../../support/temp.ts';
 
+vi.setConfig({ testTimeout: 180_000 });
+
 const SOFT = { permission: { bash: { '*': 'allow', 'git *': 'ask' } } };
 let bridge: DockerBridge;
 beforeAll(async () => {
