@@ -203,6 +203,22 @@ describe('while the bridge is away', () => {
     expect(await containersOf({ id })).toEqual([]);
   });
 
+  it('the mode is changed: the task fails honestly, stays readable, and cannot be continued', async () => {
+    const { first, task_id } = await started();
+    await first.end('SIGKILL');
+    const other = { OPENCODE_SERVER_ENABLED: 'true', OPENCODE_SERVER_URL: 'http://127.0.0.1:1' };
+    const second = await serve(other);
+    const answer = await second.finish(order(WAITS));
+    expect(answer).toMatchObject({ status: 'failed', error: { code: 'INVALID_STATE' } });
+    await expect(
+      second.call('opencode_execute_task', { task_description: 'Go on.', continue_task_id: task_id }),
+    ).rejects.toThrow();
+    await second.end('SIGTERM');
+    const third = await serve();
+    await vi.waitUntil(async () => (await containersOf({ id: task_id })).length === 0);
+    await third.end('SIGTERM');
+  });
+
   it('what is not ours is left alone, and what belongs to no task is removed', async () => {
     const { first, task_id, directory } = await started();
     const bridgeId = (await readFile(join(root.path, 'data', 'bridge-id'), 'utf8')).trim();
