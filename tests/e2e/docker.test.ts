@@ -11,7 +11,14 @@ import { openDatabase } from '../../src/tasks/database.ts';
 import type { TaskEvent } from '../../src/tasks/events.ts';
 import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import { isEnd } from '../../src/tasks/task.ts';
-import { containerEnv, containerOf, containersOf, engine, IMAGE } from '../support/docker.ts';
+import {
+  containerEnv,
+  containerOf,
+  containersOf,
+  engine,
+  IMAGE,
+  removeContainers,
+} from '../support/docker.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { type Program, startProgram } from './program.ts';
@@ -45,6 +52,8 @@ afterEach(async () => {
     await exit;
   }
   running.clear();
+  // A bridge that is killed here clears nothing away.
+  if (root) await removeContainers(join(root.path, 'data'));
   await root?.remove();
 });
 

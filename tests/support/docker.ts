@@ -108,12 +108,16 @@ export async function containerOf(task: Pick<Task, 'id'>): Promise<Docker.Contai
   return engine.api.getContainer(only.Id);
 }
 
-/** Removes what the bridge of this DATA_DIR left, and says what it was. */
-async function expectNoContainers(dataDir: string): Promise<void> {
+/** Removes the containers of the bridge of this DATA_DIR, and says what they were. */
+export async function removeContainers(dataDir: string): Promise<string[]> {
   const bridge = (await readFile(join(dataDir, 'bridge-id'), 'utf8')).trim();
   const filters = { label: [`letta-opencode-plugin.bridge=${bridge}`] };
   const left = await engine.api.listContainers({ all: true, filters });
   for (const { Id } of left) await engine.api.getContainer(Id).remove({ force: true });
-  const said = left.map(({ Labels, State }) => `${Labels['letta-opencode-plugin.task']} (${State})`);
-  if (said.length > 0) throw new Error(`left behind: the containers of ${said.join(', ')}`);
+  return left.map(({ Labels, State }) => `${Labels['letta-opencode-plugin.task']} (${State})`);
+}
+
+async function expectNoContainers(dataDir: string): Promise<void> {
+  const left = await removeContainers(dataDir);
+  if (left.length > 0) throw new Error(`left behind: the containers of ${left.join(', ')}`);
 }
