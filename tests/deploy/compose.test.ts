@@ -121,7 +121,7 @@ it.each([
       '    restart: unless-stopped',
       '    read_only: true',
       '    cap_drop: [ALL]',
-      "    security_opt: ['no-new-privileges:true']",
+      '    security_opt: ["no-new-privileges:true"]',
     ]),
   );
 });
