@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process';
+import { cp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, expect, it } from 'vitest';
+import { tempDir } from '../support/temp.ts';
+import { readTop } from './dockerfile.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const FILLED = { BASE_IMAGE: 'base@sha256:0', MCP_AUTH_TOKENS: 'one=secret' };
+const SERVER_MODE = { ...FILLED, OPENCODE_SERVER_ENABLED: 'true', OPENCODE_SERVER_PASSWORD: 'secret' };
+const DOCKER_MODE = { ...FILLED, OPENCODE_SERVER_ENABLED: 'false', DOCKER_GID: '999' };
+
+/** Compose 2, or docker-compose from 1.29 on. */
+const compose = [['docker', 'compose'], ['docker-compose']].find(
+  ([program = '', ...args]) => spawnSync(program, [...args, 'version']).status === 0,
+);
+
+beforeEach(({ skip }) => skip(compose === undefined, 'there is no docker compose and no docker-compose'));
+
+/** Runs `config`, with these values filled into a copy of compose.env. */
+async function config(values: Record<string, string>): Promise<{ status: number | null; output: string }> {
+  await using folder = await tempDir('compose-');
+  for (const path of ['compose.yaml', 'docs/deploy'])
+    await cp(join(ROOT, path), join(folder.path, path), { recursive: true });
+  const env = readTop('docs/deploy/compose.env').replace(/^([A-Z_]+)=.*$/gm, (line, name: string) =>
+    values[name] === undefined ? line : `${name}=${values[name]}`,
+  );
+  await writeFile(join(folder.path, '.env'), env);
+  const [program = '', ...args] = compose ?? [];
+  const { status, stdout, stderr } = spawnSync(program, [...args, 'config'], {
+    cwd: folder.path,
+    env: { PATH: process.env.PATH, HOME: folder.path },
+    encoding: 'utf8',
+  });
+  return { status, output: `${stdout}${stderr}` };
+}
+
+it('compose takes what is there for server mode', async () => {
+  const { status, output } = await config(SERVER_MODE);
+  expect({ status, output }).toMatchObject({ status: 0 });
+  expect(output).toContain('condition: service_healthy');
+  expect(output).toContain('OPENCODE_SERVER_ENABLED: "true"');
+  expect(output).toContain('OPENCODE_SERVER_PASSWORD: secret');
+});
+
+it('compose takes what is there for Docker mode, without a password of the server', async () => {
+  const { status, output } = await config(DOCKER_MODE);
+  expect({ status, output }).toMatchObject({ status: 0 });
+  expect(output).toContain('/var/run/docker.sock');
+  expect(output).toContain('OPENCODE_SERVER_ENABLED: "false"');
+  expect(output).not.toContain('depends_on');
+});
+
+it.each([
+  ['BASE_IMAGE', SERVER_MODE],
+  ['MCP_AUTH_TOKENS', SERVER_MODE],
+  ['OPENCODE_SERVER_PASSWORD', SERVER_MODE],
+  ['DOCKER_GID', DOCKER_MODE],
+])('compose refuses to start without %s and says where to set it', async (name, values) => {
+  const { status, output } = await config({ ...values, [name]: '' });
+  expect(status).toBeGreaterThan(0);
+  expect(output).toContain(`Set ${name} in .env`);
+});
