@@ -100,13 +100,15 @@ it('the bridge alone is published, on loopback', () => {
   );
 });
 
-it('the folders of tasks have one path, on the host and in both containers', () => {
-  const folders = [bridge, server].map((service) =>
-    below(service, 'volumes').filter((line) => line.includes('WORKSPACE_DIR')),
-  );
-  const [, path = ''] = /^- (.+\}):\1$/.exec(folders[0]?.[0] ?? '') ?? [];
-  expect(folders).toEqual([[`- ${path}:${path}`], [`- ${path}:${path}`]]);
-  expect(below(bridge, 'environment')).toContain(`WORKSPACE_DIR: ${path}`);
+it('the folders of tasks have one path, on the host and in every container', () => {
+  for (const name of ['DATA_DIR', 'WORKSPACE_DIR']) {
+    const mount = below(bridge, 'volumes').find((line) => line.includes(name));
+    const [, path = ''] = /^- (.+\}):\1$/.exec(mount ?? '') ?? [];
+    expect(mount).toBe(`- ${path}:${path}`);
+    expect(below(bridge, 'environment')).toContain(`${name}: ${path}`);
+    expect(path).toBe(`\${${name}:-${dotenv('true').get(name)}}`);
+    expect(below(server, 'volumes').includes(`- ${path}:${path}`)).toBe(name === 'WORKSPACE_DIR');
+  }
 });
 
 it.each([
