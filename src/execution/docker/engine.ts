@@ -162,7 +162,7 @@ export class Engine {
 
 /** The command that builds the image of task containers. */
 export function buildCommand(image: string): string {
-  return `docker build -t ${image} -f Dockerfile.opencode --target runner node_modules/opencode-ai/bin`;
+  return `docker build -t ${image} -f Dockerfile.opencode --target runner --build-arg BASE_IMAGE=node:26-slim .`;
 }
 
 function imageMissing(image: string): BridgeError {
