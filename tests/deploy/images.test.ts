@@ -33,7 +33,11 @@ it('OpenCode is the version of package.json', () => {
     .object({ dependencies: z.object({ 'opencode-ai': z.string() }) })
     .parse(JSON.parse(readTop('package.json')));
   const head = readStages('Dockerfile.opencode').get('head');
-  expect(head?.all('ARG')).toEqual(['BASE_IMAGE', `OPENCODE_VERSION=${dependencies['opencode-ai']}`]);
+  expect(head?.all('ARG')).toEqual([
+    'BASE_IMAGE',
+    `OPENCODE_VERSION=${dependencies['opencode-ai']}`,
+    'CLI=cli',
+  ]);
   const cli = stageOf('Dockerfile.opencode', 'cli');
   // biome-ignore lint/suspicious/noTemplateCurlyInString: the Dockerfile's own variable
   expect(cli.last('RUN')).toContain('opencode-ai@${OPENCODE_VERSION} ');
@@ -44,8 +48,8 @@ it.each(FILES)('%s is built from BASE_IMAGE alone, which has no default that cou
   const names = [...stages.keys()];
   const [head, ...built] = [...stages.values()];
   expect(head?.all('ARG')[0]).toBe('BASE_IMAGE');
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: the Dockerfile's own variable
-  for (const { from } of built) expect(['${BASE_IMAGE}', ...names]).toContain(from);
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the Dockerfile's own variables
+  for (const { from } of built) expect(['${BASE_IMAGE}', '${CLI}', ...names]).toContain(from);
   expect(readTop(file)).not.toMatch(/:latest/);
 });
 
