@@ -1,0 +1,27 @@
+import { delay, port, text } from './schemas.ts';
+import { variablesOf } from './variable.ts';
+
+const variable = variablesOf('Bridge');
+
+export const BRIDGE = {
+  MCP_HOST: variable({
+    schema: text,
+    default: '127.0.0.1',
+    about: 'Address to listen on. Anything but loopback needs MCP_AUTH_TOKENS.',
+  }),
+  MCP_PORT: variable({
+    schema: port,
+    default: '3500',
+    about: 'Port to listen on; 0 takes a free one.',
+  }),
+  DATA_DIR: variable({
+    schema: text,
+    shown: '~/.local/share/letta-opencode-plugin',
+    about: 'Folder of the database; one process at a time.',
+  }),
+  SHUTDOWN_GRACE_MS: variable({
+    schema: delay,
+    default: '10000',
+    about: 'How long running tasks may go on after SIGTERM; then they wait for the next start.',
+  }),
+};

@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { LOG_LEVELS } from '../../logger.ts';
+import { flag } from './schemas.ts';
+import { variablesOf } from './variable.ts';
+
+const variable = variablesOf('Logs');
+
+export const LOGS = {
+  LOG_LEVEL: variable({
+    schema: z.enum(LOG_LEVELS),
+    default: 'info',
+    about: 'How much is logged, to stderr.',
+  }),
+  DEBUG: variable({ schema: flag, default: 'false', about: 'true is LOG_LEVEL=debug.' }),
+};

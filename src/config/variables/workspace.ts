@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import { list, positive, text } from './schemas.ts';
+import { variablesOf } from './variable.ts';
+
+const variable = variablesOf('Workspace');
+
+export const WORKSPACE = {
+  WORKSPACE_DIR: variable({
+    schema: text,
+    shown: 'DATA_DIR/workspaces',
+    about: 'Folder in which each task gets a folder of its own.',
+  }),
+  WORKSPACE_ROOTS: variable({
+    schema: list,
+    default: '',
+    about: 'Further folders, comma-separated, in which a task may name an existing directory.',
+  }),
+  WORKSPACE_MAX_EVENTS: variable({
+    schema: positive,
+    default: '50',
+    about: 'Events that a workspace block holds at most.',
+  }),
+  WORKSPACE_BLOCK_LIMIT: variable({
+    schema: z.coerce.number().int().min(1_000),
+    default: '50000',
+    about: 'Characters of a workspace block at most.',
+  }),
+  MAX_TASK_FILE_SIZE: variable({
+    schema: positive,
+    default: '1048576',
+    about: 'Bytes of a file that one read_task_file answer holds; more comes by pages.',
+  }),
+};
