@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../src/execution/opencode/free-port.ts';
 import { startScriptedModel } from '../../src/scripted-model/server.ts';
-import { freePort, startOpenCode } from '../support/opencode.ts';
+import { startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 import { startBridge } from './bench-bridge.ts';
 import { eventsPerSecond } from './event-log.ts';

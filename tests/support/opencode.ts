@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { ENGINE_MEMORY } from '../../src/execution/opencode/engine-memory.ts';
+import { freePort } from '../../src/execution/opencode/free-port.ts';
 import { scriptedProviderConfig } from '../../src/scripted-model/provider-config.ts';
 import { tempDir } from './temp.ts';
 
@@ -159,14 +159,4 @@ async function killOrphans(home: string): Promise<void> {
       // It ended by itself.
     }
   }
-}
-
-/** A port of 127.0.0.1 that nobody has now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = z.object({ port: z.number() }).parse(server.address());
-  server.close();
-  await once(server, 'close');
-  return port;
 }

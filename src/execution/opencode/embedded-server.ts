@@ -1,14 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ENGINE_MEMORY } from './engine-memory.ts';
+import { freePort } from './free-port.ts';
 
 const START_LIMIT_MS = 60_000;
 /** SIGTERM can be swallowed while OpenCode installs a plugin, so SIGKILL follows. */
@@ -175,15 +174,6 @@ function withDefaults(content: string | undefined, defaults: object): string {
   } catch (cause) {
     throw new BridgeError('INVALID_INPUT', 'OPENCODE_CONFIG_CONTENT is not JSON.', { cause });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has an address object');
-  return address.port;
 }
 
 function exitOf(child: ChildProcess): Promise<string> {
