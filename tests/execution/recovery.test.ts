@@ -101,6 +101,26 @@ describe('OpenCode is killed', () => {
     });
   });
 
+  it('before the prompt: with RECOVERY_POLICY=fail what was not begun is done, and what was begun fails', async () => {
+    const task = await unforgiving.start([{ text: 'said after all' }]);
+    await unforgiving.until(task, is('attached'));
+    await kill(unforgiving);
+    const { status, error, result } = await unforgiving.end(task);
+    const told = status === 'completed' ? result?.summary : error?.code;
+    expect(told).toMatch(/^(said after all|ENGINE_LOST|TURN_NEVER_STARTED)$/);
+    expect(unforgiving.asked(task).length).toBeLessThanOrEqual(1);
+  });
+
+  it('after the last token: with RECOVERY_POLICY=fail the task is completed all the same', async () => {
+    const task = await unforgiving.start([{ text: 'the last words' }]);
+    await unforgiving.until(task, is('output'));
+    await kill(unforgiving);
+    expect(await unforgiving.end(task)).toMatchObject({
+      status: 'completed',
+      result: { summary: 'the last words' },
+    });
+  });
+
   it.each(POINTS.slice(1))('$name: with RECOVERY_POLICY=fail the task fails and says why', async (point) => {
     const task = await unforgiving.start(point.steps);
     await point.reached(unforgiving, task);
