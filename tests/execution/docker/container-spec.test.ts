@@ -10,7 +10,7 @@ const ORDER: ContainerOrder = {
   bridgeId: 'b1',
   taskId: 'task_1',
   agentId: 'me',
-  directory: '/work/a folder:with colon',
+  directory: '/srv/a folder:with colon',
   dataDir: '/data/s/data',
   promptFile: '/data/s/prompts/p',
   user: '1000:1001',
