@@ -8,12 +8,12 @@ import { z } from 'zod';
 import { scriptText } from '../../src/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
 import { openDatabase } from '../../src/tasks/database.ts';
-import type { TaskEvent } from '../../src/tasks/events.ts';
 import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import { isEnd } from '../../src/tasks/task.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
+import { partsOf } from './parts.ts';
 import { type Program, startProgram } from './program.ts';
 
 const CRASHING = join(import.meta.dirname, '../support/crash-entry.ts');
@@ -89,15 +89,6 @@ function read(root: string, taskId: string) {
   } finally {
     store.close();
   }
-}
-
-/** What a finished part is told by, for each event that tells of one. */
-function partsOf(events: readonly TaskEvent[]): string[] {
-  return events.flatMap((event) => {
-    if (event.kind === 'output') return [event.text];
-    if (event.kind === 'tool') return [`${event.tool} ${event.phase}`];
-    return event.kind === 'file_changed' ? [event.path] : [];
-  });
 }
 
 const PARTS = ['write started', 'write finished', 'n.txt', 'bash started', 'bash finished', 'Done.'];

@@ -8,7 +8,6 @@ import { textOf } from '../../src/scripted-model/chat.ts';
 import { type Script, scriptText } from '../../src/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
 import { openDatabase } from '../../src/tasks/database.ts';
-import type { TaskEvent } from '../../src/tasks/events.ts';
 import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import { isEnd } from '../../src/tasks/task.ts';
 import {
@@ -21,6 +20,7 @@ import {
 } from '../support/docker.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
+import { partsOf } from './parts.ts';
 import { type Program, startProgram } from './program.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -113,15 +113,6 @@ function read(taskId: string) {
   } finally {
     store.close();
   }
-}
-
-/** What a finished part is told by, for each event that tells of one. */
-function partsOf(events: readonly TaskEvent[]): string[] {
-  return events.flatMap((event) => {
-    if (event.kind === 'output') return [event.text];
-    if (event.kind === 'tool') return [`${event.tool} ${event.phase}`];
-    return event.kind === 'file_changed' ? [event.path] : [];
-  });
 }
 
 /** How often the model heard a prompt as the newest thing said. */

@@ -1,11 +1,10 @@
 import { quote } from '../../errors.ts';
 import type { TaskError } from '../../tasks/events.ts';
+import { GOES_ON, OUTPUT_LIMIT, TURN_STOPPED } from '../opencode/finish.ts';
 import { taskError } from '../opencode/translate.ts';
 import type { TurnOutcome } from '../runner.ts';
 import type { Findings } from './run-output.ts';
 
-/** Finish reasons of a step after which OpenCode goes on by itself. */
-const GOES_ON: ReadonlySet<string> = new Set(['tool-calls', 'unknown']);
 /** What a shell says of a command that cannot be run. */
 const NOT_RUNNABLE: ReadonlySet<number> = new Set([126, 127]);
 /** From here on an exit code means a signal. */
@@ -81,18 +80,6 @@ function turnStopped(rejected: readonly string[]): TaskError {
     next: 'Continue with continue_task_id and say what to do instead, or set PERMISSION_POLICY=allow.',
   };
 }
-
-const TURN_STOPPED: TaskError = {
-  code: 'TURN_STOPPED',
-  message: 'OpenCode stopped the turn after a tool call.',
-  next: 'Continue with continue_task_id and say what to do instead.',
-};
-
-const OUTPUT_LIMIT: TaskError = {
-  code: 'OUTPUT_LIMIT',
-  message: "The model's answer was cut at its output limit.",
-  next: 'Continue with continue_task_id, or choose a model with a higher output limit.',
-};
 
 const OUT_OF_MEMORY: TaskError = {
   code: 'OUT_OF_MEMORY',

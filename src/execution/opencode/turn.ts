@@ -1,5 +1,6 @@
 import type { TaskError } from '../../tasks/events.ts';
 import type { TurnOutcome } from '../runner.ts';
+import { GOES_ON, OUTPUT_LIMIT, TURN_STOPPED } from './finish.ts';
 import { taskError } from './translate.ts';
 import type { AssistantMessage, Message, MessageWithParts, OpenCodeError, SessionStatus } from './wire.ts';
 
@@ -12,9 +13,6 @@ export interface Snapshot {
 
 /** `unsure`: the events alone do not tell, OpenCode's records have to be read. */
 export type Verdict = 'running' | 'unsure' | 'not started' | TurnOutcome;
-
-/** Finish reasons after which OpenCode goes on by itself. */
-const GOES_ON: ReadonlySet<string> = new Set(['tool-calls', 'unknown']);
 
 /**
  * Knows when a turn is over: the session is idle AND its last assistant message is complete.
@@ -164,16 +162,4 @@ const ENGINE_LOST: TaskError = {
   code: 'ENGINE_LOST',
   message: 'OpenCode stopped in the middle of the turn, for example because it was restarted.',
   next: 'Continue with continue_task_id: the session and its files are kept.',
-};
-
-const TURN_STOPPED: TaskError = {
-  code: 'TURN_STOPPED',
-  message: 'OpenCode stopped the turn after a tool call, for example because a permission was rejected.',
-  next: 'Continue with continue_task_id and say what to do instead.',
-};
-
-const OUTPUT_LIMIT: TaskError = {
-  code: 'OUTPUT_LIMIT',
-  message: "The model's answer was cut at its output limit.",
-  next: 'Continue with continue_task_id, or choose a model with a higher output limit.',
 };
