@@ -108,12 +108,17 @@ export async function containerOf(task: Pick<Task, 'id'>): Promise<Docker.Contai
   return engine.api.getContainer(only.Id);
 }
 
-/** Removes the containers of the bridge of this DATA_DIR, and says what they were. */
+/** Removes the containers of the bridge of this DATA_DIR, and says what they were; the bridge may be at it too. */
 export async function removeContainers(dataDir: string): Promise<string[]> {
   const bridge = (await readFile(join(dataDir, 'bridge-id'), 'utf8')).trim();
   const filters = { label: [`letta-opencode-plugin.bridge=${bridge}`] };
   const left = await engine.api.listContainers({ all: true, filters });
-  for (const { Id } of left) await engine.api.getContainer(Id).remove({ force: true });
+  for (const { Id } of left) {
+    const removed = engine.api.getContainer(Id).remove({ force: true });
+    await removed.catch((thrown) => {
+      if (![404, 409].includes(thrown.statusCode)) throw thrown;
+    });
+  }
   return left.map(({ Labels, State }) => `${Labels['letta-opencode-plugin.task']} (${State})`);
 }
 

@@ -5,6 +5,8 @@ import { BridgeError, messageOf, quote } from '../../errors.ts';
 
 /** How long the engine may take for an answer; a wait for an end is none. */
 const ANSWER_LIMIT_MS = 30_000;
+const FREEZE_LIMIT_MS = 15_000;
+const FREEZE_AGAIN_MS = 100;
 
 export interface ContainerState {
   status: 'created' | 'running' | 'paused' | 'ended';
@@ -91,9 +93,22 @@ export class Engine {
     signal.removeEventListener('abort', end);
   }
 
-  /** Freezes every process in it; does nothing to one that does not run. */
+  /**
+   * Freezes every process in it; does nothing to one that does not run. The kernel refuses while processes have used
+   * up their share of the processor or fork too fast (runc's "unable to freeze"), so it is asked again, for 15 s.
+   */
   pause(name: string): Promise<void> {
-    return this.#answer(() => unlessStatus([404, 409], this.#container(name).pause()));
+    const deadline = Date.now() + FREEZE_LIMIT_MS;
+    return this.#answer(async () => {
+      for (;;) {
+        try {
+          return await unlessStatus([404, 409], this.#container(name).pause());
+        } catch (thrown) {
+          if (!messageOf(thrown).includes('unable to freeze') || Date.now() > deadline) throw thrown;
+        }
+        await sleep(FREEZE_AGAIN_MS);
+      }
+    });
   }
 
   /** Does nothing to one that is not frozen; older engines say so with 500. */
