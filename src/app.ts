@@ -8,6 +8,7 @@ import { findOpenCode } from './execution/opencode/binary.ts';
 import { OpenCodeClientManager } from './execution/opencode/client-manager.ts';
 import { EmbeddedServer } from './execution/opencode/embedded-server.ts';
 import type { Endpoint } from './execution/opencode/endpoint.ts';
+import { type OtherRunner, ofOneMode } from './execution/other-mode.ts';
 import { Retention } from './execution/retention.ts';
 import type { Runner } from './execution/runner.ts';
 import { TaskFiles } from './execution/task-files.ts';
@@ -78,7 +79,10 @@ async function build(
   workspace.start();
   releases.push(() => workspace.close());
 
-  const runner = await startRunner(config, store, logger, releases);
+  const runner = ofOneMode(
+    await startRunner(config, store, logger, releases),
+    otherRunner(config, store, logger),
+  );
   const { PATH, HOME } = config.childEnv;
   const snapshotsDir = join(config.dataDir, 'snapshots');
   await requireWritable(workspaceDir);
@@ -152,11 +156,19 @@ async function requireWritable(workspaceDir: string): Promise<void> {
   }
 }
 
-/** The feature flag is read here and nowhere else. */
+/** The feature flag is read here, and below for what the other mode left. */
 function startRunner(config: Config, store: TaskStore, logger: Logger, releases: Release[]): Promise<Runner> {
   return config.openCode.enabled
     ? startOpenCodeRunner(config, logger, releases)
     : startDockerRunner(config, store, logger, releases);
+}
+
+/** An embedded server ended with the bridge that started it. */
+function otherRunner(config: Config, store: TaskStore, logger: Logger): OtherRunner {
+  const { enabled, url, username, password } = config.openCode;
+  if (enabled) return () => dockerRunner(config, store, logger);
+  const endpoint = url === undefined ? undefined : { url, username, password };
+  return () => endpoint && new OpenCodeClientManager({ ...config.openCode, endpoint, logger });
 }
 
 async function startOpenCodeRunner(config: Config, logger: Logger, releases: Release[]): Promise<Runner> {
@@ -181,13 +193,18 @@ async function openCodeEndpoint(
 }
 
 async function startDockerRunner(
-  { docker, openCode: { model, agent }, dataDir }: Config,
+  config: Config,
   store: TaskStore,
   logger: Logger,
   releases: Release[],
 ): Promise<Runner> {
-  const runner = new DockerRunner({ ...docker, model, agent, dataDir, store, logger });
+  const runner = dockerRunner(config, store, logger);
   releases.push(() => runner.close());
   await runner.start();
   return runner;
+}
+
+function dockerRunner(config: Config, store: TaskStore, logger: Logger): DockerRunner {
+  const { model, agent } = config.openCode;
+  return new DockerRunner({ ...config.docker, model, agent, dataDir: config.dataDir, store, logger });
 }

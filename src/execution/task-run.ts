@@ -218,11 +218,9 @@ export class TaskRun {
     return this.#conversation.hold(run);
   }
 
-  async #openRun(task: Task, signal: AbortSignal): Promise<Run> {
-    const { runner } = this.#options;
-    if (task.sessionId !== undefined && task.runner !== runner.name) throw otherMode(task, runner);
+  #openRun(task: Task, signal: AbortSignal): Promise<Run> {
     const emit = (...events: TaskEventBody[]): void => this.#emit(...events);
-    return runner.open(task, { emit, past: this.#past, signal });
+    return this.#options.runner.open(task, { emit, past: this.#past, signal });
   }
 
   #opened(run: Run): Run {
@@ -347,15 +345,4 @@ export class TaskRun {
     if (!task) throw new BridgeError('TASK_NOT_FOUND', `There is no task "${this.#id}".`);
     return task;
   }
-}
-
-/** A session of one mode means nothing to the other. */
-function otherMode({ id, runner: before }: Task, { name }: Runner): BridgeError {
-  return new BridgeError(
-    'INVALID_STATE',
-    `Task ${id} is one of runner ${before}; this bridge runs ${name}.`,
-    {
-      next: 'Start a new task in the same directory, or set OPENCODE_SERVER_ENABLED as it was.',
-    },
-  );
 }

@@ -4,6 +4,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
+import { OpenCodeApi } from '../../src/execution/opencode/api.ts';
 import { textOf } from '../../src/scripted-model/chat.ts';
 import { type Script, scriptText } from '../../src/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
@@ -18,6 +19,7 @@ import {
   IMAGE,
   removeContainers,
 } from '../support/docker.ts';
+import { startOpenCode } from '../support/opencode.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { partsOf } from './parts.ts';
@@ -159,8 +161,8 @@ describe('a bridge in Docker mode that is killed goes on after its restart, and 
 });
 
 describe('while the bridge is away', () => {
-  const started = async () => {
-    const first = await serve();
+  const started = async (variables: Record<string, string> = {}) => {
+    const first = await serve(variables);
     const { task_id } = await first.call('opencode_execute_task', order(WAITS));
     const directory = join(root.path, 'data', 'workspaces', task_id);
     await vi.waitUntil(() => readFile(join(directory, 'began')).catch(() => false), { timeout: 30_000 });
@@ -194,29 +196,58 @@ describe('while the bridge is away', () => {
   });
 
   it('the time limit passes: the container is ended at the start', async () => {
-    const first = await serve({ RUNNER_TIMEOUT_MS: '4000' });
+    const first = await serve({ RUNNER_TIMEOUT_MS: '12000' });
     const { task_id: id } = await first.call('opencode_execute_task', order(WAITS));
-    await vi.waitUntil(() => containerOf({ id }).catch(() => false), { timeout: 3_000 });
+    await vi.waitUntil(() => containerOf({ id }).catch(() => false), { timeout: 11_000 });
     await first.end('SIGKILL');
     const { status } = await ended({}, id);
     expect(status).toBe('timeout');
     expect(await containersOf({ id })).toEqual([]);
   });
 
-  it('the mode is changed: the task fails honestly, stays readable, and cannot be continued', async () => {
+  const SERVER_MODE = { OPENCODE_SERVER_ENABLED: 'true', OPENCODE_SERVER_URL: 'http://127.0.0.1:1' };
+
+  it('the mode is changed: the container is stopped, the task fails honestly and cannot be continued', async () => {
     const { first, task_id } = await started();
     await first.end('SIGKILL');
-    const other = { OPENCODE_SERVER_ENABLED: 'true', OPENCODE_SERVER_URL: 'http://127.0.0.1:1' };
-    const second = await serve(other);
+    const second = await serve(SERVER_MODE);
     const answer = await second.finish(order(WAITS));
     expect(answer).toMatchObject({ status: 'failed', error: { code: 'INVALID_STATE' } });
+    const { State } = await (await containerOf({ id: task_id })).inspect();
+    expect(State.Running).toBe(false);
     await expect(
       second.call('opencode_execute_task', { task_description: 'Go on.', continue_task_id: task_id }),
     ).rejects.toThrow();
     await second.end('SIGTERM');
     const third = await serve();
-    await vi.waitUntil(async () => (await containersOf({ id: task_id })).length === 0);
+    await vi.waitUntil(async () => (await containersOf({ id: task_id })).length === 0, { timeout: 20_000 });
     await third.end('SIGTERM');
+  });
+
+  it('the mode is changed, and Docker cannot be reached: the task says how to end the container', async () => {
+    const { first, task_id } = await started();
+    await first.end('SIGKILL');
+    const { task, events } = await ended({ ...SERVER_MODE, DOCKER_HOST: 'unix:///nowhere' }, task_id);
+    expect(task).toMatchObject({ status: 'failed', error: { code: 'INVALID_STATE' } });
+    expect(events).toContainEqual(
+      expect.objectContaining({
+        code: 'STOP_UNCONFIRMED',
+        message: expect.stringContaining(`label=letta-opencode-plugin.task=${task_id} | xargs docker rm -f`),
+      }),
+    );
+  });
+
+  it('the mode is changed from server mode: the session is aborted', async () => {
+    await using server = await startOpenCode({ modelUrl: model.url });
+    const { url: OPENCODE_SERVER_URL, password: OPENCODE_SERVER_PASSWORD } = server;
+    const variables = { OPENCODE_SERVER_URL, OPENCODE_SERVER_PASSWORD };
+    const { first, task_id, directory } = await started({ ...variables, OPENCODE_SERVER_ENABLED: 'true' });
+    await first.end('SIGKILL');
+    const { task, events } = await ended(variables, task_id);
+    expect(task).toMatchObject({ status: 'failed', error: { code: 'INVALID_STATE' } });
+    expect(events).not.toContainEqual(expect.objectContaining({ code: 'STOP_UNCONFIRMED' }));
+    const api = new OpenCodeApi(server);
+    expect(await api.statuses(directory)).toEqual(new Map());
   });
 
   it('what is not ours is left alone, and what belongs to no task is removed', async () => {
