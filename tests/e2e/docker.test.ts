@@ -165,7 +165,7 @@ describe('while the bridge is away', () => {
     const first = await serve(variables);
     const { task_id } = await first.call('opencode_execute_task', order(WAITS));
     const directory = join(root.path, 'data', 'workspaces', task_id);
-    await vi.waitUntil(() => readFile(join(directory, 'began')).catch(() => false), { timeout: 30_000 });
+    await vi.waitUntil(() => readFile(join(directory, 'began')).catch(() => false), { timeout: 120_000 });
     return { first, task_id, directory };
   };
   const ended = async (variables: Record<string, string>, task_id: string) => {
@@ -186,6 +186,24 @@ describe('while the bridge is away', () => {
     expect(task).toMatchObject({ status: 'completed', result: { summary: 'Went on.' } });
   });
 
+  it('a paused task stays frozen, and goes on when it is resumed', async () => {
+    const { first, task_id, directory } = await started();
+    await first.call('send_task_control', { task_id, control: 'pause' });
+    await first.end('SIGKILL');
+    const second = await serve();
+    expect(await second.call('get_task_status', { task_id })).toMatchObject({ status: 'paused' });
+    await writeFile(join(directory, 'go'), '');
+    const { State } = await (await containerOf({ id: task_id })).inspect();
+    expect(State.Status).toBe('paused');
+    await second.call('send_task_control', { task_id, control: 'resume' });
+    const { status } = await second.finish(order(WAITS));
+    expect(status).toBe('completed');
+    await second.end('SIGTERM');
+    const { task, events } = read(task_id);
+    expect(task.result?.summary).toBe('Went on.');
+    expect(events.filter(({ kind }) => kind === 'tool')).toHaveLength(1);
+  });
+
   it('the container vanishes: the agent is told, or the task fails and says so', async () => {
     const { first, task_id } = await started();
     await first.end('SIGKILL');
@@ -196,9 +214,9 @@ describe('while the bridge is away', () => {
   });
 
   it('the time limit passes: the container is ended at the start', async () => {
-    const first = await serve({ RUNNER_TIMEOUT_MS: '12000' });
+    const first = await serve({ RUNNER_TIMEOUT_MS: '20000' });
     const { task_id: id } = await first.call('opencode_execute_task', order(WAITS));
-    await vi.waitUntil(() => containerOf({ id }).catch(() => false), { timeout: 11_000 });
+    await vi.waitUntil(() => containerOf({ id }).catch(() => false), { timeout: 19_000 });
     await first.end('SIGKILL');
     const { status } = await ended({}, id);
     expect(status).toBe('timeout');
@@ -220,7 +238,7 @@ describe('while the bridge is away', () => {
     ).rejects.toThrow();
     await second.end('SIGTERM');
     const third = await serve();
-    await vi.waitUntil(async () => (await containersOf({ id: task_id })).length === 0, { timeout: 20_000 });
+    await vi.waitUntil(async () => (await containersOf({ id: task_id })).length === 0, { timeout: 60_000 });
     await third.end('SIGTERM');
   });
 

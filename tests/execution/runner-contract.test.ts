@@ -87,7 +87,7 @@ describe.each(WORLDS)('the runner $name', ({ start, absent, name }) => {
     return { id, directory, ...(await open(id)) };
   };
   const ticks = (directory: string) => readFile(join(directory, 'ticks'), 'utf8').catch(() => '');
-  const ticking = (directory: string) => vi.waitUntil(() => ticks(directory), { timeout: 30_000 });
+  const ticking = (directory: string) => vi.waitUntil(() => ticks(directory), { timeout: 120_000 });
   const still = async (directory: string): Promise<boolean> => {
     const before = await ticks(directory);
     await new Promise((resolve) => setTimeout(resolve, 300));

@@ -78,7 +78,8 @@ export async function startDockerBridge(setup: DockerSetup = {}) {
   releases.push(() => expectNoContainers(dataDir));
   const env = containerEnv(model.url, setup.config);
   const limits = testLimits(model.url, { env, ...setup.container });
-  const runner = async (store: ConstructorParameters<typeof DockerRunner>[0]['store']) => {
+  /** A runner on this DATA_DIR that knows these tasks. */
+  const runnerOn = async (store: ConstructorParameters<typeof DockerRunner>[0]['store']) => {
     const started = new DockerRunner({ host: engine.host, limits, dataDir, store, logger });
     await started.start();
     return started;
@@ -89,9 +90,9 @@ export async function startDockerBridge(setup: DockerSetup = {}) {
     model,
     logger,
     releases,
-    runner,
+    runnerOn,
   );
-  return { ...managed, close, [Symbol.asyncDispose]: close };
+  return { ...managed, dataDir, runnerOn, close, [Symbol.asyncDispose]: close };
 }
 
 /** The containers of a task. */

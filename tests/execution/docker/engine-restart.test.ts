@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 const began = ({ directory }: Task) =>
-  vi.waitUntil(() => readFile(join(directory, 'began')).catch(() => false), { timeout: 60_000 });
+  vi.waitUntil(() => readFile(join(directory, 'began')).catch(() => false), { timeout: 120_000 });
 
 it('an engine that dies and comes back with its containers: the task goes on', async () => {
   await using bridge = await startDockerBridge();

@@ -39,7 +39,7 @@ const outputOf = (task: Task): string =>
 
 /** Resolves when the file is there and says something. */
 const appears = (task: Task, name: string) =>
-  vi.waitUntil(() => readFile(join(task.directory, name), 'utf8').catch(() => ''), { timeout: 30_000 });
+  vi.waitUntil(() => readFile(join(task.directory, name), 'utf8').catch(() => ''), { timeout: 120_000 });
 const TICKS = bash('while true; do echo x >> ticks; sleep 0.05; done');
 
 describe('a task in a container', () => {

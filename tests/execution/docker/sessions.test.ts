@@ -1,0 +1,26 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, expect, it, vi } from 'vitest';
+import { engine, startDockerBridge } from '../../support/docker.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
+beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
+
+it('a conversation is kept while one of its tasks is, and goes with the last', async () => {
+  await using bridge = await startDockerBridge();
+  const first = await bridge.run([{ text: 'One.' }]);
+  const other = await bridge.run([{ text: 'Other.' }]);
+  const second = await bridge.run([{ text: 'Two.' }], { continueTaskId: first.id });
+  expect(second.sessionId).toBe(first.sessionId);
+  /** The conversations that are left where only these tasks are on record. */
+  const leftOf = async (...tasks: string[]) => {
+    const get = (id: string) => (tasks.includes(id) ? bridge.log.get(id) : undefined);
+    const runner = await bridge.runnerOn({ get, unfinished: () => [] });
+    await runner.close();
+    return (await readdir(join(bridge.dataDir, 'sessions'))).sort();
+  };
+  const conversations = [first.sessionId, other.sessionId].sort();
+  expect(await leftOf(first.id, second.id, other.id)).toEqual(conversations);
+  expect(await leftOf(second.id, other.id)).toEqual(conversations);
+  expect(await leftOf(other.id)).toEqual([other.sessionId]);
+});
