@@ -6,6 +6,7 @@ import type { FileChange, TaskError, TaskEvent, TaskEventBody } from '../tasks/e
 import { type Task, usedMs } from '../tasks/task.ts';
 import { Conversation, type RecoveryRules } from './conversation.ts';
 import { type Ending, endEvent, overBudget, remarks, resultOf } from './ending.ts';
+import { Hold } from './hold.ts';
 import { type Recollection, recollect } from './recollection.ts';
 import { type Answer, type RequestRules, Requests } from './requests.ts';
 import type { Run, Runner, TurnOutcome } from './runner.ts';
@@ -42,10 +43,9 @@ export class TaskRun {
   /** What the log said when the run began. */
   readonly #memory: Recollection;
   readonly #conversation: Conversation;
+  readonly #hold: Hold;
   #run: Run | undefined;
   #ending: Ending | undefined;
-  #resumed: PromiseWithResolvers<void> | undefined;
-  #pausing: Promise<void> = Promise.resolve();
   #limit: NodeJS.Timeout | undefined;
   #toolsRan: boolean;
   #over = false;
@@ -60,6 +60,17 @@ export class TaskRun {
       onClosed: (event) => this.#emit(event),
       onFailure: (thrown) => this.#warn('REQUEST_UNANSWERED', thrown),
     });
+    this.#hold = new Hold({
+      taskId,
+      run: () => this.#run,
+      isOver: () => this.over,
+      append: (...events) => this.#append(...events),
+      onHeld: () => {
+        clearTimeout(this.#limit);
+        return this.#requests.closeAll('pause');
+      },
+      onResumed: () => this.#arm(),
+    });
     this.#past = options.log.store.events(taskId, 0, Number.MAX_SAFE_INTEGER);
     this.#memory = recollect(this.#past);
     this.#conversation = new Conversation({
@@ -67,7 +78,7 @@ export class TaskRun {
       memory: this.#memory,
       recovery: options.recovery,
       append: (...events) => this.#append(...events),
-      resumed: async () => this.#resumed?.promise,
+      resumed: () => this.#hold.released(),
       isOver: () => this.over,
       onLast: () => {
         this.#over = true;
@@ -106,12 +117,12 @@ export class TaskRun {
 
   /** Does nothing to a task that is paused, or whose end is decided meanwhile. */
   pause(by: string, reason: string | undefined): Promise<void> {
-    return this.#inTurn(() => this.#pause(by, reason));
+    return this.#hold.pause(by, reason);
   }
 
   /** Does nothing to a task that is not paused. */
   resume(by: string, reason: string | undefined): Promise<void> {
-    return this.#inTurn(() => this.#resume(by, reason));
+    return this.#hold.resume(by, reason);
   }
 
   /** Hands a message to the agent: after its present turn, or by interrupting that. */
@@ -124,7 +135,7 @@ export class TaskRun {
       });
     }
     this.#conversation.say({ kind: 'message', from, delivery, text, type });
-    if (delivery !== 'interrupt' || this.#resumed) return;
+    if (delivery !== 'interrupt' || this.#hold.on) return;
     await run?.interrupt?.();
     this.#append(...this.#requests.closeAll('interruption'));
   }
@@ -132,41 +143,6 @@ export class TaskRun {
   /** Answers a request of the agent's; throws REQUEST_CLOSED with who was first. */
   answer(requestId: string, answer: Answer, by: string): Promise<void> {
     return this.#requests.answer(requestId, answer, by);
-  }
-
-  /** One pause or resume at a time, in the order they came. */
-  #inTurn(control: () => Promise<void>): Promise<void> {
-    const done = this.#pausing.then(control);
-    this.#pausing = done.catch(() => undefined);
-    return done;
-  }
-
-  async #pause(by: string, reason: string | undefined): Promise<void> {
-    if (this.over || this.#resumed) return;
-    const run = this.#run;
-    const hold = run?.freeze ?? run?.interrupt;
-    if (!run || !hold) throw this.#refused('pause', 'it is only starting', 'Try again in a second.');
-    this.#append({ kind: 'control', control: 'pause', by, reason });
-    this.#resumed = Promise.withResolvers();
-    try {
-      await hold.call(run);
-    } catch (thrown) {
-      this.#release();
-      throw thrown;
-    }
-    if (this.over) return;
-    clearTimeout(this.#limit);
-    this.#append(...this.#requests.closeAll('pause'), { kind: 'paused' });
-  }
-
-  async #resume(by: string, reason: string | undefined): Promise<void> {
-    if (this.over || !this.#resumed) return;
-    this.#append({ kind: 'control', control: 'resume', by, reason });
-    await this.#run?.thaw?.();
-    if (this.over) return;
-    this.#append({ kind: 'resumed' });
-    this.#arm();
-    this.#release();
   }
 
   async #live(): Promise<void> {
@@ -201,7 +177,7 @@ export class TaskRun {
     const message = 'The bridge was restarted; it takes the task up where it was.';
     this.#append({ kind: 'warning', code: 'BRIDGE_RESTARTED', message });
     for (const request of requests) this.#requests.restore(request, this.#options.now());
-    if (status === 'paused') this.#resumed = Promise.withResolvers();
+    if (status === 'paused') this.#hold.restore();
     else this.#arm();
     if (this.#memory.ending) this.#end(this.#memory.ending);
     this.#keepBudget();
@@ -238,13 +214,7 @@ export class TaskRun {
   #cutOff(): void {
     this.#abort.abort();
     this.#cut.resolve(undefined);
-    this.#release();
-  }
-
-  #release(): void {
-    const resumed = this.#resumed;
-    this.#resumed = undefined;
-    resumed?.resolve();
+    this.#hold.release();
   }
 
   /** Counts from the start of the task, pauses left out. */
@@ -326,10 +296,6 @@ export class TaskRun {
     const answer = this.#run?.answer?.bind(this.#run);
     if (answer) return { answer };
     throw new BridgeError('UNSUPPORTED', `Runner ${this.#options.runner.name} cannot do "${what}".`);
-  }
-
-  #refused(what: string, why: string, next: string): BridgeError {
-    return new BridgeError('INVALID_STATE', `Task ${this.#id} cannot ${what}: ${why}.`, { next });
   }
 
   #failed(thrown: unknown): TurnOutcome {

@@ -31,7 +31,10 @@ test('progress flows while a call waits', async () => {
       },
     },
   );
-  const [task] = await vi.waitFor(() => z.tuple([z.object({ id: z.string() })]).parse(tasksOf(server)));
+  const [task] = await vi.waitFor(
+    () => z.tuple([z.object({ id: z.string() })]).parse(tasksOf(server)),
+    20_000,
+  );
   const run = await server.bridge.runner.turnOf(task.id);
   run.tool('bash', 'make');
   await told.promise;
@@ -114,7 +117,7 @@ describe('a client that goes away', () => {
     });
     const response = await post(server.url, call, headers, abort.signal);
     expect(response.status).toBe(200);
-    const signal = await vi.waitFor(() => z.instanceof(AbortSignal).parse(follow.mock.calls[0]?.[2]));
+    const signal = await vi.waitFor(() => z.instanceof(AbortSignal).parse(follow.mock.calls[0]?.[2]), 20_000);
     const stopped = once(signal, 'abort');
     abort.abort();
     await stopped;
@@ -211,7 +214,7 @@ test('closing ends streams and waiting calls at once', async () => {
   const waiting = client.call('get_task_status', { task_id: task, wait_ms: 50_000 }).catch(() => 'cut');
   const begun = Date.now();
   await server.http.close();
-  expect(Date.now() - begun).toBeLessThan(5_000);
+  expect(Date.now() - begun).toBeLessThan(20_000);
   await client.close();
   expect(await waiting).toBe('cut');
   await expect(fetch(server.url)).rejects.toThrow();

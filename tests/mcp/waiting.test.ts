@@ -18,8 +18,9 @@ async function syncTask(options: BridgeOptions = {}) {
     signal: cancel.signal,
   });
   answer.catch(() => undefined);
-  const [task, , signal] = await vi.waitFor(() =>
-    z.tuple([z.any(), z.any(), z.any()]).parse(follow.mock.calls[0]),
+  const [task, , signal] = await vi.waitFor(
+    () => z.tuple([z.any(), z.any(), z.any()]).parse(follow.mock.calls[0]),
+    20_000,
   );
   const id = z.string().parse(task.id);
   const run = await bridge.runner.turnOf(id);
@@ -66,7 +67,7 @@ test('progress comes at most so often, the latest line last, and goes on while n
   const told = await vi.waitFor(() => {
     expect(t.progress.length).toBeGreaterThan(3);
     return t.progress.map(({ message }) => message);
-  });
+  }, 20_000);
   expect(new Set(told.slice(1)).size).toBe(1);
   t.run.complete('done');
   await t.answer;
@@ -137,18 +138,18 @@ test('wait_ms ends at the first change that matters, not before', async () => {
   const follow = vi.spyOn(bridge.execution, 'follow');
 
   const paused = waiting();
-  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(1));
+  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(1), 20_000);
   run.tool('bash', 'a step that does not matter');
   await client.ok('send_task_control', { task_id: id, control: 'pause' });
   expect(await paused).toMatchObject({ status: 'paused' });
 
   const resumed = waiting();
-  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(2));
+  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(2), 20_000);
   await client.ok('send_task_control', { task_id: id, control: 'resume' });
   expect(await resumed).toMatchObject({ status: 'running' });
 
   const asked = waiting();
-  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(3));
+  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(3), 20_000);
   run.ask({ id: 'per_1', type: 'permission' });
   expect(await asked).toMatchObject({ status: 'input_required' });
   expect(await waiting(), 'open requests are told at once').toMatchObject({ status: 'input_required' });
