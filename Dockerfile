@@ -21,7 +21,7 @@ RUN { command -v git && command -v rg && command -v tini && test -e /etc/ssl/cer
     && apt-get install -y --no-install-recommends ca-certificates git ripgrep tini \
     && rm -rf /var/lib/apt/lists/*; }
 # Volumes take their first owner from here. By number, so that Kubernetes can see it is not root.
-RUN mkdir -p /data /workspace && chown 1000:1000 /data /workspace
+RUN mkdir -p /data /workspace /home/node && chown 1000:1000 /data /workspace /home/node
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./

@@ -32,11 +32,11 @@ export interface ScriptedModel {
   close(): Promise<void>;
 }
 
-/** Starts the model on 127.0.0.1; without a port on a free one. */
+/** Starts the model, on 127.0.0.1 unless told otherwise; without a port on a free one. */
 export async function startScriptedModel(
-  options: { port?: number; rules?: Rule[] } = {},
+  options: { host?: string; port?: number; rules?: Rule[] } = {},
 ): Promise<ScriptedModel> {
-  const { port = 0, rules = [] } = options;
+  const { host = '127.0.0.1', port = 0, rules = [] } = options;
   const requests: RecordedRequest[] = [];
   const failed = failureCounter();
 
@@ -75,11 +75,11 @@ export async function startScriptedModel(
     else await respond(response, chat, choice.step, gone);
   }
 
-  server.listen(port, '127.0.0.1');
+  server.listen(port, host);
   await once(server, 'listening');
   const address = z.object({ port: z.number() }).parse(server.address());
   return {
-    url: `http://127.0.0.1:${address.port}/v1`,
+    url: `http://${host}:${address.port}/v1`,
     requests,
     async close() {
       if (!server.listening) return;

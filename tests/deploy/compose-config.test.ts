@@ -1,31 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import { cp, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { tempDir } from '../support/temp.ts';
-import { readTop } from './dockerfile.ts';
+import { compose, fillIn } from './compose.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const FILLED = { BASE_IMAGE: 'base@sha256:0', MCP_AUTH_TOKENS: 'one=secret' };
 const SERVER_MODE = { ...FILLED, OPENCODE_SERVER_ENABLED: 'true', OPENCODE_SERVER_PASSWORD: 'secret' };
 const DOCKER_MODE = { ...FILLED, OPENCODE_SERVER_ENABLED: 'false', DOCKER_GID: '999' };
-
-/** Compose 2, or docker-compose from 1.29 on. */
-const compose = [['docker', 'compose'], ['docker-compose']].find(
-  ([program = '', ...args]) => spawnSync(program, [...args, 'version']).status === 0,
-);
 
 beforeEach(({ skip }) => skip(compose === undefined, 'there is no docker compose and no docker-compose'));
 
 /** Runs `config`, with these values filled into a copy of compose.env. */
 async function config(values: Record<string, string>): Promise<{ status: number | null; output: string }> {
   await using folder = await tempDir('compose-');
-  for (const path of ['compose.yaml', 'docs/deploy'])
-    await cp(join(ROOT, path), join(folder.path, path), { recursive: true });
-  const env = readTop('docs/deploy/compose.env').replace(/^([A-Z_]+)=.*$/gm, (line, name: string) =>
-    values[name] === undefined ? line : `${name}=${values[name]}`,
-  );
-  await writeFile(join(folder.path, '.env'), env);
+  await fillIn(folder.path, values);
   const [program = '', ...args] = compose ?? [];
   const { status, stdout, stderr } = spawnSync(program, [...args, 'config'], {
     cwd: folder.path,
