@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { Progress } from './progress.ts';
 import { TASK } from './script.ts';
 
+const WAIT_MS = 50_000;
+
 type Say = (line: string) => void;
 
 const executed = z.object({ task_id: z.string(), status: z.string() });
@@ -51,13 +53,18 @@ export async function runTask(client: Client, say: Say): Promise<boolean> {
 
 async function execute(client: Client): Promise<z.infer<typeof executed>> {
   const progress = new Progress(process.stdout);
-  try {
-    const result = await client.callTool(
-      { name: 'opencode_execute_task', arguments: { task_description: TASK, sync: true } },
-      undefined,
-      { onprogress: ({ message, progress: percent }) => progress.show(message ?? '', percent) },
+  const onprogress = ({ message, progress: percent }: { message?: string | undefined; progress: number }) =>
+    progress.show(message ?? '', percent);
+  const call = async (name: string, args: Record<string, unknown>) =>
+    executed.parse(
+      (await client.callTool({ name, arguments: args }, undefined, { onprogress })).structuredContent,
     );
-    return executed.parse(result.structuredContent);
+  try {
+    let task = await call('opencode_execute_task', { task_description: TASK, sync: true });
+    // Where the machine is slow, one call does not wait until the end.
+    while (task.status === 'queued' || task.status === 'running')
+      task = await call('get_task_status', { task_id: task.task_id, wait_ms: WAIT_MS });
+    return task;
   } finally {
     progress.end();
   }
