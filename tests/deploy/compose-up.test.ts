@@ -106,8 +106,8 @@ async function expectHonestEnd(client: Client, task: View): Promise<void> {
   });
 }
 
-async function expectEarlier(client: Client): Promise<void> {
-  expect(earlier).not.toEqual([]);
+async function expectEarlier(client: Client, modes: string[]): Promise<void> {
+  expect(earlier.map(({ of }) => of)).toEqual(modes);
   for (const { of, completed, running } of earlier) {
     await expectReadable(client, completed, of);
     await expectHonestEnd(client, running);
@@ -115,9 +115,16 @@ async function expectEarlier(client: Client): Promise<void> {
   }
 }
 
+/** The bridge is ready, and its doctor finds nothing wrong. */
+async function expectMode(mode: string, checked: string): Promise<void> {
+  expect(await deployment.health()).toMatchObject({ status: 'ok', mode });
+  const doctor = await deployment.project.exec('letta-opencode-plugin', ['node', 'src/index.ts', 'doctor']);
+  expect(doctor).toEqual({ code: 0, output: expect.stringMatching(new RegExp(`^${checked} +ok`, 'm')) });
+}
+
 it('docker-compose up -d with the flag on: both services are healthy, and a task is completed', async () => {
   await deployment.up(true);
-  expect(await deployment.health()).toMatchObject({ mode: 'opencode-server' });
+  await expectMode('opencode-server', 'shared folder');
   await vi.waitFor(
     async () =>
       expect(await deployment.project.states()).toMatchObject({
@@ -133,9 +140,9 @@ it('docker-compose up -d with the flag on: both services are healthy, and a task
 
 it('the line of .env changed and up -d again: containers do the work, and what was before can be read', async () => {
   await deployment.up(false);
-  expect(await deployment.health()).toMatchObject({ mode: 'docker' });
+  await expectMode('docker', 'RUNNER_IMAGE');
   const client = await deployment.connect();
-  await expectEarlier(client);
+  await expectEarlier(client, ['the server']);
   const task = await running(client, 'a container');
   const { Config, HostConfig } = await (await containerOf({ id: task.task_id })).inspect();
   expect({ ...Config, ...HostConfig }).toMatchObject({
@@ -149,8 +156,8 @@ it('the line of .env changed and up -d again: containers do the work, and what w
 
 it('and back: the server does the work again, and tasks of both modes can be read', async () => {
   await deployment.up(true);
-  expect(await deployment.health()).toMatchObject({ mode: 'opencode-server' });
+  await expectMode('opencode-server', 'shared folder');
   const client = await deployment.connect();
-  await expectEarlier(client);
+  await expectEarlier(client, ['the server', 'a container']);
   await complete(client, await running(client, 'the server again'));
 });

@@ -1,5 +1,8 @@
+import { text } from 'node:stream/consumers';
 import type { ContainerInfo } from 'dockerode';
 import { engine } from '../support/docker.ts';
+
+const SERVICE = 'com.docker.compose.service';
 
 /** What compose made for a project, known by its label. */
 export class Project {
@@ -18,9 +21,17 @@ export class Project {
   /** How the container of each service is. */
   async states(): Promise<Record<string, string>> {
     const containers = await this.#containers();
-    return Object.fromEntries(
-      containers.map(({ Labels, Status }) => [Labels['com.docker.compose.service'], Status]),
-    );
+    return Object.fromEntries(containers.map(({ Labels, Status }) => [Labels[SERVICE], Status]));
+  }
+
+  /** What a program says in the container of a service, and its exit code. */
+  async exec(service: string, command: readonly string[]): Promise<{ code: number | null; output: string }> {
+    const container = (await this.#containers()).find((each) => each.Labels[SERVICE] === service);
+    const exec = await engine.api
+      .getContainer(container?.Id ?? service)
+      .exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true, Tty: true });
+    const output = await text(await exec.start({ Tty: true }));
+    return { code: (await exec.inspect()).ExitCode, output };
   }
 
   async noteVolumes(): Promise<void> {
