@@ -44,6 +44,21 @@ const MIGRATIONS: readonly string[] = [
    UPDATE tasks SET directory = state ->> 'directory', ended_at = state ->> 'endedAt';
    CREATE INDEX tasks_by_directory ON tasks (directory);
    CREATE INDEX tasks_by_end ON tasks (removed, ended_at, id) WHERE ended_at IS NOT NULL;`,
+  // How far each sink is with each task; `settled`: nothing more of it is told.
+  `CREATE TABLE deliveries (
+     sink TEXT NOT NULL,
+     task_id TEXT NOT NULL REFERENCES tasks (id),
+     seq INTEGER NOT NULL DEFAULT 0,
+     notes TEXT,
+     due_at INTEGER,
+     first_failed_at INTEGER,
+     attempts INTEGER NOT NULL DEFAULT 0,
+     given_up INTEGER NOT NULL DEFAULT 0,
+     settled INTEGER NOT NULL DEFAULT 0,
+     PRIMARY KEY (sink, task_id)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX deliveries_open ON deliveries (sink, task_id) WHERE NOT settled;
+   CREATE INDEX deliveries_by_task ON deliveries (task_id);`,
 ];
 
 /**

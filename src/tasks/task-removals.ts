@@ -62,6 +62,7 @@ export class TaskRemovals {
       gone = Number(this.#sql.removeEvents.run(taskId, limit).changes) < limit;
       if (!gone) return;
       this.#sql.removeBlock.run(taskId);
+      this.#sql.removeDeliveries.run(taskId);
       this.#sql.removeTask.run(taskId);
     });
     return gone;
@@ -97,6 +98,7 @@ function prepareAll(database: Database) {
          (SELECT position FROM events WHERE task_id = ? ORDER BY seq DESC LIMIT ?)`,
     ),
     removeBlock: prepare('DELETE FROM workspace_blocks WHERE task_id = ?'),
+    removeDeliveries: prepare('DELETE FROM deliveries WHERE task_id = ?'),
     removeTask: prepare('DELETE FROM tasks WHERE id = ?'),
   };
 }

@@ -1,0 +1,241 @@
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { Database } from '../tasks/database.ts';
+import type { EventLog } from '../tasks/event-log.ts';
+import type { TaskEvent } from '../tasks/events.ts';
+import { isEnd, type Task } from '../tasks/task.ts';
+import type { PositionedEvent } from '../tasks/task-store.ts';
+import { type Clock, SYSTEM_CLOCK } from './clock.ts';
+import { DeliveryStore } from './delivery-store.ts';
+import { handOver } from './hand-over.ts';
+import { Lane } from './lane.ts';
+import { DeliveryError, type Receipt, type Sink } from './sink.ts';
+import { describeLag, type SinkHealth } from './sink-health.ts';
+
+/** Events that one call gets at most. */
+const PAGE = 500;
+/** How long calls under way may go on when the bridge stops. */
+const CLOSE_LIMIT_MS = 3_000;
+
+export interface DeliveryOptions {
+  sink: Sink;
+  log: EventLog;
+  database: Database;
+  /** Events that are older are no longer told. */
+  maxAgeMs: number;
+  logger: Logger;
+  /** Calls at once, each for another task. */
+  maxCalls?: number;
+  clock?: Clock;
+  /** From 0 to 1. */
+  random?: () => number;
+}
+
+/**
+ * Follows the log and hands each task's events to one sink, in order, until it has taken them: a lane for each task,
+ * so that one that fails holds up no other. How far a lane is is stored, and a restart goes on from there.
+ */
+export class Delivery {
+  readonly #options: Required<DeliveryOptions>;
+  readonly #store: DeliveryStore;
+  readonly #logger: Logger;
+  /** Of all tasks of which more may have to be told. */
+  readonly #lanes = new Map<string, Lane>();
+  readonly #line: Lane[] = [];
+  readonly #calls = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  readonly #cut = new AbortController();
+  #following: Promise<void> = Promise.resolve();
+  #givenUp = 0;
+  #lastError: string | undefined;
+  #broken: string | undefined;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = { maxCalls: 16, clock: SYSTEM_CLOCK, random: Math.random, ...options };
+    this.#store = new DeliveryStore(options.database, options.sink.name);
+    this.#logger = options.logger.child({ sink: options.sink.name });
+  }
+
+  /** Goes on where an earlier process stopped; the first time, with the tasks that are created from now on. */
+  start(): void {
+    const position = this.#store.start();
+    this.#givenUp = this.#store.givenUp();
+    for (const progress of this.#store.open()) this.#resume(new Lane(progress));
+    this.#following = this.#follow(position).catch((thrown) => this.#break(thrown));
+  }
+
+  /** Resolves when no call is under way any more; those that take too long are cut off. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    for (const lane of this.#lanes.values()) lane.unplan?.();
+    await this.#following;
+    const uncut = this.#options.clock.after(CLOSE_LIMIT_MS, () => this.#cut.abort());
+    await Promise.all(this.#calls);
+    uncut();
+  }
+
+  health(): SinkHealth {
+    const lag = describeLag([...this.#lanes.values()], this.#options.clock.now());
+    const failing = [...this.#lanes.values()].filter((lane) => lane.failing).length;
+    const details = [lag];
+    if (failing > 0) details.push(`${failing} failing, last error: ${this.#lastError}`);
+    if (this.#broken !== undefined) details.push(`stopped: ${this.#broken}`);
+    if (this.#givenUp > 0) details.push(`given up ${this.#givenUp} times`);
+    const status = failing > 0 || this.#broken !== undefined ? 'degraded' : 'ok';
+    return { name: this.#options.sink.name, status, detail: details.join('; ') };
+  }
+
+  async #follow(position: number): Promise<void> {
+    for await (const page of this.#options.log.tail(position, this.#stop.signal)) this.#take(page);
+  }
+
+  #take(page: readonly PositionedEvent[]): void {
+    const created = page.filter(({ event }) => event.kind === 'created').map(({ event }) => event.taskId);
+    if (created.length > 0) {
+      const begun = this.#store.begin(created, page.at(-1)?.position ?? 0);
+      for (const taskId of begun) this.#lanes.set(taskId, Lane.of(taskId));
+    }
+    const heard = new Set<Lane>();
+    for (const { event } of page) {
+      const lane = this.#lanes.get(event.taskId);
+      lane?.heard(event, this.#options.sink.urgent.has(event.kind));
+      if (lane) heard.add(lane);
+    }
+    for (const lane of heard) this.#plan(lane);
+  }
+
+  #resume(lane: Lane): void {
+    const task = this.#options.log.get(lane.taskId);
+    if (!task) return;
+    lane.resume(task.lastSeq, this.#oldest(lane.taskId, lane.seq));
+    this.#lanes.set(lane.taskId, lane);
+    this.#plan(lane);
+  }
+
+  #plan(lane: Lane): void {
+    lane.unplan?.();
+    lane.unplan = undefined;
+    const at = lane.nextAt();
+    if (at === undefined || this.#stop.signal.aborted) return;
+    const { clock } = this.#options;
+    const wait = at - clock.now();
+    if (wait > 0) {
+      lane.unplan = clock.after(wait, () => this.#plan(lane));
+      return;
+    }
+    lane.busy = true;
+    this.#line.push(lane);
+    this.#admit();
+  }
+
+  #admit(): void {
+    while (this.#calls.size < this.#options.maxCalls && !this.#stop.signal.aborted) {
+      const lane = this.#line.shift();
+      if (!lane) return;
+      const call = this.#serve(lane).catch((thrown) => this.#break(thrown));
+      this.#calls.add(call);
+      void call.then(() => {
+        this.#calls.delete(call);
+        lane.busy = false;
+        if (this.#lanes.has(lane.taskId)) this.#plan(lane);
+        this.#admit();
+      });
+    }
+  }
+
+  async #serve(lane: Lane): Promise<void> {
+    const { sink, log, maxAgeMs, clock } = this.#options;
+    const task = log.get(lane.taskId);
+    if (!task) {
+      this.#lanes.delete(lane.taskId);
+      return;
+    }
+    const events = log.store.events(lane.taskId, lane.seq, PAGE);
+    const age = events[0] ? clock.now() - events[0].at : lane.failingFor(clock.now());
+    if (age > maxAgeMs) {
+      this.#giveUp(lane, task, events.length > 0);
+      return;
+    }
+    try {
+      const notes = this.#store.notes(task.id);
+      const keep = (kept: object) => this.#store.keep(task.id, kept);
+      const parcel = { task, events, notes, keep };
+      const receipt = await handOver(sink, parcel, clock, this.#cut.signal);
+      this.#accept(lane, task, events, receipt);
+    } catch (thrown) {
+      this.#refuse(lane, task, thrown);
+    }
+  }
+
+  #accept(lane: Lane, task: Task, events: readonly TaskEvent[], receipt: Receipt): void {
+    const { clock, sink } = this.#options;
+    if (receipt.settled) {
+      this.#settle(lane, task);
+      return;
+    }
+    const seq = receipt.upTo ?? events.at(-1)?.seq ?? lane.seq;
+    if (seq > task.lastSeq || seq < lane.seq || (events.length > 0 && seq === lane.seq)) {
+      throw new DeliveryError(`the sink answered upTo ${seq} to events behind ${lane.seq}`);
+    }
+    const failed = lane.failing;
+    lane.taken(seq, receipt.againAt, this.#oldest(task.id, seq), clock.now(), sink.paceMs);
+    this.#store.save(lane.progress);
+    if (isEnd(task.status) && seq === task.lastSeq && receipt.againAt === undefined) this.#settle(lane, task);
+    if (failed) this.#recovered();
+  }
+
+  #refuse(lane: Lane, task: Task, thrown: unknown): void {
+    if (this.#cut.signal.aborted) return;
+    const { clock, random } = this.#options;
+    const { final, retryAfterMs } = thrown instanceof DeliveryError ? thrown : {};
+    const err = messageOf(thrown);
+    if (final) {
+      this.#count(lane, `nothing more is delivered of a task: ${err}`);
+      this.#settle(lane, task);
+      return;
+    }
+    const level = [...this.#lanes.values()].some(({ failing }) => failing) ? 'debug' : 'warn';
+    this.#lastError = err.slice(0, 300);
+    lane.failed(clock.now(), retryAfterMs, random());
+    this.#store.save(lane.progress);
+    this.#logger[level]({ taskId: task.id, err }, 'a delivery failed; it is tried again');
+  }
+
+  #giveUp(lane: Lane, task: Task, missing: boolean): void {
+    this.#count(lane, 'what is older than DELIVERY_MAX_AGE_MS is no longer delivered');
+    if (missing) lane.skip(task.lastSeq, this.#options.clock.now());
+    else lane.forget();
+    this.#store.save(lane.progress);
+    if (!missing && isEnd(task.status)) this.#settle(lane, task);
+  }
+
+  #count(lane: Lane, message: string): void {
+    this.#store.giveUp(lane.taskId);
+    this.#givenUp += 1;
+    this.#logger.error({ taskId: lane.taskId, err: this.#lastError }, message);
+  }
+
+  #settle(lane: Lane, task: Task): void {
+    this.#store.settle(lane.taskId, task.lastSeq);
+    this.#lanes.delete(lane.taskId);
+    if (lane.failing) this.#recovered();
+  }
+
+  #recovered(): void {
+    if ([...this.#lanes.values()].some(({ failing }) => failing)) return;
+    this.#logger.info({}, 'deliveries succeed again');
+  }
+
+  /** The first event behind `seq`. */
+  #oldest(taskId: string, seq: number): TaskEvent | undefined {
+    return this.#options.log.store.events(taskId, seq, 1)[0];
+  }
+
+  /** What happened cannot be read, or what was delivered not be stored: the next process goes on. */
+  #break(thrown: unknown): void {
+    if (this.#broken !== undefined) return;
+    this.#broken = messageOf(thrown);
+    this.#stop.abort();
+    this.#logger.error({ err: this.#broken }, 'events are no longer delivered');
+  }
+}

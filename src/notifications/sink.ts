@@ -1,0 +1,57 @@
+import type { TaskEvent, TaskEventKind } from '../tasks/events.ts';
+import type { Task } from '../tasks/task.ts';
+
+/**
+ * Somewhere outside that is told what happens to tasks. Whatever a sink does, it can only hurt itself: it may be
+ * slow, fail, hang or throw, and is called again for the same events until it has taken them.
+ */
+export interface Sink {
+  /** Under which its progress is stored, and shown in health and logs. */
+  readonly name: string;
+  /** What is told at once. Everything else waits until `paceMs` after the call before, and comes together. */
+  readonly urgent: ReadonlySet<TaskEventKind>;
+  readonly paceMs: number;
+  /** How long one call may take. */
+  readonly limitMs: number;
+  /** Takes what is new of one task; never called twice at once for the same task. Rejects to be called again. */
+  deliver(parcel: Parcel): Promise<Receipt>;
+}
+
+/** What is new of one task. */
+export interface Parcel {
+  /** The task as it is now, which may be ahead of the events. */
+  readonly task: Task;
+  /** In order, the oldest that the sink has not taken first; none on a call that the sink asked for by `againAt`. */
+  readonly events: readonly TaskEvent[];
+  /** What the sink kept for this task last; null at first. */
+  readonly notes: unknown;
+  /** Stores notes for this task; they outlive this process. Throws where the call has been given up meanwhile. */
+  keep(notes: object): void;
+  /** Aborts when the call takes too long and when the bridge stops. */
+  readonly signal: AbortSignal;
+}
+
+/** What became of a parcel. */
+export interface Receipt {
+  /** The number of the last event that was taken; absent: of the last one in the parcel. */
+  readonly upTo?: number | undefined;
+  /** When to be called again even if nothing happens, in epoch milliseconds. */
+  readonly againAt?: number | undefined;
+  /** Nothing more of this task has to be told, ever. */
+  readonly settled?: boolean | undefined;
+}
+
+/** Why a parcel was not taken, where the sink knows more than that. */
+export class DeliveryError extends Error {
+  override readonly name = 'DeliveryError';
+  /** How long the far side wants to be left alone. */
+  readonly retryAfterMs: number | undefined;
+  /** It can never succeed: the task is given up. */
+  readonly final: boolean;
+
+  constructor(message: string, details: { retryAfterMs?: number; final?: boolean; cause?: unknown } = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.retryAfterMs = details.retryAfterMs;
+    this.final = details.final ?? false;
+  }
+}
