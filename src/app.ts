@@ -15,6 +15,8 @@ import { TaskFiles } from './execution/task-files.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import type { Logger } from './logger.ts';
 import type { ToolServices } from './mcp/tool.ts';
+import { Delivery } from './notifications/delivery.ts';
+import type { Sink } from './notifications/sink.ts';
 import { type Claim, claimDataDir } from './tasks/claim.ts';
 import { EventLog } from './tasks/event-log.ts';
 import { SqliteTaskStore } from './tasks/sqlite-task-store.ts';
@@ -79,6 +81,15 @@ async function build(
   workspace.start();
   releases.push(() => workspace.close());
 
+  const { maxAgeMs } = config.delivery;
+  const deliveries = (await sinks(config, workspace)).map(
+    (sink) => new Delivery({ sink, log, database, maxAgeMs, logger }),
+  );
+  for (const delivery of deliveries) {
+    delivery.start();
+    releases.push(() => delivery.close());
+  }
+
   const runner = ofOneMode(
     await startRunner(config, store, logger, releases),
     otherRunner(config, store, logger),
@@ -116,7 +127,7 @@ async function build(
     version: VERSION,
     mode: runner.name,
     startedAt: Date.now(),
-    dependencies: () => execution.health(),
+    dependencies: () => [...execution.health(), ...deliveries.map((delivery) => delivery.health())],
   };
   const start = async (access: Config['http']): Promise<HttpServer> => {
     const server = await startHttpServer({ ...access, services, logger });
@@ -154,6 +165,18 @@ async function requireWritable(workspaceDir: string): Promise<void> {
       cause,
     });
   }
+}
+
+/** Whatever follows the log from outside. What is off is not even loaded. */
+async function sinks(
+  { letta, workspace: { blockLimit } }: Config,
+  workspace: WorkspaceManager,
+): Promise<Sink[]> {
+  const { url, token, detachDelayMs } = letta;
+  if (url === undefined) return [];
+  const { LettaSink } = await import('./notifications/letta/letta-sink.ts');
+  const block = (taskId: string) => workspace.current(taskId);
+  return [new LettaSink({ endpoint: { url, token }, block, blockLimit, detachDelayMs })];
 }
 
 /** The feature flag is read here, and below for what the other mode left. */

@@ -5,6 +5,7 @@ import { dockerEngine, passedVariables } from './doctor/docker.ts';
 import { embeddedServer } from './doctor/embedded.ts';
 import { externalServer } from './doctor/external.ts';
 import { dataFolder, workspaceFolder } from './doctor/folders.ts';
+import { letta } from './doctor/letta.ts';
 import { git, mappings, node, ripgrep } from './doctor/machine.ts';
 import { report } from './doctor/report.ts';
 
@@ -29,7 +30,7 @@ async function examine(): Promise<Finding[]> {
 
 /** Everything there is to look at in the configured mode, in the order of the table. */
 function checks({ openCode }: Config): Check[] {
-  const common = [node, configuration, git, dataFolder, workspaceFolder];
+  const common = [node, configuration, git, dataFolder, workspaceFolder, letta];
   if (!openCode.enabled) return [...common, dockerEngine, passedVariables];
   if (openCode.url !== undefined) return [...common, externalServer(openCode.url)];
   return [...common, ripgrep, mappings, embeddedServer];

@@ -9,7 +9,7 @@ type Values = { [N in VariableName]: z.output<(typeof VARIABLES)[N]['schema']> |
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Variables of the bridge that what it starts must not get to see. */
-const SECRETS: readonly VariableName[] = ['MCP_AUTH_TOKENS', 'OPENCODE_SERVER_PASSWORD'];
+const SECRETS: readonly VariableName[] = ['MCP_AUTH_TOKENS', 'OPENCODE_SERVER_PASSWORD', 'LETTA_API_TOKEN'];
 /** OpenCode starts on a prompt within a second; under a heavy load within some. */
 const START_LIMIT_MS = 30_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -140,6 +140,12 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       blockLimit: values.WORKSPACE_BLOCK_LIMIT,
       maxFileSize: values.MAX_TASK_FILE_SIZE,
     },
+    delivery: { maxAgeMs: values.DELIVERY_MAX_AGE_MS },
+    letta: {
+      url: values.LETTA_API_URL,
+      token: values.LETTA_API_TOKEN,
+      detachDelayMs: values.WORKSPACE_DETACH_DELAY_MS,
+    },
     /** The environment without our secrets, for the programs that the bridge starts. */
     childEnv: Object.fromEntries(
       Object.entries(env).filter(([name]) => !SECRETS.some((secret) => secret === name)),
@@ -189,7 +195,9 @@ type Optional =
   | 'OPENCODE_MODEL'
   | 'OPENCODE_AGENT'
   | 'PERMISSION_POLICY'
-  | 'WORKSPACE_DIR';
+  | 'WORKSPACE_DIR'
+  | 'LETTA_API_URL'
+  | 'LETTA_API_TOKEN';
 
 function complete(values: Values): Complete {
   return values as Complete;

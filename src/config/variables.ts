@@ -1,5 +1,7 @@
 import { BRIDGE } from './variables/bridge.ts';
+import { DELIVERY } from './variables/delivery.ts';
 import { DOCKER } from './variables/docker.ts';
+import { LETTA } from './variables/letta.ts';
 import { LOGS } from './variables/logs.ts';
 import { OPENCODE_SERVER } from './variables/opencode-server.ts';
 import { SECURITY } from './variables/security.ts';
@@ -13,6 +15,8 @@ export const VARIABLES = {
   ...TASKS,
   ...DOCKER,
   ...WORKSPACE,
+  ...DELIVERY,
+  ...LETTA,
   ...SECURITY,
   ...LOGS,
 };

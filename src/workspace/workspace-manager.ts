@@ -17,6 +17,8 @@ export class WorkspaceManager {
   readonly #live = new Map<string, WorkspaceBlock>();
   readonly #stop = new AbortController();
   #following: Promise<void> = Promise.resolve();
+  /** Resolves when more of the log is in the blocks; rejects when no more will be. */
+  #taken = Promise.withResolvers<void>();
 
   constructor(log: EventLog, memory: WorkspaceMemory, bounds: BlockBounds, logger: Logger) {
     this.#log = log;
@@ -29,6 +31,10 @@ export class WorkspaceManager {
     this.#following = this.#follow().catch((thrown) => {
       this.#logger.error({ err: messageOf(thrown) }, 'workspace blocks are no longer kept up to date');
     });
+    void this.#following.then(() => {
+      this.#taken.promise.catch(() => {});
+      this.#taken.reject(new Error('workspace blocks are no longer kept up to date'));
+    });
   }
 
   /** The id of a task's block, which is known before the block is. */
@@ -38,6 +44,12 @@ export class WorkspaceManager {
 
   block(taskId: string): WorkspaceBlock | undefined {
     return this.#memory.load(taskId);
+  }
+
+  /** The task's block with everything in it that is in the log by now. */
+  async current(taskId: string): Promise<WorkspaceBlock | undefined> {
+    while (this.#log.store.eventsAfter(this.#memory.cursor(), 1).length > 0) await this.#taken.promise;
+    return this.block(taskId);
   }
 
   async close(): Promise<void> {
@@ -59,6 +71,8 @@ export class WorkspaceManager {
       this.#live.set(id, block);
     }
     this.#memory.save(blocks, page.at(-1)?.position ?? 0);
+    this.#taken.resolve();
+    this.#taken = Promise.withResolvers();
     for (const { event } of page) if (ENDS.has(event.kind)) this.#live.delete(this.blockId(event.taskId));
   }
 }

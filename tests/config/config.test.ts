@@ -79,6 +79,8 @@ describe('an empty environment', () => {
         blockLimit: 50_000,
         maxFileSize: 1_048_576,
       },
+      delivery: { maxAgeMs: 86_400_000 },
+      letta: { url: undefined, token: undefined, detachDelayMs: 60_000 },
     });
   });
 
@@ -125,7 +127,11 @@ describe('a variable', () => {
     ['RUNNER_TIMEOUT_MS', '1h'],
     ['OPENCODE_SERVER_URL', 'opencode-server:3100'],
     ['OPENCODE_SERVER_URL', 'ftp://opencode-server'],
+    ['OPENCODE_SERVER_URL', 'opencode-server'],
     ['OPENCODE_MODEL', 'gpt-5'],
+    ['LETTA_API_URL', 'api.letta.com'],
+    ['DELIVERY_MAX_AGE_MS', '0'],
+    ['WORKSPACE_DETACH_DELAY_MS', '-1'],
     ['PERMISSION_POLICY', 'always'],
     ['RUNNER_CPU_LIMIT', '0'],
     ['RUNNER_MEMORY_LIMIT', '2 gigabytes'],
@@ -159,6 +165,7 @@ describe('what is wrong', () => {
     const env = {
       MCP_AUTH_TOKENS: secret,
       OPENCODE_SERVER_PASSWORD: secret,
+      LETTA_API_TOKEN: secret,
       MCP_PORT: 'x',
       LOG_LEVEL: 'loud',
     };
@@ -174,9 +181,12 @@ describe('a value that could do harm', () => {
     ]);
   });
 
-  it('is refused: credentials in a URL, and they are not quoted', () => {
-    const [problem] = problemsOf({ OPENCODE_SERVER_URL: 'http://user:s3cret@host:1' });
-    expect(problem).toMatch(/^OPENCODE_SERVER_URL .*must not hold credentials: use OPENCODE_SERVER_USERNAME/);
+  it.each([
+    ['OPENCODE_SERVER_URL', 'OPENCODE_SERVER_USERNAME'],
+    ['LETTA_API_URL', 'LETTA_API_TOKEN'],
+  ])('is refused: credentials in %s, and they are not quoted', (name, instead) => {
+    const [problem] = problemsOf({ [name]: 'http://user:s3cret@host:1' });
+    expect(problem).toMatch(new RegExp(`^${name} .*must not hold credentials: use ${instead}`));
     expect(problem).not.toContain('s3cret');
   });
 

@@ -10,7 +10,7 @@ export const OPENCODE_SERVER = {
     about: 'true: tasks run as sessions of an OpenCode server. false: each in Docker containers of its own.',
   }),
   OPENCODE_SERVER_URL: variable({
-    schema: httpUrl,
+    schema: httpUrl('OPENCODE_SERVER_USERNAME and OPENCODE_SERVER_PASSWORD'),
     about: 'An OpenCode server that runs already. Unset: the bridge starts and supervises its own.',
   }),
   OPENCODE_SERVER_USERNAME: variable({

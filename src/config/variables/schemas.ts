@@ -19,10 +19,12 @@ export const list = z.string().transform((words) =>
     .map((word) => word.trim())
     .filter(Boolean),
 );
-export const httpUrl = z
-  .url({ protocol: /^https?$/ })
-  .refine((url) => !new URL(url).username && !new URL(url).password, {
-    message: 'must not hold credentials: use OPENCODE_SERVER_USERNAME and OPENCODE_SERVER_PASSWORD',
-  })
-  .transform((url) => url.replace(/\/+$/, ''));
+/** An address without credentials, for which there is `instead`. */
+export const httpUrl = (instead: string) =>
+  z
+    .url({ protocol: /^https?$/, abort: true })
+    .refine((url) => !new URL(url).username && !new URL(url).password, {
+      message: `must not hold credentials: use ${instead}`,
+    })
+    .transform((url) => url.replace(/\/+$/, ''));
 export const model = z.string().regex(/^[^/\s]+\/\S+$/, 'must be provider/model');

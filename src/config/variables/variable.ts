@@ -7,7 +7,16 @@ interface Variable<S extends z.ZodType = z.ZodType> {
   default?: string;
   /** Shown in place of a default that depends on the machine. */
   shown?: string;
-  group: 'Bridge' | 'OpenCode server mode' | 'Docker mode' | 'Tasks' | 'Workspace' | 'Security' | 'Logs';
+  group:
+    | 'Bridge'
+    | 'OpenCode server mode'
+    | 'Docker mode'
+    | 'Tasks'
+    | 'Workspace'
+    | 'Delivery'
+    | 'Letta'
+    | 'Security'
+    | 'Logs';
   about: string;
 }
 

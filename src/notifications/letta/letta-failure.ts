@@ -1,0 +1,83 @@
+import { APIConnectionError, APIError } from '@letta-ai/letta-client';
+import { z } from 'zod';
+import { messageOf } from '../../errors.ts';
+import { DeliveryError } from '../sink.ts';
+
+/**
+ * What a failed call means. `refused`: it had no effect. `unsure`: it may have had its effect. `label_taken`: the
+ * agent has another block of that label.
+ */
+type Kind = 'agent_gone' | 'block_gone' | 'label_taken' | 'refused' | 'unsure';
+
+/** A call that Letta did not do, as far as one can tell. Its own words are left out: they quote SQL. */
+export class LettaFailure extends DeliveryError {
+  readonly kind: Kind;
+
+  constructor(kind: Kind, message: string, details: { retryAfterMs?: number; cause?: unknown }) {
+    super(message, details);
+    this.kind = kind;
+  }
+}
+
+/** Whatever the client threw while it did `what`. */
+export function lettaFailure(what: string, thrown: unknown): LettaFailure {
+  if (thrown instanceof APIError && typeof thrown.status === 'number') return answered(what, thrown);
+  const kind = neverSent(thrown) ? 'refused' : 'unsure';
+  return new LettaFailure(kind, `Letta: ${what}: ${reasonOf(thrown)}`, { cause: thrown });
+}
+
+function answered(what: string, error: APIError): LettaFailure {
+  const { status = 0, headers } = error;
+  const wait = retryAfterMs(headers?.get('retry-after') ?? undefined);
+  const details = { cause: error, ...(wait !== undefined && { retryAfterMs: wait }) };
+  const hint = status === 401 || status === 403 ? ' (LETTA_API_TOKEN)' : '';
+  return new LettaFailure(kindOf(status, detailOf(error)), `Letta: ${what}: HTTP ${status}${hint}`, details);
+}
+
+function kindOf(status: number, detail: string): Kind {
+  if (status === 404) return /^agent/i.test(detail) ? 'agent_gone' : 'block_gone';
+  if (status === 409 && /unique/i.test(detail)) return 'label_taken';
+  // 503 comes before any work; the other ones may come after it, also from what stands in front of Letta.
+  return status >= 500 && status !== 503 ? 'unsure' : 'refused';
+}
+
+const body = z.object({ detail: z.string() });
+
+function detailOf({ error }: APIError): string {
+  return body.safeParse(error).data?.detail ?? '';
+}
+
+/** Seconds, or a date. */
+function retryAfterMs(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const ms = /^\d+(\.\d+)?$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+const coded = z.object({ code: z.string() });
+const NEVER_SENT: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+
+function neverSent(thrown: unknown): boolean {
+  const code = codeOf(thrown);
+  return code !== undefined && NEVER_SENT.has(code);
+}
+
+/** The client wraps the error of `fetch`, which wraps that of the socket. */
+function codeOf(thrown: unknown): string | undefined {
+  for (let error = thrown; error instanceof Error; error = error.cause) {
+    const { data } = coded.safeParse(error);
+    if (data) return data.code;
+  }
+  return undefined;
+}
+
+function reasonOf(thrown: unknown): string {
+  const code = codeOf(thrown);
+  return thrown instanceof APIConnectionError && code !== undefined ? code : messageOf(thrown);
+}
