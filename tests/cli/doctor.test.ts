@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { openDatabase } from '../../src/tasks/database.ts';
 import { engine, IMAGE } from '../support/docker.ts';
+import { startLetta } from '../support/letta.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { commandLine, rowsOf } from './command.ts';
 
@@ -55,6 +56,21 @@ describe('with an embedded server', () => {
     expect(outcome.code).toBe(1);
     expect(rowsOf(outcome).opencode).toBe(`warn 0.9.1 (${bin}), tested is 1.18.33`);
     expect(rowsOf(outcome)['embedded server']).toBe('fail opencode serve: exit code 3 no such command');
+  });
+
+  it('says whether Letta answers and takes the token', async () => {
+    await using cli = await commandLine();
+    await using letta = await startLetta('s3cret');
+    const variables = {
+      ...SERVER_MODE,
+      OPENCODE_BIN: '/nowhere/opencode',
+      LETTA_API_URL: `${letta.url}/v1/`,
+    };
+    const right = await cli.run('doctor', { ...variables, LETTA_API_TOKEN: 's3cret' });
+    expect(rowsOf(right).Letta).toBe(`ok ${letta.url} answers`);
+    const wrong = await cli.run('doctor', { ...variables, LETTA_API_TOKEN: 'wrong' });
+    expect(rowsOf(wrong).Letta).toBe('warn Letta: list blocks: HTTP 401 (LETTA_API_TOKEN)');
+    expect(wrong.stdout).toMatch(/ Letta: Correct LETTA_API_URL or LETTA_API_TOKEN/);
   });
 
   it('says that folders cannot be used', async () => {
