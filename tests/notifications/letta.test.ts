@@ -171,6 +171,25 @@ describe('Letta', () => {
     expect(letta.blocks.size).toBe(0);
   });
 
+  it('loses nothing of one task that ten write to at once', async () => {
+    bridge.create('task_1', agent, STARTED);
+    const writers = Array.from({ length: 10 }, async (_, writer) => {
+      for (let n = 1; n <= 5; n += 1) {
+        bridge.log.append('task_1', output(n, `${writer}.${n}`));
+        await new Promise((resolve) => setTimeout(resolve, writer));
+      }
+    });
+    await Promise.all(writers);
+    bridge.log.append('task_1', completed());
+    await bridge.settled('task_1');
+    const { events, metadata } = readBlock(letta.values.get(labelOf('task_1'))?.at(-1) ?? '');
+    expect([events.length, metadata.events_dropped]).toEqual([50, 2]);
+    const logged = bridge.log.store
+      .events('task_1', 0, 100)
+      .flatMap((event) => (event.kind === 'output' ? [event.text] : []));
+    expect(events.map(({ message }) => message)).toEqual(['Started.', ...logged.slice(2), 'Done.']);
+  });
+
   it('makes one block although the answer was lost', async () => {
     letta.fault = (method, path) => (method === 'POST' && path === '/v1/blocks/' ? 'lose answer' : undefined);
     bridge.create('task_1', agent, STARTED);
@@ -289,6 +308,17 @@ describe('Letta', () => {
       await bridge.settled('task_1');
       expect(letta.messagesOf(agent)).toHaveLength(1);
       expect(calls(MESSAGE)).toHaveLength(1);
+    });
+
+    it('is neither sent nor looked for again where what came after it failed', async () => {
+      await using hasty = await deliver({ detachDelayMs: 0 });
+      letta.fault = (_, path) => (/detach/.test(path) ? { status: 503 } : undefined);
+      hasty.create('task_1', agent, STARTED, completed());
+      await until(() => calls(/detach/).length >= 2);
+      letta.fault = () => undefined;
+      await hasty.settled('task_1');
+      expect(letta.messagesOf(agent)).toHaveLength(1);
+      expect(calls(/GET .*\/messages$/)).toEqual([]);
     });
 
     it('is sent again where the answer was lost and the message too', async () => {

@@ -157,6 +157,19 @@ describe('WorkspaceManager', () => {
     expect(second.blockId('task_1')).toBe('block_1');
     expect(second.block('task_2')).toBeUndefined();
   });
+
+  it('gives the block with all that is in the log, and says when it cannot any more', async () => {
+    const workspace = manager();
+    workspace.start();
+    log.create('task_1', created(), 'p');
+    log.append('task_1', { kind: 'started' }, ...upTo(600).map((n) => output(`step ${n}`)));
+    expect((await workspace.current('task_1'))?.events.at(-1)?.message).toBe('step 600');
+    expect(await workspace.current('task_2')).toBeUndefined();
+    await workspace.close();
+    expect(await workspace.current('task_1')).toMatchObject({ status: 'running' });
+    log.append('task_1', { kind: 'paused' });
+    await expect(workspace.current('task_1')).rejects.toThrow(/no longer kept up to date/);
+  });
 });
 
 function upTo(n: number): number[] {

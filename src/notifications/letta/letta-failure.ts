@@ -35,7 +35,7 @@ function answered(what: string, error: APIError): LettaFailure {
 }
 
 function kindOf(status: number, detail: string): Kind {
-  if (status === 404) return /^agent/i.test(detail) ? 'agent_gone' : 'block_gone';
+  if (status === 404) return /^(?!block).*\bagent\b/i.test(detail) ? 'agent_gone' : 'block_gone';
   if (status === 409 && /unique/i.test(detail)) return 'label_taken';
   // 503 comes before any work; the other ones may come after it, also from what stands in front of Letta.
   return status >= 500 && status !== 503 ? 'unsure' : 'refused';
