@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Database } from '../tasks/database.ts';
@@ -80,19 +81,26 @@ export class Delivery {
     const details = [lag];
     if (failing > 0) details.push(`${failing} failing, last error: ${this.#lastError}`);
     if (this.#broken !== undefined) details.push(`stopped: ${this.#broken}`);
-    if (this.#givenUp > 0) details.push(`given up ${this.#givenUp} times`);
+    if (this.#givenUp > 0) details.push(`given up: ${this.#givenUp}`);
     const status = failing > 0 || this.#broken !== undefined ? 'degraded' : 'ok';
     return { name: this.#options.sink.name, status, detail: details.join('; ') };
   }
 
   async #follow(position: number): Promise<void> {
-    for await (const page of this.#options.log.tail(position, this.#stop.signal)) this.#take(page);
+    for await (const page of this.#options.log.tail(position, this.#stop.signal)) {
+      this.#take(page);
+      // A long way to the end of the log is no reason for others to wait.
+      await turn();
+    }
   }
 
   #take(page: readonly PositionedEvent[]): void {
-    const created = page.filter(({ event }) => event.kind === 'created').map(({ event }) => event.taskId);
+    const { clock, maxAgeMs } = this.#options;
+    const since = clock.now() - maxAgeMs;
+    const created = page.filter(({ event }) => event.kind === 'created' && event.at >= since);
     if (created.length > 0) {
-      const begun = this.#store.begin(created, page.at(-1)?.position ?? 0);
+      const ids = created.map(({ event }) => event.taskId);
+      const begun = this.#store.begin(ids, page.at(-1)?.position ?? 0);
       for (const taskId of begun) this.#lanes.set(taskId, Lane.of(taskId));
     }
     const heard = new Set<Lane>();
@@ -190,7 +198,7 @@ export class Delivery {
     const { final, retryAfterMs } = thrown instanceof DeliveryError ? thrown : {};
     const err = messageOf(thrown);
     if (final) {
-      this.#count(lane, `nothing more is delivered of a task: ${err}`);
+      this.#count(lane, err, 'nothing more is delivered of a task');
       this.#settle(lane, task);
       return;
     }
@@ -198,21 +206,22 @@ export class Delivery {
     this.#lastError = err.slice(0, 300);
     lane.failed(clock.now(), retryAfterMs, random());
     this.#store.save(lane.progress);
-    this.#logger[level]({ taskId: task.id, err }, 'a delivery failed; it is tried again');
+    const lag = describeLag([...this.#lanes.values()], clock.now());
+    this.#logger[level]({ taskId: task.id, err, lag }, 'a delivery failed; it is tried again');
   }
 
   #giveUp(lane: Lane, task: Task, missing: boolean): void {
-    this.#count(lane, 'what is older than DELIVERY_MAX_AGE_MS is no longer delivered');
+    this.#count(lane, this.#lastError, 'what is older than DELIVERY_MAX_AGE_MS is no longer delivered');
     if (missing) lane.skip(task.lastSeq, this.#options.clock.now());
     else lane.forget();
     this.#store.save(lane.progress);
     if (!missing && isEnd(task.status)) this.#settle(lane, task);
   }
 
-  #count(lane: Lane, message: string): void {
+  #count(lane: Lane, err: string | undefined, message: string): void {
     this.#store.giveUp(lane.taskId);
     this.#givenUp += 1;
-    this.#logger.error({ taskId: lane.taskId, err: this.#lastError }, message);
+    this.#logger.error({ taskId: lane.taskId, err }, message);
   }
 
   #settle(lane: Lane, task: Task): void {

@@ -246,7 +246,7 @@ describe('Letta', () => {
     await bridge.settled('task_1');
     expect(bridge.delivery.health()).toMatchObject({
       status: 'ok',
-      detail: expect.stringContaining('given up 1'),
+      detail: expect.stringContaining('given up: 1'),
     });
     expect(letta.blocks.size).toBe(0);
     bridge.create('task_2', agent, STARTED);
