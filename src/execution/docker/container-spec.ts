@@ -9,19 +9,24 @@ export const LABELS = {
   agent: 'letta-opencode-plugin.agent',
 } as const;
 
-const HOME = '/home/agent';
+/** In memory, for whoever the processes of a container are. */
+export const HOME = '/home/agent';
 const DATA = '/opencode/data';
 const PROMPT = '/opencode/prompt';
 const NAME_LENGTH = 24;
 
-/** What every task container of this bridge gets. */
-export interface ContainerLimits {
-  image: string;
+/** How much of the machine a container gets. */
+export interface ContainerBounds {
   /** Processors. */
   cpus: number;
   memoryBytes: number;
   /** Processes and threads at most. */
   pids: number;
+}
+
+/** What every task container of this bridge gets. */
+export interface ContainerLimits extends ContainerBounds {
+  image: string;
   /** A network of Docker's: bridge, none, host, or one by name. */
   network: string;
   /** Variables that are handed on, with their values. */
@@ -58,9 +63,6 @@ export function containerName(bridgeId: string, key: string): string {
 /** What the engine is told to create: the OpenCode CLI with JSON output, the prompt on its stdin, and its bounds. */
 export function containerSpec(order: ContainerOrder, limits: ContainerLimits): ContainerCreateOptions {
   const { directory, dataDir, promptFile, user } = order;
-  const [uid, gid] = user.split(':');
-  const bind = (Source: string, Target: string, ReadOnly = false) =>
-    ({ Type: 'bind', Source, Target, ReadOnly }) as const;
   return {
     Image: limits.image,
     // A file as stdin is whole whenever the container starts, whatever becomes of the bridge meanwhile.
@@ -72,21 +74,34 @@ export function containerSpec(order: ContainerOrder, limits: ContainerLimits): C
     User: user,
     HostConfig: {
       Mounts: [bind(directory, directory), bind(dataDir, DATA), bind(promptFile, PROMPT, true)],
-      Tmpfs: { '/tmp': 'exec,mode=1777', [HOME]: `exec,mode=0700,uid=${uid},gid=${gid}` },
-      ReadonlyRootfs: true,
-      NanoCpus: Math.round(limits.cpus * 1e9),
-      Memory: limits.memoryBytes,
-      // No swap on top of it.
-      MemorySwap: limits.memoryBytes,
-      PidsLimit: limits.pids,
-      CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges'],
+      ...confined(user, limits),
       NetworkMode: limits.network,
-      Init: true,
       // The log is what the events are read from, also after a restart: none of it may be rotated away.
       LogConfig: { Type: 'json-file', Config: {} },
     },
   };
+}
+
+/** What holds a container in: its bounds, no rights, and a root that it cannot write. `user` is uid:gid. */
+export function confined(user: string, { cpus, memoryBytes, pids }: ContainerBounds) {
+  const [uid, gid] = user.split(':');
+  return {
+    Tmpfs: { '/tmp': 'exec,mode=1777', [HOME]: `exec,mode=0700,uid=${uid},gid=${gid}` },
+    ReadonlyRootfs: true,
+    NanoCpus: Math.round(cpus * 1e9),
+    Memory: memoryBytes,
+    // No swap on top of it.
+    MemorySwap: memoryBytes,
+    PidsLimit: pids,
+    CapDrop: ['ALL'],
+    SecurityOpt: ['no-new-privileges'],
+    Init: true,
+  };
+}
+
+/** A path of the host that a container has too. */
+export function bind(Source: string, Target: string, ReadOnly = false) {
+  return { Type: 'bind', Source, Target, ReadOnly } as const;
 }
 
 function command(

@@ -7,6 +7,8 @@ import { BridgeError, messageOf, quote } from '../../errors.ts';
 const ANSWER_LIMIT_MS = 30_000;
 const FREEZE_LIMIT_MS = 15_000;
 const FREEZE_AGAIN_MS = 100;
+/** With its digest. */
+const LONGEST_NAME = 500;
 
 export interface ContainerState {
   status: 'created' | 'running' | 'paused' | 'ended';
@@ -46,7 +48,28 @@ export class Engine {
   }
 
   hasImage(image: string): Promise<boolean> {
-    return this.#answer(() => unlessStatus(404, this.#docker.getImage(image).inspect()).then(Boolean));
+    return this.imageId(image).then(Boolean);
+  }
+
+  /** The id (`sha256:…`) behind a name, a digest or an id; undefined where the image is not there. */
+  imageId(image: string): Promise<string | undefined> {
+    return this.#answer(async () => (await unlessStatus(404, this.#docker.getImage(image).inspect()))?.Id);
+  }
+
+  /** Fetches an image, however long it takes. Throws ENGINE_NOT_FOUND where that fails. */
+  async pull(image: string): Promise<void> {
+    try {
+      const progress = await this.#docker.pull(image);
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      this.#docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
+      await promise;
+    } catch (cause) {
+      const text = `Docker has no image ${quote(image, LONGEST_NAME)} and cannot pull it: ${reasonOf(cause)}`;
+      throw new BridgeError('ENGINE_NOT_FOUND', text, {
+        next: `Pull it yourself, which also knows your logins: docker pull ${image}`,
+        cause,
+      });
+    }
   }
 
   /** Throws ENGINE_NOT_FOUND where the image is not there. */
@@ -137,6 +160,17 @@ export class Engine {
       const label = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
       const found = await this.#docker.listContainers({ all: true, filters: { label } });
       return found.map(({ Id, Names, Labels }) => ({ name: Names[0]?.slice(1) ?? Id, labels: Labels }));
+    });
+  }
+
+  /** Bytes of memory of a container that runs, without what the kernel would give back; 0 for others. */
+  memory(name: string): Promise<number> {
+    return this.#answer(async () => {
+      const asked = this.#container(name).stats({ stream: false, 'one-shot': true });
+      const { usage = 0, stats } = (await unlessStatus(404, asked))?.memory_stats ?? {};
+      // Cgroups of version 1 and 2 call it by different names.
+      const { total_inactive_file, inactive_file = 0 } = stats ?? {};
+      return usage - (total_inactive_file ?? inactive_file);
     });
   }
 

@@ -65,6 +65,11 @@ export class OpenCodeApi {
     return sessionSchema.parse(await this.#call('get session', session));
   }
 
+  async deleteSession(sessionID: string): Promise<void> {
+    const deleted = this.#client.session.delete({ sessionID }, within(REQUEST_TIMEOUT_MS));
+    await this.#call('delete session', deleted);
+  }
+
   async prompt({ sessionId, messageId, text, model, agent }: PromptRequest): Promise<void> {
     const [providerID = '', ...rest] = (model ?? '').split('/');
     const sent = this.#client.session.promptAsync(

@@ -206,7 +206,7 @@ function lastLines(child: ChildProcess): () => string {
 }
 
 /** Bytes of memory of a process; 0 where that cannot be known (other systems than Linux). */
-async function rssOf(pid: number | undefined): Promise<number> {
+export async function rssOf(pid: number | undefined): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1_024;
 }

@@ -17,7 +17,8 @@ export async function freePort(): Promise<number> {
   throw new BridgeError('ENGINE_UNAVAILABLE', `No port from ${FIRST} to ${LAST} is free on 127.0.0.1.`);
 }
 
-async function isFree(port: number): Promise<boolean> {
+/** Whether nobody listens there on 127.0.0.1. */
+export async function isFree(port: number): Promise<boolean> {
   const server = createServer().listen(port, '127.0.0.1');
   try {
     await once(server, 'listening');
