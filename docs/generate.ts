@@ -46,7 +46,7 @@ export function stale(root = ROOT): string[] {
 function envExample(): string {
   const lines = [
     '# Every variable of the bridge with its default; docs/configuration.md has the same as a table.',
-    '# npm start, npm run stdio and npm run doctor read a copy of it named .env in this folder.',
+    '# npm start, npm run stdio, doctor and opencode:… read a copy of it named .env in this folder.',
   ];
   for (const [group, members] of groups) {
     lines.push('', `# ---- ${group} ----`);

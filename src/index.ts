@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 const USAGE = `Usage: letta-opencode-plugin [command]
 
-  serve    serve MCP over HTTP (default)
-  stdio    serve one MCP client over stdin and stdout
-  demo     run one task end to end with a scripted model
-  doctor   check what the bridge needs
+  serve      serve MCP over HTTP (default)
+  stdio      serve one MCP client over stdin and stdout
+  demo       run one task end to end with a scripted model
+  doctor     check what the bridge needs
+  opencode   start an OpenCode server in a container, or try one out
 
 Configuration comes from environment variables: docs/configuration.md`;
 
@@ -35,6 +36,8 @@ async function main(command: string): Promise<number> {
       return (await import('./cli/demo.ts')).demo();
     case 'doctor':
       return (await import('./cli/doctor.ts')).doctor();
+    case 'opencode':
+      return (await import('./cli/opencode.ts')).opencode(process.argv.slice(3));
     case 'help':
     case '--help':
     case '-h':

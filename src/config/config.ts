@@ -10,6 +10,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Variables of the bridge that what it starts must not get to see. */
 const SECRETS: readonly VariableName[] = ['MCP_AUTH_TOKENS', 'OPENCODE_SERVER_PASSWORD', 'LETTA_API_TOKEN'];
+/** Those that a server of OpenCode gets besides what RUNNER_ENV_PASSTHROUGH names; as in compose.yaml. */
+const PROVIDER_KEYS = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'OPENROUTER_API_KEY'] as const;
 /** OpenCode starts on a prompt within a second; under a heavy load within some. */
 const START_LIMIT_MS = 30_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -116,6 +118,13 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
         permissions: values.PERMISSION_POLICY === 'reject' ? ('reject' as const) : ('allow' as const),
       },
     },
+    engine: {
+      image: values.OPENCODE_IMAGE,
+      allowTag: values.OPENCODE_ALLOW_TAG,
+      port: values.OPENCODE_PORT,
+      root: resolve(values.WORKSPACE_ROOT ?? '.'),
+      env: passed([...PROVIDER_KEYS, ...values.RUNNER_ENV_PASSTHROUGH], env),
+    },
     limits: {
       maxConcurrent: values.MAX_CONCURRENT_TASKS,
       maxQueued: values.MAX_QUEUED_TASKS,
@@ -194,8 +203,10 @@ type Optional =
   | 'OPENCODE_BIN'
   | 'OPENCODE_MODEL'
   | 'OPENCODE_AGENT'
+  | 'OPENCODE_IMAGE'
   | 'PERMISSION_POLICY'
   | 'WORKSPACE_DIR'
+  | 'WORKSPACE_ROOT'
   | 'LETTA_API_URL'
   | 'LETTA_API_TOKEN';
 

@@ -1,6 +1,7 @@
 import { BRIDGE } from './variables/bridge.ts';
 import { DELIVERY } from './variables/delivery.ts';
 import { DOCKER } from './variables/docker.ts';
+import { ENGINE } from './variables/engine.ts';
 import { LETTA } from './variables/letta.ts';
 import { LOGS } from './variables/logs.ts';
 import { OPENCODE_SERVER } from './variables/opencode-server.ts';
@@ -14,6 +15,7 @@ export const VARIABLES = {
   ...OPENCODE_SERVER,
   ...TASKS,
   ...DOCKER,
+  ...ENGINE,
   ...WORKSPACE,
   ...DELIVERY,
   ...LETTA,

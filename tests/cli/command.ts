@@ -15,17 +15,17 @@ export interface Outcome {
   stderr: string;
 }
 
-/** A home folder of its own, in which `run` is the program with a command and variables of its own. */
+/** A home folder of its own, in which `run` is the program with a command (and its options) and variables of its own. */
 export async function commandLine() {
   const home = await tempDir('bridge-cli-');
   const dataDir = join(home.path, 'bridge');
   const workspaceDir = join(dataDir, 'workspaces');
   await mkdir(workspaceDir, { recursive: true });
-  const run = (command: string, variables: Record<string, string> = {}): Promise<Outcome> => {
+  const run = (command: string | string[], variables: Record<string, string> = {}): Promise<Outcome> => {
     const env = { ...hermeticEnv(home.path, NO_MODEL), DATA_DIR: dataDir, MCP_PORT: '0', ...variables };
     return new Promise((resolve) => {
       const options = { env, cwd: home.path, timeout: LIMIT_MS };
-      execFile(process.execPath, [ENTRY, command], options, (error, stdout, stderr) => {
+      execFile(process.execPath, [ENTRY, ...[command].flat()], options, (error, stdout, stderr) => {
         const code = typeof error?.code === 'number' ? error.code : error ? -1 : 0;
         resolve({ code, stdout, stderr });
       });

@@ -61,6 +61,7 @@ describe('an empty environment', () => {
           permissions: 'allow',
         },
       },
+      engine: { image: undefined, allowTag: false, port: 4_096, root: process.cwd(), env: {} },
       limits: {
         maxConcurrent: 5,
         maxQueued: 100,

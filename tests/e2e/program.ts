@@ -34,9 +34,9 @@ export function bridgeEnv(root: string, modelUrl: string): Record<string, string
 export function startProgram(
   command: string,
   env: Record<string, string>,
-  { entry = ENTRY, prelude = ':' } = {},
+  { entry = ENTRY, prelude = ':', args = [] as string[] } = {},
 ): Program {
-  const shell = ['-c', `${prelude}; exec "$@"`, 'sh', process.execPath, entry, command];
+  const shell = ['-c', `${prelude}; exec "$@"`, 'sh', process.execPath, entry, command, ...args];
   return watch(spawn('/bin/sh', shell, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 

@@ -16,11 +16,11 @@ export const OPENCODE_SERVER = {
   OPENCODE_SERVER_USERNAME: variable({
     schema: text,
     default: 'opencode',
-    about: 'User name at OPENCODE_SERVER_URL.',
+    about: 'User name at OPENCODE_SERVER_URL and at the server of opencode up.',
   }),
   OPENCODE_SERVER_PASSWORD: variable({
     schema: text,
-    about: 'Password at OPENCODE_SERVER_URL.',
+    about: 'Password at OPENCODE_SERVER_URL and at the server of opencode up.',
   }),
   OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS: variable({
     schema: duration,

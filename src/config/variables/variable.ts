@@ -11,6 +11,7 @@ interface Variable<S extends z.ZodType = z.ZodType> {
     | 'Bridge'
     | 'OpenCode server mode'
     | 'Docker mode'
+    | 'Reproducible engine'
     | 'Tasks'
     | 'Workspace'
     | 'Delivery'

@@ -1,0 +1,16 @@
+import { z } from 'zod';
+import type { Config } from '../../config/config.ts';
+import { Engine } from '../../execution/docker/engine.ts';
+import { ServerContainer } from '../../execution/docker/server-container.ts';
+import { EXIT } from '../command.ts';
+import { readOptions } from './options.ts';
+import { say } from './say.ts';
+
+/** Removes the container of `up` on OPENCODE_PORT, if there is one. */
+export async function down({ docker, engine: { port } }: Config, args: string[]): Promise<number> {
+  readOptions(args, z.object({}));
+  const container = new ServerContainer(new Engine(docker.host), port);
+  const was = await container.remove();
+  say(was ? `${container.name} is removed` : `${container.name} is not there`);
+  return EXIT.ok;
+}

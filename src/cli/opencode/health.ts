@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import type { Config } from '../../config/config.ts';
+import { awaitGreeting } from '../../execution/opencode/greeting.ts';
+import { EXIT } from '../command.ts';
+import { baseUrl, endpointOf, readOptions, seconds } from './options.ts';
+import { inSeconds, say } from './say.ts';
+
+const OPTIONS = z.object({ baseUrl, timeout: seconds(5) });
+
+/** Whether the event stream of the server greets; throws with the reason where it does not. */
+export async function health(config: Config, args: string[]): Promise<number> {
+  const options = readOptions(args, OPTIONS);
+  const endpoint = endpointOf(config, options.baseUrl);
+  const began = Date.now();
+  await awaitGreeting(endpoint, options.timeout);
+  say(`healthy: ${endpoint.url}/event said server.connected after ${inSeconds(Date.now() - began)}`);
+  return EXIT.ok;
+}

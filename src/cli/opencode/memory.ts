@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Engine } from '../../execution/docker/engine.ts';
+import { ServerContainer } from '../../execution/docker/server-container.ts';
+import { rssOf } from '../../execution/opencode/embedded-server.ts';
+import { listenerOn } from './listener.ts';
+
+const SAMPLE_MS = 1_000;
+const MEGABYTE = 1_000_000;
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
+
+/** Bytes, and of what. */
+interface Source {
+  of: string;
+  read: () => Promise<number | undefined>;
+}
+
+/** The memory of a server at the start, the most, and at the end. */
+export class MemoryGauge {
+  readonly #source: Source | undefined;
+  readonly #stop = new AbortController();
+  readonly #sampling: Promise<void>;
+  readonly #samples: number[] = [];
+
+  private constructor(source: Source | undefined) {
+    this.#source = source;
+    this.#sampling = this.#sampleOn();
+  }
+
+  static async start(url: URL, engine: Engine): Promise<MemoryGauge> {
+    return new MemoryGauge(await sourceOf(url, engine));
+  }
+
+  /** Ends it; answers in words. */
+  async stop(): Promise<string> {
+    this.#stop.abort();
+    await this.#sampling;
+    await this.#sample();
+    const [first] = this.#samples;
+    if (first === undefined || !this.#source) return 'unknown';
+    const [start, most, end] = [first, Math.max(...this.#samples), this.#samples.at(-1) ?? first].map(inMb);
+    return `start ${start}  most ${most}  end ${end}  (${this.#source.of})`;
+  }
+
+  async #sampleOn(): Promise<void> {
+    const { signal } = this.#stop;
+    while (this.#source && !signal.aborted) {
+      await this.#sample();
+      await sleep(SAMPLE_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #sample(): Promise<void> {
+    const bytes = await this.#source?.read().catch(() => undefined);
+    if (bytes) this.#samples.push(bytes);
+  }
+}
+
+/** The container of `up`, else the process that listens there; neither is seen on another machine. */
+async function sourceOf({ hostname, port }: URL, engine: Engine): Promise<Source | undefined> {
+  if (!LOOPBACK.has(hostname)) return undefined;
+  const container = new ServerContainer(engine, Number(port || 80));
+  const read = (): Promise<number | undefined> => container.memory();
+  if (await read().catch(() => undefined)) return { of: `container ${container.name}`, read };
+  const pid = await listenerOn(Number(port || 80));
+  return pid === undefined ? undefined : { of: `process ${pid}`, read: () => rssOf(pid) };
+}
+
+function inMb(bytes: number): string {
+  return `${Math.round(bytes / MEGABYTE)} MB`;
+}

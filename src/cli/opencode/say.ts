@@ -1,0 +1,14 @@
+import { printable } from '../../errors.ts';
+
+export function say(line: string): void {
+  process.stdout.write(`${printable(line)}\n`);
+}
+
+export function warn(line: string): void {
+  process.stderr.write(`${printable(line)}\n`);
+}
+
+/** Milliseconds as people read them. */
+export function inSeconds(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`;
+}

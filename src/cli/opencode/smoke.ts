@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import type { Config } from '../../config/config.ts';
+import { BridgeError, messageOf } from '../../errors.ts';
+import { awaitGreeting } from '../../execution/opencode/greeting.ts';
+import { EXIT, stopSignal } from '../command.ts';
+import { baseUrl, endpointOf, modelName, readOptions, seconds } from './options.ts';
+import { inSeconds, say } from './say.ts';
+import { Trials } from './trials.ts';
+
+const OPTIONS = z.object({ baseUrl, model: modelName, timeout: seconds(120) });
+const GREETING_LIMIT_MS = 10_000;
+
+/** One session end to end, with each of its steps and its time. */
+export async function smoke(config: Config, args: string[]): Promise<number> {
+  const { baseUrl: url, model, timeout } = readOptions(args, OPTIONS);
+  const endpoint = endpointOf(config, url);
+  const stop = new AbortController();
+  stopSignal().then((name) => stop.abort(new BridgeError('INVALID_STATE', `${name} came`)));
+  const trials = new Trials(config, { endpoint, model, timeout, stop: stop.signal });
+  const began = Date.now();
+  try {
+    await told('wait for server.connected', () => awaitGreeting(endpoint, GREETING_LIMIT_MS));
+    await trials.run(told);
+    say(`smoke passed after ${inSeconds(Date.now() - began)}: ${endpoint.url}`);
+    return EXIT.ok;
+  } catch (thrown) {
+    say(`smoke failed after ${inSeconds(Date.now() - began)}: ${endpoint.url}`);
+    if (thrown instanceof BridgeError && thrown.next) say(thrown.next);
+    return EXIT.failed;
+  } finally {
+    await trials.close();
+  }
+}
+
+/** Does a step and says how it went. */
+async function told<T>(what: string, work: () => Promise<T>): Promise<T> {
+  const began = Date.now();
+  const row = (status: string): string =>
+    `${status.padEnd(4)}  ${inSeconds(Date.now() - began).padStart(8)}  ${what}`;
+  try {
+    const result = await work();
+    say(row('ok'));
+    return result;
+  } catch (thrown) {
+    say(`${row('fail')}: ${messageOf(thrown)}`);
+    throw thrown;
+  }
+}

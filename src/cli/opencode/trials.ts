@@ -1,0 +1,52 @@
+import type { Config } from '../../config/config.ts';
+import { BridgeError } from '../../errors.ts';
+import { OpenCodeApi } from '../../execution/opencode/api.ts';
+import { OpenCodeClientManager } from '../../execution/opencode/client-manager.ts';
+import type { Endpoint } from '../../execution/opencode/endpoint.ts';
+import { createLogger } from '../../logger.ts';
+import { type Step, trySession } from './session.ts';
+
+export interface TrialOptions {
+  endpoint: Endpoint;
+  /** `provider/model`; absent: OPENCODE_MODEL, then what the server is configured for. */
+  model: string | undefined;
+  /** Milliseconds that one session may take. */
+  timeout: number;
+  /** Breaks off what runs. */
+  stop: AbortSignal;
+}
+
+/** Sessions of one server, by the code with which the bridge runs tasks. */
+export class Trials {
+  readonly #options: TrialOptions;
+  readonly #root: string;
+  readonly #api: OpenCodeApi;
+  readonly #manager: OpenCodeClientManager;
+
+  constructor({ openCode, engine }: Config, options: TrialOptions) {
+    const { endpoint } = options;
+    this.#options = options;
+    this.#root = engine.root;
+    this.#api = new OpenCodeApi(endpoint);
+    this.#manager = new OpenCodeClientManager({ ...openCode, endpoint, logger: createLogger('error') });
+    this.#manager.start();
+  }
+
+  /** One session; throws with what went wrong, also where it takes too long. */
+  async run(step: Step): Promise<void> {
+    const { model, timeout, stop } = this.#options;
+    const late = new AbortController();
+    const text = `it had no end within ${timeout / 1000} s`;
+    const timer = setTimeout(() => late.abort(new BridgeError('ENGINE_ERROR', text)), timeout);
+    const signal = AbortSignal.any([late.signal, stop]);
+    try {
+      await trySession({ api: this.#api, manager: this.#manager, root: this.#root, model, signal, step });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#manager.close();
+  }
+}

@@ -1,0 +1,29 @@
+import { flag, port, text } from './schemas.ts';
+import { variablesOf } from './variable.ts';
+
+const variable = variablesOf('Reproducible engine');
+
+/** Read by `letta-opencode-plugin opencode` alone. */
+export const ENGINE = {
+  OPENCODE_IMAGE: variable({
+    schema: text,
+    about:
+      'Image of the server that opencode up starts: name@sha256:…, or sha256:… of one that is there already.',
+  }),
+  OPENCODE_ALLOW_TAG: variable({
+    schema: flag,
+    default: 'false',
+    about: 'true: OPENCODE_IMAGE may be a tag, which can be another image tomorrow.',
+  }),
+  OPENCODE_PORT: variable({
+    schema: port.min(1),
+    default: '4096',
+    about: 'Port of that server on 127.0.0.1.',
+  }),
+  WORKSPACE_ROOT: variable({
+    schema: text,
+    shown: 'the current folder',
+    about:
+      'The one folder of this machine that that server sees, under the same path. For a bridge that uses it, WORKSPACE_DIR (where tasks get their folders) and WORKSPACE_ROOTS (what else tasks may name) lie in it.',
+  }),
+};
