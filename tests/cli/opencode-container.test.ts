@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 300_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
 /** The owner of the workspace. */
-const USER = 1_000;
+const USER = 1_234;
 const NOT_THERE = `sha256:${'0'.repeat(64)}`;
 
 let model: ScriptedModel;

@@ -22,7 +22,8 @@ import { commandLine } from './command.ts';
 vi.setConfig({ testTimeout: 180_000 });
 
 const AS_TOLD: Script = [write(FILE, 'OpenCode works.\n'), { text: 'Done.' }];
-const LIMIT = ['--timeout', '80'];
+/** Longer than the command line may take: what waits for nothing is found. */
+const LIMIT = ['--timeout', '160'];
 
 /** What the model does with the prompt of a trial. */
 const rules: [Rule] = [{ when: FILE, steps: AS_TOLD }];

@@ -99,7 +99,7 @@ export class ServerContainer {
 }
 
 /** What the engine is told to create: `opencode serve`, whatever the image starts by itself, held in like a task. */
-function serverSpec(order: ServerOrder): ContainerCreateOptions {
+export function serverSpec(order: ServerOrder): ContainerCreateOptions {
   const { image, port, root, user, network, bounds } = order;
   const published = `${port}/tcp`;
   const onHost = network === 'host';
