@@ -23,6 +23,8 @@ const GREETING_LIMIT_MS = 10_000;
 /** After a session that failed: a server that is down is not asked without end. */
 const PAUSE_MS = 1_000;
 const NEWS_MS = 30_000;
+/** What makes the same reason another text each time. */
+const IDS = /\b(task|ses|msg)_\w+/g;
 const PERCENTILES = [50, 90, 99, 100];
 
 /** How the sessions came out. */
@@ -63,7 +65,7 @@ async function worker(trials: Trials, until: number, stop: AbortSignal, results:
       results.latencies.push(Date.now() - began);
     } catch (thrown) {
       if (stop.aborted) results.brokenOff += 1;
-      else count(results.errors, messageOf(thrown));
+      else count(results.errors, messageOf(thrown).replace(IDS, '$1_…'));
       await sleep(PAUSE_MS, undefined, { signal: stop }).catch(() => undefined);
     }
   }
