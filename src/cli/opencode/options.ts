@@ -15,7 +15,7 @@ export const seconds = (fallback: number) =>
     .max(LONGEST_S)
     .default(fallback)
     .transform((value) => value * 1000);
-export const baseUrl = httpUrl.optional();
+export const baseUrl = httpUrl('OPENCODE_SERVER_USERNAME and OPENCODE_SERVER_PASSWORD').optional();
 export const modelName = model.optional();
 
 /** Options as `--name value`. Throws INVALID_INPUT that quotes the wrong one. */
