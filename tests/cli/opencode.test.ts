@@ -143,7 +143,7 @@ describe('a trial', () => {
     const { signal: stop } = new AbortController();
     const tried = new Trials(config, { endpoint, model: undefined, timeout, stop });
     try {
-      await tried.run((_what, work) => work());
+      await tried.run((_what, work) => work(), true);
     } finally {
       await tried.close();
       expect(await readdir(folder.path)).toEqual([]);

@@ -30,10 +30,12 @@ export interface Trial {
   /** Breaks it off; its reason is what is thrown then. */
   signal: AbortSignal;
   step: Step;
+  /** Whether the file is read over the API too: OpenCode 1.18.33 keeps some 20 MB for each folder read so. */
+  overApi: boolean;
 }
 
 /** One session from its creation to its deletion; throws where any of it is not as it should be. */
-export async function trySession({ api, manager, root, model, signal, step }: Trial): Promise<void> {
+export async function trySession({ api, manager, root, model, signal, step, overApi }: Trial): Promise<void> {
   const task = await step('make a folder', () => makeFolder(root, model));
   const { directory } = task;
   const inFolder = async (): Promise<void> => {
@@ -45,7 +47,7 @@ export async function trySession({ api, manager, root, model, signal, step }: Tr
       const outcome = await step('prompt it and wait for the end', () => turn(run, task.id, signal));
       await step('check the answer', async () => checkAnswer(outcome));
       const content = await step('check the file on disk', () => checkFile(directory));
-      await step('read the file over the API', () => checkRead(api, directory, content));
+      if (overApi) await step('read the file over the API', () => checkRead(api, directory, content));
     };
     await andThen(inSession, async () => {
       run.close();

@@ -20,7 +20,7 @@ export async function smoke(config: Config, args: string[]): Promise<number> {
   const began = Date.now();
   try {
     await told('wait for server.connected', () => awaitGreeting(endpoint, GREETING_LIMIT_MS));
-    await trials.run(told);
+    await trials.run(told, true);
     say(`smoke passed after ${inSeconds(Date.now() - began)}: ${endpoint.url}`);
     return EXIT.ok;
   } catch (thrown) {

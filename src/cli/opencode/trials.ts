@@ -33,14 +33,15 @@ export class Trials {
   }
 
   /** One session; throws with what went wrong, also where it takes too long. */
-  async run(step: Step): Promise<void> {
+  async run(step: Step, overApi: boolean): Promise<void> {
     const { model, timeout, stop } = this.#options;
+    const [api, manager, root] = [this.#api, this.#manager, this.#root];
     const late = new AbortController();
     const text = `it had no end within ${timeout / 1000} s`;
     const timer = setTimeout(() => late.abort(new BridgeError('ENGINE_ERROR', text)), timeout);
     const signal = AbortSignal.any([late.signal, stop]);
     try {
-      await trySession({ api: this.#api, manager: this.#manager, root: this.#root, model, signal, step });
+      await trySession({ api, manager, root, model, signal, step, overApi });
     } finally {
       clearTimeout(timer);
     }
