@@ -7,13 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
-import { openDatabase } from '../../src/tasks/database.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import { isEnd } from '../../src/tasks/task.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { partsOf } from './parts.ts';
+import { partsOf, readStore } from './parts.ts';
 import { type Program, startProgram } from './program.ts';
 
 const CRASHING = join(import.meta.dirname, '../support/crash-entry.ts');
@@ -80,17 +78,6 @@ async function crashAndRestart(at: string, root: string) {
   }
 }
 
-function read(root: string, taskId: string) {
-  const store = new SqliteTaskStore(openDatabase(join(root, 'data')));
-  try {
-    const task = store.get(taskId);
-    if (!task) throw new Error(`there is no task ${taskId}`);
-    return { task, events: store.events(taskId, 0, 1_000), tasks: store.list({ agentId: 'me', limit: 10 }) };
-  } finally {
-    store.close();
-  }
-}
-
 const PARTS = ['write started', 'write finished', 'n.txt', 'bash started', 'bash finished', 'Done.'];
 
 describe('a bridge that is killed goes on after its restart, and sends the prompt once', () => {
@@ -117,7 +104,7 @@ describe('a bridge that is killed goes on after its restart, and sends the promp
     await using root = await tempDir('crash-');
     const { task_id, status } = await crashAndRestart(at, root.path);
     expect(status).toBe('completed');
-    const { task, events, tasks } = read(root.path, task_id);
+    const { task, events, tasks } = readStore(join(root.path, 'data'), task_id);
     expect(tasks.map(({ id }) => id)).toEqual([task_id]);
     expect(task).toMatchObject({ status: 'completed', result: { summary: 'Done.', files_changed_total: 2 } });
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));

@@ -8,8 +8,6 @@ import { OpenCodeApi } from '../../src/execution/opencode/api.ts';
 import { textOf } from '../../src/scripted-model/chat.ts';
 import { type Script, scriptText } from '../../src/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
-import { openDatabase } from '../../src/tasks/database.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import { isEnd } from '../../src/tasks/task.ts';
 import {
   containerEnv,
@@ -22,7 +20,7 @@ import {
 import { startOpenCode } from '../support/opencode.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { partsOf } from './parts.ts';
+import { partsOf, readStore } from './parts.ts';
 import { type Program, startProgram } from './program.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -106,16 +104,7 @@ const order = (steps: Script) => ({
   idempotency_key: 'k',
 });
 
-function read(taskId: string) {
-  const store = new SqliteTaskStore(openDatabase(join(root.path, 'data')));
-  try {
-    const task = store.get(taskId);
-    if (!task) throw new Error(`there is no task ${taskId}`);
-    return { task, events: store.events(taskId, 0, 1_000) };
-  } finally {
-    store.close();
-  }
-}
+const read = (taskId: string) => readStore(join(root.path, 'data'), taskId);
 
 /** How often the model heard a prompt as the newest thing said. */
 const heard = (text: string): number =>
