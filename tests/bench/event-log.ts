@@ -1,13 +1,28 @@
 import { openDatabase } from '../../src/tasks/database.ts';
 import { EventLog } from '../../src/tasks/event-log.ts';
 import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
+import { tempDir } from '../support/temp.ts';
 import { created } from '../tasks/created.ts';
+import type { Row } from './report.ts';
 
 const EVENTS = 20_000;
 const FOLLOWERS = 4;
 
+/** How fast events are stored. */
+export async function* eventLogRows(): AsyncGenerator<Row> {
+  await using root = await tempDir('bench-log-');
+  const rate = await eventsPerSecond(root.path);
+  yield {
+    what: 'stored events a second, one by one, four followers',
+    measured: rate.toLocaleString('en'),
+    comparison: '',
+    goal: 'at least 5,000',
+    ok: rate >= 5_000,
+  };
+}
+
 /** Events stored one by one per second while four followers hear each. */
-export async function eventsPerSecond(dataDir: string): Promise<number> {
+async function eventsPerSecond(dataDir: string): Promise<number> {
   const log = new EventLog(new SqliteTaskStore(openDatabase(dataDir)));
   log.create('task_1', created(), 'print');
   let heard = 0;

@@ -28,7 +28,7 @@ interface Handed {
 const taskSchema = z.object({ task_id: z.string(), status: z.enum(TASK_STATUSES) });
 
 /** How long get_task_status takes while 200 tasks wait and run, and, by turns in the same run, while none does. */
-export async function statusUnderLoad(): Promise<Row> {
+export async function* loadRows(): AsyncGenerator<Row> {
   await using root = await tempDir('bench-load-');
   const directory = join(root.path, 'work');
   await mkdir(directory);
@@ -50,7 +50,7 @@ export async function statusUnderLoad(): Promise<Row> {
   const bridge = await startBridge(env, port);
   const clients = await Promise.all(Array.from({ length: AGENTS }, () => connect(port)));
   try {
-    return rowOf(await rounds(bridge.client, clients, directory));
+    yield rowOf(await rounds(bridge.client, clients, directory));
   } finally {
     for (const client of clients) await client.close();
     await bridge.stop();

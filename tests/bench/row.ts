@@ -1,11 +1,17 @@
-import { statusUnderLoad } from './load.ts';
-import type { Row } from './report.ts';
+import { GROUPS } from './groups.ts';
+import { modeRows } from './modes.ts';
+import { modeTable, rowTable } from './report.ts';
 
-/** `npm run bench:row -- load`: one of the rows that stand alone, without the others and without the page. */
-const ROWS: Record<string, () => Promise<Row>> = { load: statusUnderLoad };
-
+/** `npm run bench:row -- docker`: one group of rows, without the others and without the page. */
 const [name = ''] = process.argv.slice(2);
-const row = ROWS[name];
-if (!row)
-  throw new Error(`There is no row "${name}" that stands alone; there is ${Object.keys(ROWS).join(', ')}.`);
-process.stdout.write(`${JSON.stringify(await row(), undefined, 2)}\n`);
+const group = GROUPS[name];
+if (name === 'modes') process.stdout.write(`${modeTable(await all(modeRows()))}\n`);
+else if (group) process.stdout.write(`${rowTable(await all(group()))}\n`);
+else
+  throw new Error(`There are no rows "${name}"; there are ${[...Object.keys(GROUPS), 'modes'].join(', ')}.`);
+
+async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const row of rows) found.push(row);
+  return found;
+}

@@ -1,3 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const PATIENCE_MS = 300_000;
+
+/** Resolves when it is so; throws after five minutes. */
+export async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!(await isSo())) {
+    if (Date.now() > deadline) throw new Error(`not within ${PATIENCE_MS / 1000} s: ${what}`);
+    await sleep(10);
+  }
+}
+
 /** Milliseconds that a piece of work takes. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
@@ -14,22 +27,34 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
+/** What is done besides, and not timed. */
+interface Untimed {
+  /** Before each piece of work. */
+  before?: () => Promise<unknown>;
+  /** After each of the second kind. */
+  afterSecond?: (round: number) => Promise<unknown>;
+}
+
 /**
  * Two kinds of work by turns, each as often first as second, so that what the machine does besides falls on
- * both. `clear`, after each `second`, is not timed. Answers with medians.
+ * both. Answers with medians.
  */
 export async function sideBySide(
   rounds: number,
   first: (round: number) => Promise<unknown>,
   second: (round: number) => Promise<unknown>,
-  clear: (round: number) => Promise<unknown> = async () => undefined,
+  { before, afterSecond }: Untimed = {},
 ): Promise<{ first: number; second: number }> {
   const a: number[] = [];
   const b: number[] = [];
-  const takeFirst = async (round: number): Promise<unknown> => a.push(await timed(() => first(round)));
+  const takeFirst = async (round: number): Promise<unknown> => {
+    await before?.();
+    return a.push(await timed(() => first(round)));
+  };
   const takeSecond = async (round: number): Promise<unknown> => {
+    await before?.();
     b.push(await timed(() => second(round)));
-    return clear(round);
+    return afterSecond?.(round);
   };
   for (let round = 0; round < rounds; round += 1) {
     const order = round % 2 === 0 ? [takeFirst, takeSecond] : [takeSecond, takeFirst];

@@ -25,6 +25,24 @@ function taskOf(result: unknown): { task_id: string; status: string } {
   return answerSchema.parse(result).structuredContent;
 }
 
+/** Hands a task over, in a folder of its own; answers with its id while it runs. */
+export async function handOver({ client }: BenchBridge, prompt: string): Promise<string> {
+  const order = { task_description: prompt };
+  return taskOf(await client.callTool({ name: 'opencode_execute_task', arguments: order })).task_id;
+}
+
+/** A task from the call that hands it over to the answer that it has completed; in a folder of its own unless told. */
+export async function runTask({ client }: BenchBridge, prompt: string, directory?: string): Promise<string> {
+  const order = { task_description: prompt, sync: true, ...(directory !== undefined && { directory }) };
+  let task = taskOf(await client.callTool({ name: 'opencode_execute_task', arguments: order }));
+  while (task.status === 'running' || task.status === 'queued') {
+    const question = { task_id: task.task_id, wait_ms: 50_000 };
+    task = taskOf(await client.callTool({ name: 'get_task_status', arguments: question }));
+  }
+  if (task.status !== 'completed') throw new Error(`the task did not complete: ${JSON.stringify(task)}`);
+  return task.task_id;
+}
+
 /** The same work twice: through the bridge and straight with the SDK, on one OpenCode server. */
 export class Contest {
   readonly #bridge: BenchBridge;
@@ -57,14 +75,7 @@ export class Contest {
   }
 
   async throughBridge(prompt: string, directory?: string): Promise<void> {
-    const { client } = this.#bridge;
-    const order = { task_description: prompt, sync: true, ...(directory !== undefined && { directory }) };
-    let task = taskOf(await client.callTool({ name: 'opencode_execute_task', arguments: order }));
-    while (task.status === 'running' || task.status === 'queued') {
-      const question = { task_id: task.task_id, wait_ms: 50_000 };
-      task = taskOf(await client.callTool({ name: 'get_task_status', arguments: question }));
-    }
-    if (task.status !== 'completed') throw new Error(`the task did not complete: ${JSON.stringify(task)}`);
+    await runTask(this.#bridge, prompt, directory);
   }
 
   async straight(prompt: string, directory: string): Promise<void> {

@@ -31,7 +31,7 @@ async function whyAbsent(): Promise<string | undefined> {
 }
 
 /** Bounds for a container that reaches the scripted model on this machine's loopback. */
-function testLimits(modelUrl: string, limits: Partial<ContainerLimits> = {}): ContainerLimits {
+export function testLimits(modelUrl: string, limits: Partial<ContainerLimits> = {}): ContainerLimits {
   return {
     image: IMAGE,
     cpus: 2,

@@ -1,0 +1,13 @@
+import { dockerRows } from './docker.ts';
+import { eventLogRows } from './event-log.ts';
+import { loadRows } from './load.ts';
+import type { Row } from './report.ts';
+import { serverRows } from './server.ts';
+
+/** The rows by what they are measured on, in the order of the table. */
+export const GROUPS: Readonly<Record<string, () => AsyncIterable<Row>>> = {
+  server: serverRows,
+  log: eventLogRows,
+  load: loadRows,
+  docker: dockerRows,
+};
