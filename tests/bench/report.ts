@@ -64,7 +64,7 @@ ${compared}
 ## Server mode and Docker mode
 
 The same tasks by turns, through a bridge of each mode on the same machine. Memory: of the server process, and of
-containers as the engine counts it without its file cache, while each task waits for the model after its first tool.
+containers as \`docker stats\` counts it, while each task waits for the model after its first tool.
 
 ${sideBySide}
 `,

@@ -7,11 +7,14 @@ const [name = ''] = process.argv.slice(2);
 const group = GROUPS[name];
 if (name === 'modes') process.stdout.write(`${modeTable(await all(modeRows()))}\n`);
 else if (group) process.stdout.write(`${rowTable(await all(group()))}\n`);
-else
-  throw new Error(`There are no rows "${name}"; there are ${[...Object.keys(GROUPS), 'modes'].join(', ')}.`);
+else throw new Error(`There are no rows "${name}"; there are ${[...Object.keys(GROUPS), 'modes'].join(', ')}.`);
 
+/** All rows; each is told when it is measured. */
 async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
-  for await (const row of rows) found.push(row);
+  for await (const row of rows) {
+    found.push(row);
+    process.stderr.write(`${JSON.stringify(row)}\n`);
+  }
   return found;
 }
