@@ -147,14 +147,14 @@ async function waitingTasks(bridge: BenchBridge, { requests }: ScriptedModel): P
   const from = requests.length;
   const tasks = await Promise.all(Array.from({ length: WAITING }, () => handOver(bridge, WAITS)));
   const waiting = () => requests.slice(from).filter(({ step }) => step === 1).length;
-  await until(() => waiting() === WAITING, `${WAITING} tasks wait for the model`);
+  await until(() => waiting() >= WAITING, `${WAITING} tasks wait for the model`);
   return tasks;
 }
 
 async function cancelAll({ client }: BenchBridge, tasks: readonly string[]): Promise<void> {
-  for (const task_id of tasks) {
-    await client.callTool({ name: 'send_task_control', arguments: { task_id, control: 'cancel' } });
-  }
+  const cancel = (task_id: string) =>
+    client.callTool({ name: 'send_task_control', arguments: { task_id, control: 'cancel' } });
+  await Promise.all(tasks.map(cancel));
 }
 
 /** As `docker stats` has it: without what the kernel keeps of files and would give back. */

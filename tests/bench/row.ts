@@ -7,7 +7,8 @@ const [name = ''] = process.argv.slice(2);
 const group = GROUPS[name];
 if (name === 'modes') process.stdout.write(`${modeTable(await all(modeRows()))}\n`);
 else if (group) process.stdout.write(`${rowTable(await all(group()))}\n`);
-else throw new Error(`There are no rows "${name}"; there are ${[...Object.keys(GROUPS), 'modes'].join(', ')}.`);
+else
+  throw new Error(`There are no rows "${name}"; there are ${[...Object.keys(GROUPS), 'modes'].join(', ')}.`);
 
 /** All rows; each is told when it is measured. */
 async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
