@@ -6,6 +6,7 @@ import { startScriptedModel } from '../../src/scripted-model/server.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 import { type BenchBridge, startBridge } from './bench-bridge.ts';
+import { ASKS, cancelled } from './cancel.ts';
 import { ms, type Row } from './report.ts';
 import { residentMb, sideBySide } from './sample.ts';
 import { Contest, THREE_STEPS, TRIVIAL } from './tasks.ts';
@@ -17,7 +18,7 @@ const SETTLES_MS = 10_000;
 export async function* serverRows(): AsyncGenerator<Row> {
   await using root = await tempDir('bench-');
   const model = await startScriptedModel();
-  const server = await startOpenCode({ modelUrl: model.url });
+  const server = await startOpenCode({ modelUrl: model.url, config: ASKS });
   const folder = join(root.path, 'folders');
   await mkdir(folder);
   const env = {
@@ -39,6 +40,7 @@ export async function* serverRows(): AsyncGenerator<Row> {
     const warm = await contest.freshFolder();
     yield await inWarmFolder(contest, warm);
     yield await inFreshFolders(contest);
+    yield await cancelled(bridge, warm);
     yield* crowds(contest, warm);
     yield* memory(contest, warm, { server, bridge });
     yield* sizes(bridge);

@@ -25,9 +25,9 @@ function taskOf(result: unknown): { task_id: string; status: string } {
   return answerSchema.parse(result).structuredContent;
 }
 
-/** Hands a task over, in a folder of its own; answers with its id while it runs. */
-export async function handOver({ client }: BenchBridge, prompt: string): Promise<string> {
-  const order = { task_description: prompt };
+/** Hands a task over, in a folder of its own unless told; answers with its id while it runs. */
+export async function handOver({ client }: BenchBridge, prompt: string, directory?: string): Promise<string> {
+  const order = { task_description: prompt, ...(directory !== undefined && { directory }) };
   return taskOf(await client.callTool({ name: 'opencode_execute_task', arguments: order })).task_id;
 }
 
