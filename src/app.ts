@@ -2,11 +2,9 @@ import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config/config.ts';
 import { BridgeError, messageOf, quote } from './errors.ts';
-import { DockerRunner } from './execution/docker/docker-runner.ts';
+import type { DockerRunner } from './execution/docker/docker-runner.ts';
 import { ExecutionManager } from './execution/execution-manager.ts';
-import { findOpenCode } from './execution/opencode/binary.ts';
-import { OpenCodeClientManager } from './execution/opencode/client-manager.ts';
-import { EmbeddedServer } from './execution/opencode/embedded-server.ts';
+import type { OpenCodeClientManager } from './execution/opencode/client-manager.ts';
 import type { Endpoint } from './execution/opencode/endpoint.ts';
 import { type OtherRunner, ofOneMode } from './execution/other-mode.ts';
 import { Retention } from './execution/retention.ts';
@@ -191,12 +189,12 @@ function otherRunner(config: Config, store: TaskStore, logger: Logger): OtherRun
   const { enabled, url, username, password } = config.openCode;
   if (enabled) return () => dockerRunner(config, store, logger);
   const endpoint = url === undefined ? undefined : { url, username, password };
-  return () => endpoint && new OpenCodeClientManager({ ...config.openCode, endpoint, logger });
+  return async () => endpoint && clientManager(config, endpoint, logger);
 }
 
 async function startOpenCodeRunner(config: Config, logger: Logger, releases: Release[]): Promise<Runner> {
   const endpoint = await openCodeEndpoint(config, logger, releases);
-  const manager = new OpenCodeClientManager({ ...config.openCode, endpoint, logger });
+  const manager = await clientManager(config, endpoint, logger);
   manager.start();
   releases.push(() => manager.close());
   return manager;
@@ -209,6 +207,8 @@ async function openCodeEndpoint(
 ): Promise<Endpoint> {
   const { url, username, password, bin, snapshot } = openCode;
   if (url !== undefined) return { url, username, password };
+  const { findOpenCode } = await import('./execution/opencode/binary.ts');
+  const { EmbeddedServer } = await import('./execution/opencode/embedded-server.ts');
   const binary = findOpenCode(bin, childEnv.PATH);
   const server = await EmbeddedServer.start({ binary, env: childEnv, cwd: dataDir, snapshot, logger });
   releases.push(() => server.close());
@@ -221,13 +221,25 @@ async function startDockerRunner(
   logger: Logger,
   releases: Release[],
 ): Promise<Runner> {
-  const runner = dockerRunner(config, store, logger);
+  const runner = await dockerRunner(config, store, logger);
   releases.push(() => runner.close());
   await runner.start();
   return runner;
 }
 
-function dockerRunner(config: Config, store: TaskStore, logger: Logger): DockerRunner {
+// A start takes neither the time nor the memory of the mode that the bridge is not in.
+
+async function clientManager(
+  { openCode }: Config,
+  endpoint: Endpoint,
+  logger: Logger,
+): Promise<OpenCodeClientManager> {
+  const { OpenCodeClientManager } = await import('./execution/opencode/client-manager.ts');
+  return new OpenCodeClientManager({ ...openCode, endpoint, logger });
+}
+
+async function dockerRunner(config: Config, store: TaskStore, logger: Logger): Promise<DockerRunner> {
+  const { DockerRunner } = await import('./execution/docker/docker-runner.ts');
   const { model, agent } = config.openCode;
   return new DockerRunner({ ...config.docker, model, agent, dataDir: config.dataDir, store, logger });
 }

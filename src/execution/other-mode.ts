@@ -6,7 +6,7 @@ import type { Run, RunContext, Runner } from './runner.ts';
 const STOP_LIMIT_MS = 30_000;
 
 /** Gives the runner of the mode that the bridge is not in; undefined where nothing of it can run any more. */
-export type OtherRunner = () => Runner | undefined;
+export type OtherRunner = () => Promise<Runner | undefined>;
 
 /**
  * The runner, for a store that may hold tasks of the other mode: a session of one mode means nothing to the other, so
@@ -26,7 +26,7 @@ export function ofOneMode(runner: Runner, other: OtherRunner): Runner {
 }
 
 async function stopLeft(task: Task, { emit, past }: RunContext, other: OtherRunner): Promise<void> {
-  const runner = other();
+  const runner = await other();
   const signal = AbortSignal.timeout(STOP_LIMIT_MS);
   try {
     const run = await runner?.open(task, { emit, past, signal });
