@@ -7,8 +7,8 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     // An OpenCode server takes a core for itself; more files at once only make each other late.
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
+    testTimeout: 60_000,
+    hookTimeout: 90_000,
     reporters: [
       'default',
       './tests/support/skip-reporter.ts',

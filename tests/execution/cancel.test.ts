@@ -16,13 +16,13 @@ afterAll(() => bridge.close());
 
 const isTool = (event: TaskEvent) => event.kind === 'tool';
 
-/** Cancels, and expects it done long before what runs would end, for good, with nothing at work any more; the bench has the time. */
+/** Cancels, and expects it done within 2 s, for good, with nothing at work any more. */
 async function expectCancelled(task: Task): Promise<void> {
   const began = performance.now();
   const cancelled = await bridge.execution.cancel(task, 'the tester', 'enough');
   const ms = performance.now() - began;
   expect(cancelled).toMatchObject({ status: 'cancelled', error: { code: 'CANCELLED', message: 'enough' } });
-  expect(ms).toBeLessThan(15_000);
+  expect(ms).toBeLessThan(2_000);
   expect(await bridge.busy(task)).toEqual([]);
   await expectFinal(task);
 }

@@ -57,7 +57,7 @@ describe('a message', () => {
     const began = performance.now();
     await bridge.execution.message(task, 'agent', 'stop that, say blue', 'interrupt');
     const ended = await bridge.end(task);
-    expect(performance.now() - began).toBeLessThan(15_000);
+    expect(performance.now() - began).toBeLessThan(5_000);
     expect(ended).toMatchObject({
       status: 'completed',
       result: { summary: 'Understood: stop that, say blue' },

@@ -139,6 +139,6 @@ it('says at once that OpenCode cannot be reached', async () => {
   );
   await kill(bridge);
   await warned;
-  expect(performance.now() - began).toBeLessThan(10_000);
+  expect(performance.now() - began).toBeLessThan(1_000);
   await bridge.execution.cancel(task, 'agent', undefined);
 });

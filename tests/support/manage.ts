@@ -31,7 +31,7 @@ export type Order = Omit<TaskOrder, 'description'> & { description?: string; age
 const LIMITS: ExecutionLimits = {
   maxConcurrent: 10,
   maxQueued: 100,
-  defaultTimeoutMs: 120_000,
+  defaultTimeoutMs: 60_000,
   maxTimeoutMs: 3_600_000,
   maxDescriptionLength: 1_000_000,
 };
