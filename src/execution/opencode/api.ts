@@ -1,6 +1,7 @@
 import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/client';
 import { z } from 'zod';
-import { BridgeError, messageOf, quote } from '../../errors.ts';
+import { BridgeError, quote } from '../../errors.ts';
+import { failure, unavailable } from './api-failure.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
 import { partId } from './message-id.ts';
 import {
@@ -24,9 +25,6 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** A session's first request boots the instance of its directory; with many at once, one waits for the others. */
 const BOOT_TIMEOUT_MS = 120_000;
 const PAGE = 50;
-/** What stands before OpenCode answers while it cannot reach it or has too much to do; OpenCode itself never does. */
-const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
-
 const messagesSchema = z.array(z.object({ info: messageSchema, parts: z.array(partSchema) }));
 const configSchema = z.object({ model: z.string().optional(), default_agent: z.string().optional() });
 
@@ -223,39 +221,4 @@ interface Answer {
 
 function within(ms: number): { signal: AbortSignal } {
   return { signal: AbortSignal.timeout(ms) };
-}
-
-function failure(what: string, url: string, status: number | undefined, error: unknown): BridgeError {
-  const cause = error;
-  if (status === undefined) {
-    return unavailable(`OpenCode at ${url} did not answer "${what}": ${messageOf(error)}`, cause);
-  }
-  if (status === 401) {
-    return new BridgeError('ENGINE_UNAUTHORIZED', `OpenCode at ${url} refuses the credentials (HTTP 401).`, {
-      next: 'Set OPENCODE_SERVER_USERNAME and OPENCODE_SERVER_PASSWORD to those of the server.',
-      cause,
-    });
-  }
-  const text = `OpenCode answered HTTP ${status} to "${what}": ${textOf(error)}`;
-  if (PASSING.has(status) || (what === 'prompt' && status >= 500)) return unavailable(text, cause);
-  if (status !== 404) return new BridgeError('ENGINE_ERROR', text, { cause });
-  return new BridgeError('ENGINE_NOT_FOUND', text, {
-    next: 'It was deleted in OpenCode, or belongs to another server: start a new task.',
-    cause,
-  });
-}
-
-function unavailable(text: string, cause?: unknown): BridgeError {
-  return new BridgeError('ENGINE_UNAVAILABLE', text, { cause });
-}
-
-const errorBody = z.union([
-  z.object({ data: z.object({ message: z.string() }) }).transform(({ data }) => data.message),
-  z.object({ message: z.string() }).transform(({ message }) => message),
-  z.object({ _tag: z.string() }).transform(({ _tag }) => _tag),
-]);
-
-function textOf(error: unknown): string {
-  const parsed = errorBody.safeParse(error);
-  return parsed.success ? parsed.data : 'no details';
 }
