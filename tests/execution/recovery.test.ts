@@ -91,11 +91,13 @@ describe('OpenCode is killed', () => {
   });
 
   it('with SIGTERM: no different', async () => {
-    const task = await bridge.start([bash('sleep 61'), { text: 'never said' }]);
-    await bridge.until(task, is('tool'));
-    await kill(bridge, 'SIGTERM');
-    const ended = await bridge.end(task);
-    expect(ended, JSON.stringify(bridge.events(task), undefined, 1)).toMatchObject({
+    // A server that was killed so often before is started again later each time.
+    await using rested = await startBridge({ config: GIT_IS_ASKED });
+    const task = await rested.start([bash('sleep 61'), { text: 'never said' }]);
+    await rested.until(task, is('tool'));
+    await kill(rested, 'SIGTERM');
+    const ended = await rested.end(task);
+    expect(ended, JSON.stringify(rested.events(task), undefined, 1)).toMatchObject({
       status: 'completed',
       result: { summary: expect.stringContaining('was restarted') },
     });
