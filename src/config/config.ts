@@ -9,7 +9,14 @@ type Values = { [N in VariableName]: z.output<(typeof VARIABLES)[N]['schema']> |
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Variables of the bridge that what it starts must not get to see. */
-const SECRETS: readonly VariableName[] = ['MCP_AUTH_TOKENS', 'OPENCODE_SERVER_PASSWORD', 'LETTA_API_TOKEN'];
+const SECRETS: readonly VariableName[] = [
+  'MCP_AUTH_TOKENS',
+  'OPENCODE_SERVER_PASSWORD',
+  'LETTA_API_TOKEN',
+  'MATRIX_ACCESS_TOKEN',
+];
+/** Without these Matrix cannot be used. */
+const NEEDED_FOR_MATRIX = ['MATRIX_HOMESERVER_URL', 'MATRIX_ACCESS_TOKEN', 'MATRIX_USER_ID'] as const;
 /** Those that a server of OpenCode gets besides what RUNNER_ENV_PASSTHROUGH names; as in compose.yaml. */
 const PROVIDER_KEYS = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'OPENROUTER_API_KEY'] as const;
 /** OpenCode starts on a prompt within a second; under a heavy load within some. */
@@ -66,6 +73,11 @@ export function loadConfig(env: Environment = process.env) {
   for (const name of values.RUNNER_ENV_PASSTHROUGH ?? []) {
     if (SECRETS.some((secret) => secret === name))
       problems.push(`RUNNER_ENV_PASSTHROUGH names ${name}, which tasks must not get to see: leave it out.`);
+  }
+  const { MATRIX_ENABLED: matrix } = values;
+  for (const name of NEEDED_FOR_MATRIX) {
+    if (matrix && env[name] === undefined)
+      problems.push(`${name} is missing, but MATRIX_ENABLED is true: set it, or MATRIX_ENABLED=false.`);
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return assemble(complete(values), env, tokens);
@@ -155,10 +167,27 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       token: values.LETTA_API_TOKEN,
       detachDelayMs: values.WORKSPACE_DETACH_DELAY_MS,
     },
+    matrix: matrixConfig(values, dataDir),
     /** The environment without our secrets, for the programs that the bridge starts. */
     childEnv: Object.fromEntries(
       Object.entries(env).filter(([name]) => !SECRETS.some((secret) => secret === name)),
     ),
+  };
+}
+
+/** Absent where Matrix is off. */
+function matrixConfig(values: Complete, dataDir: string) {
+  const { MATRIX_HOMESERVER_URL: url, MATRIX_ACCESS_TOKEN: token, MATRIX_USER_ID: userId } = values;
+  if (!values.MATRIX_ENABLED || url === undefined || token === undefined || userId === undefined) return;
+  return {
+    url,
+    token,
+    userId,
+    mode: values.MATRIX_ROOM_MODE,
+    roomId: values.MATRIX_ROOM_ID,
+    observers: values.MATRIX_DEFAULT_HUMAN_OBSERVERS,
+    allowedSenders: values.MATRIX_ALLOWED_SENDERS,
+    storagePath: resolve(values.MATRIX_STORAGE_PATH ?? join(dataDir, 'matrix.json')),
   };
 }
 
@@ -208,7 +237,12 @@ type Optional =
   | 'WORKSPACE_DIR'
   | 'WORKSPACE_ROOT'
   | 'LETTA_API_URL'
-  | 'LETTA_API_TOKEN';
+  | 'LETTA_API_TOKEN'
+  | 'MATRIX_HOMESERVER_URL'
+  | 'MATRIX_ACCESS_TOKEN'
+  | 'MATRIX_USER_ID'
+  | 'MATRIX_ROOM_ID'
+  | 'MATRIX_STORAGE_PATH';
 
 function complete(values: Values): Complete {
   return values as Complete;

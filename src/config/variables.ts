@@ -4,6 +4,7 @@ import { DOCKER } from './variables/docker.ts';
 import { ENGINE } from './variables/engine.ts';
 import { LETTA } from './variables/letta.ts';
 import { LOGS } from './variables/logs.ts';
+import { MATRIX } from './variables/matrix.ts';
 import { OPENCODE_SERVER } from './variables/opencode-server.ts';
 import { SECURITY } from './variables/security.ts';
 import { TASKS } from './variables/tasks.ts';
@@ -19,6 +20,7 @@ export const VARIABLES = {
   ...WORKSPACE,
   ...DELIVERY,
   ...LETTA,
+  ...MATRIX,
   ...SECURITY,
   ...LOGS,
 };

@@ -59,6 +59,17 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX deliveries_open ON deliveries (sink, task_id) WHERE NOT settled;
    CREATE INDEX deliveries_by_task ON deliveries (task_id);`,
+  // What people said in Matrix, as it came in; `outcome`: what came of it, `answered`: they were told.
+  `CREATE TABLE matrix_inbox (
+     position INTEGER PRIMARY KEY AUTOINCREMENT,
+     event_id TEXT NOT NULL UNIQUE,
+     room_id TEXT NOT NULL,
+     body TEXT NOT NULL,
+     at INTEGER NOT NULL,
+     outcome TEXT,
+     answered INTEGER NOT NULL DEFAULT 0
+   ) STRICT;
+   CREATE INDEX matrix_inbox_open ON matrix_inbox (position) WHERE NOT answered;`,
 ];
 
 /**

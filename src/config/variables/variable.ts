@@ -16,6 +16,7 @@ interface Variable<S extends z.ZodType = z.ZodType> {
     | 'Workspace'
     | 'Delivery'
     | 'Letta'
+    | 'Matrix'
     | 'Security'
     | 'Logs';
   about: string;

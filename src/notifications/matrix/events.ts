@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+/** An event as the client-server API tells it, as far as the bridge looks at it. */
+export const matrixEvent = z.object({
+  event_id: z.string(),
+  type: z.string(),
+  sender: z.string(),
+  /** Epoch milliseconds, by the clock of the sender's server. */
+  origin_server_ts: z.number(),
+  state_key: z.string().optional(),
+  content: z.record(z.string(), z.unknown()),
+});
+
+export type MatrixEvent = z.infer<typeof matrixEvent>;
+
+const room = z.object({
+  timeline: z
+    .object({
+      events: z.array(matrixEvent),
+      /** There were more since the last answer than are told here. */
+      limited: z.boolean().default(false),
+      /** From where those that are not told are before. */
+      prev_batch: z.string().optional(),
+    })
+    .default({ events: [], limited: false }),
+});
+
+export const syncAnswer = z.object({
+  next_batch: z.string(),
+  rooms: z.object({ join: z.record(z.string(), room).default({}) }).default({ join: {} }),
+});
+
+export type SyncAnswer = z.infer<typeof syncAnswer>;
+
+/** Under which a message of the bridge says, for programs, what it is about. */
+export const TASK_KEY = 'io.letta.task';
+
+/** What a message of the bridge is about. */
+export const taskMark = z.object({
+  task_id: z.string(),
+  /** The kind of the task event that it tells of. */
+  event_type: z.string(),
+  seq: z.number().optional(),
+  /** Of the request that can be answered here. */
+  request_id: z.string().optional(),
+});
+
+export type TaskMark = z.infer<typeof taskMark>;
