@@ -1,30 +1,25 @@
 import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Release } from './app/release.ts';
+import { otherRunner, startRunner } from './app/runners.ts';
+import { openMatrix, sinks } from './app/sinks.ts';
 import type { Config } from './config/config.ts';
 import { BridgeError, messageOf, quote } from './errors.ts';
-import type { DockerRunner } from './execution/docker/docker-runner.ts';
 import { ExecutionManager } from './execution/execution-manager.ts';
-import type { OpenCodeClientManager } from './execution/opencode/client-manager.ts';
-import type { Endpoint } from './execution/opencode/endpoint.ts';
-import { type OtherRunner, ofOneMode } from './execution/other-mode.ts';
+import { ofOneMode } from './execution/other-mode.ts';
 import { Retention } from './execution/retention.ts';
-import type { Runner } from './execution/runner.ts';
 import { TaskFiles } from './execution/task-files.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import type { Logger } from './logger.ts';
 import type { ToolServices } from './mcp/tool.ts';
 import { Delivery } from './notifications/delivery.ts';
-import type { Sink } from './notifications/sink.ts';
 import { type Claim, claimDataDir } from './tasks/claim.ts';
 import { EventLog } from './tasks/event-log.ts';
 import { SqliteTaskStore } from './tasks/sqlite-task-store.ts';
 import { TaskRemovals } from './tasks/task-removals.ts';
-import type { TaskStore } from './tasks/task-store.ts';
 import { VERSION } from './version.ts';
 import { LocalMemory } from './workspace/local-memory.ts';
 import { WorkspaceManager } from './workspace/workspace-manager.ts';
-
-type Release = () => Promise<void> | void;
 
 /** The running bridge: everything built once, wired, and undone backwards. */
 export interface App {
@@ -80,7 +75,8 @@ async function build(
   releases.push(() => workspace.close());
 
   const { maxAgeMs } = config.delivery;
-  const deliveries = (await sinks(config, workspace)).map(
+  const matrix = await openMatrix(config.matrix);
+  const deliveries = (await sinks(config, workspace, matrix)).map(
     (sink) => new Delivery({ sink, log, database, maxAgeMs, logger }),
   );
   for (const delivery of deliveries) {
@@ -163,83 +159,4 @@ async function requireWritable(workspaceDir: string): Promise<void> {
       cause,
     });
   }
-}
-
-/** Whatever follows the log from outside. What is off is not even loaded. */
-async function sinks(
-  { letta, workspace: { blockLimit } }: Config,
-  workspace: WorkspaceManager,
-): Promise<Sink[]> {
-  const { url, token, detachDelayMs } = letta;
-  if (url === undefined) return [];
-  const { LettaSink } = await import('./notifications/letta/letta-sink.ts');
-  const block = (taskId: string) => workspace.current(taskId);
-  return [new LettaSink({ endpoint: { url, token }, block, blockLimit, detachDelayMs })];
-}
-
-/** The feature flag is read here, and below for what the other mode left. */
-function startRunner(config: Config, store: TaskStore, logger: Logger, releases: Release[]): Promise<Runner> {
-  return config.openCode.enabled
-    ? startOpenCodeRunner(config, logger, releases)
-    : startDockerRunner(config, store, logger, releases);
-}
-
-/** An embedded server ended with the bridge that started it. */
-function otherRunner(config: Config, store: TaskStore, logger: Logger): OtherRunner {
-  const { enabled, url, username, password } = config.openCode;
-  if (enabled) return () => dockerRunner(config, store, logger);
-  const endpoint = url === undefined ? undefined : { url, username, password };
-  return async () => endpoint && clientManager(config, endpoint, logger);
-}
-
-async function startOpenCodeRunner(config: Config, logger: Logger, releases: Release[]): Promise<Runner> {
-  const endpoint = await openCodeEndpoint(config, logger, releases);
-  const manager = await clientManager(config, endpoint, logger);
-  manager.start();
-  releases.push(() => manager.close());
-  return manager;
-}
-
-async function openCodeEndpoint(
-  { openCode, childEnv, dataDir }: Config,
-  logger: Logger,
-  releases: Release[],
-): Promise<Endpoint> {
-  const { url, username, password, bin, snapshot } = openCode;
-  if (url !== undefined) return { url, username, password };
-  const { findOpenCode } = await import('./execution/opencode/binary.ts');
-  const { EmbeddedServer } = await import('./execution/opencode/embedded-server.ts');
-  const binary = findOpenCode(bin, childEnv.PATH);
-  const server = await EmbeddedServer.start({ binary, env: childEnv, cwd: dataDir, snapshot, logger });
-  releases.push(() => server.close());
-  return server.endpoint;
-}
-
-async function startDockerRunner(
-  config: Config,
-  store: TaskStore,
-  logger: Logger,
-  releases: Release[],
-): Promise<Runner> {
-  const runner = await dockerRunner(config, store, logger);
-  releases.push(() => runner.close());
-  await runner.start();
-  return runner;
-}
-
-// A start takes neither the time nor the memory of the mode that the bridge is not in.
-
-async function clientManager(
-  { openCode }: Config,
-  endpoint: Endpoint,
-  logger: Logger,
-): Promise<OpenCodeClientManager> {
-  const { OpenCodeClientManager } = await import('./execution/opencode/client-manager.ts');
-  return new OpenCodeClientManager({ ...openCode, endpoint, logger });
-}
-
-async function dockerRunner(config: Config, store: TaskStore, logger: Logger): Promise<DockerRunner> {
-  const { DockerRunner } = await import('./execution/docker/docker-runner.ts');
-  const { model, agent } = config.openCode;
-  return new DockerRunner({ ...config.docker, model, agent, dataDir: config.dataDir, store, logger });
 }

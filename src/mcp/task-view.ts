@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { oneLine } from '../tasks/describe-event.ts';
 import { taskErrorSchema, taskRequestSchema, taskResultSchema, usageSchema } from '../tasks/events.ts';
 import { TASK_STATUSES, type Task } from '../tasks/task.ts';
-import { oneLine } from './describe-event.ts';
 import { nextStep } from './next-step.ts';
 import type { ToolServices } from './tool.ts';
 

@@ -1,5 +1,5 @@
+import { describeEvent } from '../tasks/describe-event.ts';
 import { isEnd, type Task } from '../tasks/task.ts';
-import { describeEvent } from './describe-event.ts';
 import { ProgressTicker } from './progress.ts';
 import { DEFAULT_TOOL_LIMITS, type ToolCall } from './tool.ts';
 

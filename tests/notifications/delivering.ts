@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '../../src/logger.ts';
+import type { Clock } from '../../src/notifications/clock.ts';
 import { Delivery } from '../../src/notifications/delivery.ts';
 import type { Sink } from '../../src/notifications/sink.ts';
 import { type Database, openDatabase } from '../../src/tasks/database.ts';
@@ -15,7 +16,7 @@ import { created } from '../tasks/created.ts';
 /** What a sink is made of besides where it leads to. */
 export interface SinkParts {
   block(taskId: string): Promise<object | undefined>;
-  now(): number;
+  clock: Clock;
 }
 
 export const BOUNDS = { maxEvents: 50, limit: 5_000 };
@@ -56,7 +57,7 @@ export class Delivering {
     this.workspace = new WorkspaceManager(this.log, new LocalMemory(this.#database), BOUNDS, logger);
     this.workspace.start();
     this.delivery = new Delivery({
-      sink: this.#makeSink({ block: (taskId) => this.workspace.current(taskId), now }),
+      sink: this.#makeSink({ block: (taskId) => this.workspace.current(taskId), clock: this.clock }),
       log: this.log,
       database: this.#database,
       maxAgeMs: this.#maxAgeMs,
@@ -95,6 +96,6 @@ export class Delivering {
 }
 
 /** Resolves when it is so; what never becomes so runs into the time limit of the test. */
-export async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await sleep(10);
+export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await sleep(10);
 }

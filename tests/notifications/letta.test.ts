@@ -19,7 +19,11 @@ const completed = (summary = 'Done.'): TaskEventBody => ({
   result: { summary, files_changed: [], files_changed_total: 2, finish: 'stop' },
 });
 
-const sinkOf = (letta: FakeLetta, { block, now }: SinkParts, options: Partial<LettaSinkOptions> = {}) =>
+const sinkOf = (
+  letta: FakeLetta,
+  { block, clock: { now } }: SinkParts,
+  options: Partial<LettaSinkOptions> = {},
+) =>
   new LettaSink({
     endpoint: { url: letta.url },
     block,
@@ -44,12 +48,12 @@ async function startFarSide(): Promise<FarSide> {
   return {
     sink: (parts) => sinkOf(letta, parts),
     agent: () => letta.addAgent(),
-    trouble(kind, agentId = '') {
-      letta.fault = (_, path) => (kind && path.includes(agentId) ? answer(kind) : undefined);
+    trouble(kind, about) {
+      letta.fault = (_, path) => (kind && path.includes(about?.agentId ?? '') ? answer(kind) : undefined);
     },
     stop: () => letta.stop(),
     start: () => letta.start(),
-    seen: (agentId, taskId) => ({
+    seen: async (agentId, taskId) => ({
       statuses: statusesOf(letta, taskId),
       ends: letta.messagesOf(agentId).filter(({ content }) => content.includes(`${taskId} has ended`)).length,
     }),

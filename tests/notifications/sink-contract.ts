@@ -12,12 +12,12 @@ export interface FarSide {
   sink(parts: SinkParts): Sink;
   /** Someone whose tasks this sink tells of; another one each time. */
   agent(): string;
-  /** What becomes of calls from now on; of calls about this agent alone, if one is given. */
-  trouble(kind: Trouble | undefined, agentId?: string): void;
+  /** What becomes of calls from now on; of calls about this agent or task alone, if one is given. */
+  trouble(kind: Trouble | undefined, about?: { agentId: string; taskId: string }): void;
   stop(): Promise<void>;
   start(): Promise<void>;
   /** The statuses of the task that were to be seen, one after the other, and how often its end was told. */
-  seen(agentId: string, taskId: string): { statuses: string[]; ends: number };
+  seen(agentId: string, taskId: string): Promise<{ statuses: string[]; ends: number }>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -46,11 +46,11 @@ export function sinkContract(name: string, startFarSide: () => Promise<FarSide>)
       const seen = () => far.seen(agent, 'task_1');
       bridge.create('task_1', agent);
       for (const [index, event] of [STARTED, PAUSED, RESUMED, COMPLETED].entries()) {
-        await until(() => seen().statuses.length === index + 1);
+        await until(async () => (await seen()).statuses.length === index + 1);
         bridge.log.append('task_1', event);
       }
       await bridge.settled('task_1');
-      expect(seen()).toEqual({ statuses: LIFE, ends: 1 });
+      expect(await seen()).toEqual({ statuses: LIFE, ends: 1 });
       expect(bridge.delivery.health()).toMatchObject({ status: 'ok', detail: 'up to date' });
     });
 
@@ -60,21 +60,21 @@ export function sinkContract(name: string, startFarSide: () => Promise<FarSide>)
         await using far = await startFarSide();
         await using bridge = await Delivering.to((parts) => far.sink(parts));
         const agent = far.agent();
-        const last = () => far.seen(agent, 'task_1').statuses.at(-1);
+        const last = async () => (await far.seen(agent, 'task_1')).statuses.at(-1);
         const degraded = () => bridge.delivery.health().status === 'degraded';
         far.trouble(trouble);
         bridge.create('task_1', agent, STARTED);
         await until(degraded);
         far.trouble(undefined);
-        await until(() => last() === 'running');
+        await until(async () => (await last()) === 'running');
         await until(() => !degraded());
         far.trouble(trouble);
         bridge.log.append('task_1', output(1), COMPLETED);
         await until(degraded);
         far.trouble(undefined);
         await bridge.settled('task_1');
-        expect(last()).toBe('completed');
-        expect(far.seen(agent, 'task_1').ends).toBe(1);
+        expect(await last()).toBe('completed');
+        expect((await far.seen(agent, 'task_1')).ends).toBe(1);
       },
     );
 
@@ -83,7 +83,7 @@ export function sinkContract(name: string, startFarSide: () => Promise<FarSide>)
       await using bridge = await Delivering.to((parts) => far.sink(parts));
       const agent = far.agent();
       bridge.create('task_1', agent, STARTED);
-      await until(() => far.seen(agent, 'task_1').statuses.at(-1) === 'running');
+      await until(async () => (await far.seen(agent, 'task_1')).statuses.at(-1) === 'running');
       await far.stop();
       bridge.log.append('task_1', output(1), PAUSED);
       await until(() => bridge.delivery.health().status === 'degraded');
@@ -93,7 +93,7 @@ export function sinkContract(name: string, startFarSide: () => Promise<FarSide>)
       await far.start();
       await bridge.settled('task_1');
       await bridge.restart();
-      const { statuses, ends } = far.seen(agent, 'task_1');
+      const { statuses, ends } = await far.seen(agent, 'task_1');
       expect(statuses.at(-1)).toBe('completed');
       expect(ends).toBe(1);
     });
@@ -102,12 +102,12 @@ export function sinkContract(name: string, startFarSide: () => Promise<FarSide>)
       await using far = await startFarSide();
       await using bridge = await Delivering.to((parts) => far.sink(parts));
       const [stuck, other] = [far.agent(), far.agent()];
-      far.trouble('hang', stuck);
+      far.trouble('hang', { agentId: stuck, taskId: 'task_1' });
       bridge.create('task_1', stuck, STARTED, COMPLETED);
       bridge.create('task_2', other, STARTED, COMPLETED);
       await bridge.settled('task_2');
-      expect(far.seen(stuck, 'task_1').ends).toBe(0);
-      expect(far.seen(other, 'task_2').ends).toBe(1);
+      expect((await far.seen(stuck, 'task_1')).ends).toBe(0);
+      expect((await far.seen(other, 'task_2')).ends).toBe(1);
     });
 
     it('gives up by age, and goes on with what comes after', async () => {
@@ -119,10 +119,10 @@ export function sinkContract(name: string, startFarSide: () => Promise<FarSide>)
       await until(() => /given up/.test(bridge.delivery.health().detail));
       await far.start();
       await bridge.settled('task_1');
-      expect(far.seen(agent, 'task_1').ends).toBe(0);
+      expect((await far.seen(agent, 'task_1')).ends).toBe(0);
       bridge.create('task_2', agent, STARTED, COMPLETED);
       await bridge.settled('task_2');
-      expect(far.seen(agent, 'task_2').ends).toBe(1);
+      expect((await far.seen(agent, 'task_2')).ends).toBe(1);
     });
   });
 }

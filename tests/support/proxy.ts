@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { Socket } from 'node:net';
 import { z } from 'zod';
 
-/** What becomes of a request: it never arrives, its answer is lost, or somebody else answers. */
-type Fault = 'refuse' | 'lose answer' | { status: number; type?: string; body?: string };
+/** What becomes of a request: it never arrives, its answer is lost or never comes, or somebody else answers. */
+type Fault = 'refuse' | 'lose answer' | 'hang' | { status: number; type?: string; body?: string };
 
 export interface FaultyProxy {
   url: string;
@@ -30,6 +30,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     if (stalled.has(socket)) return;
     const fault = proxy.fault(method ?? '', incoming.url ?? '');
     if (fault === 'refuse') return incoming.socket.destroy();
+    if (fault === 'hang') return void incoming.resume();
     if (typeof fault === 'object') return answer(incoming, outgoing, fault);
     const onward = request(new URL(incoming.url ?? '/', target), { method, headers });
     const drop = (): void => void (stalled.has(socket) || socket.destroy());

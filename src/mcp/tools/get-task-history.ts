@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { BridgeError } from '../../errors.ts';
+import { describeEvent } from '../../tasks/describe-event.ts';
 import type { TaskEvent } from '../../tasks/events.ts';
 import type { Task } from '../../tasks/task.ts';
-import { describeEvent } from '../describe-event.ts';
 import { agentId, taskId } from '../inputs.ts';
 import { iso } from '../task-view.ts';
 import { defineTool, READ_ONLY, type ToolServices } from '../tool.ts';

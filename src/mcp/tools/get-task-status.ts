@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { describeEvent } from '../../tasks/describe-event.ts';
 import type { Task } from '../../tasks/task.ts';
-import { describeEvent } from '../describe-event.ts';
 import { agentId, taskId } from '../inputs.ts';
 import { taskFields, textOfTask, viewTask } from '../task-view.ts';
 import { defineTool, MAX_WAIT_MS, READ_ONLY, type ToolServices } from '../tool.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BridgeError, quote } from '../../errors.ts';
+import { oneLine } from '../../tasks/describe-event.ts';
 import { TASK_STATUSES, type Task } from '../../tasks/task.ts';
-import { oneLine } from '../describe-event.ts';
 import { agentId, shortText } from '../inputs.ts';
 import { iso } from '../task-view.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';

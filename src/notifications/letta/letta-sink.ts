@@ -3,7 +3,7 @@ import { isEnd, type Task } from '../../tasks/task.ts';
 import { DeliveryError, type Parcel, type Receipt, type Sink } from '../sink.ts';
 import { LettaApi, type LettaEndpoint } from './letta-api.ts';
 import { LettaFailure } from './letta-failure.ts';
-import { Notes } from './notes.ts';
+import { type Notes, notesOf } from './notes.ts';
 import { beginningOf, outcomeMessage } from './outcome-message.ts';
 import { TaskBlock } from './task-block.ts';
 
@@ -57,7 +57,7 @@ export class LettaSink implements Sink {
   async deliver(parcel: Parcel): Promise<Receipt> {
     const { task, signal } = parcel;
     if (!LETTA_AGENT.test(task.agentId)) return { settled: true };
-    const notes = new Notes(parcel);
+    const notes = notesOf(parcel);
     const block = new TaskBlock(this.#api, task, this.#options.blockLimit, notes, signal);
     try {
       return await this.#deliver(parcel, notes, block);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { KeptNotes } from '../kept-notes.ts';
 import type { Parcel } from '../sink.ts';
 
 const notesSchema = z.object({
@@ -12,25 +13,9 @@ const notesSchema = z.object({
   toldAt: z.number().optional(),
 });
 
-type Content = z.infer<typeof notesSchema>;
+/** What is known of one task's things at Letta. */
+export type Notes = KeptNotes<z.infer<typeof notesSchema>>;
 
-/** What is known of one task's things at Letta; each change is stored before the next call. */
-export class Notes {
-  readonly #keep: Parcel['keep'];
-  #content: Content;
-
-  constructor({ notes, keep }: Pick<Parcel, 'notes' | 'keep'>) {
-    this.#keep = keep;
-    this.#content = notesSchema.parse(notes ?? {});
-  }
-
-  get now(): Readonly<Content> {
-    return this.#content;
-  }
-
-  change(changes: { [K in keyof Content]: Content[K] | undefined }): void {
-    const next = notesSchema.parse({ ...this.#content, ...changes });
-    this.#keep(next);
-    this.#content = next;
-  }
+export function notesOf(parcel: Pick<Parcel, 'notes' | 'keep'>): Notes {
+  return new KeptNotes(notesSchema, parcel);
 }

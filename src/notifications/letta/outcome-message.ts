@@ -1,4 +1,5 @@
 import { type Task, usedMs } from '../../tasks/task.ts';
+import { cut, duration } from '../words.ts';
 
 const SUMMARY_LIMIT = 1_000;
 const DESCRIPTION_LIMIT = 200;
@@ -33,18 +34,4 @@ function quoted(summary: string): string {
 
 function oneLine(text: string, limit: number): string {
   return cut(text.replace(/\s+/g, ' ').trim(), limit);
-}
-
-/** At most so many characters, never half of a surrogate pair. */
-function cut(text: string, limit: number): string {
-  return text.length > limit ? `${text.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…` : text;
-}
-
-function duration(ms: number): string {
-  const seconds = Math.round(ms / 1_000);
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60
-    ? `${minutes} min ${seconds % 60} s`
-    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

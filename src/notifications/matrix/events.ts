@@ -41,6 +41,8 @@ export const taskMark = z.object({
   /** The kind of the task event that it tells of. */
   event_type: z.string(),
   seq: z.number().optional(),
+  /** Of the task, as the card shows it. */
+  status: z.string().optional(),
   /** Of the request that can be answered here. */
   request_id: z.string().optional(),
 });

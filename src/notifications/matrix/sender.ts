@@ -25,6 +25,8 @@ export interface Outgoing {
 }
 
 interface Waiting {
+  /** Who came first goes first, also where the server refused it meanwhile. */
+  ticket: number;
   go: () => void;
 }
 
@@ -36,6 +38,7 @@ export class Sender {
   readonly #api: Pick<MatrixApi, 'send'>;
   readonly #clock: Clock;
   readonly #line: Waiting[] = [];
+  #tickets = 0;
   #active = 0;
   #quietUntil = 0;
   #carefulUntil = 0;
@@ -50,12 +53,13 @@ export class Sender {
 
   /** Sends when it is its turn and the server allows it; answers the event's id. Rejects when `signal` aborts. */
   async send(message: Outgoing, signal: AbortSignal): Promise<string> {
+    this.#tickets += 1;
+    const ticket = this.#tickets;
     for (;;) {
-      await this.#turn(signal);
+      await this.#turn(ticket, signal);
       try {
         const { roomId, type, txnId, content } = message;
-        const id = await this.#api.send(roomId, type, txnId, content, signal);
-        return id;
+        return await this.#api.send(roomId, type, txnId, content, signal);
       } catch (thrown) {
         if (!(thrown instanceof MatrixFailure && thrown.limited)) throw thrown;
         this.#limited(thrown.retryAfterMs ?? DEFAULT_WAIT_MS);
@@ -66,7 +70,12 @@ export class Sender {
     }
   }
 
-  /** When progress may be told next, in epoch milliseconds; what comes before that leaves it out. */
+  /** Whether progress may be told now. */
+  get hasRoom(): boolean {
+    return this.progressFrom <= this.#clock.now();
+  }
+
+  /** When progress may be told next, in epoch milliseconds. */
   get progressFrom(): number {
     return Math.max(this.#progressAt, this.#line.length > 0 ? this.#clock.now() + this.#gapMs : 0);
   }
@@ -87,13 +96,14 @@ export class Sender {
     this.#progressAt = this.#quietUntil + this.#gapMs;
   }
 
-  #turn(signal: AbortSignal): Promise<void> {
+  #turn(ticket: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.#line.splice(this.#line.indexOf(waiting), 1);
         reject(new DeliveryError('Matrix: given up while the homeserver limits what may be sent'));
       };
       const waiting = {
+        ticket,
         go: (): void => {
           signal.removeEventListener('abort', leave);
           resolve();
@@ -101,7 +111,8 @@ export class Sender {
       };
       if (signal.aborted) return reject(new DeliveryError('Matrix: given up before it was sent'));
       signal.addEventListener('abort', leave, { once: true });
-      this.#line.push(waiting);
+      const later = this.#line.findIndex((other) => other.ticket > ticket);
+      this.#line.splice(later < 0 ? this.#line.length : later, 0, waiting);
       this.#admit();
     });
   }

@@ -1,4 +1,4 @@
-import type { EventOf, TaskEvent } from '../tasks/events.ts';
+import type { EventOf, TaskEvent } from './events.ts';
 
 const LINE = 120;
 

@@ -1,0 +1,2 @@
+/** Undoes something that was acquired. */
+export type Release = () => Promise<void> | void;

@@ -1,0 +1,25 @@
+import type { z } from 'zod';
+import type { Parcel } from './sink.ts';
+
+/** What a sink knows of its far side for one task; each change is stored before the next call. */
+export class KeptNotes<T extends object> {
+  readonly #schema: z.ZodType<T>;
+  readonly #keep: Parcel['keep'];
+  #content: T;
+
+  constructor(schema: z.ZodType<T>, { notes, keep }: Pick<Parcel, 'notes' | 'keep'>) {
+    this.#schema = schema;
+    this.#keep = keep;
+    this.#content = schema.parse(notes ?? {});
+  }
+
+  get now(): Readonly<T> {
+    return this.#content;
+  }
+
+  change(changes: { [K in keyof T]?: T[K] | undefined }): void {
+    const next = this.#schema.parse({ ...this.#content, ...changes });
+    this.#keep(next);
+    this.#content = next;
+  }
+}

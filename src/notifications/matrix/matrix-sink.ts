@@ -1,0 +1,57 @@
+import type { TaskEventKind } from '../../tasks/events.ts';
+import type { Parcel, Receipt, Sink } from '../sink.ts';
+import { notesOf } from './notes.ts';
+import type { Rooms } from './rooms.ts';
+import type { Sender } from './sender.ts';
+import { TaskThread } from './task-thread.ts';
+
+/** The card changes at most so often. */
+const PACE_MS = 5_000;
+const LIMIT_MS = 60_000;
+
+export interface MatrixSinkOptions {
+  rooms: Rooms;
+  sender: Sender;
+  mode: 'thread' | 'room';
+  /** Who is told of every task. */
+  observers: readonly string[];
+}
+
+/** Tells people in a room what becomes of tasks, what they ask, and how they end. */
+export class MatrixSink implements Sink {
+  readonly name = 'matrix';
+  readonly urgent: ReadonlySet<TaskEventKind> = new Set<TaskEventKind>([
+    'created',
+    'request_opened',
+    'request_closed',
+    'warning',
+    'paused',
+    'resumed',
+    'completed',
+    'failed',
+    'timeout',
+    'cancelled',
+  ]);
+  readonly paceMs = PACE_MS;
+  readonly limitMs = LIMIT_MS;
+  readonly #options: MatrixSinkOptions;
+
+  constructor(options: MatrixSinkOptions) {
+    this.#options = options;
+  }
+
+  async deliver(parcel: Parcel): Promise<Receipt> {
+    const { task, events, signal } = parcel;
+    const { rooms, sender, mode } = this.#options;
+    const notes = notesOf(parcel);
+    if (notes.now.roomId === undefined) notes.change(await rooms.of(task, signal));
+    const { roomId = '' } = notes.now;
+    await rooms.requirePlain(roomId, signal);
+    const observers = [...new Set([...this.#options.observers, ...task.observers])];
+    const threaded = mode === 'thread';
+    const thread = new TaskThread({ sender, task, notes, roomId, threaded, observers, signal });
+    if (notes.now.root === undefined) await thread.begin();
+    await thread.tell(events);
+    return { againAt: await thread.refresh() };
+  }
+}

@@ -1,0 +1,81 @@
+import { TASK_KEY, taskMark } from '../../src/notifications/matrix/events.ts';
+import { MatrixApi } from '../../src/notifications/matrix/matrix-api.ts';
+import { MatrixSink } from '../../src/notifications/matrix/matrix-sink.ts';
+import { Rooms, type RoomsOptions } from '../../src/notifications/matrix/rooms.ts';
+import { Sender } from '../../src/notifications/matrix/sender.ts';
+import type { Homeserver } from '../support/homeserver.ts';
+import type { Person } from '../support/person.ts';
+import { type FaultyProxy, startFaultyProxy } from '../support/proxy.ts';
+import type { SinkParts } from './delivering.ts';
+import type { FarSide, Trouble } from './sink-contract.ts';
+
+export function markOf(content: Record<string, unknown>) {
+  return taskMark.safeParse(content[TASK_KEY]).data;
+}
+
+const ENDS: ReadonlySet<string> = new Set(['completed', 'failed', 'timeout', 'cancelled']);
+
+export interface MatrixFarSide extends FarSide {
+  readonly homeserver: Homeserver;
+  readonly proxy: FaultyProxy;
+  readonly bot: Person;
+  readonly human: Person;
+  /** The room for all tasks, in thread mode. */
+  readonly roomId: string;
+}
+
+/** A room with the bridge and a person in it; the bridge reaches it through a proxy that can make trouble. */
+export async function matrixFarSide(
+  startHomeserver: () => Promise<Homeserver>,
+  options: Partial<RoomsOptions> = {},
+): Promise<MatrixFarSide> {
+  const homeserver = await startHomeserver();
+  const [bot, human] = [await homeserver.user('bridge'), await homeserver.user('ann')];
+  const roomId = await human.createRoom({ name: 'Tasks' });
+  await human.invite(roomId, bot.userId);
+  const proxy = await startFaultyProxy(homeserver.url);
+  let agents = 0;
+  const answer = (kind: Trouble) => (kind === 'error' ? { status: 503 } : kind);
+  return {
+    homeserver,
+    proxy,
+    bot,
+    human,
+    roomId,
+    sink({ clock }: SinkParts) {
+      const api = new MatrixApi({ url: proxy.url, token: bot.token });
+      const rooms = new Rooms({ api, userId: bot.userId, mode: 'thread', roomId, observers: [], ...options });
+      const sender = new Sender(api, clock);
+      return new MatrixSink({
+        rooms,
+        sender,
+        mode: options.mode ?? 'thread',
+        observers: options.observers ?? [],
+      });
+    },
+    agent() {
+      agents += 1;
+      return `agent-${agents}`;
+    },
+    trouble(kind, about) {
+      proxy.fault = (_, path) => (kind && path.includes(about?.taskId ?? '') ? answer(kind) : undefined);
+    },
+    stop: () => homeserver.stop(),
+    start: () => homeserver.start(),
+    async seen(_, taskId) {
+      const events = await human.events(roomId);
+      const told = events
+        .flatMap(({ content }) => markOf(content) ?? [])
+        .filter(({ task_id }) => task_id === taskId);
+      const statuses = told.flatMap(({ status }) => status ?? []);
+      return {
+        statuses: statuses.filter((status, index) => status !== statuses[index - 1]),
+        ends: told.filter(({ event_type }) => ENDS.has(event_type)).length,
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await proxy.close();
+      await homeserver[Symbol.asyncDispose]();
+    },
+  };
+}
