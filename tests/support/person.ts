@@ -1,0 +1,231 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+
+const roomEvent = z.object({
+  event_id: z.string(),
+  type: z.string(),
+  sender: z.string(),
+  origin_server_ts: z.number(),
+  content: z.record(z.string(), z.unknown()),
+  state_key: z.string().optional(),
+  unsigned: z.record(z.string(), z.unknown()).default({}),
+});
+const refusal = z.object({
+  errcode: z.string(),
+  error: z.string().default(''),
+  retry_after_ms: z.number().optional(),
+});
+const page = z.object({ chunk: z.array(roomEvent), end: z.string().optional() });
+const withEventId = z.object({ event_id: z.string() });
+const withRoomId = z.object({ room_id: z.string() });
+const members = z.object({ joined: z.record(z.string(), z.unknown()) });
+
+export type RoomEvent = z.infer<typeof roomEvent>;
+export type Content = Record<string, unknown>;
+
+const SEEN_WITHIN_MS = 60_000;
+const POLL_MS = 20_000;
+const AGAIN_MS = 100;
+
+/** The homeserver said no. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  readonly status: number;
+  readonly errcode: string;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(call: string, status: number, body: z.infer<typeof refusal>) {
+    super(`${call}: ${status} ${body.errcode} ${body.error}`);
+    this.status = status;
+    this.errcode = body.errcode;
+    this.retryAfterMs = body.retry_after_ms;
+  }
+}
+
+/** A path of the client-server API; what is put into it is escaped. */
+export function path(parts: TemplateStringsArray, ...values: string[]): string {
+  return String.raw({ raw: parts }, ...values.map(encodeURIComponent));
+}
+
+/** Someone at a homeserver, who does and sees what one can in Element. */
+export class Person {
+  readonly url: string;
+  readonly userId: string;
+  readonly token: string;
+
+  constructor(url: string, userId: string, token: string) {
+    this.url = url;
+    this.userId = userId;
+    this.token = token;
+  }
+
+  /** Any call below `/_matrix/client/v3`; throws `Refused` where the answer is an error. */
+  async ask(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
+    const response = await fetch(`${this.url}/_matrix/client/v3${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${this.token}`, 'Content-Type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal ? { signal } : {}),
+    });
+    const answer: unknown = await response.json();
+    if (!response.ok) throw new Refused(`${method} ${path}`, response.status, refusal.parse(answer));
+    return answer;
+  }
+
+  async createRoom(options: Content = {}): Promise<string> {
+    return withRoomId.parse(await this.ask('POST', '/createRoom', { preset: 'private_chat', ...options }))
+      .room_id;
+  }
+
+  /** By its id or an alias. */
+  async join(room: string): Promise<string> {
+    return withRoomId.parse(await this.ask('POST', path`/join/${room}`, {})).room_id;
+  }
+
+  async invite(roomId: string, userId: string): Promise<void> {
+    await this.ask('POST', path`/rooms/${roomId}/invite`, { user_id: userId });
+  }
+
+  async kick(roomId: string, userId: string, reason?: string): Promise<void> {
+    await this.ask('POST', path`/rooms/${roomId}/kick`, { user_id: userId, ...(reason ? { reason } : {}) });
+  }
+
+  async leave(roomId: string): Promise<void> {
+    await this.ask('POST', path`/rooms/${roomId}/leave`, {});
+  }
+
+  /** The token is worth nothing afterwards. */
+  async logout(): Promise<void> {
+    await this.ask('POST', '/logout', {});
+  }
+
+  /** An event that is no state; the same `txnId` again is the same event. Resolves with its id. */
+  async send(roomId: string, type: string, content: Content, txnId: string = randomUUID()): Promise<string> {
+    const sent = await this.ask('PUT', path`/rooms/${roomId}/send/${type}/${txnId}`, content);
+    return withEventId.parse(sent).event_id;
+  }
+
+  say(roomId: string, body: string, more: Content = {}): Promise<string> {
+    return this.send(roomId, 'm.room.message', { msgtype: 'm.text', body, ...more });
+  }
+
+  /** As Element sends it: for clients that know no threads, a reply to the `latest` event of the thread. */
+  sayInThread(roomId: string, root: string, body: string, latest: string = root): Promise<string> {
+    return this.say(roomId, body, { 'm.relates_to': inThread(root, latest, true) });
+  }
+
+  /** A reply to this event of the thread. */
+  replyInThread(roomId: string, root: string, to: string, body: string): Promise<string> {
+    return this.say(roomId, body, { 'm.relates_to': inThread(root, to, false) });
+  }
+
+  /** A reply outside of any thread. */
+  reply(roomId: string, to: string, body: string): Promise<string> {
+    return this.say(roomId, body, { 'm.relates_to': { 'm.in_reply_to': { event_id: to } } });
+  }
+
+  edit(roomId: string, eventId: string, body: string): Promise<string> {
+    return this.say(roomId, `* ${body}`, {
+      'm.new_content': { msgtype: 'm.text', body },
+      'm.relates_to': { rel_type: 'm.replace', event_id: eventId },
+    });
+  }
+
+  react(roomId: string, eventId: string, key: string): Promise<string> {
+    return this.send(roomId, 'm.reaction', {
+      'm.relates_to': { rel_type: 'm.annotation', event_id: eventId, key },
+    });
+  }
+
+  async redact(roomId: string, eventId: string, reason?: string): Promise<string> {
+    const call = path`/rooms/${roomId}/redact/${eventId}/${randomUUID()}`;
+    return withEventId.parse(await this.ask('PUT', call, reason ? { reason } : {})).event_id;
+  }
+
+  async setState(roomId: string, type: string, content: Content, stateKey = ''): Promise<string> {
+    const set = await this.ask('PUT', path`/rooms/${roomId}/state/${type}/${stateKey}`, content);
+    return withEventId.parse(set).event_id;
+  }
+
+  async state(roomId: string, type: string, stateKey = ''): Promise<Content> {
+    const content = await this.ask('GET', path`/rooms/${roomId}/state/${type}/${stateKey}`);
+    return z.record(z.string(), z.unknown()).parse(content);
+  }
+
+  /** Says that messages are encrypted from now on; the server does not check it. */
+  encrypt(roomId: string): Promise<string> {
+    return this.setState(roomId, 'm.room.encryption', { algorithm: 'm.megolm.v1.aes-sha2' });
+  }
+
+  /** Who has joined. */
+  async members(roomId: string): Promise<string[]> {
+    return Object.keys(
+      members.parse(await this.ask('GET', path`/rooms/${roomId}/joined_members`)).joined,
+    ).toSorted();
+  }
+
+  async event(roomId: string, eventId: string): Promise<RoomEvent> {
+    return roomEvent.parse(await this.ask('GET', path`/rooms/${roomId}/event/${eventId}`));
+  }
+
+  /** Everything that happened in the room and may be seen, oldest first. */
+  async events(roomId: string, signal?: AbortSignal): Promise<RoomEvent[]> {
+    const events: RoomEvent[] = [];
+    for (let from: string | undefined = ''; from !== undefined; ) {
+      const call: string = path`/rooms/${roomId}/messages?dir=f&limit=1000`;
+      const next = page.parse(await this.ask('GET', from ? `${call}&from=${from}` : call, undefined, signal));
+      events.push(...next.chunk);
+      from = next.chunk.length > 0 ? next.end : undefined;
+    }
+    return events;
+  }
+
+  /** The first event of the room that is as wanted, as soon as there is one; a server that is down is waited for. */
+  async sees(
+    roomId: string,
+    wanted: (event: RoomEvent) => boolean,
+    withinMs = SEEN_WITHIN_MS,
+  ): Promise<RoomEvent> {
+    const signal = AbortSignal.timeout(withinMs);
+    let events: RoomEvent[] = [];
+    let since: string | undefined;
+    while (!signal.aborted) {
+      try {
+        since = await this.#sync(roomId, since, signal);
+        events = await this.events(roomId, signal);
+        const found = events.find(wanted);
+        if (found) return found;
+      } catch (thrown) {
+        if (thrown instanceof Refused) throw thrown;
+        await sleep(AGAIN_MS);
+      }
+    }
+    const last = events
+      .slice(-10)
+      .map(({ type, sender, content }) => JSON.stringify({ type, sender, content }));
+    throw new Error(
+      `${this.userId} did not see it in ${roomId} within ${withinMs} ms; the last events are\n${last.join('\n')}`,
+    );
+  }
+
+  /** Resolves once something is new in the room after `since`, or a while later; at once without it. */
+  async #sync(roomId: string, since: string | undefined, signal: AbortSignal): Promise<string> {
+    const filter = JSON.stringify({
+      room: { rooms: [roomId], timeline: { limit: 1 } },
+      presence: { types: [] },
+    });
+    const query = new URLSearchParams({ filter, ...(since ? { since, timeout: `${POLL_MS}` } : {}) });
+    const answer = await this.ask('GET', `/sync?${query}`, undefined, signal);
+    return z.object({ next_batch: z.string() }).parse(answer).next_batch;
+  }
+}
+
+function inThread(root: string, to: string, isFallingBack: boolean): Content {
+  return {
+    rel_type: 'm.thread',
+    event_id: root,
+    is_falling_back: isFallingBack,
+    'm.in_reply_to': { event_id: to },
+  };
+}
