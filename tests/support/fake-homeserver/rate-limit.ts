@@ -1,0 +1,30 @@
+import { Refusal } from './refusal.ts';
+
+export interface Rate {
+  perSecond: number;
+  burst: number;
+}
+
+/** A limit for each of many, as Synapse counts: a bucket that leaks. */
+export class RateLimit {
+  readonly #rate: Rate | undefined;
+  readonly #levels = new Map<string, { level: number; at: number }>();
+
+  /** Without a rate there is no limit. */
+  constructor(rate: Rate | undefined) {
+    this.#rate = rate;
+  }
+
+  /** Counts one more; throws where that is too many. */
+  take(who: string, now = Date.now()): void {
+    if (!this.#rate) return;
+    const { perSecond, burst } = this.#rate;
+    const before = this.#levels.get(who) ?? { level: 0, at: now };
+    const level = Math.max(0, before.level - ((now - before.at) / 1000) * perSecond) + 1;
+    if (level > burst) {
+      const retry_after_ms = Math.ceil(((level - burst) / perSecond) * 1000);
+      throw new Refusal(429, 'M_LIMIT_EXCEEDED', 'Too Many Requests', { retry_after_ms });
+    }
+    this.#levels.set(who, { level, at: now });
+  }
+}

@@ -1,0 +1,258 @@
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { forbidden, notFound, Refusal } from './refusal.ts';
+
+export type Content = Record<string, unknown>;
+
+/** An event as the server keeps it. */
+export interface StoredEvent {
+  event_id: string;
+  type: string;
+  sender: string;
+  origin_server_ts: number;
+  content: Content;
+  state_key?: string;
+  redacts?: string;
+  /** Its place in the order of everything that happened on the server, from 1. */
+  position: number;
+  /** The transaction it came with, and of which token. */
+  txn?: { token: string; id: string };
+  /** The state that it replaced. */
+  before?: StoredEvent;
+  redactedBy?: StoredEvent;
+}
+
+export type Draft = Pick<StoredEvent, 'type' | 'sender' | 'content'> &
+  Partial<Pick<StoredEvent, 'state_key' | 'redacts' | 'txn'>>;
+
+const MAX_EVENT_BYTES = 65_536;
+/** What a server adds to an event: ids of others, hashes, a signature. */
+const OVERHEAD_BYTES = 700;
+const KEEP_WHEN_REDACTED: Record<string, readonly string[]> = {
+  'm.room.member': ['membership'],
+  'm.room.join_rules': ['join_rule'],
+};
+
+const level = z.number();
+const levelsSchema = z.object({
+  users: z.record(z.string(), level).default({}),
+  users_default: level.default(0),
+  events: z.record(z.string(), level).default({}),
+  events_default: level.default(0),
+  state_default: level.default(50),
+  invite: level.default(0),
+  kick: level.default(50),
+  ban: level.default(50),
+  redact: level.default(50),
+});
+const relation = z.object({
+  'm.relates_to': z.object({ rel_type: z.string(), event_id: z.string(), key: z.string().optional() }),
+});
+
+/** A room: its events in order, and who may add which. */
+export class Room {
+  readonly id: string;
+  readonly version: string;
+  readonly creator: string;
+  readonly events: StoredEvent[] = [];
+  readonly #state = new Map<string, StoredEvent>();
+  readonly #nextPosition: () => number;
+
+  constructor(version: string, creator: string, server: string, nextPosition: () => number) {
+    this.version = version;
+    this.creator = creator;
+    this.id = this.#hasMightyCreator ? `!${eventHash()}` : `!${eventHash().slice(0, 18)}:${server}`;
+    this.#nextPosition = nextPosition;
+  }
+
+  /** From version 12 on, whoever made the room may do everything and is not named among the levels. */
+  get #hasMightyCreator(): boolean {
+    return Number(this.version) >= 12;
+  }
+
+  state(type: string, stateKey = ''): StoredEvent | undefined {
+    return this.#state.get(`${type}\0${stateKey}`);
+  }
+
+  /** The state as it was after this position. */
+  stateAt(position: number): StoredEvent[] {
+    const state = new Map<string, StoredEvent>();
+    for (const event of this.events) {
+      if (event.state_key === undefined || event.position > position) continue;
+      state.set(`${event.type}\0${event.state_key}`, event);
+    }
+    return [...state.values()];
+  }
+
+  membership(userId: string, position = Number.POSITIVE_INFINITY): string | undefined {
+    let event = this.state('m.room.member', userId);
+    while (event && event.position > position) event = event.before;
+    return z.string().optional().parse(event?.content.membership);
+  }
+
+  /** Those with this membership. */
+  members(membership: string): string[] {
+    const users = [...this.#state.values()].flatMap(({ type, state_key }) =>
+      type === 'm.room.member' && state_key !== undefined ? [state_key] : [],
+    );
+    return users.filter((userId) => this.membership(userId) === membership);
+  }
+
+  /** How far this one may read: to the end, or to where they left. */
+  readableBy(userId: string): number {
+    const membership = this.membership(userId);
+    if (membership === 'join') return Number.POSITIVE_INFINITY;
+    const leave = this.state('m.room.member', userId);
+    if (leave?.before?.content.membership === 'join') return leave.position;
+    throw forbidden(`User ${userId} not in room ${this.id}, and room previews are disabled`);
+  }
+
+  event(eventId: string, userId: string): StoredEvent {
+    const event = this.events.find(({ event_id }) => event_id === eventId);
+    if (!event) throw notFound('Event');
+    if (event.position > this.readableBy(userId)) throw forbidden(`${userId} may not see ${eventId}.`);
+    return event;
+  }
+
+  /** Adds an event that its sender may add. */
+  add(draft: Draft): StoredEvent {
+    if (this.membership(draft.sender) !== 'join') {
+      throw forbidden(`User ${draft.sender} not in room ${this.id}`);
+    }
+    const { events, events_default, state_default } = this.#levels;
+    this.#demand(
+      draft.sender,
+      events[draft.type] ?? (draft.state_key === undefined ? events_default : state_default),
+    );
+    if (draft.type === 'm.room.power_levels') this.#checkLevels(draft);
+    this.#checkRelation(draft);
+    return this.put(draft);
+  }
+
+  /** Adds an event whoever its sender is: what a new room begins with, and memberships. */
+  put(draft: Draft): StoredEvent {
+    const before = draft.state_key === undefined ? undefined : this.state(draft.type, draft.state_key);
+    if (Buffer.byteLength(JSON.stringify(draft)) + OVERHEAD_BYTES > MAX_EVENT_BYTES) {
+      throw new Refusal(413, 'M_TOO_LARGE', 'event too large');
+    }
+    const event: StoredEvent = {
+      ...draft,
+      event_id: `$${eventHash()}`,
+      origin_server_ts: Date.now(),
+      position: this.#nextPosition(),
+      ...(before ? { before } : {}),
+    };
+    this.events.push(event);
+    if (event.state_key !== undefined) this.#state.set(`${event.type}\0${event.state_key}`, event);
+    return event;
+  }
+
+  invite(sender: string, userId: string): void {
+    if (this.membership(sender) !== 'join') throw forbidden(`User ${sender} not in room ${this.id}`);
+    this.#demand(sender, this.#levels.invite);
+    if (this.membership(userId) === 'join') throw forbidden(`${userId} is already in the room.`);
+    this.#setMembership(sender, userId, 'invite');
+  }
+
+  join(userId: string): void {
+    const membership = this.membership(userId);
+    if (membership === 'join') return;
+    const isPublic = this.state('m.room.join_rules')?.content.join_rule === 'public';
+    if (membership !== 'invite' && !isPublic) throw forbidden('You are not invited to this room.');
+    this.#setMembership(userId, userId, 'join');
+  }
+
+  leave(userId: string): void {
+    const membership = this.membership(userId);
+    if (membership === undefined) throw forbidden(`User ${userId} not in room ${this.id}`);
+    if (membership !== 'leave') this.#setMembership(userId, userId, 'leave');
+  }
+
+  kick(sender: string, userId: string, reason: string | undefined): void {
+    if (!['join', 'invite'].includes(this.membership(userId) ?? '')) {
+      throw forbidden('The target user is not in the room');
+    }
+    const power = this.#power(sender);
+    if (this.membership(sender) !== 'join' || power < this.#levels.kick || power <= this.#power(userId)) {
+      throw forbidden(`You cannot kick user ${userId}.`);
+    }
+    this.#setMembership(sender, userId, 'leave', reason);
+  }
+
+  redact(draft: Draft & { redacts: string }): StoredEvent {
+    const target = this.event(draft.redacts, draft.sender);
+    if (target.sender !== draft.sender && this.#power(draft.sender) < this.#levels.redact) {
+      throw forbidden("You don't have permission to redact events");
+    }
+    const redaction = this.add(draft);
+    const kept = KEEP_WHEN_REDACTED[target.type] ?? [];
+    target.content = Object.fromEntries(Object.entries(target.content).filter(([key]) => kept.includes(key)));
+    target.redactedBy = redaction;
+    return redaction;
+  }
+
+  #setMembership(sender: string, userId: string, membership: string, reason?: string): void {
+    const displayname = userId.slice(1).split(':')[0];
+    const content = {
+      ...(membership === 'leave' ? {} : { displayname }),
+      membership,
+      ...(reason ? { reason } : {}),
+    };
+    this.put({ type: 'm.room.member', sender, state_key: userId, content });
+  }
+
+  get #levels() {
+    return levelsSchema.parse(this.state('m.room.power_levels')?.content ?? {});
+  }
+
+  #power(userId: string): number {
+    if (this.#hasMightyCreator && userId === this.creator) return Number.POSITIVE_INFINITY;
+    const { users, users_default } = this.#levels;
+    return users[userId] ?? users_default;
+  }
+
+  #demand(userId: string, needed: number): void {
+    const power = this.#power(userId);
+    if (power >= needed) return;
+    const levels = `user_level (${power}) < send_level (${needed})`;
+    throw forbidden(`You don't have permission to post that to the room. ${levels}`);
+  }
+
+  #checkLevels({ sender, content }: Draft): void {
+    const users = this.levelsOf(content);
+    const power = this.#power(sender);
+    for (const [userId, level] of Object.entries(users)) {
+      if (level > power) throw forbidden(`You don't have permission to give ${userId} more than you have.`);
+    }
+  }
+
+  /** The levels of users in a content of m.room.power_levels, which may not name a mighty creator. */
+  levelsOf(content: Content): Record<string, number> {
+    const { users } = levelsSchema.parse(content);
+    if (this.#hasMightyCreator && this.creator in users) {
+      throw new Refusal(400, 'M_UNKNOWN', `Creator user ${this.creator} must not appear in content.users`);
+    }
+    return users;
+  }
+
+  #checkRelation({ type, sender, content }: Draft): void {
+    const parsed = relation.safeParse(content);
+    if (!parsed.success) return;
+    const { rel_type, event_id, key } = parsed.data['m.relates_to'];
+    if (!this.events.some((event) => event.event_id === event_id)) {
+      throw new Refusal(400, 'M_UNKNOWN', "Can't send relation to unknown event");
+    }
+    if (rel_type !== 'm.annotation') return;
+    const isSame = (event: StoredEvent): boolean => {
+      const its = relation.safeParse(event.content).data?.['m.relates_to'];
+      return event.type === type && event.sender === sender && its?.event_id === event_id && its.key === key;
+    };
+    if (this.events.some(isSame)) {
+      throw new Refusal(400, 'M_DUPLICATE_ANNOTATION', "Can't send same reaction twice");
+    }
+  }
+}
+
+function eventHash(): string {
+  return randomBytes(32).toString('base64url');
+}
