@@ -18,7 +18,7 @@ import { FairQueue } from './queue.ts';
 import { type Answer, alreadyAnswered, type RequestRules } from './requests.ts';
 import type { DependencyHealth, Runner } from './runner.ts';
 import type { TaskFiles } from './task-files.ts';
-import { type Delivery, TaskRun } from './task-run.ts';
+import { type Delivery, type MessageMarks, TaskRun } from './task-run.ts';
 
 export interface ExecutionManagerOptions {
   runner: Runner;
@@ -107,14 +107,19 @@ export class ExecutionManager {
     return this.#options.files;
   }
 
+  /** Whether a message or control of the task came from this outside message; such a one is not taken again. */
+  hasRef(task: Task, ref: string | undefined): boolean {
+    return ref !== undefined && this.#options.log.store.hasRef(task.id, ref);
+  }
+
   /** Ends a task; one that has ended as cancelled stays so, any other end is told as an error. */
-  async cancel(task: Task, by: string, reason: string | undefined): Promise<Task> {
+  async cancel(task: Task, by: string, reason: string | undefined, ref?: string): Promise<Task> {
     const run = this.#runs.get(task.id);
-    if (run) await run.cancel(by, reason);
+    if (run) await run.cancel(by, reason, ref);
     else if (this.#queue.remove(task.id)) {
       this.#options.log.append(
         task.id,
-        { kind: 'control', control: 'cancel', by, reason },
+        { kind: 'control', control: 'cancel', by, reason, ref },
         { kind: 'cancelled', by, reason },
       );
     }
@@ -123,16 +128,18 @@ export class ExecutionManager {
     return after;
   }
 
-  async pause(task: Task, by: string, reason: string | undefined): Promise<Task> {
-    await (this.#open(task) ?? (await this.#tooLate(task, 'pause'))).pause(by, reason);
+  async pause(task: Task, by: string, reason: string | undefined, ref?: string): Promise<Task> {
+    if (this.hasRef(task, ref)) return this.#current(task);
+    await (this.#open(task) ?? (await this.#tooLate(task, 'pause'))).pause(by, reason, ref);
     if (this.#current(task).status !== 'paused' && !this.#open(task)) await this.#tooLate(task, 'pause');
     this.#schedule();
     return this.#current(task);
   }
 
   /** Goes on at once, even where that is one task more than run otherwise. */
-  async resume(task: Task, by: string, reason: string | undefined): Promise<Task> {
-    await (this.#open(task) ?? (await this.#tooLate(task, 'resume'))).resume(by, reason);
+  async resume(task: Task, by: string, reason: string | undefined, ref?: string): Promise<Task> {
+    if (this.hasRef(task, ref)) return this.#current(task);
+    await (this.#open(task) ?? (await this.#tooLate(task, 'resume'))).resume(by, reason, ref);
     return this.#current(task);
   }
 
@@ -141,11 +148,13 @@ export class ExecutionManager {
     from: 'agent' | 'human',
     text: string,
     delivery: Delivery,
-    type?: string,
+    marks: MessageMarks = {},
   ): Promise<Task> {
     if (text.trim() === '')
       throw new BridgeError('INVALID_INPUT', '`message` is empty; say what the agent should do.');
-    await (this.#open(task) ?? (await this.#tooLate(task, 'message'))).message(from, text, delivery, type);
+    if (this.hasRef(task, marks.ref)) return this.#current(task);
+    const run = this.#open(task) ?? (await this.#tooLate(task, 'message'));
+    await run.message(from, text, delivery, marks);
     return this.#current(task);
   }
 

@@ -1,5 +1,5 @@
 import { BridgeError } from '../errors.ts';
-import type { TaskEventBody } from '../tasks/events.ts';
+import type { EventOf, TaskEventBody } from '../tasks/events.ts';
 import type { Run } from './runner.ts';
 
 export interface HoldOptions {
@@ -47,13 +47,13 @@ export class Hold {
   }
 
   /** Does nothing to a task that is paused, or whose end is decided meanwhile. */
-  pause(by: string, reason: string | undefined): Promise<void> {
-    return this.#next(() => this.#pause(by, reason));
+  pause(by: string, reason: string | undefined, ref?: string): Promise<void> {
+    return this.#next(() => this.#pause(by, reason, ref));
   }
 
   /** Does nothing to a task that is not paused. */
-  resume(by: string, reason: string | undefined): Promise<void> {
-    return this.#next(() => this.#resume(by, reason));
+  resume(by: string, reason: string | undefined, ref?: string): Promise<void> {
+    return this.#next(() => this.#resume(by, reason, ref));
   }
 
   #next(control: () => Promise<void>): Promise<void> {
@@ -62,16 +62,18 @@ export class Hold {
     return done;
   }
 
-  async #pause(by: string, reason: string | undefined): Promise<void> {
+  async #pause(by: string, reason: string | undefined, ref: string | undefined): Promise<void> {
     const { taskId, isOver, append, onHeld } = this.#options;
-    if (isOver() || this.on) return;
+    if (isOver()) return;
+    const asked: EventOf<'control'> = { kind: 'control', control: 'pause', by, reason, ref };
+    if (this.on) return this.#keep(asked);
     const run = this.#options.run();
     const hold = run?.freeze ?? run?.interrupt;
     if (!run || !hold) {
       const next = 'Try again in a second.';
       throw new BridgeError('INVALID_STATE', `Task ${taskId} cannot pause: it is only starting.`, { next });
     }
-    append({ kind: 'control', control: 'pause', by, reason });
+    append(asked);
     this.restore();
     try {
       await hold.call(run);
@@ -82,14 +84,21 @@ export class Hold {
     if (!isOver()) append(...onHeld(), { kind: 'paused' });
   }
 
-  async #resume(by: string, reason: string | undefined): Promise<void> {
+  async #resume(by: string, reason: string | undefined, ref: string | undefined): Promise<void> {
     const { run, isOver, append, onResumed } = this.#options;
-    if (isOver() || !this.on) return;
-    append({ kind: 'control', control: 'resume', by, reason });
+    if (isOver()) return;
+    const asked: EventOf<'control'> = { kind: 'control', control: 'resume', by, reason, ref };
+    if (!this.on) return this.#keep(asked);
+    append(asked);
     await run()?.thaw?.();
     if (isOver()) return;
     append({ kind: 'resumed' });
     onResumed();
     this.release();
+  }
+
+  /** What changes nothing now must not do so either when its outside message comes again. */
+  #keep(asked: EventOf<'control'>): void {
+    if (asked.ref !== undefined) this.#options.append(asked);
   }
 }

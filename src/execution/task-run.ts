@@ -18,6 +18,13 @@ const HALT_LIMIT_MS = 60_000;
 const LEAVE_LIMIT_MS = 5_000;
 export type Delivery = 'queue' | 'interrupt';
 
+/** What else is kept with a message. */
+export interface MessageMarks {
+  type?: string | undefined;
+  /** The outside message that it came from. */
+  ref?: string | undefined;
+}
+
 export interface TaskRunOptions {
   runner: Runner;
   log: EventLog;
@@ -98,8 +105,8 @@ export class TaskRun {
   }
 
   /** Ends the task as cancelled; resolves when it has ended. */
-  async cancel(by: string, reason: string | undefined): Promise<void> {
-    if (!this.over) this.#append({ kind: 'control', control: 'cancel', by, reason });
+  async cancel(by: string, reason: string | undefined, ref?: string): Promise<void> {
+    if (!this.over) this.#append({ kind: 'control', control: 'cancel', by, reason, ref });
     this.#end({ kind: 'cancelled', by, reason });
     await this.ended;
   }
@@ -116,17 +123,22 @@ export class TaskRun {
   }
 
   /** Does nothing to a task that is paused, or whose end is decided meanwhile. */
-  pause(by: string, reason: string | undefined): Promise<void> {
-    return this.#hold.pause(by, reason);
+  pause(by: string, reason: string | undefined, ref?: string): Promise<void> {
+    return this.#hold.pause(by, reason, ref);
   }
 
   /** Does nothing to a task that is not paused. */
-  resume(by: string, reason: string | undefined): Promise<void> {
-    return this.#hold.resume(by, reason);
+  resume(by: string, reason: string | undefined, ref?: string): Promise<void> {
+    return this.#hold.resume(by, reason, ref);
   }
 
   /** Hands a message to the agent: after its present turn, or by interrupting that. */
-  async message(from: 'agent' | 'human', text: string, delivery: Delivery, type?: string): Promise<void> {
+  async message(
+    from: 'agent' | 'human',
+    text: string,
+    delivery: Delivery,
+    marks: MessageMarks,
+  ): Promise<void> {
     const run = this.#run;
     if (delivery === 'interrupt' && run && !run.interrupt) {
       const next = 'Send it with delivery "queue", or cancel the task.';
@@ -134,7 +146,7 @@ export class TaskRun {
         next,
       });
     }
-    this.#conversation.say({ kind: 'message', from, delivery, text, type });
+    this.#conversation.say({ kind: 'message', from, delivery, text, ...marks });
     if (delivery !== 'interrupt' || this.#hold.on) return;
     await run?.interrupt?.();
     this.#append(...this.#requests.closeAll('interruption'));

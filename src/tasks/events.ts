@@ -53,6 +53,9 @@ export const taskRequestSchema = z.object({
   expires_at: count.optional(),
 });
 
+/** The outside message that this came from, such as a Matrix event id: what carries one is not done twice. */
+const ref = z.string().optional();
+
 const todoSchema = z.object({ content: z.string(), status: z.string(), priority: z.string() });
 
 /** The one vocabulary: what can happen to a task. Field names are those the outside sees. */
@@ -104,6 +107,7 @@ export const taskEventBodySchema = z.discriminatedUnion('kind', [
     type: z.string().optional(),
     delivery: z.enum(['queue', 'interrupt']),
     text: z.string(),
+    ref,
   }),
   z.object({ kind: z.literal('message_sent'), message_seqs: z.array(count), prompt_id: z.string() }),
   z.object({
@@ -111,6 +115,7 @@ export const taskEventBodySchema = z.discriminatedUnion('kind', [
     control: z.enum(['cancel', 'pause', 'resume']),
     by: z.string(),
     reason: z.string().optional(),
+    ref,
   }),
   z.object({ kind: z.literal('retrying'), attempt: count, message: z.string(), next_at: count }),
   z.object({ kind: z.literal('usage'), usage: usageSchema }),

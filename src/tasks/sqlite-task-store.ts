@@ -102,6 +102,10 @@ export class SqliteTaskStore implements TaskStore {
     return event?.kind === 'request_closed' ? event : undefined;
   }
 
+  hasRef(taskId: string, ref: string): boolean {
+    return this.#sql.hasRef.get(taskId, ref) !== undefined;
+  }
+
   eventsAfter(position: number, limit: number): PositionedEvent[] {
     return this.#sql.eventsAfter.all(position, limit).map(readEvent);
   }
@@ -153,6 +157,7 @@ function prepareAll(database: Database) {
     closedRequest: prepare(
       `${event} WHERE task_id = ? AND body ->> 'kind' = 'request_closed' AND body ->> 'request_id' = ? LIMIT 1`,
     ),
+    hasRef: prepare("SELECT 1 FROM events WHERE task_id = ? AND body ->> 'ref' = ? LIMIT 1"),
     eventsAfter: prepare(`${event} WHERE position > ? ORDER BY position LIMIT ?`),
   };
 }

@@ -35,6 +35,8 @@ export interface TaskStore {
   events(taskId: string, afterSeq: number, limit: number): TaskEvent[];
   /** How a request of a task was closed, if it was. */
   closedRequest(taskId: string, requestId: string): EventOf<'request_closed'> | undefined;
+  /** Whether an event of the task came from this outside message. */
+  hasRef(taskId: string, ref: string): boolean;
   /** Events of all tasks behind a position, in order. */
   eventsAfter(position: number, limit: number): PositionedEvent[];
   close(): void;

@@ -120,6 +120,47 @@ it('delivers a message that comes with the end of the turn', async () => {
   expect(runner.prompts).toEqual(['Do it', 'one more thing']);
 });
 
+it('takes a message or control of one outside message once, also after its end', async () => {
+  const task = await start();
+  await prompted();
+  const say = () => execution.message(task, 'human', 'be kind', 'queue', { type: 'chat', ref: '$say' });
+  await Promise.all([say(), say()]);
+  const control = async (what: 'pause' | 'resume', ref: string) =>
+    (await execution[what](task, '@ann:example.org', 'lunch', ref)).status;
+  expect(await control('resume', '$early')).toBe('running');
+  expect(await control('pause', '$pause')).toBe('paused');
+  expect(await control('resume', '$early')).toBe('paused');
+  expect(await control('pause', '$late')).toBe('paused');
+  expect(await control('resume', '$resume')).toBe('running');
+  for (const ref of ['$pause', '$late']) expect(await control('pause', ref)).toBe('running');
+  await prompted(2);
+  expect(runner.prompts).toEqual(['Do it', 'be kind']);
+  await execution.cancel(task, '@ann:example.org', 'enough', '$cancel');
+  const { status } = await execution.cancel(task, '@ann:example.org', 'enough', '$cancel');
+  expect([status, (await say()).status, await control('pause', '$pause')]).toEqual(
+    Array.from({ length: 3 }, () => 'cancelled'),
+  );
+  const told = log.store.events(task.id, 0, 100).flatMap((event) => ('ref' in event ? [event] : []));
+  const by = '@ann:example.org';
+  expect(told).toMatchObject([
+    { kind: 'message', from: 'human', text: 'be kind', type: 'chat', ref: '$say' },
+    { kind: 'control', control: 'resume', by, reason: 'lunch', ref: '$early' },
+    { kind: 'control', control: 'pause', by, reason: 'lunch', ref: '$pause' },
+    { kind: 'control', control: 'pause', by, reason: 'lunch', ref: '$late' },
+    { kind: 'control', control: 'resume', by, reason: 'lunch', ref: '$resume' },
+    { kind: 'control', control: 'cancel', by, reason: 'enough', ref: '$cancel' },
+  ]);
+  expect(execution.hasRef(task, '$say')).toBe(true);
+  expect(execution.hasRef(task, '$other')).toBe(false);
+});
+
+it('keeps of a waiting task which outside message cancelled it', async () => {
+  await start('first');
+  const waiting = await start('waiting');
+  await execution.cancel(waiting, '@ann:example.org', undefined, '$cancel');
+  expect(execution.hasRef(waiting, '$cancel')).toBe(true);
+});
+
 it('refuses a message once the end is decided, and says how to go on', async () => {
   const task = await start();
   await prompted();

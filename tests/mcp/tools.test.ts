@@ -53,6 +53,15 @@ test('execute hands every parameter on', async () => {
   });
 });
 
+test('history shows from which outside message a word came', async () => {
+  const id = await client.start();
+  const task = bridge.execution.find('default', id);
+  await bridge.runner.turnOf(id);
+  await bridge.execution.message(task, 'human', 'be kind', 'queue', { ref: '$event' });
+  const { structured } = await client.ok('get_task_history', { task_id: id, after_seq: task.lastSeq });
+  expect(structured.events).toContainEqual(expect.objectContaining({ text: 'be kind', ref: '$event' }));
+});
+
 test('a repeated idempotency key answers with the first task', async () => {
   const order = { task_description: 'once', idempotency_key: 'k1' };
   const first = await client.ok('opencode_execute_task', order);

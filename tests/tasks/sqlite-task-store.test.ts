@@ -82,6 +82,20 @@ describe('SqliteTaskStore', () => {
     expect(store.closedRequest('task_2', 'per_1')).toBeUndefined();
   });
 
+  it('knows the outside messages that events of a task came from', () => {
+    const message: TaskEventBody = { kind: 'message', from: 'human', delivery: 'queue', text: '$two' };
+    store.append('task_1', [created({ idempotency_key: '$three' }), { ...message, ref: '$one' }], 1, 'p');
+    store.append('task_1', [{ kind: 'control', control: 'pause', by: 'me', ref: "$it's" }], 1);
+    store.append('task_2', [created(), message], 1, 'p');
+    reopen();
+    expect(['$one', "$it's", '$two', '$three', ''].map((ref) => store.hasRef('task_1', ref))).toEqual([
+      ...[true, true, false, false, false],
+    ]);
+    expect(store.hasRef('task_2', '$one')).toBe(false);
+    expect(store.events('task_1', 0, 10)).toMatchObject([{}, { ref: '$one' }, { ref: "$it's" }]);
+    expect(store.events('task_2', 1, 1)[0]).not.toHaveProperty('ref');
+  });
+
   it('finds a key only for its agent and its time', () => {
     store.append('task_1', [created({ idempotency_key: 'k' })], 1_000, 'print');
     expect(store.findByKey('agent-1', 'k', 1_000)).toMatchObject({

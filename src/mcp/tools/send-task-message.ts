@@ -27,7 +27,9 @@ export const sendTaskMessage = defineTool({
   async run({ task_id, message, message_type, delivery }, call) {
     const { execution } = call.services;
     const task = execution.find(call.agentId(), task_id);
-    const { status } = await execution.message(task, 'agent', message, delivery, message_type);
+    const { status } = await execution.message(task, 'agent', message, delivery, {
+      type: message_type,
+    });
     const effect = effectOf(status, delivery);
     return {
       structured: { task_id, status, delivery, effect },
