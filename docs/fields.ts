@@ -49,7 +49,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   next_cursor: '`cursor` of the next page; absent on the last.',
   next_offset: '`offset` of the next page; absent on the last.',
   node: 'Version of Node.',
-  observers: 'Kept with the task; nothing reads them yet.',
+  observers: 'Matrix users such as `@ann:example.org` who are to follow the task; at most 50, each once.',
   offset: 'First byte.',
   outcome: 'How the request was closed.',
   patch: 'Unified diff.',

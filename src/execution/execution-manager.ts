@@ -13,7 +13,7 @@ import {
   requireRoom,
 } from './admission.ts';
 import type { RecoveryRules } from './conversation.ts';
-import { type ExecutionLimits, fingerprint, type TaskOrder, validate } from './order.ts';
+import { type ExecutionLimits, fingerprint, observersOf, type TaskOrder, validate } from './order.ts';
 import { FairQueue } from './queue.ts';
 import { type Answer, alreadyAnswered, type RequestRules } from './requests.ts';
 import type { DependencyHealth, Runner } from './runner.ts';
@@ -217,7 +217,7 @@ export class ExecutionManager {
         runner: runner.name,
         directory: directory.path,
         owns_directory: directory.ours,
-        observers: [...(order.observers ?? [])],
+        observers: observersOf(order),
         timeout_ms: order.timeoutMs ?? limits.defaultTimeoutMs,
         max_cost_usd: order.maxCostUsd ?? limits.defaultMaxCostUsd,
         max_tokens: order.maxTokens ?? limits.defaultMaxTokens,

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 import { BridgeError, quote } from '../errors.ts';
+import { matrixUserFault } from '../matrix-user.ts';
+
+const MAX_OBSERVERS = 50;
 
 export interface ExecutionLimits {
   maxConcurrent: number;
@@ -26,6 +29,7 @@ export interface TaskOrder {
   /** `provider/model`. */
   model?: string | undefined;
   agent?: string | undefined;
+  /** Matrix user ids. */
   observers?: readonly string[] | undefined;
   continueTaskId?: string | undefined;
 }
@@ -61,12 +65,34 @@ export function validate(order: TaskOrder, limits: ExecutionLimits): void {
   if (model !== undefined && !/^[^/\s]+\/\S+$/.test(model)) {
     throw new BridgeError('INVALID_INPUT', `\`model\` ${quote(model)} is not of the form provider/model.`);
   }
+  validateObservers(observersOf(order), order);
+}
+
+function validateObservers(users: readonly string[], { observers = [] }: TaskOrder): void {
+  if (users.length > MAX_OBSERVERS) {
+    throw new BridgeError(
+      'INVALID_INPUT',
+      `\`observers\` names ${users.length} users, at most ${MAX_OBSERVERS} are taken.`,
+    );
+  }
+  const faults = users.flatMap((user) => {
+    const fault = matrixUserFault(user);
+    return fault === undefined ? [] : [`\`observers.${observers.indexOf(user)}\` ${quote(user)} ${fault}.`];
+  });
+  if (faults.length > 0) throw new BridgeError('INVALID_INPUT', faults.join(' '));
+}
+
+/** Who is to observe the task: each user once. */
+export function observersOf({ observers = [] }: TaskOrder): string[] {
+  return [...new Set(observers)];
 }
 
 /** Equal for orders that ask for the same. */
 export function fingerprint(order: TaskOrder): string {
-  const { description, timeoutMs, directory, model, agent, observers, continueTaskId } = order;
-  const asked = [description, timeoutMs, directory, model, agent, observers ?? [], continueTaskId];
+  const { description, timeoutMs, directory, model, agent, continueTaskId } = order;
+  // Whom one names first makes no difference to who observes.
+  const observers = observersOf(order).sort();
+  const asked = [description, timeoutMs, directory, model, agent, observers, continueTaskId];
   // Only where they are given, so that an order without them is told by the print it always had.
   if (order.maxCostUsd !== undefined || order.maxTokens !== undefined) {
     asked.push(order.maxCostUsd, order.maxTokens);

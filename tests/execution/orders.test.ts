@@ -26,6 +26,16 @@ it.each<[string, Order, object]>([
   ['no limit at all', { timeoutMs: Number.POSITIVE_INFINITY }, {}],
   ['half a millisecond', { timeoutMs: 1.5 }, {}],
   ['a limit of weeks', { timeoutMs: 10 ** 10 }, { message: expect.stringContaining('3600000') }],
+  [
+    'an observer that is no Matrix user',
+    { observers: ['@ann:example.org', 'bob'] },
+    { message: expect.stringContaining('`observers.1` "bob" is not a Matrix user id') },
+  ],
+  [
+    'more observers than 50',
+    { observers: Array.from({ length: 51 }, (_, n) => `@u${n}:example.org`) },
+    { message: expect.stringContaining('51 users') },
+  ],
   ['a directory outside', { directory: '/etc' }, { message: expect.stringContaining('/etc') }],
   ['a directory outside by ..', { directory: '../home' }, { message: expect.stringContaining('outside') }],
   [
@@ -65,6 +75,20 @@ it('answers a repeated order with the same task, and refuses another under the s
   const free = await bridge.execution.execute('other agent', order);
   expect(free).toMatchObject({ repeated: false });
   await bridge.end(free.task);
+});
+
+it('takes the same observers in another order, or named twice, for the same order', async () => {
+  const observers = Array.from({ length: 50 }, (_, n) => `@u${n}:example.org`);
+  const order = { idempotencyKey: 'observed', description: 'Say hi', observers };
+  const first = await bridge.execution.execute('agent', order);
+  const other = { ...order, observers: [...observers.toReversed(), ...observers] };
+  const again = await bridge.execution.execute('agent', other);
+  expect(again).toMatchObject({ repeated: true, task: { id: first.task.id, observers } });
+  const fewer = { ...order, observers: observers.slice(1) };
+  await expect(bridge.execution.execute('agent', fewer)).rejects.toMatchObject({
+    code: 'IDEMPOTENCY_CONFLICT',
+  });
+  await bridge.end(first.task);
 });
 
 it('makes one task of duplicates that come at once', async () => {

@@ -40,7 +40,7 @@ test('execute hands every parameter on', async () => {
     directory: 'mine',
     model: 'scripted/model',
     agent: 'build',
-    observers: ['agent-2'],
+    observers: ['@ann:example.org', '@bob:[::1]:8448', '@ann:example.org'],
   });
   expect(bridge.log.get(String(structured.task_id))).toMatchObject({
     agentId: 'default',
@@ -49,7 +49,7 @@ test('execute hands every parameter on', async () => {
     directory: join(bridge.workspaceDir, 'mine'),
     model: 'scripted/model',
     agent: 'build',
-    observers: ['agent-2'],
+    observers: ['@ann:example.org', '@bob:[::1]:8448'],
   });
 });
 

@@ -21,7 +21,7 @@ export const executeTask = defineTool({
     directory: path.optional().describe('Default: a new folder'),
     model: shortText.optional().describe('provider/model'),
     agent: shortText.optional(),
-    observers: z.array(shortText).max(20).optional(),
+    observers: z.array(z.string()).optional().describe('@user:server'),
     continue_task_id: taskId.optional().describe('Task to go on from'),
   }),
   output: z.object({ ...outcomeFields, repeated: z.boolean() }),
