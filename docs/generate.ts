@@ -5,10 +5,11 @@ import { VARIABLES } from '../src/config/variables.ts';
 import type { Tool } from '../src/mcp/tool.ts';
 import { TOOLS } from '../src/mcp/tools/index.ts';
 import { TASK_STATUSES } from '../src/tasks/task.ts';
+import { eventsPage } from './events.ts';
 import { MEANINGS } from './fields.ts';
+import { code, fields, NOTE, table } from './markdown.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const NOTE = '<!-- Written by `npm run docs` from the code; do not edit. -->';
 
 interface Variable {
   name: string;
@@ -32,6 +33,7 @@ export function generate(): Record<string, string> {
   return {
     '.env.example': envExample(),
     'docs/configuration.md': configuration(),
+    'docs/events.md': eventsPage(),
     'docs/tools.md': tools(),
   };
 }
@@ -93,8 +95,8 @@ function tools(): string {
 }
 
 function section({ name, title, description, input, output, annotations }: Tool): string[] {
-  const taken = fields(z.toJSONSchema(input, { io: 'input' }), [name, 'input']);
-  const answered = fields(z.toJSONSchema(output, { io: 'output' }), [name]);
+  const taken = fields(z.toJSONSchema(input, { io: 'input' }), meaningIn(name, 'input'));
+  const answered = fields(z.toJSONSchema(output, { io: 'output' }), meaningIn(name));
   const hints = Object.entries(annotations).map(([hint, value]) => code(`${hint}: ${value}`));
   return [
     `## ${name}`,
@@ -105,80 +107,11 @@ function section({ name, title, description, input, output, annotations }: Tool)
   ];
 }
 
-const schemaShape = z.object({
-  type: z.string().optional(),
-  enum: z.array(z.unknown()).optional(),
-  const: z.unknown().optional(),
-  description: z.string().optional(),
-  default: z.unknown().optional(),
-  minimum: z.number().optional(),
-  maximum: z.number().optional(),
-  required: z.array(z.string()).optional(),
-  get properties() {
-    return z.record(z.string(), schemaShape).optional();
-  },
-  get items() {
-    return schemaShape.optional();
-  },
-  get anyOf() {
-    return z.array(schemaShape).optional();
-  },
-});
-type Schema = z.infer<typeof schemaShape>;
-
-/** The fields of an object: name (with * where it has to be there), type, meaning. */
-function fields(jsonSchema: unknown, places: readonly string[]): string[][] {
-  const { properties = {}, required = [] } = schemaShape.parse(jsonSchema);
-  return Object.entries(properties).map(([name, schema]) => {
-    const must = required.includes(name) ? '*' : '';
-    const keys = [...places.map((place) => `${place}.${name}`), name];
-    const about = keys.map((key) => MEANINGS[key]).find(Boolean) ?? schema.description ?? '';
-    const fallback = schema.default === undefined ? '' : ` Default ${code(JSON.stringify(schema.default))}.`;
-    return [`${code(name)}${must}`, typeOf(schema), `${about}${fallback}`.trim()];
-  });
-}
-
-function typeOf(schema: Schema): string {
-  if (schema.enum?.join() === TASK_STATUSES.join()) return '[status](#status)';
-  if (schema.enum) return schema.enum.map((value) => code(String(value))).join(' or ');
-  if (schema.const !== undefined) return code(String(schema.const));
-  if (schema.anyOf) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
-  if (schema.type === 'array') return schema.items ? `list of ${inList(schema.items)}` : 'list';
-  if (schema.type === 'object' && schema.properties) {
-    return `object (${Object.keys(schema.properties).map(code).join(', ')})`;
-  }
-  return `${schema.type ?? 'anything'}${boundsOf(schema)}`;
-}
-
-function inList(schema: Schema): string {
-  return schema.anyOf ? `(${typeOf(schema)})` : typeOf(schema);
-}
-
-function boundsOf({ minimum, maximum }: Schema): string {
-  const least = minimum === undefined || minimum === Number.MIN_SAFE_INTEGER ? undefined : minimum;
-  const most = maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
-  if (least !== undefined && most !== undefined) return ` ${least}–${most}`;
-  if (least !== undefined) return ` ≥ ${least}`;
-  return most === undefined ? '' : ` ≤ ${most}`;
-}
-
-/** Aligned as the formatter of the project has it. */
-function table(head: string[], rows: string[][]): string {
-  const cells = [head, ...rows].map((row) => row.map(escaped));
-  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
-  const line = (row: string[]): string =>
-    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
-  const [first = [], ...others] = cells;
-  const rule = widths.map((width) => '-'.repeat(width));
-  return [line(first), line(rule), ...others.map(line)].join('\n');
-}
-
-function escaped(cell: string): string {
-  return cell.replaceAll('|', '\\|').replace(/\s*\n\s*/g, ' ');
-}
-
-function code(text: string): string {
-  return `\`${text}\``;
+function meaningIn(...places: string[]) {
+  return (field: string, said: string): string => {
+    const keys = [...places.map((place) => `${place}.${field}`), field];
+    return keys.map((key) => MEANINGS[key]).find(Boolean) ?? said;
+  };
 }
 
 function readIfThere(path: string): string | undefined {

@@ -5,7 +5,9 @@ import { TASK_STATUSES, type Task } from '../tasks/task.ts';
 import { nextStep } from './next-step.ts';
 import type { ToolServices } from './tool.ts';
 
-const requestViewSchema = taskRequestSchema.extend({ expires_at: z.string().optional() });
+const requestViewSchema = taskRequestSchema
+  .extend({ expires_at: z.string().optional() })
+  .meta({ title: 'request' });
 type RequestView = z.infer<typeof requestViewSchema>;
 
 /** What every tool that shows a task tells of it. */

@@ -1,9 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { EXAMPLES } from '../../docs/event-examples.ts';
 import { generate, stale } from '../../docs/generate.ts';
 import { VARIABLES } from '../../src/config/variables.ts';
 import { TOOLS } from '../../src/mcp/tools/index.ts';
+import { taskEventBodySchema } from '../../src/tasks/events.ts';
 import { tempDir } from '../support/temp.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -38,7 +40,46 @@ it('docs/tools.md has every tool with every input', async () => {
   }
 });
 
-it('docs/tools.md says what each field means', async () => {
-  const text = await readFile(join(ROOT, 'docs/tools.md'), 'utf8');
+it('docs/events.md has every kind with all its fields, and an example that is one', async () => {
+  const text = await readFile(join(ROOT, 'docs/events.md'), 'utf8');
+  for (const { shape, description } of taskEventBodySchema.options) {
+    const kind = shape.kind.value;
+    expect(description, kind).toBeTruthy();
+    const section = text.split(`\n### ${kind}\n`)[1]?.split('\n##')[0] ?? '';
+    const fields = Object.keys(shape).filter((name) => name !== 'kind');
+    for (const field of fields) expect(section).toContain(`| \`${field}\``);
+    expect(taskEventBodySchema.parse(EXAMPLES[kind])).toEqual(EXAMPLES[kind]);
+    expect(JSON.parse(section.split('```')[1] ?? '')).toMatchObject({ kind });
+  }
+});
+
+it('docs/events.md says of each kind what it changes and who is told', async () => {
+  const text = await readFile(join(ROOT, 'docs/events.md'), 'utf8');
+  const row = (kind: string): string =>
+    text.split('\n').find((line) => line.startsWith(`| [\`${kind}\`]`)) ?? '';
+  const cells = (kind: string): string[] =>
+    row(kind)
+      .split('|')
+      .slice(2, -1)
+      .map((cell) => cell.trim());
+  expect(cells('created')).toEqual(['`queued`, all there is', 'yes', '', 'yes']);
+  expect(cells('request_closed')).toEqual(['`running`, `requests`', 'yes', '', 'yes']);
+  expect(cells('attached')).toEqual(['`session_id`, `prompt_id`', '', '', '']);
+  expect(cells('message')).toEqual(['', 'yes', '`task_message`', '']);
+  expect(cells('failed')).toEqual(['`failed`, `result`, `error`, `ended_at`', 'yes', '`task_failed`', 'yes']);
+});
+
+it('links to a shape of docs/events.md lead to one', async () => {
+  const files = ['docs/tools.md', 'docs/events.md'];
+  const texts = await Promise.all(files.map((path) => readFile(join(ROOT, path), 'utf8')));
+  const headings = texts[1]?.match(/(?<=^#+ ).*$/gm)?.map((heading) => heading.replaceAll(' ', '-'));
+  expect(new Set(headings).size).toBe(headings?.length);
+  const targets = texts.flatMap((text) => text.match(/(?<=\(events\.md#)[^)]*/g) ?? []);
+  expect(targets).toContain('result');
+  expect(targets.filter((target) => !headings?.includes(target))).toEqual([]);
+});
+
+it.each(['tools', 'events'])('docs/%s.md says what each field means', async (page) => {
+  const text = await readFile(join(ROOT, `docs/${page}.md`), 'utf8');
   expect(text.split('\n').filter((line) => /^\| `.*\|\s*\|$/.test(line))).toEqual([]);
 });

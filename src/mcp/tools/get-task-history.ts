@@ -41,7 +41,7 @@ export const getTaskHistory = defineTool({
     const last = page.at(-1)?.seq ?? after;
     const structured = {
       task_id,
-      events: page.map(flat),
+      events: page.map(flatEvent),
       total: task.lastSeq,
       next_after_seq: last < task.lastSeq ? last : undefined,
       artifacts: include_artifacts ? (services.block(task_id)?.artifacts ?? []) : undefined,
@@ -64,7 +64,7 @@ function pageOf(task: Task, after: number, limit: number, { execution }: ToolSer
 }
 
 /** An event as the outside sees it: times are ISO 8601. */
-function flat({ taskId: _, seq, at, ...event }: TaskEvent) {
+export function flatEvent({ taskId: _, seq, at, ...event }: TaskEvent) {
   const body =
     event.kind === 'retrying'
       ? { ...event, next_at: iso(event.next_at) }
