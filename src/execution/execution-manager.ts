@@ -129,7 +129,7 @@ export class ExecutionManager {
   }
 
   async pause(task: Task, by: string, reason: string | undefined, ref?: string): Promise<Task> {
-    if (this.hasRef(task, ref)) return this.#current(task);
+    if (this.#isDone(task, 'pause', ref)) return this.#current(task);
     await (this.#open(task) ?? (await this.#tooLate(task, 'pause'))).pause(by, reason, ref);
     if (this.#current(task).status !== 'paused' && !this.#open(task)) await this.#tooLate(task, 'pause');
     this.#schedule();
@@ -138,7 +138,7 @@ export class ExecutionManager {
 
   /** Goes on at once, even where that is one task more than run otherwise. */
   async resume(task: Task, by: string, reason: string | undefined, ref?: string): Promise<Task> {
-    if (this.hasRef(task, ref)) return this.#current(task);
+    if (this.#isDone(task, 'resume', ref)) return this.#current(task);
     await (this.#open(task) ?? (await this.#tooLate(task, 'resume'))).resume(by, reason, ref);
     return this.#current(task);
   }
@@ -266,6 +266,15 @@ export class ExecutionManager {
     if (!this.#closing) return;
     const next = 'Try again in a minute, with the same idempotency_key.';
     throw new BridgeError('SHUTTING_DOWN', 'The bridge is shutting down and takes no new tasks.', { next });
+  }
+
+  /** Whether the control of an outside message is carried out; one that was cut off by a crash is not. */
+  #isDone(task: Task, control: 'pause' | 'resume', ref: string | undefined): boolean {
+    if (!this.hasRef(task, ref)) return false;
+    const { status } = this.#current(task);
+    const last = this.events(task, 0, Number.MAX_SAFE_INTEGER).findLast(({ kind }) => kind === 'control');
+    const superseded = last?.kind === 'control' && last.ref !== ref;
+    return isEnd(status) || superseded || (status === 'paused') === (control === 'pause');
   }
 
   /** The run of a task that can still take something. */

@@ -154,6 +154,18 @@ it('takes a message or control of one outside message once, also after its end',
   expect(execution.hasRef(task, '$other')).toBe(false);
 });
 
+it('carries a control out again that a crash cut off, where its outside message comes again', async () => {
+  const task = await start();
+  await prompted();
+  const by = '@ann:example.org';
+  log.append(task.id, { kind: 'control', control: 'pause', by, ref: '$pause' });
+  expect((await execution.pause(task, by, undefined, '$pause')).status).toBe('paused');
+  log.append(task.id, { kind: 'control', control: 'resume', by, ref: '$resume' });
+  expect((await execution.pause(task, by, undefined, '$pause')).status).toBe('paused');
+  expect((await execution.resume(task, by, undefined, '$resume')).status).toBe('running');
+  expect((await execution.pause(task, by, undefined, '$pause')).status).toBe('running');
+});
+
 it('keeps of a waiting task which outside message cancelled it', async () => {
   await start('first');
   const waiting = await start('waiting');
