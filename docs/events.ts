@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { describeEvent } from '../src/mcp/describe-event.ts';
 import { flatEvent } from '../src/mcp/tools/get-task-history.ts';
 import { LettaSink } from '../src/notifications/letta/letta-sink.ts';
 import type { Sink } from '../src/notifications/sink.ts';
+import { describeEvent } from '../src/tasks/describe-event.ts';
 import {
   fileChangeSchema,
   questionSchema,
