@@ -24,13 +24,26 @@ export interface MatrixFarSide extends FarSide {
   readonly roomId: string;
 }
 
-/** A room with the bridge and a person in it; the bridge reaches it through a proxy that can make trouble. */
+/** The same with a homeserver of its own, which goes with it. */
+export async function matrixFarSideAlone(startHomeserver: () => Promise<Homeserver>): Promise<FarSide> {
+  const homeserver = await startHomeserver();
+  const far = await matrixFarSide(homeserver);
+  const dispose = async (): Promise<void> => {
+    await far[Symbol.asyncDispose]();
+    await homeserver[Symbol.asyncDispose]();
+  };
+  return { ...far, [Symbol.asyncDispose]: dispose };
+}
+
+let bots = 0;
+
+/** A room with a bridge of its own and a person in it; the bridge reaches it through a proxy that can make trouble. */
 export async function matrixFarSide(
-  startHomeserver: () => Promise<Homeserver>,
+  homeserver: Homeserver,
   options: Partial<RoomsOptions> = {},
 ): Promise<MatrixFarSide> {
-  const homeserver = await startHomeserver();
-  const [bot, human] = [await homeserver.user('bridge'), await homeserver.user('ann')];
+  bots += 1;
+  const [bot, human] = [await homeserver.user(`bridge-${bots}`), await homeserver.user('ann')];
   const roomId = await human.createRoom({ name: 'Tasks' });
   await human.invite(roomId, bot.userId);
   const proxy = await startFaultyProxy(homeserver.url);
@@ -75,7 +88,6 @@ export async function matrixFarSide(
     },
     async [Symbol.asyncDispose]() {
       await proxy.close();
-      await homeserver[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,12 +1,22 @@
 import { z } from 'zod';
+import { quote } from '../../errors.ts';
+import { matrixUserFault } from '../../matrix-user.ts';
 import { flag, httpUrl, list, text } from './schemas.ts';
 import { variablesOf } from './variable.ts';
 
 const variable = variablesOf('Matrix');
-const userId = z.string().regex(/^@[!-9;-~]+:\S+$/, 'must be a user id such as @name:example.org');
-const userIds = list.pipe(
-  z.array(userId.max(255, 'has a user id of more than 255 characters')).max(50, 'has more than 50 user ids'),
-);
+const MAX_USERS = 50;
+const userId = z.string().superRefine((text, { addIssue }) => {
+  const fault = matrixUserFault(text);
+  if (fault !== undefined) addIssue(fault);
+});
+const userIds = list.superRefine((ids, { addIssue }) => {
+  if (ids.length > MAX_USERS) addIssue(`has ${ids.length} user ids, at most ${MAX_USERS} are taken`);
+  for (const id of ids) {
+    const fault = matrixUserFault(id);
+    if (fault !== undefined) addIssue(`${quote(id)} ${fault}`);
+  }
+});
 
 export const MATRIX = {
   MATRIX_ENABLED: variable({
