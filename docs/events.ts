@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { flatEvent } from '../src/mcp/tools/get-task-history.ts';
 import { LettaSink } from '../src/notifications/letta/letta-sink.ts';
+import { Matrix } from '../src/notifications/matrix/matrix.ts';
 import type { Sink } from '../src/notifications/sink.ts';
 import { describeEvent } from '../src/tasks/describe-event.ts';
 import {
@@ -44,6 +45,17 @@ const SINKS: readonly { name: string; sink: Pick<Sink, 'urgent' | 'paceMs'> }[] 
       detachDelayMs: 0,
     }),
   },
+  {
+    name: 'Matrix',
+    sink: new Matrix({
+      url: 'http://localhost',
+      token: 'none',
+      userId: '@bridge:localhost',
+      mode: 'thread',
+      roomId: undefined,
+      observers: [],
+    }).sink,
+  },
 ];
 
 type KindSchema = (typeof taskEventBodySchema.options)[number];
@@ -51,13 +63,13 @@ type KindSchema = (typeof taskEventBodySchema.options)[number];
 /** The vocabulary of events: each kind, when it is stored, what it changes, who is told, its fields. */
 export function eventsPage(): string {
   const kinds = taskEventBodySchema.options;
-  const paces = SINKS.map(({ name, sink }) => `together, ${name} every ${sink.paceMs / 1000} s`).join(', ');
+  const paces = SINKS.map(({ name, sink }) => `${name} every ${sink.paceMs / 1000} s`).join(', ');
   const parts = [
     NOTE,
     '# Events',
     'What happens to a task is an event of one of the kinds below. It is stored in the log of the task before anything acts on it, and whatever is told of a task is read from there. `get_task_history` shows the events of a task as in the examples. Each has a `seq`, counted from 1 within its task without a hole, a time `at`, its `kind`, and the fields of its kind; a star marks those that are always there.',
     '## Kinds',
-    `_Changes_: the status that a running task has afterwards, and what else of it is new. _Line_: whether it shows among the \`last_events\` of a status, and as progress. _Block_: the event that the workspace block gets, which is what agents of [Letta](letta.md) see. _At once_: whether a sink is called for it without delay; of the rest it is told ${paces}.`,
+    `_Changes_: the status that a running task has afterwards, and what else of it is new. _Line_: whether it shows among the \`last_events\` of a status, and as progress. _Block_: the event that the workspace block gets, which is what agents of [Letta](letta.md) see. _At once_: whether a sink is called for it without delay; the rest is told together, to ${paces}.`,
     table(
       ['kind', 'changes', 'line', 'block', ...SINKS.map(({ name }) => `${name} at once`)],
       kinds.map((schema) => overview(EXAMPLES[schema.shape.kind.value])),

@@ -62,11 +62,13 @@ it('docs/events.md says of each kind what it changes and who is told', async () 
       .split('|')
       .slice(2, -1)
       .map((cell) => cell.trim());
-  expect(cells('created')).toEqual(['`queued`, all there is', 'yes', '', 'yes']);
-  expect(cells('request_closed')).toEqual(['`running`, `requests`', 'yes', '', 'yes']);
-  expect(cells('attached')).toEqual(['`session_id`, `prompt_id`', '', '', '']);
-  expect(cells('message')).toEqual(['', 'yes', '`task_message`', '']);
-  expect(cells('failed')).toEqual(['`failed`, `result`, `error`, `ended_at`', 'yes', '`task_failed`', 'yes']);
+  expect(cells('created')).toEqual(['`queued`, all there is', 'yes', '', 'yes', 'yes']);
+  expect(cells('started')).toEqual(['`running`, `started_at`', 'yes', '`task_started`', 'yes', '']);
+  expect(cells('request_closed')).toEqual(['`running`, `requests`', 'yes', '', 'yes', 'yes']);
+  expect(cells('attached')).toEqual(['`session_id`, `prompt_id`', '', '', '', '']);
+  expect(cells('warning')).toEqual(['', 'yes', '`task_progress`', '', 'yes']);
+  const failed = ['`failed`, `result`, `error`, `ended_at`', 'yes', '`task_failed`', 'yes', 'yes'];
+  expect(cells('failed')).toEqual(failed);
 });
 
 it('links to a shape of docs/events.md lead to one', async () => {
