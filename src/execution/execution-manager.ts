@@ -90,6 +90,11 @@ export class ExecutionManager {
     return this.#options.log.store.list({ agentId, status, limit, before });
   }
 
+  /** Whether a session of OpenCode is one of a task, be it running or ended. */
+  hasSession(sessionId: string): boolean {
+    return this.#options.log.store.hasSession(sessionId);
+  }
+
   queuePosition(taskId: string): number | undefined {
     return this.#queue.position(taskId);
   }

@@ -70,6 +70,7 @@ const MIGRATIONS: readonly string[] = [
      answered INTEGER NOT NULL DEFAULT 0
    ) STRICT;
    CREATE INDEX matrix_inbox_open ON matrix_inbox (position) WHERE NOT answered;`,
+  `CREATE INDEX tasks_by_session ON tasks (state ->> 'sessionId') WHERE state ->> 'sessionId' IS NOT NULL;`,
 ];
 
 /**

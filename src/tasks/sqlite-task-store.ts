@@ -73,6 +73,10 @@ export class SqliteTaskStore implements TaskStore {
     return row && { task: readTask(row), fingerprint: z.string().parse(row.fingerprint) };
   }
 
+  hasSession(sessionId: string): boolean {
+    return this.#sql.bySession.get(sessionId) !== undefined;
+  }
+
   list({ agentId, status, limit, before }: TaskQuery): Task[] {
     return this.#sql.list
       .all(agentId, before ?? null, before ?? null, status ?? null, status ?? null, limit)
@@ -145,6 +149,7 @@ function prepareAll(database: Database) {
       `${task} WHERE agent_id = ? AND idempotency_key = ? AND created_at >= ? AND NOT removed
        ORDER BY id DESC LIMIT 1`,
     ),
+    bySession: prepare("SELECT 1 FROM tasks WHERE state ->> 'sessionId' = ? LIMIT 1"),
     list: prepare(
       `${task} WHERE agent_id = ? AND (? IS NULL OR id < ?) AND (? IS NULL OR status = ?) AND NOT removed
        ORDER BY id DESC LIMIT ?`,

@@ -25,6 +25,8 @@ export interface TaskStore {
   get(taskId: string): Task | undefined;
   /** The newest task of the agent with this key, created at or after `since`. */
   findByKey(agentId: string, key: string, since: number): { task: Task; fingerprint: string } | undefined;
+  /** Whether a task works in this session of OpenCode, or has. */
+  hasSession(sessionId: string): boolean;
   /** An agent's tasks, newest first. */
   list(query: TaskQuery): Task[];
   /** Every task that has not ended, oldest first. */

@@ -65,6 +65,26 @@ describe('SqliteTaskStore', () => {
     expect(store.append('task_1', [{ kind: 'paused' }], 3)[0]?.seq).toBe(3);
   });
 
+  it('knows the sessions of its tasks, by an index, also after their ends and a restart', () => {
+    store.append('task_1', [created({ session_id: 'ses_of_the_task_before' })], 1, 'p');
+    store.append('task_2', [created()], 1, 'p');
+    const known = () =>
+      ['ses_of_the_task_before', 'ses_new', 'ses_else', ''].filter((id) => store.hasSession(id));
+    expect(known()).toEqual(['ses_of_the_task_before']);
+    store.append('task_2', [{ kind: 'attached', session_id: 'ses_new', prompt_id: 'msg_1' }, END], 2);
+    expect(known()).toEqual(['ses_of_the_task_before', 'ses_new']);
+    reopen();
+    expect(known()).toEqual(['ses_of_the_task_before', 'ses_new']);
+    store.close();
+    const raw = new DatabaseSync(join(folder.path, 'bridge.db'));
+    const query = "EXPLAIN QUERY PLAN SELECT 1 FROM tasks WHERE state ->> 'sessionId' = ? LIMIT 1";
+    expect(raw.prepare(query).get('ses_new')).toMatchObject({
+      detail: expect.stringContaining('tasks_by_session'),
+    });
+    raw.close();
+    store = new SqliteTaskStore(openDatabase(folder.path));
+  });
+
   it('stores all events of an append or none', () => {
     store.append('task_1', [created()], 1, 'p');
     expect(() => store.append('task_1', [{ kind: 'started' }, END, { kind: 'paused' }], 2)).toThrow(

@@ -75,6 +75,7 @@ describe('what is due', () => {
     task('task_2');
     database.exec(
       `DROP TABLE matrix_inbox; DROP TABLE deliveries; DROP INDEX tasks_by_end; DROP INDEX tasks_by_directory;
+       DROP INDEX tasks_by_session;
        ALTER TABLE tasks DROP COLUMN removed; ALTER TABLE tasks DROP COLUMN ended_at;
        ALTER TABLE tasks DROP COLUMN directory; PRAGMA user_version = 1`,
     );
