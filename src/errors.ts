@@ -21,6 +21,7 @@ const CODES = {
   SHUTTING_DOWN: { http: 503, retryable: true },
   ENGINE_UNAVAILABLE: { http: 503, retryable: true },
   ENGINE_UNAUTHORIZED: { http: 503, retryable: false },
+  MATRIX_UNAVAILABLE: { http: 503, retryable: true },
   ENGINE_NOT_FOUND: { http: 502, retryable: false },
   ENGINE_ERROR: { http: 502, retryable: false },
   INTERNAL: { http: 500, retryable: false },

@@ -35,7 +35,9 @@ export const notFound: RequestHandler = (req, res) => {
   sendError(
     req,
     res,
-    new BridgeError('NOT_FOUND', message, { next: 'Served are /mcp, /health and /ready.' }),
+    new BridgeError('NOT_FOUND', message, {
+      next: 'Served are /mcp, /health, /ready and POST /matrix/notify.',
+    }),
   );
 };
 
@@ -43,6 +45,7 @@ export const notFound: RequestHandler = (req, res) => {
 export function errorHandler(maxBodyBytes: number, logger: Logger): ErrorRequestHandler {
   return (thrown, req, res, _next) => {
     if (res.headersSent) return void res.destroy();
+    if (thrown instanceof BridgeError) return sendError(req, res, thrown);
     const parsed = bodyError.safeParse(thrown);
     if (parsed.success) return refuseBody(req, res, parsed.data, maxBodyBytes);
     logger.error({ method: req.method, path: req.path, err: messageOf(thrown) }, 'a request failed');
@@ -52,15 +55,20 @@ export function errorHandler(maxBodyBytes: number, logger: Logger): ErrorRequest
 }
 
 /** What the body parser throws. */
-const bodyError = z.object({ type: z.string(), status: z.number().min(400).max(499) });
+const bodyError = z.object({
+  type: z.string(),
+  status: z.number().min(400).max(499),
+  /** Bytes, where there were more. */
+  limit: z.number().optional(),
+});
 
 function refuseBody(
   req: Request,
   res: Response,
-  { type, status }: z.infer<typeof bodyError>,
+  { type, status, limit }: z.infer<typeof bodyError>,
   maxBodyBytes: number,
 ): void {
-  if (type === 'entity.too.large') sendError(req, res, tooLarge(req, maxBodyBytes));
+  if (type === 'entity.too.large') sendError(req, res, tooLarge(req, limit ?? maxBodyBytes, maxBodyBytes));
   else {
     const why =
       type === 'entity.parse.failed'
@@ -70,10 +78,12 @@ function refuseBody(
   }
 }
 
-function tooLarge(req: Request, maxBodyBytes: number): BridgeError {
+function tooLarge(req: Request, limit: number, maxBodyBytes: number): BridgeError {
   const size = req.headers['content-length'];
-  const message = `The body${size ? ` of ${size} bytes` : ''} is larger than ${maxBodyBytes} bytes (MCP_MAX_BODY_BYTES).`;
-  return new BridgeError('PAYLOAD_TOO_LARGE', message, {
+  const message = `The body${size ? ` of ${size} bytes` : ''} is larger than ${limit} bytes`;
+  if (limit !== maxBodyBytes)
+    return new BridgeError('PAYLOAD_TOO_LARGE', `${message}.`, { next: 'Send less.' });
+  return new BridgeError('PAYLOAD_TOO_LARGE', `${message} (MCP_MAX_BODY_BYTES).`, {
     next: 'Put long material into a file in the task directory and name the file, or have the operator raise the limit.',
   });
 }

@@ -8,7 +8,9 @@ import type { ToolServices } from '../mcp/tool.ts';
 import { errorHandler, notFound } from './errors.ts';
 import { healthRoutes } from './health.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
+import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { type AccessRules, type BoundToken, bearerAuth, checkHost, checkOrigin } from './security.ts';
+import type { Notices } from './session-notice.ts';
 import type { SessionLimits } from './sessions.ts';
 import { throttle } from './throttle.ts';
 
@@ -38,6 +40,8 @@ export interface HttpServerOptions {
   /** Requests a minute for each token, or for each address where there are none; 0 or absent: any number. */
   rateLimit?: number;
   services: ToolServices;
+  /** Who is told of sessions that are no tasks; absent: nobody. */
+  notices?: Notices | undefined;
   logger: Logger;
   sessions?: SessionLimits;
   connections?: ConnectionLimits;
@@ -55,14 +59,15 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Serves MCP at `/mcp` and the bridge's state at `/health` and `/ready`. */
+/** Serves MCP at `/mcp`, the bridge's state at `/health` and `/ready`, and takes notices at `/matrix/notify`. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const state = { draining: false };
   const endpoint = new McpEndpoint(options);
+  const notify = new NotifyEndpoint(options);
   const { max, headersMs, requestMs } = options.connections ?? CONNECTIONS;
   const server = createServer(
     { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: headersMs / 2 },
-    application(options, endpoint, state),
+    application(options, endpoint, notify, state),
   );
   server.maxConnections = max;
   await listen(server, options).catch(async (thrown: unknown) => {
@@ -75,6 +80,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
   const close = async (): Promise<void> => {
     drain();
+    notify.close();
     await stop(server, endpoint);
   };
   const localUrl = `http://${urlHost(address)}:${port}/mcp`;
@@ -84,6 +90,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 function application(
   options: HttpServerOptions,
   endpoint: McpEndpoint,
+  notify: NotifyEndpoint,
   state: { draining: boolean },
 ): Express {
   const {
@@ -104,7 +111,10 @@ function application(
   app.use(healthRoutes(services, () => state.draining));
   const { requests, batches } = throttle(rateLimit);
   const body = express.json({ limit: maxBodyBytes });
-  app.all('/mcp', bearerAuth(tokens), requests, body, batches, endpoint.handle);
+  const authenticate = bearerAuth(tokens);
+  const notice = express.json({ limit: Math.min(NOTICE_BYTES, maxBodyBytes) });
+  app.post('/matrix/notify', authenticate, notify.admit, notice, notify.handle);
+  app.all('/mcp', authenticate, requests, body, batches, endpoint.handle);
   app.use(notFound);
   app.use(errorHandler(maxBodyBytes, logger));
   return app;

@@ -1,0 +1,120 @@
+import type { Request, RequestHandler } from 'express';
+import { z } from 'zod';
+import { BridgeError, messageOf, quote } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { parseArguments } from '../mcp/arguments.ts';
+import type { ToolServices } from '../mcp/tool.ts';
+import { addressOf, RateLimit } from './rate-limit.ts';
+import { authenticated } from './security.ts';
+import { type Notices, noticeSchema, type SessionNotice } from './session-notice.ts';
+
+/** Bytes of a notice at most. */
+export const NOTICE_BYTES = 65_536;
+const PER_MINUTE = 60;
+const TELL_LIMIT_MS = 15_000;
+const RETRY_AFTER_SECONDS = 10;
+/** Notices that are remembered as told; a repeat comes within a minute. */
+const MAX_TOLD = 1_000;
+
+export interface NotifyEndpointOptions {
+  /** Absent where Matrix is off. */
+  notices?: Notices | undefined;
+  services: ToolServices;
+  logger: Logger;
+}
+
+/** `POST /matrix/notify`: what OpenCode's plugin says of sessions that are not the bridge's own. */
+export class NotifyEndpoint {
+  readonly #options: NotifyEndpointOptions;
+  readonly #limit = new RateLimit(PER_MINUTE);
+  readonly #told = new Map<string, Promise<void>>();
+  readonly #closing = new AbortController();
+
+  constructor(options: NotifyEndpointOptions) {
+    this.#options = options;
+  }
+
+  /** Refuses what need not be read. */
+  readonly admit: RequestHandler = (req, _res, next) => {
+    if (!this.#options.notices) throw matrixIsOff();
+    const caller = authenticated(req).credential ?? addressOf(req);
+    const seconds = this.#limit.take(caller);
+    if (seconds !== undefined) throw tooMany(seconds);
+    next();
+  };
+
+  readonly handle: RequestHandler = async (req, res) => {
+    const { notices, services } = this.#options;
+    if (!notices) throw matrixIsOff();
+    const { session_id, parent_id, more_files, ...rest } = parseNotice(req);
+    const own = [session_id, parent_id].some((id) => id !== undefined && services.execution.hasSession(id));
+    if (own) return void res.json({ accepted: false, reason: 'own_task' });
+    await this.#once(notices, { ...rest, sessionId: session_id, moreFiles: more_files });
+    res.status(202).json({ accepted: true });
+  };
+
+  /** What is being told is given up. */
+  close(): void {
+    this.#closing.abort(new Error('the bridge is stopping'));
+  }
+
+  /** Tells a notice, or waits for the same one to be told; forgets it where that fails. */
+  #once(notices: Notices, notice: SessionNotice): Promise<void> {
+    const { id } = notice;
+    const told = this.#told.get(id) ?? this.#tell(notices, notice);
+    this.#told.delete(id);
+    this.#told.set(id, told);
+    told.catch(() => this.#told.get(id) === told && this.#told.delete(id));
+    const [longestAgo] = this.#told.keys();
+    if (this.#told.size > MAX_TOLD && longestAgo !== undefined) this.#told.delete(longestAgo);
+    return told;
+  }
+
+  async #tell(notices: Notices, notice: SessionNotice): Promise<void> {
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TELL_LIMIT_MS)]);
+    try {
+      await Promise.race([notices.tell(notice, signal), aborted(signal)]);
+    } catch (thrown) {
+      if (thrown instanceof BridgeError) throw thrown;
+      this.#options.logger.warn({ id: notice.id, err: messageOf(thrown) }, 'a notice could not be told');
+      throw new BridgeError('MATRIX_UNAVAILABLE', 'The Matrix room cannot be reached now.', {
+        next: `Post the same notice again in ${RETRY_AFTER_SECONDS} s; it is told once.`,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+        cause: thrown,
+      });
+    }
+  }
+}
+
+function parseNotice({ body, headers }: Request): z.output<typeof noticeSchema> {
+  const record = z.record(z.string(), z.unknown()).safeParse(body);
+  if (record.success) return parseArguments('POST /matrix/notify', noticeSchema, record.data);
+  const type = headers['content-type'];
+  const message =
+    body === undefined
+      ? `There is no JSON in the body (Content-Type ${quote(type ?? 'none')}).`
+      : `The body ${quote(body)} is not a JSON object.`;
+  throw new BridgeError('INVALID_INPUT', message, {
+    next: 'Send one notice as application/json: docs/plugin.md has its fields.',
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const fail = (): void => reject(signal.reason);
+    if (signal.aborted) fail();
+    else signal.addEventListener('abort', fail, { once: true });
+  });
+}
+
+function matrixIsOff(): BridgeError {
+  return new BridgeError('NOT_FOUND', 'Nobody is told: this bridge has no Matrix room (MATRIX_ENABLED).', {
+    next: 'Set MATRIX_ENABLED=true and what belongs to it for the bridge, or unset MATRIX_API_URL for OpenCode.',
+  });
+}
+
+function tooMany(seconds: number): BridgeError {
+  const message = `More than ${PER_MINUTE} notices a minute came from this caller.`;
+  const next = `Try again in ${seconds} s.`;
+  return new BridgeError('RATE_LIMITED', message, { next, retryAfterSeconds: seconds });
+}
