@@ -10,16 +10,17 @@ export class RecordingNotices implements Notices {
 
   async tell(notice: SessionNotice, signal: AbortSignal): Promise<void> {
     await this.before(notice, signal);
+    signal.throwIfAborted();
     this.told.push(notice);
     this.#news.dispatchEvent(new Event('told'));
   }
 
-  /** The notice of a session, as soon as it is there. */
-  async of(sessionId: string, after = 0): Promise<SessionNotice> {
-    for (;;) {
-      const notice = this.told.slice(after).find((each) => each.sessionId === sessionId);
-      if (notice) return notice;
-      await once(this.#news, 'told');
-    }
+  of(sessionId: string): SessionNotice[] {
+    return this.told.filter((notice) => notice.sessionId === sessionId);
+  }
+
+  /** Resolves when there are so many notices of the session. */
+  async untilTold(sessionId: string, count: number): Promise<void> {
+    while (this.of(sessionId).length < count) await once(this.#news, 'told');
   }
 }
