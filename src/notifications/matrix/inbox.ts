@@ -1,0 +1,180 @@
+import { messageOf } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import type { Clock } from '../clock.ts';
+import { Backoff, isPassing } from './backoff.ts';
+import type { Entry, Heard, InboxStore, Reply } from './inbox-store.ts';
+import { MatrixFailure } from './matrix-failure.ts';
+import type { Route, Routes } from './routes.ts';
+import { type Said, saidIn } from './said.ts';
+import type { Outgoing } from './sender.ts';
+
+/** How long what is being done when the bridge stops has to come to its end. */
+const LEAVE_MS = 5_000;
+
+/** Something said that is to be acted on. */
+export interface Saying extends Entry {
+  said: Said;
+  route: Route;
+}
+
+export interface InboxOptions {
+  store: InboxStore;
+  routes: Pick<Routes, 'find'>;
+  /** Does what was said, and answers what to tell of it; undefined: nothing. Rejects where it cannot know yet. */
+  carryOut: (saying: Saying, signal: AbortSignal) => Promise<Reply | undefined>;
+  send: (message: Outgoing, signal: AbortSignal) => Promise<unknown>;
+  logger: Logger;
+  clock: Clock;
+}
+
+/**
+ * Works through what was said: for each task in order, the tasks side by side. What was done is stored before it is
+ * answered, so that a failing answer is only answered again.
+ */
+export class Inbox {
+  readonly #options: InboxOptions;
+  readonly #closing = new AbortController();
+  readonly #lanes = new Map<string, Promise<void>>();
+  readonly #answering = new Set<Promise<void>>();
+  #sorting: Promise<void> = Promise.resolve();
+  #reached = 0;
+  #closed = false;
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+  }
+
+  /** Takes up what an earlier process left. */
+  start(): void {
+    const { store, clock } = this.#options;
+    store.prune(clock.now());
+    this.#sort();
+  }
+
+  take(heard: readonly Heard[]): void {
+    const { store, clock } = this.#options;
+    store.add(heard, clock.now());
+    this.#sort();
+  }
+
+  /** What is being done has a while to end; what has not begun is for the next process. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.clock.after(LEAVE_MS, resolve);
+    const all = Promise.all([this.#sorting, ...this.#lanes.values(), ...this.#answering]);
+    await Promise.race([all, over]);
+    cancel();
+    this.#closed = true;
+  }
+
+  #sort(): void {
+    this.#sorting = this.#sorting.then(() => this.#sortNew()).catch((thrown) => this.#lost(thrown));
+  }
+
+  /** Hands what is new to the lane of its task. */
+  async #sortNew(): Promise<void> {
+    for (const entry of this.#options.store.open(this.#reached)) {
+      if (this.#closing.signal.aborted) return;
+      this.#reached = entry.position;
+      const { reply } = entry;
+      if (reply) this.#answer(entry, reply);
+      else await this.#settling(entry, () => this.#route(entry));
+    }
+  }
+
+  async #route(entry: Entry): Promise<void> {
+    const { routes } = this.#options;
+    const said = saidIn(entry.event);
+    const { signal } = this.#closing;
+    const route = said && (await this.#trying(() => routes.find(entry.roomId, said, signal)));
+    if (!said || !route) return this.#forget(entry);
+    const lane = route.taskId ?? entry.roomId;
+    const before = this.#lanes.get(lane) ?? Promise.resolve();
+    const work = () => this.#settling(entry, () => this.#carryOut({ ...entry, said, route }));
+    const after = before.then(work).finally(() => {
+      if (this.#lanes.get(lane) === after) this.#lanes.delete(lane);
+    });
+    this.#lanes.set(lane, after);
+  }
+
+  async #carryOut(saying: Saying): Promise<void> {
+    const { carryOut, store } = this.#options;
+    const { signal } = this.#closing;
+    if (signal.aborted) return;
+    const reply = await this.#trying(() => carryOut(saying, signal));
+    if (this.#closed) return;
+    if (!reply) return this.#forget(saying);
+    store.settle(saying.event.event_id, reply);
+    this.#answer(saying, reply);
+  }
+
+  #answer(entry: Entry, reply: Reply): void {
+    const answering = this.#settling(entry, async () => {
+      for (const message of outgoing(entry, reply)) await this.#trying(() => this.#send(message));
+      this.#forget(entry);
+    }).finally(() => this.#answering.delete(answering));
+    this.#answering.add(answering);
+  }
+
+  async #send(message: Outgoing): Promise<void> {
+    try {
+      await this.#options.send(message, this.#closing.signal);
+    } catch (thrown) {
+      // It is there already.
+      if (!(thrown instanceof MatrixFailure && thrown.errcode === 'M_DUPLICATE_ANNOTATION')) throw thrown;
+    }
+  }
+
+  /** Does one step for an event; where that can never succeed, the event is given up. */
+  async #settling(entry: Entry, step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (thrown) {
+      if (this.#closing.signal.aborted) return;
+      const { event, roomId } = entry;
+      this.#options.logger.warn(
+        { roomId, eventId: event.event_id, err: messageOf(thrown) },
+        'what was said in Matrix is given up',
+      );
+      try {
+        this.#forget(entry);
+      } catch (lost) {
+        this.#lost(lost);
+      }
+    }
+  }
+
+  async #trying<T>(step: () => Promise<T>): Promise<T> {
+    const backoff = new Backoff(this.#options.clock);
+    for (;;) {
+      try {
+        return await step();
+      } catch (thrown) {
+        if (this.#closing.signal.aborted || !isPassing(thrown)) throw thrown;
+        await backoff.wait(thrown, this.#closing.signal);
+      }
+    }
+  }
+
+  #forget({ event }: Entry): void {
+    if (!this.#closed) this.#options.store.close(event.event_id);
+  }
+
+  /** The database failed: the process ends, and the next one does what is left. */
+  #lost(thrown: unknown): void {
+    this.#options.logger.error({ err: messageOf(thrown) }, 'what was said in Matrix could not be stored');
+  }
+}
+
+/** The server takes each only once, however often it is sent. */
+function outgoing({ roomId, event }: Entry, { reaction, notice }: Reply): Outgoing[] {
+  const messages: Outgoing[] = [];
+  if (reaction) {
+    const content = { 'm.relates_to': { rel_type: 'm.annotation', ...reaction } };
+    messages.push({ roomId, type: 'm.reaction', txnId: `ack-${event.event_id}`, content });
+  }
+  if (notice)
+    messages.push({ roomId, type: 'm.room.message', txnId: `answer-${event.event_id}`, content: notice });
+  return messages;
+}
