@@ -54,6 +54,8 @@ const SINKS: readonly { name: string; sink: Pick<Sink, 'urgent' | 'paceMs'> }[] 
       mode: 'thread',
       roomId: undefined,
       observers: [],
+      allowedSenders: [],
+      storagePath: '',
     }).sink,
   },
 ];

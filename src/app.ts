@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Release } from './app/release.ts';
 import { otherRunner, startRunner } from './app/runners.ts';
 import { openMatrix, sinks } from './app/sinks.ts';
+import { taskControls } from './app/task-controls.ts';
 import type { Config } from './config/config.ts';
 import { BridgeError, messageOf, quote } from './errors.ts';
 import { ExecutionManager } from './execution/execution-manager.ts';
@@ -109,6 +110,8 @@ async function build(
   let graceMs = config.shutdownGraceMs;
   releases.push(() => execution.close(graceMs));
   execution.recover();
+  matrix?.steer(taskControls(execution, store), database, logger);
+  releases.push(() => matrix?.close());
   const removals = new TaskRemovals(database);
   const retention = new Retention({ removals, files, keepMs: config.retentionMs, logger });
   retention.start();
@@ -121,10 +124,14 @@ async function build(
     version: VERSION,
     mode: runner.name,
     startedAt: Date.now(),
-    dependencies: () => [...execution.health(), ...deliveries.map((delivery) => delivery.health())],
+    dependencies: () => [
+      ...execution.health(),
+      ...deliveries.map((delivery) => delivery.health()),
+      ...(matrix?.health() ?? []),
+    ],
   };
   const start = async (access: Config['http']): Promise<HttpServer> => {
-    const server = await startHttpServer({ ...access, services, logger });
+    const server = await startHttpServer({ ...access, services, notices: matrix?.notices, logger });
     http = server;
     // Undone first: callers can still watch the tasks that get their time to end.
     releases.push(() => server.drain());

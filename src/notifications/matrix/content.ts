@@ -5,7 +5,7 @@ import type { Rich } from './rich.ts';
 const SIZE_LIMIT = 60_000;
 
 /** Where a message goes besides its room. */
-export interface Place {
+interface Place {
   roomId: string;
   /** The message that begins the thread; absent: no thread. */
   root?: string | undefined;

@@ -18,6 +18,8 @@ export interface ListenerOptions {
   storage: MatrixStorage;
   /** Whose own events are left out. */
   userId: string;
+  /** What has to be there before one can listen; called until it succeeds once. */
+  prepare?: (signal: AbortSignal) => Promise<void>;
   /** The one room to listen to; undefined: all that the account is in. */
   room: () => string | undefined;
   /** Takes what was said, in order; once it has returned, the same is not told again, except after a crash. */
@@ -32,6 +34,7 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #closing = new AbortController();
   readonly #backoff: Backoff;
+  #prepared = false;
   #since: string | undefined;
   #failing: { since: number; error: string } | undefined;
   #listening: Promise<void> | undefined;
@@ -80,6 +83,8 @@ export class Listener {
   /** What is there at the very first start is history. */
   async #once(signal: AbortSignal): Promise<void> {
     const { api, storage, room } = this.#options;
+    if (!this.#prepared) await this.#options.prepare?.(signal);
+    this.#prepared = true;
     const since = this.#since;
     // A server that failed says at once whether it is back.
     const waitMs = since === undefined || this.#failing ? 0 : POLL_MS;

@@ -33,6 +33,7 @@ export class Rooms {
   readonly #encrypted = new Map<string, boolean>();
   #account: Promise<void> | undefined;
   #shared: Promise<Room> | undefined;
+  #sharedId: string | undefined;
 
   constructor(options: RoomsOptions) {
     const observers = options.observers.filter((userId) => userId !== options.userId);
@@ -47,13 +48,22 @@ export class Rooms {
     return { roomId, remarks: [...remarks, ...missing.map((userId) => `${userId} is not in this room.`)] };
   }
 
+  /** The one room for all, once it is known. */
+  get sharedId(): string | undefined {
+    return this.#sharedId;
+  }
+
   /** The one room for all. */
   async shared(signal: AbortSignal): Promise<Room> {
     this.#shared ??= this.#findShared(signal);
-    return this.#shared.catch((thrown: unknown) => {
+    try {
+      const room = await this.#shared;
+      this.#sharedId = room.roomId;
+      return room;
+    } catch (thrown) {
       this.#shared = undefined;
       throw thrown;
-    });
+    }
   }
 
   /** Rejects where what is written could be read by the server, although people were promised otherwise. */

@@ -39,7 +39,10 @@ export class SessionNotices {
     const { roomId } = await this.#rooms.shared(signal);
     await this.#rooms.requirePlain(roomId, signal);
     const content = message({ msgtype: 'm.notice', words: wordsOf(notice), mark: undefined });
-    await this.#sender.send({ roomId, type: 'm.room.message', txnId: `notice-${notice.id}`, content }, signal);
+    await this.#sender.send(
+      { roomId, type: 'm.room.message', txnId: `notice-${notice.id}`, content },
+      signal,
+    );
   }
 }
 

@@ -25,6 +25,8 @@ export interface SteeringOptions {
   mode: 'thread' | 'room';
   /** The room of thread mode, once it is known. */
   roomId: () => string | undefined;
+  /** Makes sure that the room of thread mode is known. */
+  prepare?: (signal: AbortSignal) => Promise<void>;
   storage: MatrixStorage;
   database: Database;
   controls: TaskControls;
