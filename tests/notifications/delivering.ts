@@ -20,13 +20,13 @@ export interface SinkParts {
 }
 
 export const BOUNDS = { maxEvents: 50, limit: 5_000 };
-/** So many times as fast as it is does the time pass. */
+/** So many times as fast as it is does the time pass, unless something depends on how fast it is. */
 const FACTOR = 20;
 const logger = createLogger('silent');
 
 /** A log, its workspace blocks and the delivery to one sink, as the bridge has them; time passes quickly. */
 export class Delivering {
-  readonly clock = fastClock(FACTOR);
+  readonly clock: Clock;
   readonly #folder: Awaited<ReturnType<typeof tempDir>>;
   readonly #makeSink: (parts: SinkParts) => Sink;
   readonly #maxAgeMs: number;
@@ -39,15 +39,21 @@ export class Delivering {
     folder: Awaited<ReturnType<typeof tempDir>>,
     makeSink: (parts: SinkParts) => Sink,
     maxAgeMs: number,
+    factor: number,
   ) {
+    this.clock = fastClock(factor);
     this.#folder = folder;
     this.#makeSink = makeSink;
     this.#maxAgeMs = maxAgeMs;
     this.#open();
   }
 
-  static async to(makeSink: (parts: SinkParts) => Sink, maxAgeMs = 86_400_000): Promise<Delivering> {
-    return new Delivering(await tempDir('delivering-'), makeSink, maxAgeMs);
+  static async to(
+    makeSink: (parts: SinkParts) => Sink,
+    maxAgeMs = 86_400_000,
+    factor = FACTOR,
+  ): Promise<Delivering> {
+    return new Delivering(await tempDir('delivering-'), makeSink, maxAgeMs, factor);
   }
 
   #open(): void {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RoomsOptions } from '../../src/notifications/matrix/rooms.ts';
 import type { TaskEventBody, TaskRequest } from '../../src/tasks/events.ts';
@@ -292,6 +293,47 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
         (event) => kindOf(event) === 'created' && !isEdit(event),
       );
       expect(cards.map(({ content }) => markOf(content)?.task_id)).toEqual(['task_1', 'task_2']);
+    });
+  });
+
+  describe('where the server limits as Synapse does by default', () => {
+    it('tells all of several busy tasks, each thing once, and is seldom refused', {
+      timeout: 240_000,
+    }, async () => {
+      await using strict = await start({ rateLimits: true });
+      await using far = await matrixFarSide(strict);
+      await using bridge = await Delivering.to((parts) => far.sink(parts), 86_400_000, 1);
+      const ids = ['task_1', 'task_2', 'task_3'];
+      for (const taskId of ids) bridge.create(taskId, taskId, STARTED, output('begins'), permission());
+      for (let n = 0; n < 20; n += 1) {
+        for (const taskId of ids) bridge.log.append(taskId, output(`step ${n}`));
+        await sleep(500);
+      }
+      for (const taskId of ids) {
+        bridge.log.append(
+          taskId,
+          { kind: 'request_closed', request_id: 'per_1', by: 'agent-1', reply: 'once' },
+          completed(),
+        );
+      }
+      for (const taskId of ids) await bridge.settled(taskId);
+      const all = (await far.human.events(far.roomId)).filter(({ sender }) => sender === far.bot.userId);
+      for (const taskId of ids) {
+        const told = all.filter(({ content }) => markOf(content)?.task_id === taskId);
+        expect(told.filter((event) => !isEdit(event)).map(kindOf)).toEqual([
+          'created',
+          'request_opened',
+          'completed',
+        ]);
+        expect(told.filter((event) => kindOf(event) === 'request_closed')).toHaveLength(1);
+        expect(markOf(told.findLast((event) => kindOf(event) === 'created')?.content ?? {})?.status).toBe(
+          'completed',
+        );
+      }
+      const refused = far.proxy.statuses.filter((status) => status === 429).length;
+      expect(refused).toBeGreaterThan(0);
+      expect(refused).toBeLessThan(all.length);
+      expect(bridge.delivery.health()).toMatchObject({ status: 'ok', detail: 'up to date' });
     });
   });
 

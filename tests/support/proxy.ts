@@ -10,6 +10,8 @@ export interface FaultyProxy {
   url: string;
   /** Decides about each request; undefined lets it through. */
   fault: (method: string, path: string) => Fault | undefined;
+  /** The status of every answer that came from behind it. */
+  readonly statuses: number[];
   /** How often a frame of an event stream is passed on. */
   copies: (frame: string) => number;
   /** How long frames are held back; their order stays. */
@@ -37,6 +39,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     onward.on('error', drop);
     outgoing.once('close', () => onward.destroy());
     onward.once('response', (response: IncomingMessage) => {
+      proxy.statuses.push(response.statusCode ?? 0);
       if (fault === 'lose answer') return drop();
       response.on('error', drop);
       pass(response, outgoing, () => !stalled.has(socket) && !socket.destroyed, proxy);
@@ -53,6 +56,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const proxy: FaultyProxy = {
     url: `http://127.0.0.1:${port}`,
     fault: () => undefined,
+    statuses: [],
     copies: () => 1,
     delayMs: 0,
     cut: () => server.closeAllConnections(),

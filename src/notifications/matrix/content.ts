@@ -4,13 +4,6 @@ import type { Rich } from './rich.ts';
 /** Matrix takes 65,536 bytes for the whole event. */
 const SIZE_LIMIT = 60_000;
 
-/** Where a message goes besides its room. */
-interface Place {
-  roomId: string;
-  /** The message that begins the thread; absent: no thread. */
-  root?: string | undefined;
-}
-
 interface MessageOptions {
   /** `m.notice` rings no bell, and other bots leave it alone. */
   msgtype: 'm.text' | 'm.notice';
