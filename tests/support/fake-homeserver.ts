@@ -38,13 +38,13 @@ export class FakeHomeserver implements Homeserver {
   readonly arrivals: Arrival[] = [];
   /** What becomes of a request; undefined lets it be done. */
   fault: (method: string, path: string, body: unknown) => MatrixFault | undefined = () => undefined;
-  readonly #api: MatrixApi;
+  readonly #api = new MatrixApi();
   readonly #people = new Map<string, Person>();
   #server: Server | undefined;
   #port = 0;
 
   constructor({ rateLimits = false }: HomeserverOptions = {}) {
-    this.#api = new MatrixApi(rateLimits);
+    this.#api.limit(rateLimits);
   }
 
   get url(): string {
@@ -60,7 +60,8 @@ export class FakeHomeserver implements Homeserver {
     return person;
   }
 
-  async start(): Promise<void> {
+  async start({ rateLimits }: HomeserverOptions = {}): Promise<void> {
+    if (rateLimits !== undefined) this.#api.limit(rateLimits);
     this.#server = createServer((request, response) => void this.#serve(request, response));
     this.#server.listen(this.#port, '127.0.0.1');
     await once(this.#server, 'listening');

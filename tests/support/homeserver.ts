@@ -26,8 +26,8 @@ export interface Homeserver {
   stop(): Promise<void>;
   /** As `kill -9` does. */
   kill(): Promise<void>;
-  /** Comes up again, at the same address. */
-  start(): Promise<void>;
+  /** Comes up again at the same address, with the limits given, else as before. */
+  start(options?: HomeserverOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -44,15 +44,17 @@ export function synapseIsThere(): boolean {
 export const SYNAPSE_ABSENT = `no Synapse in ${HOME}: run tests/support/synapse fetch`;
 
 /** The real one, on a free port, with a state of its own that goes with it. */
-export async function startSynapse(options: HomeserverOptions = {}): Promise<Homeserver> {
+export async function startSynapse({ rateLimits = false }: HomeserverOptions = {}): Promise<Homeserver> {
   const state = await tempDir('synapse-');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const people = new Map<string, Promise<Person>>();
+  let isLimited = rateLimits;
   let child: ChildProcess | undefined;
-  const start = async (): Promise<void> => {
+  const start = async (options: HomeserverOptions = {}): Promise<void> => {
+    isLimited = options.rateLimits ?? isLimited;
     child = spawn(SCRIPT, ['run', state.path, `${port}`], {
-      env: { PATH: process.env.PATH, BRIDGE_TESTS_SYNAPSE: HOME, RATE_LIMITS: options.rateLimits ? '1' : '' },
+      env: { PATH: process.env.PATH, BRIDGE_TESTS_SYNAPSE: HOME, RATE_LIMITS: isLimited ? '1' : '' },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     await listening(child, url);

@@ -20,8 +20,32 @@ const page = z.object({ chunk: z.array(roomEvent), end: z.string().optional() })
 const withEventId = z.object({ event_id: z.string() });
 const withRoomId = z.object({ room_id: z.string() });
 const members = z.object({ joined: z.record(z.string(), z.unknown()) });
+const part = z.object({
+  timeline: z.object({
+    events: z.array(roomEvent),
+    limited: z.boolean().default(false),
+    prev_batch: z.string().optional(),
+  }),
+  state: z.object({ events: z.array(roomEvent) }),
+});
+const invitation = z.object({
+  invite_state: z.object({
+    events: z.array(z.object({ type: z.string(), state_key: z.string(), content: roomEvent.shape.content })),
+  }),
+});
+const synced = z.object({
+  next_batch: z.string(),
+  rooms: z
+    .object({
+      join: z.record(z.string(), part).default({}),
+      invite: z.record(z.string(), invitation).default({}),
+      leave: z.record(z.string(), part).default({}),
+    })
+    .prefault({}),
+});
 
 export type RoomEvent = z.infer<typeof roomEvent>;
+export type Synced = z.infer<typeof synced>;
 export type Content = Record<string, unknown>;
 
 const SEEN_WITHIN_MS = 60_000;
@@ -64,7 +88,12 @@ export class Person {
   async ask(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
     const response = await fetch(`${this.url}/_matrix/client/v3${path}`, {
       method,
-      headers: { Authorization: `Bearer ${this.token}`, 'Content-Type': 'application/json' },
+      headers: {
+        Authorization: `Bearer ${this.token}`,
+        'Content-Type': 'application/json',
+        // A connection that is kept would be a dead one after a restart of the server.
+        Connection: 'close',
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal ? { signal } : {}),
     });
@@ -169,14 +198,20 @@ export class Person {
     return roomEvent.parse(await this.ask('GET', path`/rooms/${roomId}/event/${eventId}`));
   }
 
+  /** A page of the room: `dir` b or f, `from`, `to`, `limit`, `filter`. */
+  async messages(roomId: string, query: Record<string, string>, signal?: AbortSignal) {
+    const call = `${path`/rooms/${roomId}/messages`}?${new URLSearchParams(query)}`;
+    return page.parse(await this.ask('GET', call, undefined, signal));
+  }
+
   /** Everything that happened in the room and may be seen, oldest first. */
   async events(roomId: string, signal?: AbortSignal): Promise<RoomEvent[]> {
     const events: RoomEvent[] = [];
     for (let from: string | undefined = ''; from !== undefined; ) {
-      const call: string = path`/rooms/${roomId}/messages?dir=f&limit=1000`;
-      const next = page.parse(await this.ask('GET', from ? `${call}&from=${from}` : call, undefined, signal));
-      events.push(...next.chunk);
-      from = next.chunk.length > 0 ? next.end : undefined;
+      const query = { dir: 'f', limit: '1000', ...(from ? { from } : {}) };
+      const { chunk, end } = await this.messages(roomId, query, signal);
+      events.push(...chunk);
+      from = chunk.length > 0 ? end : undefined;
     }
     return events;
   }
@@ -192,7 +227,9 @@ export class Person {
     let since: string | undefined;
     while (!signal.aborted) {
       try {
-        since = await this.#sync(roomId, since, signal);
+        const room = { rooms: [roomId], timeline: { limit: 1 } };
+        const news = await this.sync({ waitMs: POLL_MS, room, ...(since ? { since } : {}) }, signal);
+        since = news.next_batch;
         events = await this.events(roomId, signal);
         const found = events.find(wanted);
         if (found) return found;
@@ -209,15 +246,17 @@ export class Person {
     );
   }
 
-  /** Resolves once something is new in the room after `since`, or a while later; at once without it. */
-  async #sync(roomId: string, since: string | undefined, signal: AbortSignal): Promise<string> {
-    const filter = JSON.stringify({
-      room: { rooms: [roomId], timeline: { limit: 1 } },
-      presence: { types: [] },
-    });
-    const query = new URLSearchParams({ filter, ...(since ? { since, timeout: `${POLL_MS}` } : {}) });
-    const answer = await this.ask('GET', `/sync?${query}`, undefined, signal);
-    return z.object({ next_batch: z.string() }).parse(answer).next_batch;
+  /** What is new after `since`, or all; waits so long for something to be new. */
+  async sync(
+    options: { since?: string; waitMs?: number; room?: Content } = {},
+    signal?: AbortSignal,
+  ): Promise<Synced> {
+    const { since, waitMs = 0, room = {} } = options;
+    // Synapse gives the same answer to the same question for two minutes; so none is the same.
+    const presence = { types: [], not_senders: [`@${randomUUID()}:mx.test`] };
+    const filter = JSON.stringify({ room, presence });
+    const query = new URLSearchParams({ filter, timeout: `${waitMs}`, ...(since ? { since } : {}) });
+    return synced.parse(await this.ask('GET', `/sync?${query}`, undefined, signal));
   }
 }
 

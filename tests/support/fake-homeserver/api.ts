@@ -38,14 +38,15 @@ export class MatrixApi {
   /** What was answered to a transaction of a token. */
   readonly #transactions = new Map<string, object>();
   readonly #filters: string[] = [];
-  readonly #messages: RateLimit;
-  readonly #creations: RateLimit;
+  #messages = new RateLimit();
+  #creations = new RateLimit();
   readonly #changes = new EventEmitter().setMaxListeners(0);
   #position = 0;
 
-  constructor(rateLimits: boolean) {
-    this.#messages = new RateLimit(rateLimits ? MESSAGES : undefined);
-    this.#creations = new RateLimit(rateLimits ? ROOMS : undefined);
+  /** From now on as strict as Synapse is by default, or not at all. */
+  limit(isStrict: boolean): void {
+    this.#messages = new RateLimit(isStrict ? MESSAGES : undefined);
+    this.#creations = new RateLimit(isStrict ? ROOMS : undefined);
   }
 
   /** A token for a new device of this user. */
@@ -94,9 +95,13 @@ export class MatrixApi {
     }),
     'POST /createRoom': ({ userId, body }) => {
       this.#creations.take(userId);
-      const room = createRoom(body, userId, SERVER, this.#aliases, this.#next);
+      this.#messages.take(userId);
+      const { room, alias, invite } = createRoom(body, userId, SERVER, this.#aliases, this.#next);
       this.#rooms.set(room.id, room);
+      if (alias) this.#aliases.set(alias, room.id);
       this.#changed();
+      // Who cannot be invited makes this fail, and yet the room is there.
+      for (const someone of invite) this.#invite(room, userId, someone);
       return { room_id: room.id };
     },
     'GET /directory/room/*': (_, alias) => ({ room_id: this.#resolve(alias), servers: [SERVER] }),
@@ -106,8 +111,7 @@ export class MatrixApi {
     'POST /rooms/*/forget': () => ({}),
     'POST /rooms/*/invite': (call, roomId) => {
       const { user_id } = someone.parse(call.body);
-      checkUserId(user_id, SERVER, 'M_INVALID_PARAM');
-      return this.#member(call, roomId, (room) => room.invite(call.userId, user_id));
+      return this.#member(call, roomId, (room) => this.#invite(room, call.userId, user_id));
     },
     'POST /rooms/*/kick': (call, roomId) => {
       const { user_id, reason } = someone.parse(call.body);
@@ -190,7 +194,14 @@ export class MatrixApi {
     return { room_id: roomId };
   }
 
+  #invite(room: Room, sender: string, userId: string): void {
+    checkUserId(userId, SERVER);
+    room.invite(sender, userId);
+    this.#changed();
+  }
+
   #member({ userId }: Call, roomId: string, change: (room: Room) => void): object {
+    this.#messages.take(userId);
     change(this.#room(roomId, userId));
     this.#changed();
     return {};
@@ -206,9 +217,12 @@ export class MatrixApi {
   }
 
   #setState({ userId, body }: Call, roomId: string, type: string, state_key: string): object {
-    this.#messages.take(userId);
     const room = this.#room(roomId, userId);
-    const { event_id } = room.add({ type, sender: userId, state_key, content: content.parse(body) });
+    const draft = { type, sender: userId, state_key, content: content.parse(body) };
+    const same = room.same(draft);
+    if (same) return { event_id: same.event_id };
+    this.#messages.take(userId);
+    const { event_id } = room.add(draft);
     this.#changed();
     return { event_id };
   }

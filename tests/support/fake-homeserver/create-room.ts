@@ -18,6 +18,8 @@ const options = z.object({
 });
 type Options = z.infer<typeof options>;
 
+const USER_ID = /^@[^:]+:(.+)$/;
+
 /** The levels of power that Synapse gives to a new room. */
 const LEVELS = {
   ban: 50,
@@ -39,25 +41,26 @@ const LEVELS = {
   users_default: 0,
 };
 
-/** Someone of this server; throws for a malformed id, and for another server, as no other is known. */
-export function checkUserId(userId: string, server: string, errcode: string): void {
-  const host = /^@[^:]+:(.+)$/.exec(userId)?.[1];
-  if (host === undefined) throw new Refusal(400, errcode, `Invalid user_id: ${userId}`);
+/** Throws for what is no id of a user, and for someone of another server, as no other is known. */
+export function checkUserId(userId: string, server: string): void {
+  const host = USER_ID.exec(userId)?.[1];
+  if (host === undefined) throw new Refusal(400, 'M_INVALID_PARAM', `Invalid user_id: ${userId}`);
   if (host !== server) throw forbidden(`Federation denied with ${host}.`);
 }
 
-/** A new room as `POST /createRoom` makes it: all or nothing. */
+/** A new room as `POST /createRoom` makes it, the alias it has, and whom to invite. */
 export function createRoom(
   body: unknown,
   creator: string,
   server: string,
-  aliases: Map<string, string>,
+  aliases: ReadonlyMap<string, string>,
   nextPosition: () => number,
-): Room {
+): { room: Room; alias: string | undefined; invite: string[] } {
   const wanted = options.parse(body);
-  const alias = wanted.room_alias_name && `#${wanted.room_alias_name}:${server}`;
+  const alias = wanted.room_alias_name === undefined ? undefined : `#${wanted.room_alias_name}:${server}`;
   if (alias && aliases.has(alias)) throw new Refusal(400, 'M_ROOM_IN_USE', 'Room alias already taken');
-  for (const userId of wanted.invite) checkUserId(userId, server, 'M_UNKNOWN');
+  const malformed = wanted.invite.find((userId) => !USER_ID.test(userId));
+  if (malformed !== undefined) throw new Refusal(400, 'M_UNKNOWN', `Invalid user_id: ${malformed}`);
   const room = new Room(wanted.room_version, creator, server, nextPosition);
   const levels = levelsOf(room, wanted);
   const put = (type: string, content: Content, state_key = '') =>
@@ -74,9 +77,7 @@ export function createRoom(
   }
   if (wanted.name) put('m.room.name', { name: wanted.name });
   if (wanted.topic) put('m.room.topic', { topic: wanted.topic });
-  for (const userId of wanted.invite) room.invite(creator, userId);
-  if (alias) aliases.set(alias, room.id);
-  return room;
+  return { room, alias, invite: wanted.invite };
 }
 
 /** Named levels replace those by default; up to version 11 they have to name the creator. */

@@ -1,6 +1,6 @@
 import { Refusal } from './refusal.ts';
 
-export interface Rate {
+interface Rate {
   perSecond: number;
   burst: number;
 }
@@ -11,7 +11,7 @@ export class RateLimit {
   readonly #levels = new Map<string, { level: number; at: number }>();
 
   /** Without a rate there is no limit. */
-  constructor(rate: Rate | undefined) {
+  constructor(rate?: Rate) {
     this.#rate = rate;
   }
 

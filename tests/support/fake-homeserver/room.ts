@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { forbidden, notFound, Refusal } from './refusal.ts';
 
@@ -100,17 +101,26 @@ export class Room {
 
   /** How far this one may read: to the end, or to where they left. */
   readableBy(userId: string): number {
-    const membership = this.membership(userId);
-    if (membership === 'join') return Number.POSITIVE_INFINITY;
+    const last = this.#readable(userId);
+    if (last === 0) throw forbidden(`User ${userId} not in room ${this.id}, and room previews are disabled`);
+    return last;
+  }
+
+  #readable(userId: string): number {
+    if (this.membership(userId) === 'join') return Number.POSITIVE_INFINITY;
     const leave = this.state('m.room.member', userId);
-    if (leave?.before?.content.membership === 'join') return leave.position;
-    throw forbidden(`User ${userId} not in room ${this.id}, and room previews are disabled`);
+    return leave?.before?.content.membership === 'join' ? leave.position : 0;
+  }
+
+  /** The state event that says this already. */
+  same({ type, sender, state_key = '', content }: Draft): StoredEvent | undefined {
+    const event = this.state(type, state_key);
+    return event?.sender === sender && isDeepStrictEqual(event.content, content) ? event : undefined;
   }
 
   event(eventId: string, userId: string): StoredEvent {
     const event = this.events.find(({ event_id }) => event_id === eventId);
-    if (!event) throw notFound('Event');
-    if (event.position > this.readableBy(userId)) throw forbidden(`${userId} may not see ${eventId}.`);
+    if (!event || event.position > this.#readable(userId)) throw notFound('Event');
     return event;
   }
 
@@ -125,6 +135,7 @@ export class Room {
       events[draft.type] ?? (draft.state_key === undefined ? events_default : state_default),
     );
     if (draft.type === 'm.room.power_levels') this.#checkLevels(draft);
+    if (draft.type === 'm.room.message') checkMessage(draft.content);
     this.#checkRelation(draft);
     return this.put(draft);
   }
@@ -250,6 +261,12 @@ export class Room {
     if (this.events.some(isSame)) {
       throw new Refusal(400, 'M_DUPLICATE_ANNOTATION', "Can't send same reaction twice");
     }
+  }
+}
+
+function checkMessage(content: Content): void {
+  for (const key of ['body', 'msgtype']) {
+    if (typeof content[key] !== 'string') throw new Refusal(400, 'M_UNKNOWN', `'${key}' not in content`);
   }
 }
 
