@@ -18,7 +18,8 @@ export type MatrixFault =
 export interface Arrival {
   /** By `performance.now`. */
   at: number;
-  token: string;
+  /** Absent where the token is of nobody. */
+  sender?: string;
   roomId: string;
   type: string;
   txnId: string;
@@ -132,7 +133,15 @@ export class FakeHomeserver implements Homeserver {
     const parts = SEND.exec(path)?.slice(1).map(decodeURIComponent);
     if (!parts) return undefined;
     const [roomId = '', type = '', txnId = ''] = parts;
-    const arrival: Arrival = { at: performance.now(), token, roomId, type, txnId, content };
+    const sender = this.#api.userOf(token);
+    const arrival: Arrival = {
+      at: performance.now(),
+      ...(sender === undefined ? {} : { sender }),
+      roomId,
+      type,
+      txnId,
+      content,
+    };
     this.arrivals.push(arrival);
     return arrival;
   }

@@ -57,17 +57,21 @@ export class MatrixApi {
     return { userId, token };
   }
 
+  userOf(token: string): string | undefined {
+    return this.#devices.get(token)?.userId;
+  }
+
   /** Does what is asked at this path, without the prefix of the API; throws `Refusal`. */
   async answer(method: string, path: string, call: Omit<Call, 'userId'>): Promise<unknown> {
     if (path === '/versions') return { versions: VERSIONS, unstable_features: {} };
-    const device = this.#devices.get(call.token);
+    const userId = this.userOf(call.token);
     if (call.token === '') throw new Refusal(401, 'M_MISSING_TOKEN', 'Missing access token');
-    if (!device) {
+    if (userId === undefined) {
       throw new Refusal(401, 'M_UNKNOWN_TOKEN', 'Invalid access token passed.', { soft_logout: false });
     }
     for (const [route, handle] of this.#routes) {
       const parts = route.exec(`${method} ${path}`)?.slice(1).map(decodeURIComponent);
-      if (parts) return await handle({ ...call, userId: device.userId }, ...parts);
+      if (parts) return await handle({ ...call, userId }, ...parts);
     }
     throw new Refusal(404, 'M_UNRECOGNIZED', 'Unrecognized request');
   }
