@@ -37,9 +37,13 @@ describe('the fake homeserver', () => {
   });
 
   it('lets a request hang until it stops, and does it not', async () => {
-    homeserver.fault = () => 'hang';
+    const asked = Promise.withResolvers<void>();
+    homeserver.fault = () => {
+      asked.resolve();
+      return 'hang';
+    };
     const saying = expect(anna.say(room, 'never')).rejects.toThrow('fetch failed');
-    while (homeserver.arrivals.length === 0) await new Promise(setImmediate);
+    await asked.promise;
     await homeserver.stop();
     await saying;
     await homeserver.start();

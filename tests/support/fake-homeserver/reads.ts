@@ -161,7 +161,7 @@ function part(
   if (fresh.length === 0 && since !== undefined) return undefined;
   const wanted = fresh.filter((event) => matches(event, filter.timeline));
   const timeline = wanted.slice(-filter.timeline.limit);
-  const start = (timeline[0]?.position ?? now + 1) - 1;
+  const start = timeline[0]?.position ?? now + 1;
   const state = new Set([...room.stateAt(start), ...room.stateAt(now)]);
   const untold = [...state].filter(
     (event) => event.position > (since ?? 0) && !timeline.includes(event) && matches(event, filter.state),
@@ -171,7 +171,7 @@ function part(
     timeline: {
       events: timeline.map((event) => shown(event, reader)),
       limited: wanted.length > timeline.length,
-      prev_batch: token(start),
+      prev_batch: token(start - 1),
     },
     state: { events: untold.map((event) => shown(event, reader)) },
     account_data: { events: [] },
