@@ -17,6 +17,8 @@ const SECRETS: readonly VariableName[] = [
 ];
 /** Without these Matrix cannot be used. */
 const NEEDED_FOR_MATRIX = ['MATRIX_HOMESERVER_URL', 'MATRIX_ACCESS_TOKEN', 'MATRIX_USER_ID'] as const;
+/** Of OpenCode's plugin, which tells of what is not the bridge's own: an OpenCode of ours has nothing to tell. */
+const OF_THE_PLUGIN = ['MATRIX_API_URL', 'MATRIX_API_TOKEN'] as const;
 /** Those that a server of OpenCode gets besides what RUNNER_ENV_PASSTHROUGH names; as in compose.yaml. */
 const PROVIDER_KEYS = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'OPENROUTER_API_KEY'] as const;
 /** OpenCode starts on a prompt within a second; under a heavy load within some. */
@@ -71,12 +73,12 @@ export function loadConfig(env: Environment = process.env) {
     );
   }
   for (const name of values.RUNNER_ENV_PASSTHROUGH ?? []) {
-    if (SECRETS.some((secret) => secret === name))
+    if (isHeldBack(name))
       problems.push(`RUNNER_ENV_PASSTHROUGH names ${name}, which tasks must not get to see: leave it out.`);
   }
   const { MATRIX_ENABLED: matrix } = values;
   for (const name of NEEDED_FOR_MATRIX) {
-    if (matrix && env[name] === undefined)
+    if (matrix && (env[name] ?? '').trim() === '')
       problems.push(`${name} is missing, but MATRIX_ENABLED is true: set it, or MATRIX_ENABLED=false.`);
   }
   if (problems.length > 0) throw new ConfigError(problems);
@@ -169,9 +171,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
     },
     matrix: matrixConfig(values, dataDir),
     /** The environment without our secrets, for the programs that the bridge starts. */
-    childEnv: Object.fromEntries(
-      Object.entries(env).filter(([name]) => !SECRETS.some((secret) => secret === name)),
-    ),
+    childEnv: Object.fromEntries(Object.entries(env).filter(([name]) => !isHeldBack(name))),
   };
 }
 
@@ -189,6 +189,11 @@ function matrixConfig(values: Complete, dataDir: string) {
     allowedSenders: values.MATRIX_ALLOWED_SENDERS,
     storagePath: resolve(values.MATRIX_STORAGE_PATH ?? join(dataDir, 'matrix.json')),
   };
+}
+
+/** Whether what the bridge starts must not get a variable. */
+function isHeldBack(name: string): boolean {
+  return [...SECRETS, ...OF_THE_PLUGIN].some((held) => held === name);
 }
 
 /** Those of the named variables that are set. */

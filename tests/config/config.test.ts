@@ -275,8 +275,11 @@ describe('values', () => {
   });
 });
 
-it('what the bridge starts sees the environment without the secrets of the bridge', () => {
-  const mine = { MCP_AUTH_TOKENS: 'one', OPENCODE_SERVER_PASSWORD: 'two' };
+it('what the bridge starts sees the environment without the secrets of the bridge, and has nobody to tell', () => {
+  const mine = {
+    ...{ MCP_AUTH_TOKENS: 'one', OPENCODE_SERVER_PASSWORD: 'two' },
+    ...{ MATRIX_API_URL: 'http://127.0.0.1:3500/matrix', MATRIX_API_TOKEN: 'one' },
+  };
   const theirs = { PATH: '/bin', ANTHROPIC_API_KEY: 'three', OPENCODE_SERVER_ENABLED: 'true' };
   expect(load({ ...mine, ...theirs }).childEnv).toEqual({ HOME, ...theirs });
 });
@@ -310,6 +313,7 @@ describe('Docker mode', () => {
     [{ DOCKER_HOST: 'ssh://host' }, /^DOCKER_HOST "ssh:.*must be unix:/],
     [{ DOCKER_HOST: '/var/run/docker.sock' }, /^DOCKER_HOST .*must be unix:/],
     [{ RUNNER_ENV_PASSTHROUGH: 'MCP_AUTH_TOKENS' }, /^RUNNER_ENV_PASSTHROUGH names MCP_AUTH_TOKENS/],
+    [{ RUNNER_ENV_PASSTHROUGH: 'MATRIX_API_TOKEN' }, /^RUNNER_ENV_PASSTHROUGH names MATRIX_API_TOKEN/],
   ])('refuses %j', (env: Record<string, string>, says) => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(says)]);
   });
