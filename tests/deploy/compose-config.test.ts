@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { tempDir } from '../support/temp.ts';
 import { compose, fillIn } from './compose.ts';
@@ -9,10 +11,14 @@ const DOCKER_MODE = { ...FILLED, OPENCODE_SERVER_ENABLED: 'false', DOCKER_GID: '
 
 beforeEach(({ skip }) => skip(compose === undefined, 'there is no docker compose and no docker-compose'));
 
-/** Runs `config`, with these values filled into a copy of compose.env. */
-async function config(values: Record<string, string>): Promise<{ status: number | null; output: string }> {
+/** Runs `config`, with these values filled into a copy of compose.env, and with what is added below them. */
+async function config(
+  values: Record<string, string>,
+  added = '',
+): Promise<{ status: number | null; output: string }> {
   await using folder = await tempDir('compose-');
   await fillIn(folder.path, values);
+  await appendFile(join(folder.path, '.env'), added);
   const [program = '', ...args] = compose ?? [];
   const { status, stdout, stderr } = spawnSync(program, [...args, 'config'], {
     cwd: folder.path,
@@ -36,6 +42,19 @@ it('compose takes what is there for Docker mode, without a password of the serve
   expect(output).toContain('/var/run/docker.sock');
   expect(output).toContain('OPENCODE_SERVER_ENABLED: "false"');
   expect(output).not.toContain('depends_on');
+});
+
+it('compose takes the plugin beside that, and asks for its token', async () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of compose
+  const mode = '${OPENCODE_SERVER_ENABLED}';
+  const COMPOSE_FILE = `compose.yaml:docs/deploy/server-${mode}.yaml:docs/deploy/plugin.yaml`;
+  const { status, output } = await config({ ...SERVER_MODE, COMPOSE_FILE }, 'MATRIX_API_TOKEN=of-the-plugin');
+  expect({ status, output }).toMatchObject({ status: 0 });
+  expect(output).toContain('MATRIX_API_TOKEN: of-the-plugin');
+  expect(output).toContain('/home/node/.config/opencode/plugins');
+  const without = await config({ ...SERVER_MODE, COMPOSE_FILE });
+  expect(without.status).toBeGreaterThan(0);
+  expect(without.output).toContain('Set MATRIX_API_TOKEN in .env');
 });
 
 it.each([

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { VARIABLES } from '../../src/config/variables.ts';
@@ -133,8 +133,21 @@ it('who has the socket of Docker is root on the host: in server mode nobody has 
   expect(compose + MODES.true).not.toContain('docker.sock');
 });
 
+it('the plugin is mounted read-only where its image expects it, and reaches the bridge by the name that it answers to', () => {
+  const plugin = serviceOf(readTop('docs/deploy/plugin.yaml'), 'opencode-server');
+  const [source = '', target = '', mode] = below(plugin, 'volumes')[0]?.replace('- ', '').split(':') ?? [];
+  expect(readdirSync(join(import.meta.dirname, '../..', source))).toEqual(['matrix-notifications.js']);
+  expect(readTop('Dockerfile.opencode')).toContain(`mkdir -p /workspace ${target} `);
+  expect(mode).toBe('ro');
+  const [, host = '', port = ''] =
+    /^MATRIX_API_URL: http:\/\/(.+):(\d+)\/matrix$/m.exec(below(plugin, 'environment').join('\n')) ?? [];
+  expect(below(bridge, 'environment')).toEqual(
+    expect.arrayContaining([`MCP_PORT: ${port}`, `MCP_ALLOWED_HOSTS: \${MCP_ALLOWED_HOSTS:-${host}}`]),
+  );
+});
+
 it('nothing is newer than docker-compose 1.29, and no image moves', () => {
-  for (const text of [compose, ...Object.values(MODES)]) {
+  for (const text of [compose, ...Object.values(MODES), readTop('docs/deploy/plugin.yaml')]) {
     expect(text).not.toMatch(/^\s*(name|develop|include|required|configs|secrets|version):/m);
     expect(text).not.toMatch(/:latest/);
   }
