@@ -2,7 +2,7 @@
 // It needs no other file. OpenCode calls everything that a plugin exports, so there is one export.
 
 const POST_LIMIT_MS = 5_000;
-const CLOSE_LIMIT_MS = 2_000;
+const CLOSE_LIMIT_MS = 3_000;
 /** Before the second try and the third. */
 const PAUSES_MS = [2_000, 10_000];
 const LONGEST_PAUSE_MS = 30_000;
@@ -35,7 +35,7 @@ export const MatrixNotifications = async ({ client }) => {
     'shell.env': async (_call, { env }) => {
       env.MATRIX_API_TOKEN = '';
     },
-    // `opencode run` ends right after its turn.
+    // `opencode run` is gone half a second after its turn.
     dispose: () => bridge.settle(),
   };
 };

@@ -15,7 +15,9 @@ let person: Person;
 
 beforeAll(async () => {
   person = await startPerson();
-});
+  // The first turn waits for OpenCode to give up its npm install.
+  await person.prompt(await person.open('Warm'), [{ text: 'warm' }]);
+}, 180_000);
 afterAll(() => person?.close());
 afterEach(() => {
   person.way.down = false;
@@ -75,6 +77,7 @@ describe('a turn', () => {
 
   it('that fails is told of once, as an error, with what it edited until then', async () => {
     const session = await person.open('Failing');
+    const { posts } = person.way;
     await person.prompt(session, [
       write(join(person.directory, 'half.txt'), 'half\n'),
       { fail: { status: 401, message: 'the key is wrong' } },
@@ -83,6 +86,7 @@ describe('a turn', () => {
     expect(await toldOf(session, 1)).toMatchObject([error]);
     await person.prompt(session, [{ text: 'works again' }]);
     expect(await toldOf(session, 2)).toMatchObject([error, { kind: 'idle', text: 'works again' }]);
+    expect(person.way.posts).toBe(posts + 2);
   });
 
   it('that never begins is told of as an error', async () => {
@@ -147,7 +151,7 @@ it('the token of the plugin is not in the environment of what the agent runs', a
   expect(states).toMatchObject([{ status: 'completed', output: '[]\n' }]);
 });
 
-it('`opencode run` has told of its turn when it ends', async () => {
+it('`opencode run` has told of its turn when it ends', { timeout: 120_000 }, async () => {
   await using home = await tempDir('run-');
   const args = ['run', '--title', 'Run', `Do_${scriptText([{ text: 'ran' }])}`];
   const child = spawn(findOpenCode(undefined, process.env.PATH), args, {
