@@ -16,11 +16,13 @@ let person: Person;
 beforeAll(async () => {
   person = await startPerson();
   // The first turn waits for OpenCode to give up its npm install.
-  await person.prompt(await person.open('Warm'), [{ text: 'warm' }]);
+  const session = await person.open('Warm');
+  await person.prompt(session, [{ text: 'warm' }]);
+  await person.notices.untilTold(session, 1);
 }, 180_000);
 afterAll(() => person?.close());
 afterEach(() => {
-  person.way.down = false;
+  person.way.fault = undefined;
   person.notices.before = () => undefined;
 });
 
@@ -117,12 +119,30 @@ describe('a turn is over as ever, and told of later, while the bridge', () => {
   it('cannot be reached', async () => {
     const session = await person.open('Down');
     const { posts } = person.way;
-    person.way.down = true;
+    person.way.fault = 'refuse';
     await person.prompt(session, [{ text: 'said in vain' }]);
     await expect.poll(() => person.way.posts, { timeout: 30_000 }).toBeGreaterThan(posts);
     expect(person.notices.of(session)).toEqual([]);
-    person.way.down = false;
+    person.way.fault = undefined;
     expect(await toldOf(session, 1)).toMatchObject([{ text: 'said in vain' }]);
+  });
+
+  it('refuses it, which is written to the log of OpenCode once', async () => {
+    const session = await person.open('Refused');
+    const { posts } = person.way;
+    const { length: before } = await person.complaints();
+    const complaints = async () => (await person.complaints()).slice(before);
+    person.way.fault = { status: 404, body: 'Matrix is off' };
+    await person.prompt(session, [{ text: 'one' }]);
+    await person.prompt(session, [{ text: 'two' }]);
+    await expect.poll(() => person.way.posts, { timeout: 30_000 }).toBe(posts + 2);
+    await expect
+      .poll(complaints, { timeout: 30_000 })
+      .toEqual([expect.stringContaining('404 Matrix is off')]);
+    person.way.fault = undefined;
+    await person.prompt(session, [{ text: 'three' }]);
+    expect(await toldOf(session, 1)).toMatchObject([{ text: 'three' }]);
+    expect(await complaints()).toHaveLength(1);
   });
 
   it('hangs', async () => {

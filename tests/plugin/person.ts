@@ -1,4 +1,4 @@
-import { cp, mkdir } from 'node:fs/promises';
+import { cp, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createOpencodeClient, type Message } from '@opencode-ai/sdk/v2/client';
 import { authorization } from '../../src/execution/opencode/endpoint.ts';
@@ -43,11 +43,11 @@ async function build(releases: Releases, close: () => Promise<void>) {
   const port = await freePort();
   const line = await startFaultyProxy(`http://127.0.0.1:${port}`);
   releases.push(() => line.close());
-  /** How often the plugin has posted; while it is `down`, in vain. */
-  const way = { posts: 0, down: false };
+  /** How often the plugin has posted, and what it gets instead of the bridge's answer. */
+  const way: { posts: number; fault: ReturnType<typeof line.fault> } = { posts: 0, fault: undefined };
   line.fault = (_method, path) => {
     if (path === '/matrix/notify') way.posts += 1;
-    return way.down ? 'refuse' : undefined;
+    return way.fault;
   };
   const env = {
     MATRIX_API_URL: `${line.url}/matrix/`,
@@ -88,5 +88,10 @@ async function build(releases: Releases, close: () => Promise<void>) {
     const parts = [{ type: 'text' as const, text: `Do this: ${scriptText(steps)}` }];
     return (await client.session.prompt({ sessionID, directory, parts }, { throwOnError: true })).data.info;
   };
-  return { client, bridge, notices, way, model, env, directory, open, prompt, close };
+  /** What the plugin has written to OpenCode's log. */
+  const complaints = async (): Promise<string[]> => {
+    const log = await readFile(join(engine.home, 'data/opencode/log/opencode.log'), 'utf8');
+    return log.split('\n').filter((text) => text.includes('MATRIX_API_URL'));
+  };
+  return { client, complaints, bridge, notices, way, model, env, directory, open, prompt, close };
 }
