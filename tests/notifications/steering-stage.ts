@@ -28,11 +28,8 @@ const WITHIN = { timeout: 45_000, interval: 20 };
 /** Waits until something is so that nothing tells of. */
 export const until = <T>(check: () => T) => vi.waitFor(check, WITHIN);
 
-export const isText = ({ type, content }: RoomEvent) =>
-  type === 'm.room.message' && content.msgtype !== 'm.notice';
-
 /** The event that an event relates to: what it reacts to, or replies to. */
-export function targetOf({ content }: RoomEvent): unknown {
+function targetOf({ content }: RoomEvent): unknown {
   const relates = content['m.relates_to'] as Content | undefined;
   const replied = relates?.['m.in_reply_to'] as Content | undefined;
   return relates?.rel_type === 'm.annotation' ? relates.event_id : replied?.event_id;
@@ -49,6 +46,7 @@ export class Stage {
   readonly database: ReturnType<typeof openDatabase>;
   room: string;
   steering: Steering | undefined;
+  readonly #ended: Promise<void>[] = [];
   readonly #toldUpTo = new Map<string, number>();
 
   private constructor(
@@ -179,13 +177,14 @@ export class Stage {
     );
   }
 
-  async restart(options: Partial<SteeringOptions> = {}): Promise<Steering> {
-    await this.steering?.close();
+  /** Another process in place of the present one, which does nothing more. */
+  restart(options: Partial<SteeringOptions> = {}): Promise<Steering> {
+    if (this.steering) this.#ended.push(this.steering.close());
     return this.steer(options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.steering?.close();
+    await Promise.all([...this.#ended, this.steering?.close()]);
     this.database.close();
     const left = this.bridge.store.unfinished();
     await Promise.allSettled(left.map((task) => this.bridge.execution.cancel(task, 'test', undefined)));

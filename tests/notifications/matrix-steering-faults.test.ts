@@ -1,0 +1,288 @@
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { MatrixApi } from '../../src/notifications/matrix/matrix-api.ts';
+import { MatrixStorage } from '../../src/notifications/matrix/matrix-storage.ts';
+import { Sender } from '../../src/notifications/matrix/sender.ts';
+import type { TaskControls } from '../../src/notifications/matrix/task-controls.ts';
+import type { Task } from '../../src/tasks/task.ts';
+import { type Bridge, startBridge } from '../support/bridge.ts';
+import { fastClock } from '../support/clock.ts';
+import type { Homeserver } from '../support/homeserver.ts';
+import { bash } from '../support/steps.ts';
+import { tempDir } from '../support/temp.ts';
+import { SERVERS, Stage, until } from './steering-stage.ts';
+
+let bridge: Bridge;
+beforeAll(async () => {
+  bridge = await startBridge({
+    config: { permission: { bash: 'ask' } },
+    requests: { timeoutMs: 300_000 },
+  });
+});
+afterAll(() => bridge.close());
+
+const waits = [bash('echo one'), { text: 'ok' }];
+const said = (task: Task) =>
+  bridge.events(task).flatMap((event) => (event.kind === 'message' ? [event.text] : []));
+const closings = (task: Task) =>
+  bridge.events(task).flatMap((event) => (event.kind === 'request_closed' ? [event.by] : []));
+const hangs = new Promise<never>(() => undefined);
+
+/** Waits for a request, so that the task stays as it is. */
+async function waiting(stage: Stage) {
+  const { task, root } = await stage.task(waits);
+  return { task, root, ...(await stage.request(task, root)) };
+}
+
+describe.each(SERVERS)('on $name', ({ start, absent }) => {
+  let server: Homeserver;
+  beforeAll(async () => {
+    if (absent === undefined) server = await start();
+  });
+  afterAll(() => server?.[Symbol.asyncDispose]());
+  beforeEach((context) => context.skip(absent !== undefined, absent));
+  const open = () => Stage.open(server, bridge);
+
+  it('what was said while the bridge was off is done, in order, however much it is', async () => {
+    await using stage = await open();
+    const { ann, bob, room } = stage;
+    const { task, root } = await waiting(stage);
+    await (await stage.steer()).close();
+    const words = Array.from({ length: 130 }, (_, n) => `word ${n}`);
+    const ids: string[] = [];
+    for (const [n, word] of words.entries()) {
+      if (n % 13 === 0) ids.push(await ann.sayInThread(room, root, word));
+      else await bob.say(room, word);
+    }
+    await stage.steer();
+    for (const id of ids) expect(await stage.ack(id)).toBe('✅');
+    expect(said(task)).toEqual(words.filter((_, n) => n % 13 === 0));
+  });
+
+  it('what a bridge had read but not done when it ended is done by the next one, once', async () => {
+    await using stage = await open();
+    const { ann, room } = stage;
+    const { task, root, request, message } = await waiting(stage);
+    const reached = Promise.withResolvers<void>();
+    const stuck = (): Promise<never> => {
+      reached.resolve();
+      return hangs;
+    };
+    await stage.steer({ controls: { ...stage.controls(), message: stuck } });
+    const say = await ann.sayInThread(room, root, 'use yarn');
+    const allow = await ann.react(room, message, '👍');
+    await reached.promise;
+    await until(() => expect(stored(stage)).toContain(allow));
+    await stage.restart();
+    expect(await stage.ack(say)).toBe('✅');
+    expect(await stage.ack(message)).toBe('👍');
+    await bridge.end(task);
+    expect([said(task), closings(task)]).toEqual([['use yarn'], [ann.userId]]);
+    expect(bridge.store.closedRequest(task.id, request.id)?.reply).toBe('once');
+    await until(() => expect(stored(stage)).toEqual([]));
+  });
+
+  it('what a bridge had done when it ended, but not noted, is answered as done and not done again', async () => {
+    await using stage = await open();
+    const { ann, room } = stage;
+    const { task, root, message } = await waiting(stage);
+    const done: string[] = [];
+    const real = stage.controls();
+    const thenStuck =
+      <K extends 'message' | 'answer' | 'pause'>(name: K) =>
+      async (...given: Parameters<TaskControls[K]>): Promise<never> => {
+        await Reflect.apply(real[name], real, given);
+        done.push(name);
+        return hangs;
+      };
+    const stop = async (what: 'message' | 'answer' | 'pause', say: () => Promise<string>) => {
+      await stage.restart({ controls: { ...real, [what]: thenStuck(what) } });
+      const id = await say();
+      await until(() => expect(done).toContain(what));
+      await stage.restart();
+      return id;
+    };
+    await stage.steer();
+    const say = await stop('message', () => ann.sayInThread(room, root, 'use yarn'));
+    expect(await stage.ack(say)).toBe('✅');
+    const yes = await stop('answer', () => ann.replyInThread(room, root, message, 'yes'));
+    expect(await stage.ack(yes)).toBe('✅');
+    expect(await stage.answers(yes)).toHaveLength(1);
+    await bridge.end(task);
+    expect([said(task), closings(task)]).toEqual([['use yarn'], [ann.userId]]);
+
+    const other = await waiting(stage);
+    const allow = await stop('answer', () => ann.sayInThread(room, other.root, '!allow'));
+    expect(await stage.ack(allow)).toBe('✅');
+    await bridge.end(other.task);
+    expect(closings(other.task)).toEqual([ann.userId]);
+
+    const last = await waiting(stage);
+    const pause = await stop('pause', () => ann.sayInThread(room, last.root, '!pause'));
+    expect(await stage.ack(pause)).toBe('✅');
+    const kinds = bridge.events(last.task).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === 'control' || kind === 'paused')).toEqual(['control', 'paused']);
+  });
+
+  it('what was done is answered by the next bridge where the first could not', async () => {
+    await using stage = await open();
+    const { ann, room } = stage;
+    const { task, root } = await waiting(stage);
+    const asked = Promise.withResolvers<void>();
+    const mute = new Sender({
+      send() {
+        asked.resolve();
+        return hangs;
+      },
+    });
+    await stage.steer({ sender: mute });
+    const say = await ann.sayInThread(room, root, 'use yarn');
+    await asked.promise;
+    expect(said(task)).toEqual(['use yarn']);
+    expect(await stage.answers(say)).toEqual([]);
+    const refuse = () => Promise.reject(new Error('it is done already'));
+    await stage.restart({ controls: { ...stage.controls(), message: refuse } });
+    expect(await stage.ack(say)).toBe('✅');
+    expect(await stage.note(say)).toContain('once what it asks is answered');
+    expect(await stage.answers(say)).toHaveLength(2);
+  });
+
+  it('what is read twice is done once', async () => {
+    await using stage = await open();
+    const { ann, room } = stage;
+    const { task, root } = await waiting(stage);
+    await stage.steer();
+    const before = await readFile(join(stage.folder, 'matrix.json'), 'utf8');
+    const first = await ann.sayInThread(room, root, 'first');
+    expect(await stage.ack(first)).toBe('✅');
+    await until(() => expect(stored(stage)).toEqual([]));
+    await stage.steering?.close();
+    await writeFile(join(stage.folder, 'matrix.json'), before);
+    await stage.steer();
+    expect(await stage.ack(await ann.sayInThread(room, root, 'second'))).toBe('✅');
+    expect(said(task)).toEqual(['first', 'second']);
+    expect(await stage.answers(first)).toHaveLength(2);
+  });
+
+  it('a homeserver that goes down is told in health, and heard again when it is back', async () => {
+    await using stage = await open();
+    const { ann, room } = stage;
+    const { task, root } = await waiting(stage);
+    const steering = await stage.steer();
+    await until(() => expect(steering.health().status).toBe('ok'));
+    await server.stop();
+    try {
+      await until(() => expect(steering.health().status).toBe('degraded'));
+      expect(steering.health()).toMatchObject({
+        name: 'matrix commands',
+        detail: expect.stringMatching(/^failing since \d{4}-.*: Matrix: sync: \S/),
+      });
+    } finally {
+      await server.start();
+    }
+    const say = await ann.sayInThread(room, root, 'use yarn');
+    expect(await stage.ack(say)).toBe('✅');
+    expect(said(task)).toEqual(['use yarn']);
+    await until(() => expect(steering.health()).toMatchObject({ status: 'ok', detail: 'listening' }));
+  });
+
+  it('a token that the server refuses is named', async () => {
+    await using stage = await open();
+    const api = new MatrixApi({ url: server.url, token: 'stale' });
+    const steering = stage.make({ api });
+    steering.start();
+    await until(() => expect(steering.health().status).toBe('degraded'));
+    expect(steering.health().detail).toContain('M_UNKNOWN_TOKEN (MATRIX_ACCESS_TOKEN)');
+  });
+
+  it('where the server does not know how far was read, what is said from then on is heard', async () => {
+    await using stage = await open();
+    const { ann, room } = stage;
+    const { task, root } = await waiting(stage);
+    stage.storage().keep({ since: 'nonsense', roomId: room });
+    await stage.steer();
+    await until(() => expect(stage.storage().since).not.toBe('nonsense'));
+    expect(stage.storage().roomId).toBe(room);
+    expect(await stage.ack(await ann.sayInThread(room, root, 'use yarn'))).toBe('✅');
+    expect(said(task)).toEqual(['use yarn']);
+  });
+
+  it('what was said more than a day ago is not done, and that is said', async () => {
+    await using stage = await open();
+    const { ann, room } = stage;
+    const { task, root } = await waiting(stage);
+    const dayLater = { ...fastClock(1), now: () => Date.now() + 25 * 3_600_000 };
+    await stage.steer({ clock: dayLater });
+    const cancel = await ann.sayInThread(room, root, '!cancel');
+    expect(await stage.ack(cancel)).toBe('❌');
+    expect(await stage.note(cancel)).toContain('That was said more than a day ago');
+    expect(bridge.now(task).status).toBe('input_required');
+  });
+});
+
+describe.each(SERVERS)('on $name with its default limits', ({ start, absent }) => {
+  beforeEach((context) => context.skip(absent !== undefined, absent));
+
+  it('every command is done at once and answered as fast as the server allows', async () => {
+    await using server = await start({ rateLimits: true });
+    await using stage = await Stage.open(server, bridge);
+    const { ann, room } = stage;
+    const { task, root } = await waiting(stage);
+    await stage.steer();
+    const words = ['one', 'two', 'three', 'four', 'five'];
+    const ids: string[] = [];
+    for (const word of words) ids.push(await ann.sayInThread(room, root, word));
+    await until(() => expect(said(task)).toEqual(words));
+    for (const id of ids) expect(await stage.ack(id)).toBe('✅');
+    for (const id of ids) expect(await stage.note(id)).toContain('once what it asks is answered');
+    for (const id of ids) expect(await stage.answers(id)).toHaveLength(2);
+  }, 120_000);
+});
+
+describe('the storage', () => {
+  const account = { userId: '@bridge:mx.test', homeserver: 'http://mx.test' };
+
+  it('is a file for its owner alone, which another account does not use', async () => {
+    await using folder = await tempDir('storage-');
+    const path = join(folder.path, 'new', 'matrix.json');
+    const storage = new MatrixStorage(path, account);
+    expect([storage.since, storage.roomId, storage.problem]).toEqual([undefined, undefined, undefined]);
+    storage.keep({ roomId: '!r:mx.test' });
+    storage.keep({ since: 's1' });
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({
+      user_id: account.userId,
+      homeserver: account.homeserver,
+      since: 's1',
+      room_id: '!r:mx.test',
+    });
+    const again = new MatrixStorage(path, account);
+    expect([again.since, again.roomId]).toEqual(['s1', '!r:mx.test']);
+    for (const change of [{ userId: '@other:mx.test' }, { homeserver: 'http://other.test' }]) {
+      const other = new MatrixStorage(path, { ...account, ...change });
+      expect([other.since, other.roomId]).toEqual([undefined, undefined]);
+    }
+  });
+
+  it.each(['{"user_id":', '[]', '{"user_id":"@bridge:mx.test"}', ''])(
+    '%j is told of and left as it is',
+    async (broken) => {
+      await using folder = await tempDir('storage-');
+      const path = join(folder.path, 'matrix.json');
+      await writeFile(path, broken);
+      const storage = new MatrixStorage(path, account);
+      expect(storage.problem?.message).toContain(
+        `MATRIX_STORAGE_PATH ${JSON.stringify(path)} cannot be used`,
+      );
+      expect(() => storage.keep({ since: 's1' })).toThrow('MATRIX_STORAGE_PATH');
+      expect(await readFile(path, 'utf8')).toBe(broken);
+    },
+  );
+});
+
+/** The events that are not answered yet. */
+function stored({ database }: Stage): unknown[] {
+  const rows = database.prepare('SELECT event_id FROM matrix_inbox WHERE NOT answered').all();
+  return rows.map((row) => row.event_id);
+}
