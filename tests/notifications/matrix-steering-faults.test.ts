@@ -11,7 +11,8 @@ import { fastClock } from '../support/clock.ts';
 import type { Homeserver } from '../support/homeserver.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { SERVERS, Stage, until } from './steering-stage.ts';
+import { HOMESERVERS } from './homeservers.ts';
+import { Stage, until } from './steering-stage.ts';
 
 let bridge: Bridge;
 beforeAll(async () => {
@@ -35,7 +36,7 @@ async function waiting(stage: Stage) {
   return { task, root, ...(await stage.request(task, root)) };
 }
 
-describe.each(SERVERS)('on $name', ({ start, absent }) => {
+describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
   let server: Homeserver;
   beforeAll(async () => {
     if (absent === undefined) server = await start();
@@ -221,7 +222,7 @@ describe.each(SERVERS)('on $name', ({ start, absent }) => {
   });
 });
 
-describe.each(SERVERS)('on $name with its default limits', ({ start, absent }) => {
+describe.each(HOMESERVERS)('on $name with its default limits', ({ start, absent }) => {
   beforeEach((context) => context.skip(absent !== undefined, absent));
 
   it('every command is done at once and answered as fast as the server allows', async () => {

@@ -4,7 +4,8 @@ import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import type { Homeserver } from '../support/homeserver.ts';
 import { ask, bash } from '../support/steps.ts';
-import { SERVERS, Stage } from './steering-stage.ts';
+import { HOMESERVERS } from './homeservers.ts';
+import { Stage } from './steering-stage.ts';
 
 let bridge: Bridge;
 beforeAll(async () => {
@@ -27,7 +28,7 @@ const controls = (task: Task) =>
 const status = (task: Task) => bridge.now(task).status;
 const isSettled = (task: Task) => bridge.until(task, ({ kind }) => kind === 'request_opened');
 
-describe.each(SERVERS)('on $name', ({ start, absent }) => {
+describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
   let server: Homeserver;
   beforeAll(async () => {
     if (absent === undefined) server = await start();
@@ -93,7 +94,7 @@ describe.each(SERVERS)('on $name', ({ start, absent }) => {
     const { ann, room } = stage;
     const steps = [bash('echo one'), bash('echo two'), bash('echo three'), bash('echo four'), { text: 'ok' }];
     // What is allowed always, is so for all sessions in the folder.
-    const { task, root } = await stage.task(steps, `lenient-${start.name}`);
+    const { task, root } = await stage.task(steps, `lenient-${name}`);
     await stage.steer();
 
     const first = await stage.request(task, root);

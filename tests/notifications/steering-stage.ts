@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { vi } from 'vitest';
-import { taskControls } from '../../src/app.ts';
+import { taskControls } from '../../src/app/task-controls.ts';
 import { TASK_KEY } from '../../src/notifications/matrix/events.ts';
 import { MatrixApi } from '../../src/notifications/matrix/matrix-api.ts';
 import { MatrixStorage } from '../../src/notifications/matrix/matrix-storage.ts';
@@ -12,16 +12,9 @@ import { openDatabase } from '../../src/tasks/database.ts';
 import type { TaskRequest } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, logger } from '../support/bridge.ts';
-import { startFakeHomeserver } from '../support/fake-homeserver.ts';
-import { type Homeserver, SYNAPSE_ABSENT, startSynapse, synapseIsThere } from '../support/homeserver.ts';
+import type { Homeserver } from '../support/homeserver.ts';
 import type { Content, Person, RoomEvent } from '../support/person.ts';
 import { tempDir } from '../support/temp.ts';
-
-/** Each suite runs against both. */
-export const SERVERS = [
-  { name: 'the fake', start: startFakeHomeserver, absent: undefined },
-  { name: 'Synapse', start: startSynapse, absent: synapseIsThere() ? undefined : SYNAPSE_ABSENT },
-];
 
 const WITHIN = { timeout: 45_000, interval: 20 };
 
@@ -119,7 +112,7 @@ export class Stage {
   }
 
   controls() {
-    return taskControls(this.bridge.execution, this.bridge.log);
+    return taskControls(this.bridge.execution, this.bridge.store);
   }
 
   /** What is in the file now. */

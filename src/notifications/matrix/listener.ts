@@ -82,16 +82,29 @@ export class Listener {
 
   /** What is there at the very first start is history. */
   async #once(signal: AbortSignal): Promise<void> {
-    const { api, storage, room } = this.#options;
+    const { storage } = this.#options;
     if (!this.#prepared) await this.#options.prepare?.(signal);
     this.#prepared = true;
     const since = this.#since;
-    // A server that failed says at once whether it is back.
-    const waitMs = since === undefined || this.#failing ? 0 : POLL_MS;
-    const answer = await api.sync(since, waitMs, filter(room(), this.#options.userId), signal);
+    const answer = await this.#sync(since, signal);
     if (since !== undefined) await this.#told(answer, since, signal);
     storage.keep({ since: answer.next_batch });
     this.#since = answer.next_batch;
+  }
+
+  async #sync(since: string | undefined, signal: AbortSignal): Promise<SyncAnswer> {
+    const { api, room, userId, logger } = this.#options;
+    // A server that failed says at once whether it is back.
+    const waitMs = since === undefined || this.#failing ? 0 : POLL_MS;
+    try {
+      return await api.sync(since, waitMs, filter(room(), userId), signal);
+    } catch (thrown) {
+      if (since !== undefined && thrown instanceof MatrixFailure && thrown.status === 400) {
+        logger.warn({ since }, 'the homeserver does not know how far was read: heard from now on');
+        this.#since = undefined;
+      }
+      throw thrown;
+    }
   }
 
   async #told({ rooms }: SyncAnswer, since: string, signal: AbortSignal): Promise<void> {
@@ -137,9 +150,6 @@ export class Listener {
     const error = thrown instanceof Error ? thrown.message : String(thrown);
     if (error !== this.#failing?.error) logger.warn({ error }, 'Matrix cannot be heard; tried again');
     this.#failing = { since: this.#failing?.since ?? clock.now(), error };
-    if (!(thrown instanceof MatrixFailure) || thrown.status !== 400 || this.#since === undefined) return;
-    logger.warn({ since: this.#since }, 'the homeserver does not know how far was read: heard from now on');
-    this.#since = undefined;
   }
 }
 

@@ -1,4 +1,5 @@
 import { type BridgeError, printable } from '../../errors.ts';
+import { oneLine } from '../../tasks/describe-event.ts';
 import { tokensOf } from '../../tasks/events.ts';
 import { isEnd, type Task } from '../../tasks/task.ts';
 import { howToAnswer } from './answers.ts';
@@ -51,12 +52,4 @@ export function describeError({ code, message, next }: BridgeError): string {
 
 function inWords({ status }: Task): string {
   return status === 'input_required' ? 'waiting for an answer' : status;
-}
-
-function oneLine(text: string, limit: number): string {
-  const line = text
-    .slice(0, 4 * limit)
-    .replace(/\s+/g, ' ')
-    .trim();
-  return line.length > limit ? `${line.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…` : line;
 }
