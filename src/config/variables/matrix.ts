@@ -43,7 +43,8 @@ export const MATRIX = {
   }),
   MATRIX_ROOM_ID: variable({
     schema: z.string().regex(/^![^\s]+$/, 'must be a room id such as !abc:example.org, not an alias'),
-    about: 'The room for all tasks in thread mode. Unset: one is made, with the default observers invited.',
+    about:
+      'The room for all tasks in thread mode, and for notices of the OpenCode plugin. Unset: one is made, with the default observers invited.',
   }),
   MATRIX_DEFAULT_HUMAN_OBSERVERS: variable({
     schema: userIds,
@@ -58,6 +59,6 @@ export const MATRIX = {
   MATRIX_STORAGE_PATH: variable({
     schema: text,
     shown: '`DATA_DIR/matrix.json`',
-    about: 'A file in which the bridge keeps how far it has read and the room that it made.',
+    about: 'A file in which the bridge keeps how far it has read what people say.',
   }),
 };
