@@ -77,7 +77,7 @@ class Turns {
     return turn;
   }
 
-  /** A message that fails is told of once more after the end. */
+  /** OpenCode tells of a failed message once more after the end of its turn. */
   #answered(sessionID, message) {
     if (this.#ends.get(sessionID)?.messageId !== message.id) this.#turn(sessionID).message = message;
   }
@@ -95,10 +95,10 @@ class Turns {
     });
   }
 
-  /** OpenCode says twice that a turn with an error has ended; the second time there is nothing left to tell. */
+  /** OpenCode says twice that a turn with an error has ended; by then the next one may have begun. */
   #ended(sessionID) {
     const turn = this.#turns.get(sessionID);
-    if (!turn?.message && !turn?.error) return;
+    if (!turn?.message?.time.completed && !turn?.error) return;
     this.#turns.delete(sessionID);
     remember(this.#ends, sessionID, { at: Date.now(), messageId: turn.message?.id });
     this.#bridge.aside(() => this.#tell(sessionID, turn));

@@ -91,6 +91,21 @@ describe('a turn', () => {
     expect(person.way.posts).toBe(posts + 2);
   });
 
+  it('that is aborted is told of once, as an error', async () => {
+    const session = await person.open('Aborted');
+    const { posts } = person.way;
+    const turn = person.prompt(session, [{ text: 'for ever and ever', chunks: 4, hang: 'mid' }]);
+    const asked = () => person.model.requests.some((request) => request.session === session);
+    await expect.poll(asked, { timeout: 30_000 }).toBe(true);
+    await person.client.session.abort({ sessionID: session, directory: person.directory });
+    await turn;
+    const error = { kind: 'error', text: 'Aborted' };
+    expect(await toldOf(session, 1)).toMatchObject([error]);
+    await person.prompt(session, [{ text: 'works again' }]);
+    expect(await toldOf(session, 2)).toMatchObject([error, { kind: 'idle', text: 'works again' }]);
+    expect(person.way.posts).toBe(posts + 2);
+  });
+
   it('that never begins is told of as an error', async () => {
     const session = await person.open('Nobody');
     const parts = [{ type: 'text' as const, text: 'Hello' }];
