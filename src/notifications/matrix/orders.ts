@@ -1,13 +1,15 @@
 import { BridgeError, messageOf, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Clock } from '../clock.ts';
+import { cut } from '../words.ts';
 import type { Authority } from './authority.ts';
 import { Backoff } from './backoff.ts';
 import type { Command } from './command.ts';
+import { message } from './content.ts';
 import { Deeds, type Outcome, type Wish } from './deeds.ts';
-import { TASK_KEY } from './events.ts';
 import type { Saying } from './inbox.ts';
 import type { InboxStore, Reply } from './inbox-store.ts';
+import { words } from './rich.ts';
 import type { TaskControls } from './task-controls.ts';
 import { describeError } from './words.ts';
 
@@ -19,6 +21,8 @@ const TRIES = 5;
 const FORBIDDEN =
   'Only people with power level 50 and up in this room, and those in MATRIX_ALLOWED_SENDERS, may steer tasks.';
 const REMEMBERED = 1_000;
+/** Questions and errors may be of any length. */
+const NOTE_LIMIT = 8_000;
 
 export interface OrdersOptions {
   authority: Pick<Authority, 'allows'>;
@@ -113,17 +117,16 @@ function reply({ said, event, route }: Saying, key: string, note: string | undef
   const reaction = { event_id: target, key };
   if (note === undefined) return { reaction };
   const { taskId: task_id, requestId: request_id, thread } = route;
+  const mark = task_id === undefined ? undefined : { task_id, event_type: 'answer', request_id };
   const answered = { 'm.in_reply_to': { event_id: target } };
   return {
     reaction,
     notice: {
-      msgtype: 'm.notice',
-      body: note,
+      ...message({ msgtype: 'm.notice', words: words(cut(note, NOTE_LIMIT)), mark }),
       'm.relates_to':
         thread === undefined
           ? answered
           : { rel_type: 'm.thread', event_id: thread, is_falling_back: false, ...answered },
-      ...(task_id !== undefined && { [TASK_KEY]: { task_id, event_type: 'answer', request_id } }),
     },
   };
 }

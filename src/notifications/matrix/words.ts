@@ -1,4 +1,4 @@
-import { type BridgeError, printable } from '../../errors.ts';
+import type { BridgeError } from '../../errors.ts';
 import { oneLine } from '../../tasks/describe-event.ts';
 import { tokensOf } from '../../tasks/events.ts';
 import { isEnd, type Task } from '../../tasks/task.ts';
@@ -31,7 +31,7 @@ export function describeTask(task: Task, controls: Pick<TaskControls, 'lastStep'
     ...(result?.summary ? [oneLine(result.summary, 500)] : []),
     `${tokens} tokens, $${usage.cost_usd.toFixed(4)}`,
   ];
-  return lines.map(printable).join('\n');
+  return lines.join('\n');
 }
 
 /** The tasks that have not ended, a line each. */
@@ -41,7 +41,7 @@ export function describeTasks(tasks: readonly Task[]): string {
     .slice(-SHOWN_TASKS)
     .map((task) => `${task.id} is ${inWords(task)}: ${oneLine(task.description, LINE)}`);
   const more = tasks.length - lines.length;
-  return [...lines, ...(more > 0 ? [`and ${more} older ones`] : [])].map(printable).join('\n');
+  return [...lines, ...(more > 0 ? [`and ${more} older ones`] : [])].join('\n');
 }
 
 /** What went wrong and what to do about it. */
