@@ -160,8 +160,15 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
     await until(() => expect(stored(stage)).toEqual([]));
     await stage.steering?.close();
     await writeFile(join(stage.folder, 'matrix.json'), before);
-    await stage.steer();
+    const done: string[] = [];
+    const real = stage.controls();
+    const message: TaskControls['message'] = (task, text, ref) => {
+      done.push(text);
+      return real.message(task, text, ref);
+    };
+    await stage.steer({ controls: { ...real, message } });
     expect(await stage.ack(await ann.sayInThread(room, root, 'second'))).toBe('✅');
+    expect(done).toEqual(['second']);
     expect(said(task)).toEqual(['first', 'second']);
     expect(await stage.answers(first)).toHaveLength(2);
   });

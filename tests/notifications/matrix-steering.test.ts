@@ -270,6 +270,7 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     const plain = await ann.say(room, 'use yarn');
     expect(await stage.ack(plain, room)).toBe('✅');
     expect(await stage.note(plain, room)).toContain('once what it asks is answered');
+    await ann.edit(room, plain, 'use npm');
     const shown = await ann.say(room, '!status');
     expect(await stage.note(shown, room)).toContain(`${task.id} is waiting for an answer.`);
     expect(said(task)).toEqual(['use yarn']);
@@ -309,15 +310,23 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     expect(controls(task)).toEqual([['pause', ann.userId, undefined]]);
   });
 
-  it('tells that a room is encrypted', async () => {
+  it('tells of its own rooms that they are encrypted', async () => {
     await using stage = await open();
-    const heard = Promise.withResolvers<string>();
-    await stage.steer({ onEncrypted: heard.resolve });
-    for (const room of [await stage.newRoom(), stage.room]) {
+    const mark = { type: TASK_KEY, state_key: '', content: { task_id: 'task_1' } };
+    const marked = await stage.newRoom({ initial_state: [mark] });
+    const heard: string[] = [];
+    const told = Promise.withResolvers<void>();
+    const onEncrypted = (roomId: string): void => {
+      heard.push(roomId);
+      if (roomId === marked) told.resolve();
+    };
+    await stage.steer({ mode: 'room', roomId: () => undefined, onEncrypted });
+    for (const room of [stage.room, marked]) {
       const levels = await stage.bot.state(room, 'm.room.power_levels');
       await stage.bot.setState(room, 'm.room.power_levels', { ...levels, events: {}, state_default: 50 });
       await stage.ann.encrypt(room);
     }
-    expect(await heard.promise).toBe(stage.room);
+    await told.promise;
+    expect(new Set(heard)).toEqual(new Set([marked]));
   });
 });
