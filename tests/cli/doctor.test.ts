@@ -5,8 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { openDatabase } from '../../src/tasks/database.ts';
 import { engine, IMAGE } from '../support/docker.ts';
+import { startFakeHomeserver } from '../support/fake-homeserver.ts';
 import { startLetta } from '../support/letta.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
+import type { Person } from '../support/person.ts';
 import { commandLine, rowsOf } from './command.ts';
 
 const SERVER_MODE = { OPENCODE_SERVER_ENABLED: 'true' };
@@ -71,6 +73,134 @@ describe('with an embedded server', () => {
     const wrong = await cli.run('doctor', { ...variables, LETTA_API_TOKEN: 'wrong' });
     expect(rowsOf(wrong).Letta).toBe('warn Letta: list blocks: HTTP 401 (LETTA_API_TOKEN)');
     expect(wrong.stdout).toMatch(/ Letta: Correct LETTA_API_URL or LETTA_API_TOKEN/);
+  });
+
+  describe('with Matrix', () => {
+    const inMatrix = async (prepare: (human: Person, bot: Person) => Promise<string | undefined>) => {
+      await using cli = await commandLine();
+      await using homeserver = await startFakeHomeserver();
+      const [human, bot] = [await homeserver.user('ann'), await homeserver.user('bridge')];
+      const roomId = await prepare(human, bot);
+      const events = async () =>
+        roomId === undefined ? [] : (await human.events(roomId)).map(({ event_id }) => event_id);
+      const before = await events();
+      const from = homeserver.requests.length;
+      const outcome = await cli.run('doctor', {
+        ...SERVER_MODE,
+        OPENCODE_BIN: '/nowhere/opencode',
+        MATRIX_ENABLED: 'true',
+        MATRIX_HOMESERVER_URL: homeserver.url,
+        MATRIX_USER_ID: '@bridge:mx.test',
+        MATRIX_ACCESS_TOKEN: bot.token,
+        ...(roomId !== undefined && { MATRIX_ROOM_ID: roomId }),
+      });
+      expect(homeserver.requests.slice(from).filter((request) => !request.startsWith('GET '))).toEqual([]);
+      expect(await events()).toEqual(before);
+      expect(outcome.stdout + outcome.stderr).not.toContain(bot.token);
+      const { Matrix, 'Matrix room': room } = rowsOf(outcome);
+      return { Matrix: Matrix?.replace(homeserver.url, 'it'), room, roomId, stdout: outcome.stdout };
+    };
+    const roomOf = async (human: Person, bot: Person, options: object = {}) => {
+      const roomId = await human.createRoom({ name: 'Tasks', ...options });
+      await human.invite(roomId, bot.userId);
+      return roomId;
+    };
+
+    it('finds an account that makes its room itself', async () => {
+      const { Matrix, room } = await inMatrix(async () => undefined);
+      expect(Matrix).toBe('ok it answers as @bridge:mx.test');
+      expect(room).toBeUndefined();
+    });
+
+    it.each([
+      ['is invited to', async () => undefined],
+      ['is in', async (bot: Person, roomId: string) => void (await bot.join(roomId))],
+    ])('finds a room that the account %s', async (_, enter) => {
+      const { room, roomId, stdout } = await inMatrix(async (human, bot) => {
+        const id = await roomOf(human, bot);
+        await enter(bot, id);
+        return id;
+      });
+      expect(room).toBe(`ok ${roomId} can be written into`);
+      expect(stdout).not.toContain(' Matrix room: ');
+    });
+
+    it('finds a room of the newest version, whose creator has no level', async () => {
+      const { room, roomId } = await inMatrix(async (human, bot) => {
+        const power_level_content_override = { events_default: 50 };
+        const id = await bot.createRoom({ room_version: '12', power_level_content_override });
+        await bot.invite(id, human.userId);
+        await human.join(id);
+        return id;
+      });
+      expect(room).toBe(`ok ${roomId} can be written into`);
+    });
+
+    it.each<[string, string, (human: Person, bot: Person) => Promise<string>, RegExp]>([
+      [
+        'that the account may not enter',
+        'has no @bridge:mx.test, who is not invited either',
+        (human) => human.createRoom(),
+        /Matrix room: Invite @bridge:mx\.test to it, or correct MATRIX_ROOM_ID/,
+      ],
+      [
+        'that is encrypted',
+        'is encrypted, and the bridge writes plain text alone',
+        async (human, bot) => {
+          const roomId = await roomOf(human, bot);
+          await bot.join(roomId);
+          await human.encrypt(roomId);
+          return roomId;
+        },
+        /Matrix room: Encryption cannot be turned off: set MATRIX_ROOM_ID/,
+      ],
+      [
+        'that is encrypted, by its invitation',
+        'is encrypted, and the bridge writes plain text alone',
+        async (human, bot) => {
+          const roomId = await human.createRoom();
+          await human.encrypt(roomId);
+          await human.invite(roomId, bot.userId);
+          return roomId;
+        },
+        /Matrix room: Encryption cannot be turned off: set MATRIX_ROOM_ID/,
+      ],
+      [
+        'in which it may not write',
+        'takes messages from power level 50 on, @bridge:mx.test has 0',
+        async (human, bot) => {
+          const roomId = await roomOf(human, bot, { power_level_content_override: { events_default: 50 } });
+          await bot.join(roomId);
+          return roomId;
+        },
+        /Matrix room: Give @bridge:mx\.test power level 50 in the room/,
+      ],
+    ])('says of a room %s what is to be done', async (_, detail, prepare, next) => {
+      const { room, roomId, stdout } = await inMatrix(prepare);
+      expect(room).toBe(`warn ${roomId} ${detail}`);
+      expect(stdout).toMatch(next);
+    });
+
+    it('says whose the token is, where it is of somebody else', async () => {
+      await using cli = await commandLine();
+      await using homeserver = await startFakeHomeserver();
+      const { token } = await homeserver.user('ann');
+      const variables = {
+        ...SERVER_MODE,
+        OPENCODE_BIN: '/nowhere/opencode',
+        MATRIX_ENABLED: 'true',
+        MATRIX_HOMESERVER_URL: homeserver.url,
+        MATRIX_USER_ID: '@bridge:mx.test',
+      };
+      const other = await cli.run('doctor', { ...variables, MATRIX_ACCESS_TOKEN: token });
+      expect(rowsOf(other).Matrix).toBe(
+        'warn MATRIX_ACCESS_TOKEN is of @ann:mx.test, not of @bridge:mx.test',
+      );
+      expect(other.stdout).toMatch(/ Matrix: Set MATRIX_USER_ID to @ann:mx\.test, or MATRIX_ACCESS_TOKEN/);
+      const wrong = await cli.run('doctor', { ...variables, MATRIX_ACCESS_TOKEN: 'wrong' });
+      expect(rowsOf(wrong).Matrix).toMatch(/^warn Matrix: whoami: HTTP 401 M_UNKNOWN_TOKEN/);
+      expect(wrong.stdout).toMatch(/ Matrix: Correct MATRIX_HOMESERVER_URL or MATRIX_ACCESS_TOKEN/);
+    });
   });
 
   it('says that folders cannot be used', async () => {

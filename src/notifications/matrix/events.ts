@@ -25,9 +25,19 @@ const room = z.object({
     .default({ events: [], limited: false }),
 });
 
+/** What one is told of a room before one is in it. */
+const invitation = z.object({
+  invite_state: z.object({ events: z.array(z.looseObject({ type: z.string() })).default([]) }),
+});
+
 export const syncAnswer = z.object({
   next_batch: z.string(),
-  rooms: z.object({ join: z.record(z.string(), room).default({}) }).default({ join: {} }),
+  rooms: z
+    .object({
+      join: z.record(z.string(), room).default({}),
+      invite: z.record(z.string(), invitation).default({}),
+    })
+    .default({ join: {}, invite: {} }),
 });
 
 export type SyncAnswer = z.infer<typeof syncAnswer>;

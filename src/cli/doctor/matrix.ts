@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import type { Config } from '../../config/config.ts';
+import type { MatrixApi } from '../../notifications/matrix/matrix-api.ts';
+import { type Check, type Finding, failed } from './check.ts';
+
+type Settings = NonNullable<Config['matrix']>;
+
+const UNTOLD = 'Tasks run, but nobody is told of them in Matrix.';
+/** From this version of rooms on their creators may do everything, and are not named among the levels. */
+const CREATORS_ABOVE = 12;
+
+/** The account and the room of Matrix, where it is on; nothing is changed there. Tasks run without it too. */
+export const matrix: Check = async ({ matrix: settings }) => {
+  if (!settings) return [];
+  const { MatrixApi } = await import('../../notifications/matrix/matrix-api.ts');
+  const api = new MatrixApi(settings);
+  const account = await accountOf(api, settings);
+  const { mode, roomId, userId } = settings;
+  if (account.status !== 'ok' || mode === 'room' || roomId === undefined) return [account];
+  return [account, await roomOf(api, roomId, userId)];
+};
+
+async function accountOf(api: MatrixApi, { url, userId }: Settings): Promise<Finding> {
+  const check = 'Matrix';
+  try {
+    const owner = await api.whoami();
+    if (owner === userId) return { check, status: 'ok', detail: `${url} answers as ${userId}` };
+    const next = `Set MATRIX_USER_ID to ${owner}, or MATRIX_ACCESS_TOKEN to a token of ${userId}. ${UNTOLD}`;
+    return { check, status: 'warn', detail: `MATRIX_ACCESS_TOKEN is of ${owner}, not of ${userId}`, next };
+  } catch (thrown) {
+    const next = `Correct MATRIX_HOMESERVER_URL or MATRIX_ACCESS_TOKEN (docs/matrix.md). ${UNTOLD}`;
+    return { ...failed(check, thrown, next), status: 'warn' };
+  }
+}
+
+async function roomOf(api: MatrixApi, roomId: string, userId: string): Promise<Finding> {
+  const check = 'Matrix room';
+  try {
+    const fault = await faultOf(api, roomId, userId);
+    if (!fault) return { check, status: 'ok', detail: `${roomId} can be written into` };
+    const { detail, next } = fault;
+    return { check, status: 'warn', detail: `${roomId} ${detail}`, next: `${next} ${UNTOLD}` };
+  } catch (thrown) {
+    const next = `Look at the homeserver, or correct MATRIX_ROOM_ID. ${UNTOLD}`;
+    return { ...failed(check, thrown, next), status: 'warn' };
+  }
+}
+
+/** What keeps the account from writing into the room. */
+async function faultOf(api: MatrixApi, roomId: string, userId: string) {
+  const filter = { room: { rooms: [roomId], timeline: { limit: 1 }, state: { lazy_load_members: true } } };
+  const { rooms } = await api.sync(undefined, 0, filter, new AbortController().signal);
+  const invitation = rooms.invite[roomId];
+  const isIn = rooms.join[roomId] !== undefined;
+  if (!isIn && !invitation) {
+    const next = `Invite ${userId} to it, or correct MATRIX_ROOM_ID; a public room is entered when the bridge starts.`;
+    return { detail: `has no ${userId}, who is not invited either`, next };
+  }
+  const encrypted = invitation
+    ? invitation.invite_state.events.some(({ type }) => type === 'm.room.encryption')
+    : (await api.state(roomId, 'm.room.encryption')) !== undefined;
+  if (encrypted) {
+    const next = 'Encryption cannot be turned off: set MATRIX_ROOM_ID to a room without it.';
+    return { detail: 'is encrypted, and the bridge writes plain text alone', next };
+  }
+  // More is not told of a room that one is only invited to.
+  return isIn ? lackOfPower(api, roomId, userId) : undefined;
+}
+
+const createSchema = z.object({
+  room_version: z.string().catch('1'),
+  additional_creators: z.array(z.string()).catch([]),
+});
+const level = z.coerce.number();
+const levelsSchema = z.object({
+  users: z.record(z.string(), level).default({}),
+  users_default: level.default(0),
+  events: z.record(z.string(), level).default({}),
+  events_default: level.default(0),
+});
+
+async function lackOfPower(api: MatrixApi, roomId: string, userId: string) {
+  const create = await api.stateEvent(roomId, 'm.room.create');
+  const { room_version, additional_creators } = createSchema.parse(create?.content ?? {});
+  const creators = [create?.sender, ...additional_creators];
+  if (creators.includes(userId) && Number(room_version) >= CREATORS_ABOVE) return undefined;
+  const levels = levelsSchema.parse((await api.state(roomId, 'm.room.power_levels')) ?? {});
+  const has = levels.users[userId] ?? levels.users_default;
+  const needs = levels.events['m.room.message'] ?? levels.events_default;
+  if (has >= needs) return undefined;
+  const next = `Give ${userId} power level ${needs} in the room, or set MATRIX_ROOM_ID to another room.`;
+  return { detail: `takes messages from power level ${needs} on, ${userId} has ${has}`, next };
+}
