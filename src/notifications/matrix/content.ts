@@ -1,8 +1,11 @@
+import { cut } from '../words.ts';
 import { TASK_KEY, type TaskMark } from './events.ts';
 import type { Rich } from './rich.ts';
 
-/** Matrix takes 65,536 bytes for the whole event. */
-const SIZE_LIMIT = 60_000;
+/** Matrix takes 65,536 bytes for the whole event, and an edit has its content twice. */
+const SIZE_LIMIT = 29_500;
+/** What a character of a text takes at most, quotes and line breaks escaped, half of a pair counted as one. */
+const CHARACTER_BYTES = 3;
 
 interface MessageOptions {
   /** `m.notice` rings no bell, and other bots leave it alone. */
@@ -13,7 +16,7 @@ interface MessageOptions {
   mentions?: readonly string[];
 }
 
-/** A message in both its forms. */
+/** A message in both its forms; of one that is too large only the plain one, as much of it as fits. */
 export function message({ msgtype, words: { plain, html }, mark, mentions = [] }: MessageOptions): object {
   const content = {
     msgtype,
@@ -23,9 +26,15 @@ export function message({ msgtype, words: { plain, html }, mark, mentions = [] }
     'm.mentions': mentions.length > 0 ? { user_ids: mentions } : {},
     ...(mark && { [TASK_KEY]: mark }),
   };
-  if (Buffer.byteLength(JSON.stringify(content)) <= SIZE_LIMIT / 2) return content;
+  if (bytes(content) <= SIZE_LIMIT) return content;
   const { format: _, formatted_body: __, ...bare } = content;
-  return bare;
+  if (bytes(bare) <= SIZE_LIMIT) return bare;
+  const room = SIZE_LIMIT - bytes({ ...bare, body: '' });
+  return { ...bare, body: cut(plain, Math.floor(room / CHARACTER_BYTES)) };
+}
+
+function bytes(content: object): number {
+  return Buffer.byteLength(JSON.stringify(content));
 }
 
 /** The same in the thread that `root` begins. */

@@ -44,8 +44,11 @@ export function lines(...all: (Rich | undefined | false)[]): Rich {
   };
 }
 
-/** Control characters, and what turns the reading direction: they would show something else than is there. */
-const UNSEEN = /(?![\n\t])[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu;
+/**
+ * Control characters, and what turns the reading direction: they would show something else than is there. Half a
+ * surrogate pair is no text at all.
+ */
+const UNSEEN = /(?![\n\t])[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu;
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
