@@ -10,6 +10,7 @@ const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 
 export interface BenchBridge {
   pid: number;
+  url: string;
   client: Client;
   /** From the start of the process to the first answer of /health. */
   healthMs: number;
@@ -36,7 +37,7 @@ export async function startBridge(env: Record<string, string>, port: number): Pr
     child.kill('SIGTERM');
     await exited;
   };
-  return { pid: z.number().parse(child.pid), client, healthMs, stop };
+  return { pid: z.number().parse(child.pid), url, client, healthMs, stop };
 }
 
 async function healthy(child: ChildProcess, url: string, stderr: string[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const PATIENCE_MS = 300_000;
@@ -63,9 +64,16 @@ export async function sideBySide(
   return { first: median(a), second: median(b) };
 }
 
+/** Processor time that a process has used so far, in milliseconds (Linux, which counts it in 10 ms). */
+export async function cpuMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  // The name of the program comes before and may have anything in it.
+  const [, user = '', system = ''] = /.*\) (?:\S+ ){11}(\d+) (\d+) /s.exec(stat) ?? [];
+  return 10 * (Number(user) + Number(system));
+}
+
 /** Resident memory of a process in MB (Linux). */
 export async function residentMb(pid: number): Promise<number> {
-  const { readFile } = await import('node:fs/promises');
   const kb = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Math.round(Number(kb) / 1024);
 }

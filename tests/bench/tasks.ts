@@ -32,11 +32,18 @@ export async function handOver({ client }: BenchBridge, prompt: string, director
 }
 
 /** A task from the call that hands it over to the answer that it has completed; in a folder of its own unless told. */
-export async function runTask({ client }: BenchBridge, prompt: string, directory?: string): Promise<string> {
-  const order = { task_description: prompt, sync: true, ...(directory !== undefined && { directory }) };
+export async function runTask(
+  { client }: BenchBridge,
+  prompt: string,
+  directory?: string,
+  agent_id?: string,
+): Promise<string> {
+  const who = agent_id === undefined ? {} : { agent_id };
+  const where = directory === undefined ? {} : { directory };
+  const order = { task_description: prompt, sync: true, ...who, ...where };
   let task = taskOf(await client.callTool({ name: 'opencode_execute_task', arguments: order }));
   while (task.status === 'running' || task.status === 'queued') {
-    const question = { task_id: task.task_id, wait_ms: 50_000 };
+    const question = { task_id: task.task_id, wait_ms: 50_000, ...who };
     task = taskOf(await client.callTool({ name: 'get_task_status', arguments: question }));
   }
   if (task.status !== 'completed') throw new Error(`the task did not complete: ${JSON.stringify(task)}`);
