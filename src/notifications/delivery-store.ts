@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Database, transaction } from '../tasks/database.ts';
+import { type Database, transaction, withoutSync } from '../tasks/database.ts';
 
 /** How far one sink is with one task. Times are epoch milliseconds. */
 export interface Progress {
@@ -31,7 +31,10 @@ const progressRow = z
     }),
   );
 
-/** The durable side of one sink's delivery. */
+/**
+ * The durable side of one sink's delivery. The disk is not waited for, which would hold up all tasks: what a power loss
+ * takes of this is delivered again.
+ */
 export class DeliveryStore {
   readonly #database: Database;
   readonly #sink: string;
@@ -54,10 +57,11 @@ export class DeliveryStore {
   /** Takes new tasks in and moves the position, all or nothing; answers which of them were not there yet. */
   begin(taskIds: readonly string[], position: number): string[] {
     let begun: string[] = [];
-    transaction(this.#database, () => {
+    const work = (): void => {
       begun = taskIds.filter((taskId) => this.#sql.begin.run(this.#sink, taskId).changes > 0);
       this.#sql.moveCursor.run(`delivery:${this.#sink}`, position);
-    });
+    };
+    withoutSync(this.#database, () => transaction(this.#database, work));
     return begun;
   }
 
@@ -67,17 +71,17 @@ export class DeliveryStore {
   }
 
   save({ taskId, seq, dueAt, firstFailedAt, attempts }: Progress): void {
-    this.#sql.save.run(seq, dueAt, firstFailedAt, attempts, this.#sink, taskId);
+    this.#run(this.#sql.save, seq, dueAt, firstFailedAt, attempts, this.#sink, taskId);
   }
 
   /** Nothing more of the task is told. */
   settle(taskId: string, seq: number): void {
-    this.#sql.settle.run(seq, this.#sink, taskId);
+    this.#run(this.#sql.settle, seq, this.#sink, taskId);
   }
 
   /** Counts that something of the task was given up. */
   giveUp(taskId: string): void {
-    this.#sql.giveUp.run(this.#sink, taskId);
+    this.#run(this.#sql.giveUp, this.#sink, taskId);
   }
 
   /** How often something of a task was given up, over all tasks that are kept. */
@@ -92,9 +96,15 @@ export class DeliveryStore {
   }
 
   keep(taskId: string, notes: object): void {
-    this.#sql.keep.run(JSON.stringify(notes), this.#sink, taskId);
+    this.#run(this.#sql.keep, JSON.stringify(notes), this.#sink, taskId);
+  }
+
+  #run(statement: Statement, ...values: (string | number | null)[]): void {
+    withoutSync(this.#database, () => statement.run(...values));
   }
 }
+
+type Statement = ReturnType<Database['prepare']>;
 
 function prepareAll(database: Database) {
   const prepare = (sql: string) => database.prepare(sql);

@@ -118,6 +118,17 @@ export function transaction(database: Database, work: () => void): void {
   });
 }
 
+/** Work whose commit outlives the process, but a power loss only together with a later one that does. */
+export function withoutSync<T>(database: Database, work: () => T): T {
+  const { synchronous } = database.prepare('PRAGMA synchronous').get() ?? {};
+  database.exec('PRAGMA synchronous = NORMAL');
+  try {
+    return work();
+  } finally {
+    database.exec(`PRAGMA synchronous = ${Number(synchronous)}`);
+  }
+}
+
 /** Throws DATA_DIR_UNUSABLE where the work fails because of the disk or of what is in the file. */
 export function guarded<T>(database: Database, work: () => T): T {
   try {

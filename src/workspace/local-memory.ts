@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Database, transaction } from '../tasks/database.ts';
+import { type Database, transaction, withoutSync } from '../tasks/database.ts';
 import { type WorkspaceBlock, workspaceBlockSchema } from './block.ts';
 import type { WorkspaceMemory } from './memory.ts';
 
@@ -32,9 +32,11 @@ export class LocalMemory implements WorkspaceMemory {
       `INSERT INTO cursors (sink, position) VALUES (?, ?)
        ON CONFLICT (sink) DO UPDATE SET position = excluded.position`,
     );
-    transaction(this.#database, () => {
+    const work = (): void => {
       for (const [id, block] of blocks) put.run(id, block.task_id, JSON.stringify(block));
       move.run(SINK, position);
-    });
+    };
+    // What a power loss takes of this is made from the log again.
+    withoutSync(this.#database, () => transaction(this.#database, work));
   }
 }

@@ -1,0 +1,53 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { DeliveryStore } from '../../src/notifications/delivery-store.ts';
+import { type Database, openDatabase, withoutSync } from '../../src/tasks/database.ts';
+import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
+import { tempDir } from '../support/temp.ts';
+import { created } from './created.ts';
+
+const NORMAL = 1;
+const FULL = 2;
+
+let root: Awaited<ReturnType<typeof tempDir>>;
+let database: Database;
+beforeEach(async () => {
+  root = await tempDir('database-');
+  database = openDatabase(root.path);
+});
+afterEach(async () => {
+  database.close();
+  await root.remove();
+});
+const level = () => database.prepare('PRAGMA synchronous').get()?.synchronous;
+
+it('waits for the disk, but not in work that need not outlive a power loss', () => {
+  expect(level()).toBe(FULL);
+  expect(withoutSync(database, level)).toBe(NORMAL);
+  expect(level()).toBe(FULL);
+  database.exec('PRAGMA synchronous = NORMAL');
+  withoutSync(database, () => undefined);
+  expect(level()).toBe(NORMAL);
+});
+
+it('waits for it again where the work failed', () => {
+  const fail = (): never => {
+    throw new Error('no');
+  };
+  expect(() => withoutSync(database, fail)).toThrow('no');
+  expect(level()).toBe(FULL);
+});
+
+it('what was delivered changes nothing about what the log waits for', () => {
+  const store = new SqliteTaskStore(database);
+  const deliveries = new DeliveryStore(database, 'letta');
+  store.append('task_1', [created()], 1);
+  deliveries.begin(['task_1'], 1);
+  deliveries.keep('task_1', { block: 'block_1' });
+  store.append('task_1', [{ kind: 'output', text: 'hello', message_id: 'm', part_id: 'p' }], 2);
+  expect(level()).toBe(NORMAL);
+  deliveries.save({ taskId: 'task_1', seq: 2, dueAt: null, firstFailedAt: null, attempts: 0 });
+  store.append('task_1', [{ kind: 'cancelled', by: 'ann' }], 3);
+  deliveries.settle('task_1', 3);
+  expect(level()).toBe(FULL);
+  expect(deliveries.notes('task_1')).toEqual({ block: 'block_1' });
+});
