@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Database, transaction, withoutSync } from '../tasks/database.ts';
+import { committing, type Database, transaction } from '../tasks/database.ts';
 
 /** How far one sink is with one task. Times are epoch milliseconds. */
 export interface Progress {
@@ -32,8 +32,8 @@ const progressRow = z
   );
 
 /**
- * The durable side of one sink's delivery. The disk is not waited for, which would hold up all tasks: what a power loss
- * takes of this is delivered again.
+ * The durable side of one sink's delivery. The disk is waited for only where it says so, for that holds up all tasks:
+ * what a power loss takes of the rest is delivered again.
  */
 export class DeliveryStore {
   readonly #database: Database;
@@ -61,7 +61,7 @@ export class DeliveryStore {
       begun = taskIds.filter((taskId) => this.#sql.begin.run(this.#sink, taskId).changes > 0);
       this.#sql.moveCursor.run(`delivery:${this.#sink}`, position);
     };
-    withoutSync(this.#database, () => transaction(this.#database, work));
+    committing(this.#database, 'later', () => transaction(this.#database, work));
     return begun;
   }
 
@@ -95,12 +95,14 @@ export class DeliveryStore {
     return typeof text === 'string' ? JSON.parse(text) : null;
   }
 
-  keep(taskId: string, notes: object): void {
-    this.#run(this.#sql.keep, JSON.stringify(notes), this.#sink, taskId);
+  /** `durably`: the disk is waited for, since what is done next must not be done again. */
+  keep(taskId: string, notes: object, durably: boolean): void {
+    const keep = () => this.#sql.keep.run(JSON.stringify(notes), this.#sink, taskId);
+    committing(this.#database, durably ? 'waits' : 'later', keep);
   }
 
   #run(statement: Statement, ...values: (string | number | null)[]): void {
-    withoutSync(this.#database, () => statement.run(...values));
+    committing(this.#database, 'later', () => statement.run(...values));
   }
 }
 

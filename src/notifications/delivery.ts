@@ -166,7 +166,7 @@ export class Delivery {
     }
     try {
       const notes = this.#store.notes(task.id);
-      const keep = (kept: object) => this.#store.keep(task.id, kept);
+      const keep = (kept: object, durably = false) => this.#store.keep(task.id, kept, durably);
       const parcel = { task, events, notes, keep };
       const receipt = await handOver(sink, parcel, clock, this.#cut.signal);
       this.#accept(lane, task, events, receipt);

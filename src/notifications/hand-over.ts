@@ -25,9 +25,9 @@ export async function handOver(
   const cancel = clock.after(sink.limitMs, end(`no answer within ${sink.limitMs / 1_000} s`));
   const stopped = end('the bridge stopped meanwhile');
   cut.addEventListener('abort', stopped);
-  const keep = (notes: object): void => {
+  const keep = (notes: object, durably?: boolean): void => {
     if (call.signal.aborted) throw new DeliveryError('the call was given up meanwhile');
-    parcel.keep(notes);
+    parcel.keep(notes, durably);
   };
   const deliver = async () => sink.deliver({ ...parcel, keep, signal: call.signal });
   try {

@@ -17,9 +17,10 @@ export class KeptNotes<T extends object> {
     return this.#content;
   }
 
-  change(changes: { [K in keyof T]?: T[K] | undefined }): void {
+  /** `durably`: before something that must not be done again although a power loss comes right after it. */
+  change(changes: { [K in keyof T]?: T[K] | undefined }, durably = false): void {
     const next = this.#schema.parse({ ...this.#content, ...changes });
-    this.#keep(next);
+    this.#keep(next, durably);
     this.#content = next;
   }
 }

@@ -25,8 +25,11 @@ export interface Parcel {
   readonly events: readonly TaskEvent[];
   /** What the sink kept for this task last; null at first. */
   readonly notes: unknown;
-  /** Stores notes for this task; they outlive this process. Throws where the call has been given up meanwhile. */
-  keep(notes: object): void;
+  /**
+   * Stores notes for this task, which outlive this process; `durably`: a power loss too, which takes its time.
+   * Throws where the call has been given up meanwhile.
+   */
+  keep(notes: object, durably?: boolean): void;
   /** Aborts when the call takes too long and when the bridge stops. */
   readonly signal: AbortSignal;
 }

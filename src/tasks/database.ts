@@ -118,10 +118,13 @@ export function transaction(database: Database, work: () => void): void {
   });
 }
 
-/** Work whose commit outlives the process, but a power loss only together with a later one that does. */
-export function withoutSync<T>(database: Database, work: () => T): T {
+/**
+ * Does work whose commits always outlive the process. A power loss they outlive too where the disk is waited for,
+ * otherwise only together with a later one for which it is.
+ */
+export function committing<T>(database: Database, disk: 'waits' | 'later', work: () => T): T {
   const { synchronous } = database.prepare('PRAGMA synchronous').get() ?? {};
-  database.exec('PRAGMA synchronous = NORMAL');
+  database.exec(`PRAGMA synchronous = ${disk === 'waits' ? 'FULL' : 'NORMAL'}`);
   try {
     return work();
   } finally {

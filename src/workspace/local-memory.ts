@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Database, transaction, withoutSync } from '../tasks/database.ts';
+import { committing, type Database, transaction } from '../tasks/database.ts';
 import { type WorkspaceBlock, workspaceBlockSchema } from './block.ts';
 import type { WorkspaceMemory } from './memory.ts';
 
@@ -37,6 +37,6 @@ export class LocalMemory implements WorkspaceMemory {
       move.run(SINK, position);
     };
     // What a power loss takes of this is made from the log again.
-    withoutSync(this.#database, () => transaction(this.#database, work));
+    committing(this.#database, 'later', () => transaction(this.#database, work));
   }
 }

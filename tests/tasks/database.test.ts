@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { DeliveryStore } from '../../src/notifications/delivery-store.ts';
-import { type Database, openDatabase, withoutSync } from '../../src/tasks/database.ts';
+import { committing, type Database, openDatabase } from '../../src/tasks/database.ts';
 import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from './created.ts';
@@ -22,10 +22,10 @@ const level = () => database.prepare('PRAGMA synchronous').get()?.synchronous;
 
 it('waits for the disk, but not in work that need not outlive a power loss', () => {
   expect(level()).toBe(FULL);
-  expect(withoutSync(database, level)).toBe(NORMAL);
+  expect(committing(database, 'later', level)).toBe(NORMAL);
   expect(level()).toBe(FULL);
   database.exec('PRAGMA synchronous = NORMAL');
-  withoutSync(database, () => undefined);
+  committing(database, 'later', () => undefined);
   expect(level()).toBe(NORMAL);
 });
 
@@ -33,7 +33,7 @@ it('waits for it again where the work failed', () => {
   const fail = (): never => {
     throw new Error('no');
   };
-  expect(() => withoutSync(database, fail)).toThrow('no');
+  expect(() => committing(database, 'later', fail)).toThrow('no');
   expect(level()).toBe(FULL);
 });
 
@@ -42,7 +42,7 @@ it('what was delivered changes nothing about what the log waits for', () => {
   const deliveries = new DeliveryStore(database, 'letta');
   store.append('task_1', [created()], 1);
   deliveries.begin(['task_1'], 1);
-  deliveries.keep('task_1', { block: 'block_1' });
+  deliveries.keep('task_1', { block: 'block_1' }, false);
   store.append('task_1', [{ kind: 'output', text: 'hello', message_id: 'm', part_id: 'p' }], 2);
   expect(level()).toBe(NORMAL);
   deliveries.save({ taskId: 'task_1', seq: 2, dueAt: null, firstFailedAt: null, attempts: 0 });
@@ -50,4 +50,19 @@ it('what was delivered changes nothing about what the log waits for', () => {
   deliveries.settle('task_1', 3);
   expect(level()).toBe(FULL);
   expect(deliveries.notes('task_1')).toEqual({ block: 'block_1' });
+});
+
+it('waits for it before what must not be done twice, also while the log does not', () => {
+  database.exec('PRAGMA synchronous = NORMAL');
+  expect(committing(database, 'waits', level)).toBe(FULL);
+  expect(level()).toBe(NORMAL);
+  const deliveries = new DeliveryStore(database, 'letta');
+  new SqliteTaskStore(database).append('task_1', [created()], 1);
+  deliveries.begin(['task_1'], 1);
+  const levels: unknown[] = [];
+  database.function('seen', () => levels.push(level()));
+  database.exec(`CREATE TEMP TRIGGER watch AFTER UPDATE ON deliveries BEGIN SELECT seen(); END`);
+  deliveries.keep('task_1', { sendingAt: 1 }, true);
+  deliveries.keep('task_1', { toldAt: 2 }, false);
+  expect(levels).toEqual([FULL, NORMAL]);
 });

@@ -105,7 +105,7 @@ export class LettaSink implements Sink {
         return notes.change({ toldAt: now() });
       }
     }
-    notes.change({ sendingAt: now() });
+    notes.change({ sendingAt: now() }, true);
     try {
       await this.#api.tell(task.agentId, outcomeMessage(task), otid, signal);
     } catch (thrown) {

@@ -50,7 +50,7 @@ export class TaskBlock {
   async #make(value: string): Promise<void> {
     const lost = await this.#lost();
     if (lost === undefined) {
-      this.#notes.change({ creating: true });
+      this.#notes.change({ creating: true }, true);
       const block = await this.#api.createBlock(this.#draft(value), this.#signal);
       this.#notes.change({ block, creating: undefined });
     } else this.#notes.change({ block: lost, creating: undefined });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Database, transaction } from '../../tasks/database.ts';
+import { committing, type Database, transaction } from '../../tasks/database.ts';
 import { type MatrixEvent, matrixEvent } from './events.ts';
 
 /** How long it is remembered which events were answered. */
@@ -47,13 +47,14 @@ export class InboxStore {
     this.#sql = prepareAll(database);
   }
 
-  /** Takes events in, all or none; those that it has or had are left as they are. */
+  /** Takes events in, all or none, for good; those that it has or had are left as they are. */
   add(heard: readonly Heard[], now: number): void {
     if (heard.length === 0) return;
-    transaction(this.#database, () => {
+    const work = (): void => {
       for (const { roomId, event } of heard)
         this.#sql.add.run(event.event_id, roomId, JSON.stringify(event), now);
-    });
+    };
+    committing(this.#database, 'waits', () => transaction(this.#database, work));
   }
 
   /** Those behind a position that are not answered, in the order in which they came. */
@@ -62,7 +63,8 @@ export class InboxStore {
   }
 
   begin(eventId: string, begun: Begun): void {
-    this.#sql.setOutcome.run(JSON.stringify(begun), eventId);
+    const begin = () => this.#sql.setOutcome.run(JSON.stringify(begun), eventId);
+    committing(this.#database, 'waits', begin);
   }
 
   settle(eventId: string, reply: Reply): void {
