@@ -49,7 +49,11 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
     await using stage = await open();
     const { ann, bob, room } = stage;
     const { task, root } = await waiting(stage);
-    await (await stage.steer()).close();
+    const first = await stage.steer();
+    await until(() => expect(first.health().status).toBe('ok'));
+    const before = performance.now();
+    await first.close();
+    expect(performance.now() - before).toBeLessThan(15_000);
     const words = Array.from({ length: 130 }, (_, n) => `word ${n}`);
     const ids: string[] = [];
     for (const [n, word] of words.entries()) {

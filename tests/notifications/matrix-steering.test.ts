@@ -191,7 +191,7 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     const { task, root } = await stage.task(waits());
     await stage.steer();
     const { message } = await stage.request(task, root);
-    const first = await bob.sayInThread(room, root, '!cancel');
+    const first = await bob.replyInThread(room, root, message, '!cancel');
     expect(await stage.ack(first)).toBe('⛔');
     expect(await stage.note(first)).toContain('Only people with power level 50 and up in this room');
     const talk = await bob.sayInThread(room, root, 'I would cancel it');
@@ -200,6 +200,10 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     expect(await stage.ack(message)).toBe('⛔');
     const yes = await bob.replyInThread(room, root, message, 'yes');
     expect(await stage.ack(yes)).toBe('⛔');
+    const [refusal = ''] = (await stage.answers(first)).flatMap(({ type, event_id }) =>
+      type === 'm.room.message' ? [event_id] : [],
+    );
+    await ann.react(room, refusal, '👍');
     const counts = await Promise.all([first, talk, question, message, yes].map((id) => stage.answers(id)));
     expect(counts.map(({ length }) => length)).toEqual([2, 0, 0, 1, 1]);
     expect([said(task), controls(task), status(task)]).toEqual([[], [], 'input_required']);
@@ -207,9 +211,13 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     const levels = await bot.state(room, 'm.room.power_levels');
     const users = { ...Object(levels.users), [ann.userId]: 0, [bob.userId]: 50 };
     await bot.setState(room, 'm.room.power_levels', { ...levels, users });
-    expect(await stage.ack(await ann.sayInThread(room, root, '!cancel'))).toBe('⛔');
     expect(await stage.ack(await bob.sayInThread(room, root, '!cancel'))).toBe('✅');
     expect(status(task)).toBe('cancelled');
+    expect(closings(task)).toMatchObject([{ by: 'end of task' }]);
+
+    await ann.react(room, message, '👎');
+    expect(await stage.ack(await ann.sayInThread(room, root, '!status'))).toBe('⛔');
+    expect(await stage.answers(message)).toHaveLength(1);
   });
 
   it('the creators of a room of version 12 may steer without a power level', async () => {

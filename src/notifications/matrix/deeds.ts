@@ -29,6 +29,8 @@ export interface Wish {
 export interface Outcome {
   done: boolean;
   note?: string | undefined;
+  /** The note asks for an answer to this request: a reply or reaction to it is one. */
+  asks?: string | undefined;
 }
 
 /** Does what people ask for. Throws BridgeError where it is refused. */
@@ -122,7 +124,8 @@ function help(unknown: string | undefined): Outcome {
 function unclear(task: Task, requestId: string | undefined): Outcome {
   const request = task.requests.find(({ id }) => id === requestId);
   const how = request ? howToAnswer(request) : HELP;
-  return { done: false, note: `That is no answer to it, and was not told to the agent.\n${how}` };
+  const note = `That is no answer to it, and was not told to the agent.\n${how}`;
+  return { done: false, note, asks: request?.id };
 }
 
 /** The open request that an answer fits where nobody said which. */

@@ -4,12 +4,13 @@ import type { Clock } from '../clock.ts';
 import { cut } from '../words.ts';
 import type { Authority } from './authority.ts';
 import { Backoff } from './backoff.ts';
-import type { Command } from './command.ts';
+import type { Command, Context } from './command.ts';
 import { message } from './content.ts';
 import { Deeds, type Outcome, type Wish } from './deeds.ts';
 import type { Saying } from './inbox.ts';
 import type { InboxStore, Reply } from './inbox-store.ts';
 import { words } from './rich.ts';
+import type { Said } from './said.ts';
 import type { TaskControls } from './task-controls.ts';
 import { describeError } from './words.ts';
 
@@ -47,16 +48,17 @@ export class Orders {
   /** What to tell of it; undefined for talk. Rejects where it cannot be done or decided now. */
   async carryOut(saying: Saying, signal: AbortSignal): Promise<Reply | undefined> {
     const { said, roomId, event, route } = saying;
-    const command = said.command({ task: route.taskId !== undefined, request: this.#request(saying) });
+    const request = this.#request(saying);
+    const command = said.command({ task: route.taskId !== undefined, request });
     if (!command) return undefined;
     const { sender } = event;
     if (!(await this.#options.authority.allows(sender, roomId, signal)))
-      return isTalk(saying, command) ? undefined : this.#turnAway(saying);
+      return isTalk(said, command, request) ? undefined : this.#turnAway(saying);
     const wish = this.#wish(saying, command);
     const isLate = this.#options.clock.now() - event.origin_server_ts > TOO_OLD_MS;
     if (isLate && !this.#deeds.isBegun(wish)) return reply(saying, '❌', TOO_LATE);
-    const { done, note } = await this.#done(wish, signal);
-    return reply(saying, done ? (said.key ?? '✅') : '❌', note);
+    const { done, note, asks } = await this.#done(wish, signal);
+    return reply(saying, done ? (said.key ?? '✅') : '❌', note, asks);
   }
 
   #wish({ event, route, begun }: Saying, command: Command): Wish {
@@ -107,17 +109,17 @@ export class Orders {
 }
 
 /** What those who may not steer may say without being told so. */
-function isTalk({ said }: Saying, command: Command): boolean {
-  return said.plain && command.do !== 'permit';
+function isTalk(said: Said, command: Command, request: Context['request']): boolean {
+  return said.key === undefined ? said.plain && command.do !== 'permit' : request === 'closed';
 }
 
 /** A reaction is seen on messages only: one to a reaction goes to what that was put on. */
-function reply({ said, event, route }: Saying, key: string, note: string | undefined): Reply {
+function reply({ said, event, route }: Saying, key: string, note?: string, asks?: string): Reply {
   const target = said.key !== undefined && said.to !== undefined ? said.to : event.event_id;
   const reaction = { event_id: target, key };
   if (note === undefined) return { reaction };
-  const { taskId: task_id, requestId: request_id, thread } = route;
-  const mark = task_id === undefined ? undefined : { task_id, event_type: 'answer', request_id };
+  const { taskId: task_id, thread } = route;
+  const mark = task_id === undefined ? undefined : { task_id, event_type: 'answer', request_id: asks };
   const answered = { 'm.in_reply_to': { event_id: target } };
   return {
     reaction,
