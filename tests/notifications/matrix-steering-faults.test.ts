@@ -2,6 +2,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MatrixApi } from '../../src/notifications/matrix/matrix-api.ts';
+import { MatrixFailure } from '../../src/notifications/matrix/matrix-failure.ts';
 import { MatrixStorage } from '../../src/notifications/matrix/matrix-storage.ts';
 import { Sender } from '../../src/notifications/matrix/sender.ts';
 import type { TaskControls } from '../../src/notifications/matrix/task-controls.ts';
@@ -197,6 +198,25 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
     expect(await stage.ack(say)).toBe('✅');
     expect(said(task)).toEqual(['use yarn']);
     await until(() => expect(steering.health()).toMatchObject({ status: 'ok', detail: 'listening' }));
+  });
+
+  it('a command that cannot be looked up now waits, is told in health, and is done then', async () => {
+    await using stage = await open();
+    const { ann, room } = stage;
+    const { task, root } = await waiting(stage);
+    const api = new MatrixApi({ url: server.url, token: stage.bot.token });
+    const refused = new MatrixFailure('Matrix: event: HTTP 500 M_UNKNOWN', { status: 500 });
+    let isBroken = true;
+    const look: MatrixApi['event'] = (...given) =>
+      isBroken ? Promise.reject(refused) : MatrixApi.prototype.event.apply(api, given);
+    const steering = await stage.steer({ api: Object.assign(api, { event: look }) });
+    const say = await ann.sayInThread(room, root, 'use yarn');
+    await until(() => expect(steering.health().detail).toBe(`1 command(s) wait: ${refused.message}`));
+    expect(steering.health().status).toBe('degraded');
+    isBroken = false;
+    expect(await stage.ack(say)).toBe('✅');
+    expect(said(task)).toEqual(['use yarn']);
+    await until(() => expect(steering.health().status).toBe('ok'));
   });
 
   it('a token that the server refuses is named', async () => {

@@ -36,6 +36,8 @@ export class Inbox {
   readonly #closing = new AbortController();
   readonly #lanes = new Map<string, Promise<void>>();
   readonly #answering = new Set<Promise<void>>();
+  /** Why steps have to be tried again. */
+  readonly #failing = new Map<symbol, string>();
   #sorting: Promise<void> = Promise.resolve();
   #reached = 0;
   #closed = false;
@@ -66,6 +68,12 @@ export class Inbox {
     await Promise.race([all, over]);
     cancel();
     this.#closed = true;
+  }
+
+  /** What holds commands or answers up; undefined while nothing does. */
+  get trouble(): string | undefined {
+    const [error] = this.#failing.values();
+    return error === undefined ? undefined : `${this.#failing.size} command(s) wait: ${error}`;
   }
 
   #sort(): void {
@@ -146,14 +154,23 @@ export class Inbox {
   }
 
   async #trying<T>(step: () => Promise<T>): Promise<T> {
-    const backoff = new Backoff(this.#options.clock);
-    for (;;) {
-      try {
-        return await step();
-      } catch (thrown) {
-        if (this.#closing.signal.aborted || !isPassing(thrown)) throw thrown;
-        await backoff.wait(thrown, this.#closing.signal);
+    const { clock, logger } = this.#options;
+    const backoff = new Backoff(clock);
+    const id = Symbol('step');
+    try {
+      for (;;) {
+        try {
+          return await step();
+        } catch (thrown) {
+          if (this.#closing.signal.aborted || !isPassing(thrown)) throw thrown;
+          const error = messageOf(thrown);
+          if (!this.#failing.has(id)) logger.warn({ error }, 'what was said in Matrix has to wait');
+          this.#failing.set(id, error);
+          await backoff.wait(thrown, this.#closing.signal);
+        }
       }
+    } finally {
+      this.#failing.delete(id);
     }
   }
 

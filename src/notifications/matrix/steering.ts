@@ -78,7 +78,9 @@ export class Steering {
   }
 
   health(): SinkHealth {
-    return this.#listener.health();
+    const heard = this.#listener.health();
+    const detail = this.#inbox.trouble;
+    return heard.status === 'ok' && detail !== undefined ? { ...heard, status: 'degraded', detail } : heard;
   }
 
   async #take(heard: readonly Heard[], signal: AbortSignal): Promise<void> {
