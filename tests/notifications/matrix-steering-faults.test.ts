@@ -159,12 +159,12 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
     const { ann, room } = stage;
     const { task, root } = await waiting(stage);
     await stage.steer();
-    const before = await readFile(join(stage.folder, 'matrix.json'), 'utf8');
+    const before = await readFile(join(stage.folder.path, 'matrix.json'), 'utf8');
     const first = await ann.sayInThread(room, root, 'first');
     expect(await stage.ack(first)).toBe('✅');
     await until(() => expect(stored(stage)).toEqual([]));
     await stage.steering?.close();
-    await writeFile(join(stage.folder, 'matrix.json'), before);
+    await writeFile(join(stage.folder.path, 'matrix.json'), before);
     const done: string[] = [];
     const real = stage.controls();
     const message: TaskControls['message'] = (task, text, ref) => {

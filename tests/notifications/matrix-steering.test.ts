@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { TASK_KEY } from '../../src/notifications/matrix/events.ts';
+import { scriptText } from '../../src/scripted-model/script.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import type { Homeserver } from '../support/homeserver.ts';
@@ -40,7 +41,7 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
   it('every command does what it says, and is acknowledged', async () => {
     await using stage = await open();
     const { ann, room } = stage;
-    const { task, root } = await stage.task([bash('echo one'), bash('echo two'), bash('echo three')]);
+    const { task, root } = await stage.task(waits());
     await isSettled(task);
     await stage.steer();
     const command = async (body: string) => {
@@ -69,8 +70,10 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     const plain = await command('and mind the tests');
     expect(plain.ack).toBe('✅');
     expect(await stage.note(plain.id)).toContain('once what it asks is answered');
-    expect((await command('!SAY use yarn')).ack).toBe('✅');
-    expect(said(task)).toEqual(['and mind the tests', 'use yarn']);
+    // After it was resumed, the task waits again.
+    const more = `use yarn ${scriptText(waits('echo two'))}`;
+    expect((await command(`!SAY ${more}`)).ack).toBe('✅');
+    expect(said(task)).toEqual(['and mind the tests', more]);
     expect((await command('!say ')).ack).toBe('❌');
 
     expect((await command('!pause lunch')).ack).toBe('✅');

@@ -35,7 +35,7 @@ export class Stage {
   readonly bot: Person;
   readonly ann: Person;
   readonly bob: Person;
-  readonly folder: string;
+  readonly folder: Awaited<ReturnType<typeof tempDir>>;
   readonly database: ReturnType<typeof openDatabase>;
   room: string;
   steering: Steering | undefined;
@@ -61,8 +61,8 @@ export class Stage {
       server.user('ann'),
       server.user('bob'),
     ]);
-    const { path: folder } = await tempDir('steering-');
-    const parts = { server, bridge, bot, ann, bob, folder, database: openDatabase(folder), room: '' };
+    const folder = await tempDir('steering-');
+    const parts = { server, bridge, bot, ann, bob, folder, database: openDatabase(folder.path), room: '' };
     const stage = new Stage(parts);
     stage.room = await stage.newRoom(room);
     return stage;
@@ -118,7 +118,7 @@ export class Stage {
   /** What is in the file now. */
   storage(): MatrixStorage {
     const account = { userId: this.bot.userId, homeserver: this.server.url };
-    return new MatrixStorage(join(this.folder, 'matrix.json'), account);
+    return new MatrixStorage(join(this.folder.path, 'matrix.json'), account);
   }
 
   /** A task that waits for a permission or goes through other steps, and the root of its thread. */
@@ -179,6 +179,7 @@ export class Stage {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#ended, this.steering?.close()]);
     this.database.close();
+    await this.folder.remove();
     const left = this.bridge.store.unfinished();
     await Promise.allSettled(left.map((task) => this.bridge.execution.cancel(task, 'test', undefined)));
   }
