@@ -1,5 +1,5 @@
 import type { ExecutionManager } from '../execution/execution-manager.ts';
-import type { TaskControls } from '../notifications/matrix/task-controls.ts';
+import type { TaskControls } from '../notifications/matrix/steering/task-controls.ts';
 import { describeEvent } from '../tasks/describe-event.ts';
 import type { TaskStore } from '../tasks/task-store.ts';
 

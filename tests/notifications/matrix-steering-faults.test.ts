@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MatrixApi } from '../../src/notifications/matrix/matrix-api.ts';
 import { MatrixFailure } from '../../src/notifications/matrix/matrix-failure.ts';
-import { MatrixStorage } from '../../src/notifications/matrix/matrix-storage.ts';
 import { Sender } from '../../src/notifications/matrix/sender.ts';
-import type { TaskControls } from '../../src/notifications/matrix/task-controls.ts';
+import { MatrixStorage } from '../../src/notifications/matrix/steering/matrix-storage.ts';
+import type { TaskControls } from '../../src/notifications/matrix/steering/task-controls.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import { fastClock } from '../support/clock.ts';
@@ -232,10 +232,9 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
     await using stage = await open();
     const { ann, room } = stage;
     const { task, root } = await waiting(stage);
-    stage.storage().keep({ since: 'nonsense', roomId: room });
+    stage.storage().keep('nonsense');
     await stage.steer();
     await until(() => expect(stage.storage().since).not.toBe('nonsense'));
-    expect(stage.storage().roomId).toBe(room);
     expect(await stage.ack(await ann.sayInThread(room, root, 'use yarn'))).toBe('✅');
     expect(said(task)).toEqual(['use yarn']);
   });
@@ -279,21 +278,19 @@ describe('the storage', () => {
     await using folder = await tempDir('storage-');
     const path = join(folder.path, 'new', 'matrix.json');
     const storage = new MatrixStorage(path, account);
-    expect([storage.since, storage.roomId, storage.problem]).toEqual([undefined, undefined, undefined]);
-    storage.keep({ roomId: '!r:mx.test' });
-    storage.keep({ since: 's1' });
+    expect([storage.since, storage.problem]).toEqual([undefined, undefined]);
+    storage.keep('s1');
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({
       user_id: account.userId,
       homeserver: account.homeserver,
       since: 's1',
-      room_id: '!r:mx.test',
     });
     const again = new MatrixStorage(path, account);
-    expect([again.since, again.roomId]).toEqual(['s1', '!r:mx.test']);
+    expect(again.since).toBe('s1');
     for (const change of [{ userId: '@other:mx.test' }, { homeserver: 'http://other.test' }]) {
       const other = new MatrixStorage(path, { ...account, ...change });
-      expect([other.since, other.roomId]).toEqual([undefined, undefined]);
+      expect(other.since).toBeUndefined();
     }
   });
 
@@ -307,7 +304,7 @@ describe('the storage', () => {
       expect(storage.problem?.message).toContain(
         `MATRIX_STORAGE_PATH ${JSON.stringify(path)} cannot be used`,
       );
-      expect(() => storage.keep({ since: 's1' })).toThrow('MATRIX_STORAGE_PATH');
+      expect(() => storage.keep('s1')).toThrow('MATRIX_STORAGE_PATH');
       expect(await readFile(path, 'utf8')).toBe(broken);
     },
   );

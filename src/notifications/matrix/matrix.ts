@@ -3,12 +3,12 @@ import type { Database } from '../../tasks/database.ts';
 import type { SinkHealth } from '../sink-health.ts';
 import { MatrixApi } from './matrix-api.ts';
 import { MatrixSink } from './matrix-sink.ts';
-import { MatrixStorage } from './matrix-storage.ts';
 import { Rooms } from './rooms.ts';
 import { Sender } from './sender.ts';
 import { SessionNotices } from './session-notices.ts';
-import { Steering } from './steering.ts';
-import type { TaskControls } from './task-controls.ts';
+import { MatrixStorage } from './steering/matrix-storage.ts';
+import { Steering } from './steering/steering.ts';
+import type { TaskControls } from './steering/task-controls.ts';
 
 export interface MatrixOptions {
   /** The homeserver, without a path. */

@@ -1,15 +1,13 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { BridgeError, messageOf, quote } from '../../errors.ts';
+import { BridgeError, messageOf, quote } from '../../../errors.ts';
 
 const content = z.object({
   user_id: z.string(),
   homeserver: z.string(),
   /** How far /sync was read. */
   since: z.string().optional(),
-  /** The room that the bridge made. */
-  room_id: z.string().optional(),
 });
 
 type Content = z.infer<typeof content>;
@@ -42,17 +40,11 @@ export class MatrixStorage {
     return this.#content.since;
   }
 
-  get roomId(): string | undefined {
-    return this.#content.room_id;
-  }
-
   /** Writes the whole file anew, so that it is either the old or the new one. Throws INVALID_STATE. */
-  keep(changes: { since?: string; roomId?: string }): void {
+  keep(since: string): void {
     if (this.problem) throw this.problem;
-    const { since = this.since, roomId = this.roomId } = changes;
-    if (since === this.since && roomId === this.roomId) return;
-    const { user_id, homeserver } = this.#content;
-    const next = { user_id, homeserver, since, room_id: roomId };
+    if (since === this.since) return;
+    const next = { ...this.#content, since };
     try {
       write(this.#path, `${JSON.stringify(next, undefined, 2)}\n`);
     } catch (thrown) {
@@ -92,7 +84,7 @@ function write(path: string, text: string): void {
 function unusable(path: string, cause: unknown): BridgeError {
   const text = `MATRIX_STORAGE_PATH ${quote(path, 200)} cannot be used: ${messageOf(cause)}`;
   return new BridgeError('INVALID_STATE', text, {
-    next: 'Mend it or remove it, then restart: without it the bridge listens from now on, and makes a new room where MATRIX_ROOM_ID is unset.',
+    next: 'Mend it or remove it, then restart: without it the bridge listens from now on.',
     cause,
   });
 }

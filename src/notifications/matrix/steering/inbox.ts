@@ -1,12 +1,12 @@
-import { messageOf } from '../../errors.ts';
-import type { Logger } from '../../logger.ts';
-import type { Clock } from '../clock.ts';
+import { messageOf } from '../../../errors.ts';
+import type { Logger } from '../../../logger.ts';
+import type { Clock } from '../../clock.ts';
+import { MatrixFailure } from '../matrix-failure.ts';
+import type { Outgoing } from '../sender.ts';
 import { Backoff, isPassing } from './backoff.ts';
 import type { Entry, Heard, InboxStore, Reply } from './inbox-store.ts';
-import { MatrixFailure } from './matrix-failure.ts';
 import type { Route, Routes } from './routes.ts';
 import { type Said, saidIn } from './said.ts';
-import type { Outgoing } from './sender.ts';
 
 /** How long what is being done when the bridge stops has to come to its end. */
 const LEAVE_MS = 5_000;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { MatrixApi } from './matrix-api.ts';
+import type { MatrixApi } from '../matrix-api.ts';
 
 /** Who may moderate a room may steer. */
 const NEEDED = 50;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type MatrixEvent, TASK_KEY, type TaskMark, taskMark } from './events.ts';
-import type { MatrixApi } from './matrix-api.ts';
+import { type MatrixEvent, TASK_KEY, type TaskMark, taskMark } from '../events.ts';
+import type { MatrixApi } from '../matrix-api.ts';
 import { type Said, threadOf } from './said.ts';
 
 const REMEMBERED = 1_000;

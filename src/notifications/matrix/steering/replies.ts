@@ -1,7 +1,7 @@
-import type { BridgeError } from '../../errors.ts';
-import { oneLine } from '../../tasks/describe-event.ts';
-import { tokensOf } from '../../tasks/events.ts';
-import { isEnd, type Task } from '../../tasks/task.ts';
+import type { BridgeError } from '../../../errors.ts';
+import { oneLine } from '../../../tasks/describe-event.ts';
+import { tokensOf } from '../../../tasks/events.ts';
+import { isEnd, type Task } from '../../../tasks/task.ts';
 import { howToAnswer } from './answers.ts';
 import type { TaskControls } from './task-controls.ts';
 

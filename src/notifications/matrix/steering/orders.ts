@@ -1,18 +1,18 @@
-import { BridgeError, messageOf, toBridgeError } from '../../errors.ts';
-import type { Logger } from '../../logger.ts';
-import type { Clock } from '../clock.ts';
-import { cut } from '../words.ts';
+import { BridgeError, messageOf, toBridgeError } from '../../../errors.ts';
+import type { Logger } from '../../../logger.ts';
+import type { Clock } from '../../clock.ts';
+import { cut } from '../../words.ts';
+import { message } from '../content.ts';
+import { words } from '../rich.ts';
 import type { Authority } from './authority.ts';
 import { Backoff } from './backoff.ts';
 import type { Command, Context } from './command.ts';
-import { message } from './content.ts';
 import { Deeds, type Outcome, type Wish } from './deeds.ts';
 import type { Saying } from './inbox.ts';
 import type { InboxStore, Reply } from './inbox-store.ts';
-import { words } from './rich.ts';
+import { describeError } from './replies.ts';
 import type { Said } from './said.ts';
 import type { TaskControls } from './task-controls.ts';
-import { describeError } from './words.ts';
 
 /** What was asked for so long ago is no longer done. */
 const TOO_OLD_MS = 24 * 60 * 60 * 1_000;

@@ -1,4 +1,4 @@
-import type { TaskRequest } from '../../tasks/events.ts';
+import type { TaskRequest } from '../../../tasks/events.ts';
 
 /** What somebody wants, as said in Matrix. */
 export type Command =

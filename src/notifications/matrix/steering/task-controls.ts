@@ -1,5 +1,5 @@
-import type { EventOf, TaskRequest } from '../../tasks/events.ts';
-import type { Task } from '../../tasks/task.ts';
+import type { EventOf, TaskRequest } from '../../../tasks/events.ts';
+import type { Task } from '../../../tasks/task.ts';
 
 /** An answer to a request, as ExecutionManager takes it. */
 export interface RequestAnswer {

@@ -1,11 +1,11 @@
-import type { Logger } from '../../logger.ts';
-import type { Clock } from '../clock.ts';
-import type { SinkHealth } from '../sink-health.ts';
+import type { Logger } from '../../../logger.ts';
+import type { Clock } from '../../clock.ts';
+import type { SinkHealth } from '../../sink-health.ts';
+import type { MatrixEvent, SyncAnswer } from '../events.ts';
+import type { MatrixApi } from '../matrix-api.ts';
+import { MatrixFailure } from '../matrix-failure.ts';
 import { Backoff } from './backoff.ts';
-import type { MatrixEvent, SyncAnswer } from './events.ts';
 import type { Heard } from './inbox-store.ts';
-import type { MatrixApi } from './matrix-api.ts';
-import { MatrixFailure } from './matrix-failure.ts';
 import type { MatrixStorage } from './matrix-storage.ts';
 
 const POLL_MS = 30_000;
@@ -88,7 +88,7 @@ export class Listener {
     const since = this.#since;
     const answer = await this.#sync(since, signal);
     if (since !== undefined) await this.#told(answer, since, signal);
-    storage.keep({ since: answer.next_batch });
+    storage.keep(answer.next_batch);
     this.#since = answer.next_batch;
   }
 

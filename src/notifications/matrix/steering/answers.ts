@@ -1,5 +1,5 @@
-import { BridgeError } from '../../errors.ts';
-import type { TaskRequest } from '../../tasks/events.ts';
+import { BridgeError } from '../../../errors.ts';
+import type { TaskRequest } from '../../../tasks/events.ts';
 
 type Question = NonNullable<TaskRequest['questions']>[number];
 

@@ -1,11 +1,11 @@
-import { BridgeError, quote } from '../../errors.ts';
-import type { TaskRequest } from '../../tasks/events.ts';
-import type { Task } from '../../tasks/task.ts';
+import { BridgeError, quote } from '../../../errors.ts';
+import type { TaskRequest } from '../../../tasks/events.ts';
+import type { Task } from '../../../tasks/task.ts';
 import { answersTo, howToAnswer } from './answers.ts';
 import type { Command } from './command.ts';
 import type { Begun } from './inbox-store.ts';
+import { describeTask, describeTasks, HELP } from './replies.ts';
 import type { RequestAnswer, TaskControls } from './task-controls.ts';
-import { describeTask, describeTasks, HELP } from './words.ts';
 
 type Answer = Extract<Command, { do: 'permit' | 'answer' }>;
 

@@ -1,17 +1,17 @@
-import type { Logger } from '../../logger.ts';
-import type { Database } from '../../tasks/database.ts';
-import { type Clock, SYSTEM_CLOCK } from '../clock.ts';
-import type { SinkHealth } from '../sink-health.ts';
+import type { Logger } from '../../../logger.ts';
+import type { Database } from '../../../tasks/database.ts';
+import { type Clock, SYSTEM_CLOCK } from '../../clock.ts';
+import type { SinkHealth } from '../../sink-health.ts';
+import type { MatrixApi } from '../matrix-api.ts';
+import type { Sender } from '../sender.ts';
 import { Authority } from './authority.ts';
 import { Inbox } from './inbox.ts';
 import { type Heard, InboxStore } from './inbox-store.ts';
 import { Listener } from './listener.ts';
-import type { MatrixApi } from './matrix-api.ts';
 import type { MatrixStorage } from './matrix-storage.ts';
 import { Orders } from './orders.ts';
 import { Routes } from './routes.ts';
 import { saidIn } from './said.ts';
-import type { Sender } from './sender.ts';
 import type { TaskControls } from './task-controls.ts';
 
 export interface SteeringOptions {

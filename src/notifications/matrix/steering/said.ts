@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import type { MatrixEvent } from '../events.ts';
 import { type Command, commandOf, commandOfReaction, isNamed } from './command.ts';
-import type { MatrixEvent } from './events.ts';
 
 const relation = z.object({
   rel_type: z.string().optional(),

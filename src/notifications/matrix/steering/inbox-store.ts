@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { committing, type Database, transaction } from '../../tasks/database.ts';
-import { type MatrixEvent, matrixEvent } from './events.ts';
+import { committing, type Database, transaction } from '../../../tasks/database.ts';
+import { type MatrixEvent, matrixEvent } from '../events.ts';
 
 /** How long it is remembered which events were answered. */
 const KEPT_MS = 30 * 24 * 60 * 60 * 1_000;

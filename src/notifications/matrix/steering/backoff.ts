@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts';
-import { MatrixFailure } from './matrix-failure.ts';
+import type { Clock } from '../../clock.ts';
+import { MatrixFailure } from '../matrix-failure.ts';
 
 const FIRST_MS = 1_000;
 const LONGEST_MS = 60_000;
