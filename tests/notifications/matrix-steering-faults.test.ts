@@ -204,15 +204,19 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
     await using stage = await open();
     const { ann, room } = stage;
     const { task, root } = await waiting(stage);
+    const other = await waiting(stage);
     const api = new MatrixApi({ url: server.url, token: stage.bot.token });
     const refused = new MatrixFailure('Matrix: event: HTTP 500 M_UNKNOWN', { status: 500 });
     let isBroken = true;
     const look: MatrixApi['event'] = (...given) =>
-      isBroken ? Promise.reject(refused) : MatrixApi.prototype.event.apply(api, given);
+      isBroken && given[1] === root ? Promise.reject(refused) : MatrixApi.prototype.event.apply(api, given);
     const steering = await stage.steer({ api: Object.assign(api, { event: look }) });
     const say = await ann.sayInThread(room, root, 'use yarn');
     await until(() => expect(steering.health().detail).toBe(`1 command(s) wait: ${refused.message}`));
     expect(steering.health().status).toBe('degraded');
+    expect(await stage.ack(await ann.sayInThread(room, other.root, 'use npm'))).toBe('✅');
+    expect(said(other.task)).toEqual(['use npm']);
+    expect(said(task)).toEqual([]);
     isBroken = false;
     expect(await stage.ack(say)).toBe('✅');
     expect(said(task)).toEqual(['use yarn']);

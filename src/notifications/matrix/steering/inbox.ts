@@ -5,6 +5,7 @@ import { MatrixFailure } from '../matrix-failure.ts';
 import type { Outgoing } from '../sender.ts';
 import { Backoff, isPassing } from './backoff.ts';
 import type { Entry, Heard, InboxStore, Reply } from './inbox-store.ts';
+import { Lanes } from './lanes.ts';
 import type { Route, Routes } from './routes.ts';
 import { type Said, saidIn } from './said.ts';
 
@@ -34,11 +35,13 @@ export interface InboxOptions {
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #closing = new AbortController();
-  readonly #lanes = new Map<string, Promise<void>>();
+  /** Of each thread or message that was spoken to: which task that is. */
+  readonly #routing = new Lanes();
+  /** Of each task: what is to be done. */
+  readonly #doing = new Lanes();
   readonly #answering = new Set<Promise<void>>();
   /** Why steps have to be tried again. */
   readonly #failing = new Map<symbol, string>();
-  #sorting: Promise<void> = Promise.resolve();
   #reached = 0;
   #closed = false;
 
@@ -64,8 +67,7 @@ export class Inbox {
     this.#closing.abort();
     const { promise: over, resolve } = Promise.withResolvers<void>();
     const cancel = this.#options.clock.after(LEAVE_MS, resolve);
-    const all = Promise.all([this.#sorting, ...this.#lanes.values(), ...this.#answering]);
-    await Promise.race([all, over]);
+    await Promise.race([this.#idle(), over]);
     cancel();
     this.#closed = true;
   }
@@ -76,34 +78,36 @@ export class Inbox {
     return error === undefined ? undefined : `${this.#failing.size} command(s) wait: ${error}`;
   }
 
-  #sort(): void {
-    this.#sorting = this.#sorting.then(() => this.#sortNew()).catch((thrown) => this.#lost(thrown));
+  async #idle(): Promise<void> {
+    await this.#routing.idle();
+    await this.#doing.idle();
+    await Promise.all(this.#answering);
   }
 
-  /** Hands what is new to the lane of its task. */
-  async #sortNew(): Promise<void> {
-    for (const entry of this.#options.store.open(this.#reached)) {
-      if (this.#closing.signal.aborted) return;
-      this.#reached = entry.position;
-      const { reply } = entry;
-      if (reply) this.#answer(entry, reply);
-      else await this.#settling(entry, () => this.#route(entry));
+  /** Hands on what is new. Where one thing cannot be looked up, only what was said to the same one waits behind it. */
+  #sort(): void {
+    try {
+      for (const entry of this.#options.store.open(this.#reached)) {
+        this.#reached = entry.position;
+        const { reply, roomId } = entry;
+        const said = saidIn(entry.event);
+        const about = said?.thread ?? said?.to ?? roomId;
+        if (reply) this.#answer(entry, reply);
+        else this.#routing.run(about, () => this.#settling(entry, () => this.#route(entry, said)));
+      }
+    } catch (thrown) {
+      this.#lost(thrown);
     }
   }
 
-  async #route(entry: Entry): Promise<void> {
-    const { routes } = this.#options;
-    const said = saidIn(entry.event);
+  async #route(entry: Entry, said: Said | undefined): Promise<void> {
     const { signal } = this.#closing;
-    const route = said && (await this.#trying(() => routes.find(entry.roomId, said, signal)));
+    if (signal.aborted) return;
+    const find = (spoken: Said) => this.#options.routes.find(entry.roomId, spoken, signal);
+    const route = said && (await this.#trying(() => find(said)));
     if (!said || !route) return this.#forget(entry);
-    const lane = route.taskId ?? entry.roomId;
-    const before = this.#lanes.get(lane) ?? Promise.resolve();
     const work = () => this.#settling(entry, () => this.#carryOut({ ...entry, said, route }));
-    const after = before.then(work).finally(() => {
-      if (this.#lanes.get(lane) === after) this.#lanes.delete(lane);
-    });
-    this.#lanes.set(lane, after);
+    this.#doing.run(route.taskId ?? entry.roomId, work);
   }
 
   async #carryOut(saying: Saying): Promise<void> {
