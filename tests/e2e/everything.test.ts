@@ -182,6 +182,27 @@ describe.each(HOMESERVERS)('with everything on, and Matrix on $name', ({ start, 
       JSON.stringify(content).includes('already answered by'),
     );
     expect(answer.content).toMatchObject({ 'm.relates_to': { 'm.in_reply_to': { event_id: late } } });
+    const notice = {
+      id: 'ses_1-msg_1',
+      kind: 'idle',
+      session_id: 'ses_1',
+      title: 'Primes',
+      files: ['<p>.js'],
+    };
+    const post = () =>
+      fetch(new URL('/matrix/notify', bridge.url), {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(notice),
+      });
+    expect((await post()).status).toBe(202);
+    expect((await post()).status).toBe(202);
+    const ofPrimes = ({ content }: RoomEvent) => JSON.stringify(content).includes('Primes');
+    expect((await ann.sees(roomId, ofPrimes)).content).toMatchObject({
+      msgtype: 'm.notice',
+      formatted_body: expect.stringContaining('<code>&lt;p&gt;.js</code>'),
+    });
+    expect((await ann.events(roomId)).filter(ofPrimes)).toHaveLength(1);
     const health = JSON.stringify(await (await fetch(new URL('/health', bridge.url))).json());
     expect(health).toMatch(/"name":"matrix","status":"ok","detail":"up to date"/);
     expect(world.stderr()).not.toContain(world.bot.token);
