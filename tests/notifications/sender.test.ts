@@ -88,6 +88,21 @@ describe('the way into rooms', () => {
     expect(arrived.map(([txnId]) => txnId)).not.toContain('t2');
   });
 
+  it('waits for nothing any more once nobody waits, so that a bridge that stops can end', async () => {
+    takes = () => false;
+    const giveUp = new AbortController();
+    const sent = [1, 2].map((n) => sender.send(numbered(n), giveUp.signal));
+    await settled();
+    expect(clock.pending).toBe(1);
+    giveUp.abort();
+    for (const one of sent) await expect(one).rejects.toThrow('given up');
+    expect(clock.pending).toBe(0);
+    const late = sender.send(numbered(3), NEVER);
+    takes = () => true;
+    await clock.advance(10_000);
+    expect(await late).toBe('$t3');
+  });
+
   it('passes on what is no limit', async () => {
     takes = () => {
       throw new MatrixFailure('no', { status: 403, errcode: 'M_FORBIDDEN' });

@@ -7,6 +7,11 @@ export class ManualClock implements Clock {
 
   readonly now = (): number => this.#now;
 
+  /** How many wait for their time. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
   after(ms: number, wake: () => void): () => void {
     const timer = { at: this.#now + ms, wake };
     this.#timers.add(timer);

@@ -100,6 +100,7 @@ export class Sender {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.#line.splice(this.#line.indexOf(waiting), 1);
+        if (this.#line.length === 0) this.#rest();
         reject(new DeliveryError('Matrix: given up while the homeserver limits what may be sent'));
       };
       const waiting = {
@@ -117,8 +118,15 @@ export class Sender {
     });
   }
 
+  /** A timer would keep a bridge alive that stops. */
+  #rest(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
   #admit(): void {
     const now = this.#clock.now();
+    if (this.#line.length === 0) return;
     if (now < this.#quietUntil) {
       this.#wake ??= this.#clock.after(this.#quietUntil - now, () => {
         this.#wake = undefined;
