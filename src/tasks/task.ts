@@ -14,7 +14,9 @@ export const TASK_STATUSES = [
 ] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
-const ENDS: ReadonlySet<TaskStatus> = new Set(['completed', 'failed', 'timeout', 'cancelled']);
+/** How a task can end; the events that end it are called the same. */
+export const END_STATUSES = ['completed', 'failed', 'timeout', 'cancelled'] as const;
+const ENDS: ReadonlySet<TaskStatus> = new Set(END_STATUSES);
 
 /** The state of a task: what its events, applied in order, come to. Times are epoch milliseconds. */
 export interface Task {

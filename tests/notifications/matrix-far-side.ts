@@ -22,6 +22,8 @@ export interface MatrixFarSide extends FarSide {
   readonly human: Person;
   /** The room for all tasks, in thread mode. */
   readonly roomId: string;
+  /** Of the sink that was made last. */
+  rooms(): Rooms | undefined;
 }
 
 /** The same with a homeserver of its own, which goes with it. */
@@ -48,6 +50,7 @@ export async function matrixFarSide(
   await human.invite(roomId, bot.userId);
   const proxy = await startFaultyProxy(homeserver.url);
   let agents = 0;
+  let rooms: Rooms | undefined;
   const answer = (kind: Trouble) => (kind === 'error' ? { status: 503 } : kind);
   return {
     homeserver,
@@ -55,9 +58,10 @@ export async function matrixFarSide(
     bot,
     human,
     roomId,
+    rooms: () => rooms,
     sink({ clock }: SinkParts) {
       const api = new MatrixApi({ url: proxy.url, token: bot.token });
-      const rooms = new Rooms({ api, userId: bot.userId, mode: 'thread', roomId, observers: [], ...options });
+      rooms = new Rooms({ api, userId: bot.userId, mode: 'thread', roomId, observers: [], ...options });
       const sender = new Sender(api, clock);
       return new MatrixSink({
         rooms,

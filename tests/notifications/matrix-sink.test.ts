@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RoomsOptions } from '../../src/notifications/matrix/rooms.ts';
 import type { TaskEventBody, TaskRequest } from '../../src/tasks/events.ts';
@@ -258,6 +257,20 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       expect(await told()).toEqual([]);
     });
 
+    it('refuses a room from when it is heard that it became encrypted', async () => {
+      await open();
+      bridge.create('task_1', 'agent-1', STARTED);
+      await until(async () => markOf((await told()).at(-1)?.content ?? {})?.status === 'running');
+      const ids = async () => (await told()).map(({ event_id }) => event_id);
+      const before = await ids();
+      await far.human.encrypt(far.roomId);
+      far.rooms()?.becameEncrypted(far.roomId);
+      bridge.log.append('task_1', completed());
+      await until(() => bridge.delivery.health().status === 'degraded');
+      expect(bridge.delivery.health().detail).toContain(`the room ${far.roomId} is encrypted`);
+      expect(await ids()).toEqual(before);
+    });
+
     it.each<[string, Partial<RoomsOptions>, RegExp]>([
       [
         'an account that is not the token’s',
@@ -305,9 +318,10 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       await using bridge = await Delivering.to((parts) => far.sink(parts), 86_400_000, 1);
       const ids = ['task_1', 'task_2', 'task_3'];
       for (const taskId of ids) bridge.create(taskId, taskId, STARTED, output('begins'), permission());
-      for (let n = 0; n < 20; n += 1) {
+      for (let n = 0; n < 3; n += 1) {
+        const asked = far.proxy.statuses.length;
         for (const taskId of ids) bridge.log.append(taskId, output(`step ${n}`));
-        await sleep(500);
+        await until(() => far.proxy.statuses.length > asked);
       }
       for (const taskId of ids) {
         bridge.log.append(

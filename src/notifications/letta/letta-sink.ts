@@ -1,5 +1,5 @@
 import type { TaskEventKind } from '../../tasks/events.ts';
-import { isEnd, type Task } from '../../tasks/task.ts';
+import { END_STATUSES, isEnd, type Task } from '../../tasks/task.ts';
 import { DeliveryError, type Parcel, type Receipt, type Sink } from '../sink.ts';
 import { LettaApi, type LettaEndpoint } from './letta-api.ts';
 import { LettaFailure } from './letta-failure.ts';
@@ -39,10 +39,7 @@ export class LettaSink implements Sink {
     'request_closed',
     'paused',
     'resumed',
-    'completed',
-    'failed',
-    'timeout',
-    'cancelled',
+    ...END_STATUSES,
   ]);
   readonly paceMs = PACE_MS;
   readonly limitMs = LIMIT_MS;

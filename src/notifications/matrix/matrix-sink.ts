@@ -1,4 +1,5 @@
 import type { TaskEventKind } from '../../tasks/events.ts';
+import { END_STATUSES } from '../../tasks/task.ts';
 import type { Parcel, Receipt, Sink } from '../sink.ts';
 import { notesOf } from './notes.ts';
 import type { Rooms } from './rooms.ts';
@@ -27,10 +28,7 @@ export class MatrixSink implements Sink {
     'warning',
     'paused',
     'resumed',
-    'completed',
-    'failed',
-    'timeout',
-    'cancelled',
+    ...END_STATUSES,
   ]);
   readonly paceMs = PACE_MS;
   readonly limitMs = LIMIT_MS;

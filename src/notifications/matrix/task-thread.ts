@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describeEvent } from '../../tasks/describe-event.ts';
 import type { EventOf, TaskEvent } from '../../tasks/events.ts';
-import type { Task } from '../../tasks/task.ts';
-import { isEnd } from '../../tasks/task.ts';
+import { END_STATUSES, isEnd, type Task } from '../../tasks/task.ts';
 import { edit, inThread, message } from './content.ts';
 import type { TaskMark } from './events.ts';
 import * as messages from './messages.ts';
@@ -153,10 +152,7 @@ const MESSAGES: ReadonlySet<TaskEvent['kind']> = new Set<TaskEvent['kind']>([
   'request_opened',
   'request_closed',
   'warning',
-  'completed',
-  'failed',
-  'timeout',
-  'cancelled',
+  ...END_STATUSES,
 ]);
 
 /** The number alone is given again after a power loss that took the end of the log. */
