@@ -1,13 +1,11 @@
-import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
 import type { MatrixApi } from '../../notifications/matrix/matrix-api.ts';
+import { powerIn } from '../../notifications/matrix/power-levels.ts';
 import { type Check, type Finding, failed } from './check.ts';
 
 type Settings = NonNullable<Config['matrix']>;
 
 const UNTOLD = 'Tasks run, but nobody is told of them in Matrix.';
-/** From this version of rooms on their creators may do everything, and are not named among the levels. */
-const CREATORS_ABOVE = 12;
 
 /** The account and the room of Matrix, where it is on; nothing is changed there. Tasks run without it too. */
 export const matrix: Check = async ({ matrix: settings }) => {
@@ -67,26 +65,10 @@ async function faultOf(api: MatrixApi, roomId: string, userId: string) {
   return isIn ? lackOfPower(api, roomId, userId) : undefined;
 }
 
-const createSchema = z.object({
-  room_version: z.string().catch('1'),
-  additional_creators: z.array(z.string()).catch([]),
-});
-const level = z.coerce.number();
-const levelsSchema = z.object({
-  users: z.record(z.string(), level).default({}),
-  users_default: level.default(0),
-  events: z.record(z.string(), level).default({}),
-  events_default: level.default(0),
-});
-
 async function lackOfPower(api: MatrixApi, roomId: string, userId: string) {
   const create = await api.stateEvent(roomId, 'm.room.create');
-  const { room_version, additional_creators } = createSchema.parse(create?.content ?? {});
-  const creators = [create?.sender, ...additional_creators];
-  if (creators.includes(userId) && Number(room_version) >= CREATORS_ABOVE) return undefined;
-  const levels = levelsSchema.parse((await api.state(roomId, 'm.room.power_levels')) ?? {});
-  const has = levels.users[userId] ?? levels.users_default;
-  const needs = levels.events['m.room.message'] ?? levels.events_default;
+  const power = powerIn(create, await api.state(roomId, 'm.room.power_levels'));
+  const [has, needs] = [power.of(userId), power.toWrite];
   if (has >= needs) return undefined;
   const next = `Give ${userId} power level ${needs} in the room, or set MATRIX_ROOM_ID to another room.`;
   return { detail: `takes messages from power level ${needs} on, ${userId} has ${has}`, next };
