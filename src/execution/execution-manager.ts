@@ -277,8 +277,8 @@ export class ExecutionManager {
   #isDone(task: Task, control: 'pause' | 'resume', ref: string | undefined): boolean {
     if (!this.hasRef(task, ref)) return false;
     const { status } = this.#current(task);
-    const last = this.events(task, 0, Number.MAX_SAFE_INTEGER).findLast(({ kind }) => kind === 'control');
-    const superseded = last?.kind === 'control' && last.ref !== ref;
+    const last = this.#options.log.store.lastControl(task.id);
+    const superseded = last !== undefined && last.ref !== ref;
     return isEnd(status) || superseded || (status === 'paused') === (control === 'pause');
   }
 

@@ -119,7 +119,7 @@ function prepareAll(database: Database) {
     ),
     begin: prepare('INSERT INTO deliveries (sink, task_id) VALUES (?, ?) ON CONFLICT DO NOTHING'),
     open: prepare(
-      `SELECT task_id, seq, due_at, first_failed_at, attempts FROM deliveries
+      `SELECT task_id, seq, due_at, first_failed_at, attempts FROM deliveries INDEXED BY deliveries_open
        WHERE sink = ? AND NOT settled ORDER BY task_id`,
     ),
     save: prepare(
@@ -131,7 +131,10 @@ function prepareAll(database: Database) {
        WHERE sink = ? AND task_id = ?`,
     ),
     giveUp: prepare('UPDATE deliveries SET given_up = given_up + 1 WHERE sink = ? AND task_id = ?'),
-    givenUp: prepare('SELECT coalesce(sum(given_up), 0) AS n FROM deliveries WHERE sink = ?'),
+    givenUp: prepare(
+      `SELECT coalesce(sum(given_up), 0) AS n FROM deliveries INDEXED BY deliveries_given_up
+       WHERE sink = ? AND given_up > 0`,
+    ),
     notes: prepare('SELECT notes FROM deliveries WHERE sink = ? AND task_id = ?'),
     keep: prepare('UPDATE deliveries SET notes = ? WHERE sink = ? AND task_id = ?'),
   };

@@ -4,74 +4,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import { describeOwner, readOwner } from './owner.ts';
+import { MIGRATIONS } from './schema.ts';
 
 export type Database = DatabaseSync;
-
-/** Each entry brings the schema from its index to the next version (`PRAGMA user_version`). */
-const MIGRATIONS: readonly string[] = [
-  `CREATE TABLE tasks (
-     id TEXT PRIMARY KEY,
-     agent_id TEXT NOT NULL,
-     status TEXT NOT NULL,
-     created_at INTEGER NOT NULL,
-     idempotency_key TEXT,
-     fingerprint TEXT,
-     description TEXT NOT NULL,
-     state TEXT NOT NULL
-   ) STRICT;
-   CREATE INDEX tasks_by_agent ON tasks (agent_id, id);
-   CREATE INDEX tasks_by_key ON tasks (agent_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
-   CREATE INDEX tasks_unfinished ON tasks (id)
-     WHERE status NOT IN ('completed', 'failed', 'timeout', 'cancelled');
-   CREATE TABLE events (
-     position INTEGER PRIMARY KEY AUTOINCREMENT,
-     task_id TEXT NOT NULL REFERENCES tasks (id),
-     seq INTEGER NOT NULL,
-     at INTEGER NOT NULL,
-     body TEXT NOT NULL
-   ) STRICT;
-   CREATE UNIQUE INDEX events_by_task ON events (task_id, seq);
-   CREATE TABLE cursors (sink TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT;
-   CREATE TABLE workspace_blocks (
-     id TEXT PRIMARY KEY,
-     task_id TEXT NOT NULL UNIQUE,
-     value TEXT NOT NULL
-   ) STRICT;`,
-  // `removed`: no caller sees the task any more, and what is left of it is being removed.
-  `ALTER TABLE tasks ADD COLUMN directory TEXT NOT NULL DEFAULT '';
-   ALTER TABLE tasks ADD COLUMN ended_at INTEGER;
-   ALTER TABLE tasks ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
-   UPDATE tasks SET directory = state ->> 'directory', ended_at = state ->> 'endedAt';
-   CREATE INDEX tasks_by_directory ON tasks (directory);
-   CREATE INDEX tasks_by_end ON tasks (removed, ended_at, id) WHERE ended_at IS NOT NULL;`,
-  // How far each sink is with each task; `settled`: nothing more of it is told.
-  `CREATE TABLE deliveries (
-     sink TEXT NOT NULL,
-     task_id TEXT NOT NULL REFERENCES tasks (id),
-     seq INTEGER NOT NULL DEFAULT 0,
-     notes TEXT,
-     due_at INTEGER,
-     first_failed_at INTEGER,
-     attempts INTEGER NOT NULL DEFAULT 0,
-     given_up INTEGER NOT NULL DEFAULT 0,
-     settled INTEGER NOT NULL DEFAULT 0,
-     PRIMARY KEY (sink, task_id)
-   ) STRICT, WITHOUT ROWID;
-   CREATE INDEX deliveries_open ON deliveries (sink, task_id) WHERE NOT settled;
-   CREATE INDEX deliveries_by_task ON deliveries (task_id);`,
-  // What people said in Matrix, as it came in; `outcome`: what came of it, `answered`: they were told.
-  `CREATE TABLE matrix_inbox (
-     position INTEGER PRIMARY KEY AUTOINCREMENT,
-     event_id TEXT NOT NULL UNIQUE,
-     room_id TEXT NOT NULL,
-     body TEXT NOT NULL,
-     at INTEGER NOT NULL,
-     outcome TEXT,
-     answered INTEGER NOT NULL DEFAULT 0
-   ) STRICT;
-   CREATE INDEX matrix_inbox_open ON matrix_inbox (position) WHERE NOT answered;`,
-  `CREATE INDEX tasks_by_session ON tasks (state ->> 'sessionId') WHERE state ->> 'sessionId' IS NOT NULL;`,
-];
 
 /**
  * Opens `<dataDir>/bridge.db` for this process alone and brings its schema up to date.

@@ -22,6 +22,8 @@ const PROGRESS: ReadonlySet<TaskEventKind> = new Set([
   'usage',
 ]);
 
+const BEHIND_ALL_IDS = '~';
+
 /** TaskStore in SQLite. Tasks that have not ended are also held in memory, so that an append reads nothing. */
 export class SqliteTaskStore implements TaskStore {
   readonly #database: Database;
@@ -50,8 +52,9 @@ export class SqliteTaskStore implements TaskStore {
     const changed = task;
     this.#survive(bodies.every((body) => PROGRESS.has(body.kind)) ? 'process death' : 'power loss');
     transaction(this.#database, () => {
-      if (before) this.#sql.update.run(changed.status, changed.endedAt ?? null, stateOf(changed), taskId);
-      else this.#insert(changed, fingerprint);
+      if (!before) this.#insert(changed, fingerprint);
+      else if (before.status === changed.status) this.#sql.setState.run(stateOf(changed), taskId);
+      else this.#sql.setStatus.run(changed.status, changed.endedAt ?? null, stateOf(changed), taskId);
       bodies.forEach((body, index) => {
         this.#sql.addEvent.run(taskId, changed.lastSeq - bodies.length + 1 + index, at, JSON.stringify(body));
       });
@@ -77,10 +80,12 @@ export class SqliteTaskStore implements TaskStore {
     return this.#sql.bySession.get(sessionId) !== undefined;
   }
 
-  list({ agentId, status, limit, before }: TaskQuery): Task[] {
-    return this.#sql.list
-      .all(agentId, before ?? null, before ?? null, status ?? null, status ?? null, limit)
-      .map(readTask);
+  list({ agentId, status, limit, before = BEHIND_ALL_IDS }: TaskQuery): Task[] {
+    const rows =
+      status === undefined
+        ? this.#sql.list.all(agentId, before, limit)
+        : this.#sql.listByStatus.all(agentId, status, before, limit);
+    return rows.map(readTask);
   }
 
   unfinished(): Task[] {
@@ -106,6 +111,12 @@ export class SqliteTaskStore implements TaskStore {
     return event?.kind === 'request_closed' ? event : undefined;
   }
 
+  lastControl(taskId: string): EventOf<'control'> | undefined {
+    const row = this.#sql.lastControl.get(taskId);
+    const event = row && readEvent(row).event;
+    return event?.kind === 'control' ? event : undefined;
+  }
+
   hasRef(taskId: string, ref: string): boolean {
     return this.#sql.hasRef.get(taskId, ref) !== undefined;
   }
@@ -120,8 +131,10 @@ export class SqliteTaskStore implements TaskStore {
 
   #insert(task: Task, fingerprint: string | undefined): void {
     const { id, agentId, status, createdAt, idempotencyKey, description, directory, endedAt } = task;
+    const owns = task.ownsDirectory ? 1 : 0;
     const optional = [idempotencyKey, fingerprint, endedAt].map((value) => value ?? null);
-    this.#sql.insert.run(id, agentId, status, createdAt, description, directory, stateOf(task), ...optional);
+    const required = [id, agentId, status, createdAt, description, directory, owns, stateOf(task)];
+    this.#sql.insert.run(...required, ...optional);
   }
 
   /** Chooses what the next commit outlives; one that outlives power loss carries all before it to disk. */
@@ -138,29 +151,33 @@ function prepareAll(database: Database) {
   const event = 'SELECT position, task_id, seq, at, body FROM events';
   return {
     insert: prepare(
-      `INSERT INTO tasks (id, agent_id, status, created_at, description, directory, state,
+      `INSERT INTO tasks (id, agent_id, status, created_at, description, directory, owns_directory, state,
                           idempotency_key, fingerprint, ended_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    update: prepare('UPDATE tasks SET status = ?, ended_at = ?, state = ? WHERE id = ?'),
+    setState: prepare('UPDATE tasks SET state = ? WHERE id = ?'),
+    setStatus: prepare('UPDATE tasks SET status = ?, ended_at = ?, state = ? WHERE id = ?'),
     addEvent: prepare('INSERT INTO events (task_id, seq, at, body) VALUES (?, ?, ?, ?)'),
     byId: prepare(`${task} WHERE id = ? AND NOT removed`),
     byKey: prepare(
       `${task} WHERE agent_id = ? AND idempotency_key = ? AND created_at >= ? AND NOT removed
-       ORDER BY id DESC LIMIT 1`,
+       ORDER BY created_at DESC, id DESC LIMIT 1`,
     ),
     bySession: prepare("SELECT 1 FROM tasks WHERE state ->> 'sessionId' = ? LIMIT 1"),
-    list: prepare(
-      `${task} WHERE agent_id = ? AND (? IS NULL OR id < ?) AND (? IS NULL OR status = ?) AND NOT removed
-       ORDER BY id DESC LIMIT ?`,
+    list: prepare(`${task} WHERE agent_id = ? AND id < ? AND NOT removed ORDER BY id DESC LIMIT ?`),
+    listByStatus: prepare(
+      `${task} WHERE agent_id = ? AND status = ? AND id < ? AND NOT removed ORDER BY id DESC LIMIT ?`,
     ),
     unfinished: prepare(
       `${task} WHERE status NOT IN ('completed', 'failed', 'timeout', 'cancelled') ORDER BY id`,
     ),
-    counts: prepare('SELECT status, count(*) AS n FROM tasks WHERE NOT removed GROUP BY status'),
+    counts: prepare('SELECT status, n FROM task_counts WHERE n > 0'),
     events: prepare(`${event} WHERE task_id = ? AND seq > ? ORDER BY seq LIMIT ?`),
     closedRequest: prepare(
       `${event} WHERE task_id = ? AND body ->> 'kind' = 'request_closed' AND body ->> 'request_id' = ? LIMIT 1`,
+    ),
+    lastControl: prepare(
+      `${event} WHERE task_id = ? AND body ->> 'kind' = 'control' ORDER BY seq DESC LIMIT 1`,
     ),
     hasRef: prepare("SELECT 1 FROM events WHERE task_id = ? AND body ->> 'ref' = ? LIMIT 1"),
     eventsAfter: prepare(`${event} WHERE position > ? ORDER BY position LIMIT ?`),

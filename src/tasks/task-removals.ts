@@ -14,7 +14,7 @@ const endedTask = z
 /** A task that has ended, as far as its removal needs to know it. */
 export type EndedTask = z.infer<typeof endedTask>;
 
-const claim = z.object({ heir: z.number() });
+const claims = z.object({ blocked: z.number(), inherited: z.number() });
 
 const FIRST: Pick<EndedTask, 'endedAt' | 'id'> = { endedAt: 0, id: '' };
 const EVER = Number.MAX_SAFE_INTEGER;
@@ -45,9 +45,9 @@ export class TaskRemovals {
    */
   folder({ id, directory, ownsDirectory }: EndedTask): 'remove' | 'keep' | 'wait' {
     if (!ownsDirectory) return 'keep';
-    const heirs = this.#sql.claims.all({ id, directory }).map((row) => claim.parse(row).heir === 1);
-    if (heirs.includes(false)) return 'wait';
-    return heirs.length > 0 ? 'keep' : 'remove';
+    const { blocked, inherited } = claims.parse(this.#sql.claims.get({ id, directory }));
+    if (blocked === 1) return 'wait';
+    return inherited === 1 ? 'keep' : 'remove';
   }
 
   /** From now on no caller sees the task. */
@@ -76,21 +76,23 @@ export class TaskRemovals {
 
 function prepareAll(database: Database) {
   const prepare = (sql: string): StatementSync => database.prepare(sql);
+  const sharing = 'SELECT 1 FROM tasks WHERE NOT removed AND directory = :directory AND id <> :id';
   return {
     ended: prepare(
-      `SELECT id, ended_at, directory, state ->> 'ownsDirectory' AS owns FROM tasks
+      `SELECT id, ended_at, directory, owns_directory AS owns FROM tasks
        WHERE removed = ? AND ended_at < ? AND (ended_at, id) > (?, ?)
          AND (idempotency_key IS NULL OR created_at < ?)
        ORDER BY ended_at, id LIMIT ?`,
     ),
     claims: prepare(
-      `SELECT directory = :directory AND state ->> 'ownsDirectory' AS heir FROM tasks
-       WHERE NOT removed AND id <> :id
-         AND (directory = :directory OR (directory > :directory || '/' AND directory < :directory || '0'))
-       UNION ALL
-       SELECT 0 FROM tasks
-       WHERE status NOT IN ('completed', 'failed', 'timeout', 'cancelled')
-         AND instr(:directory, rtrim(directory, '/') || '/') = 1`,
+      `SELECT
+         EXISTS (${sharing} AND owns_directory = 1) AS inherited,
+         EXISTS (${sharing} AND owns_directory = 0)
+         OR EXISTS (SELECT 1 FROM tasks WHERE NOT removed
+                    AND directory > :directory || '/' AND directory < :directory || '0')
+         OR EXISTS (SELECT 1 FROM tasks
+                    WHERE status NOT IN ('completed', 'failed', 'timeout', 'cancelled')
+                      AND instr(:directory, rtrim(directory, '/') || '/') = 1) AS blocked`,
     ),
     hide: prepare('UPDATE tasks SET removed = 1 WHERE id = ? AND ended_at IS NOT NULL'),
     removeEvents: prepare(

@@ -37,6 +37,8 @@ export interface TaskStore {
   events(taskId: string, afterSeq: number, limit: number): TaskEvent[];
   /** How a request of a task was closed, if it was. */
   closedRequest(taskId: string, requestId: string): EventOf<'request_closed'> | undefined;
+  /** The control that was given last. */
+  lastControl(taskId: string): EventOf<'control'> | undefined;
   /** Whether an event of the task came from this outside message. */
   hasRef(taskId: string, ref: string): boolean;
   /** Events of all tasks behind a position, in order. */

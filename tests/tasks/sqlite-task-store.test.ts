@@ -116,6 +116,27 @@ describe('SqliteTaskStore', () => {
     expect(store.events('task_2', 1, 1)[0]).not.toHaveProperty('ref');
   });
 
+  it('knows the control that was given last', () => {
+    store.append('task_1', [created(), { kind: 'started' }], 1, 'p');
+    expect(store.lastControl('task_1')).toBeUndefined();
+    store.append(
+      'task_1',
+      [{ kind: 'control', control: 'pause', by: 'me', ref: '$one' }, { kind: 'paused' }],
+      1,
+    );
+    store.append('task_1', [{ kind: 'control', control: 'resume', by: 'me' }, { kind: 'resumed' }], 1);
+    store.append('task_2', [created(), { kind: 'control', control: 'pause', by: 'you' }], 1, 'p');
+    reopen();
+    expect(store.lastControl('task_1')).toMatchObject({ seq: 5, control: 'resume' });
+    expect(store.lastControl('task_1')).not.toHaveProperty('ref');
+    expect(store.lastControl('task_3')).toBeUndefined();
+  });
+
+  it('finds the newest task of a key that was used again', () => {
+    for (const n of [1, 2, 3]) store.append(`task_${n}`, [created({ idempotency_key: 'k' })], n, 'p');
+    expect(store.findByKey('agent-1', 'k', 1)?.task.id).toBe('task_3');
+  });
+
   it('finds a key only for its agent and its time', () => {
     store.append('task_1', [created({ idempotency_key: 'k' })], 1_000, 'print');
     expect(store.findByKey('agent-1', 'k', 1_000)).toMatchObject({
@@ -135,6 +156,8 @@ describe('SqliteTaskStore', () => {
     expect(ids({})).toEqual(['task_3', 'task_2', 'task_1']);
     expect(ids({ status: 'queued' })).toEqual(['task_3', 'task_1']);
     expect(ids({ limit: 1, before: 'task_3' })).toEqual(['task_2']);
+    expect(ids({ status: 'queued', before: 'task_3' })).toEqual(['task_1']);
+    expect(ids({ status: 'queued', limit: 1 })).toEqual(['task_3']);
     expect(store.countByStatus()).toEqual({ queued: 3, cancelled: 1 });
   });
 });

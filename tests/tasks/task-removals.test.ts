@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +10,7 @@ import { TaskRemovals } from '../../src/tasks/task-removals.ts';
 import { LocalMemory } from '../../src/workspace/local-memory.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from './created.ts';
+import { makeOlderDatabase } from './older-database.ts';
 
 const END: TaskEventBody = { kind: 'cancelled', by: 'me' };
 const output = (n: number): TaskEventBody => ({
@@ -73,13 +75,10 @@ describe('what is due', () => {
   it('are tasks of a database that is older than the question', () => {
     task('task_1', 10);
     task('task_2');
-    database.exec(
-      `DROP TABLE matrix_inbox; DROP TABLE deliveries; DROP INDEX tasks_by_end; DROP INDEX tasks_by_directory;
-       DROP INDEX tasks_by_session;
-       ALTER TABLE tasks DROP COLUMN removed; ALTER TABLE tasks DROP COLUMN ended_at;
-       ALTER TABLE tasks DROP COLUMN directory; PRAGMA user_version = 1`,
-    );
+    const before = [...store.list({ agentId: 'agent-1', limit: 10 })];
     store.close();
+    rmSync(join(folder.path, 'bridge.db'));
+    makeOlderDatabase(folder.path, 1, before);
     open();
     expect(due(100)).toEqual([{ id: 'task_1', endedAt: 10, directory: '/w/task_1', ownsDirectory: true }]);
     expect(ids(store.list({ agentId: 'agent-1', limit: 10 }))).toEqual(['task_2', 'task_1']);
