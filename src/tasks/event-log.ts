@@ -73,12 +73,16 @@ export class EventLog {
   }
 
   /** Events of all tasks behind a position, by pages, for ever; ends when the signal aborts. */
-  async *tail(position: number, signal: AbortSignal): AsyncGenerator<PositionedEvent[], void, void> {
+  async *tail(
+    position: number,
+    signal: AbortSignal,
+    pageSize = PAGE,
+  ): AsyncGenerator<PositionedEvent[], void, void> {
     const alarm = new Alarm(this.#tailers, signal);
     try {
       let reached = position;
       while (!signal.aborted) {
-        const page = this.store.eventsAfter(reached, PAGE);
+        const page = this.store.eventsAfter(reached, pageSize);
         const last = page.at(-1);
         if (last) {
           yield page;

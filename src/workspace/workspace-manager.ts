@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EventLog } from '../tasks/event-log.ts';
@@ -6,6 +7,9 @@ import { type BlockBounds, project, type WorkspaceBlock } from './block.ts';
 import type { WorkspaceMemory } from './memory.ts';
 
 const ENDS: ReadonlySet<string> = new Set(['completed', 'failed', 'timeout', 'cancelled']);
+
+/** Events that are taken in one go: each may cost writing its task's whole block several times. */
+const AT_ONCE = 32;
 
 /** Follows the log and keeps each task's block up to date; restarts where it stopped. */
 export class WorkspaceManager {
@@ -58,7 +62,12 @@ export class WorkspaceManager {
   }
 
   async #follow(): Promise<void> {
-    for await (const page of this.#log.tail(this.#memory.cursor(), this.#stop.signal)) this.#take(page);
+    for await (const page of this.#log.tail(this.#memory.cursor(), this.#stop.signal, AT_ONCE)) {
+      this.#take(page);
+      // A long way to the end of the log is no reason for others to wait. What comes next is read only then:
+      // a task may have been removed meanwhile.
+      await turn();
+    }
   }
 
   #take(page: readonly PositionedEvent[]): void {
