@@ -76,8 +76,10 @@ export class InboxStore {
     this.#sql.close.run(eventId);
   }
 
-  prune(now: number): void {
-    this.#sql.prune.run(now - KEPT_MS);
+  /** Removes up to `limit` events that were answered and came long ago, the oldest first; how many. */
+  prune(now: number, limit: number): number {
+    const prune = () => Number(this.#sql.prune.run(now - KEPT_MS, limit).changes);
+    return committing(this.#database, 'later', prune);
   }
 }
 
@@ -102,6 +104,9 @@ function prepareAll(database: Database) {
     ),
     setOutcome: prepare('UPDATE matrix_inbox SET outcome = ? WHERE event_id = ?'),
     close: prepare("UPDATE matrix_inbox SET answered = 1, body = '', outcome = NULL WHERE event_id = ?"),
-    prune: prepare('DELETE FROM matrix_inbox WHERE answered AND at < ?'),
+    prune: prepare(
+      `DELETE FROM matrix_inbox WHERE position IN
+         (SELECT position FROM matrix_inbox WHERE answered AND at < ? ORDER BY at LIMIT ?)`,
+    ),
   };
 }

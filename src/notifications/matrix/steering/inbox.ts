@@ -4,6 +4,7 @@ import type { Clock } from '../../clock.ts';
 import { MatrixFailure } from '../matrix-failure.ts';
 import type { Outgoing } from '../sender.ts';
 import { Backoff, isPassing } from './backoff.ts';
+import { InboxPruning } from './inbox-pruning.ts';
 import type { Entry, Heard, InboxStore, Reply } from './inbox-store.ts';
 import { Lanes } from './lanes.ts';
 import type { Route, Routes } from './routes.ts';
@@ -39,6 +40,7 @@ export class Inbox {
   readonly #routing = new Lanes();
   /** Of each task: what is to be done. */
   readonly #doing = new Lanes();
+  readonly #pruning: InboxPruning;
   readonly #answering = new Set<Promise<void>>();
   /** Why steps have to be tried again. */
   readonly #failing = new Map<symbol, string>();
@@ -47,12 +49,12 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.#options = options;
+    this.#pruning = new InboxPruning(options);
   }
 
   /** Takes up what an earlier process left. */
   start(): void {
-    const { store, clock } = this.#options;
-    store.prune(clock.now());
+    this.#pruning.start();
     this.#sort();
   }
 
@@ -64,6 +66,7 @@ export class Inbox {
 
   /** What is being done has a while to end; what has not begun is for the next process. */
   async close(): Promise<void> {
+    this.#pruning.close();
     this.#closing.abort();
     const { promise: over, resolve } = Promise.withResolvers<void>();
     const cancel = this.#options.clock.after(LEAVE_MS, resolve);
