@@ -65,9 +65,14 @@ export class DeliveryStore {
     return begun;
   }
 
-  /** Every task of which more may have to be told. */
-  open(): Progress[] {
-    return this.#sql.open.all(this.#sink).map((row) => progressRow.parse(row));
+  /** Every task of which more may have to be told, by their ids, in pages that are read as they are asked for. */
+  *open(pageSize: number): Generator<Progress[], void, void> {
+    let page: Progress[] = [];
+    do {
+      const after = page.at(-1)?.taskId ?? '';
+      page = this.#sql.open.all(this.#sink, after, pageSize).map((row) => progressRow.parse(row));
+      if (page.length > 0) yield page;
+    } while (page.length === pageSize);
   }
 
   save({ taskId, seq, dueAt, firstFailedAt, attempts }: Progress): void {
@@ -120,7 +125,7 @@ function prepareAll(database: Database) {
     begin: prepare('INSERT INTO deliveries (sink, task_id) VALUES (?, ?) ON CONFLICT DO NOTHING'),
     open: prepare(
       `SELECT task_id, seq, due_at, first_failed_at, attempts FROM deliveries INDEXED BY deliveries_open
-       WHERE sink = ? AND NOT settled ORDER BY task_id`,
+       WHERE sink = ? AND NOT settled AND task_id > ? ORDER BY task_id LIMIT ?`,
     ),
     save: prepare(
       `UPDATE deliveries SET seq = ?, due_at = ?, first_failed_at = ?, attempts = ?

@@ -6,15 +6,19 @@ import type { EventLog } from '../tasks/event-log.ts';
 import type { TaskEvent } from '../tasks/events.ts';
 import { isEnd, type Task } from '../tasks/task.ts';
 import type { PositionedEvent } from '../tasks/task-store.ts';
+import { CallQueue } from './call-queue.ts';
 import { type Clock, SYSTEM_CLOCK } from './clock.ts';
 import { DeliveryStore } from './delivery-store.ts';
 import { handOver } from './hand-over.ts';
 import { Lane } from './lane.ts';
+import { OpenLanes } from './open-lanes.ts';
 import { DeliveryError, type Receipt, type Sink } from './sink.ts';
-import { describeLag, type SinkHealth } from './sink-health.ts';
+import { healthOf, type SinkHealth } from './sink-health.ts';
 
 /** Events that one call gets at most. */
 const PAGE = 500;
+/** Lanes that a start takes up in one go. */
+const LANES_AT_ONCE = 100;
 /** How long calls under way may go on when the bridge stops. */
 const CLOSE_LIMIT_MS = 3_000;
 
@@ -40,10 +44,8 @@ export class Delivery {
   readonly #options: Required<DeliveryOptions>;
   readonly #store: DeliveryStore;
   readonly #logger: Logger;
-  /** Of all tasks of which more may have to be told. */
-  readonly #lanes = new Map<string, Lane>();
-  readonly #line: Lane[] = [];
-  readonly #calls = new Set<Promise<void>>();
+  readonly #lanes = new OpenLanes();
+  readonly #calls: CallQueue;
   readonly #stop = new AbortController();
   readonly #cut = new AbortController();
   #following: Promise<void> = Promise.resolve();
@@ -54,6 +56,7 @@ export class Delivery {
   constructor(options: DeliveryOptions) {
     this.#options = { maxCalls: 16, clock: SYSTEM_CLOCK, random: Math.random, ...options };
     this.#store = new DeliveryStore(options.database, options.sink.name);
+    this.#calls = new CallQueue(this.#options.maxCalls, this.#stop.signal);
     this.#logger = options.logger.child({ sink: options.sink.name });
   }
 
@@ -61,8 +64,7 @@ export class Delivery {
   start(): void {
     const position = this.#store.start();
     this.#givenUp = this.#store.givenUp();
-    for (const progress of this.#store.open()) this.#resume(new Lane(progress));
-    this.#following = this.#follow(position).catch((thrown) => this.#break(thrown));
+    this.#following = this.#run(position).catch((thrown) => this.#break(thrown));
   }
 
   /** Resolves when no call is under way any more; those that take too long are cut off. */
@@ -71,26 +73,32 @@ export class Delivery {
     for (const lane of this.#lanes.values()) lane.unplan?.();
     await this.#following;
     const uncut = this.#options.clock.after(CLOSE_LIMIT_MS, () => this.#cut.abort());
-    await Promise.all(this.#calls);
+    await this.#calls.settled();
     uncut();
   }
 
   health(): SinkHealth {
-    const lag = describeLag([...this.#lanes.values()], this.#options.clock.now());
-    const failing = [...this.#lanes.values()].filter((lane) => lane.failing).length;
-    const details = [lag];
-    if (failing > 0) details.push(`${failing} failing, last error: ${this.#lastError}`);
-    if (this.#broken !== undefined) details.push(`stopped: ${this.#broken}`);
-    if (this.#givenUp > 0) details.push(`given up: ${this.#givenUp}`);
-    const status = failing > 0 || this.#broken !== undefined ? 'degraded' : 'ok';
-    return { name: this.#options.sink.name, status, detail: details.join('; ') };
+    const { failing } = this.#lanes;
+    const lag = this.#lanes.lag(this.#options.clock.now());
+    const troubles = { failing, lastError: this.#lastError, stopped: this.#broken, givenUp: this.#givenUp };
+    return healthOf(this.#options.sink.name, lag, troubles);
   }
 
-  async #follow(position: number): Promise<void> {
+  /** A long way to the end of the log is no reason for others to wait. */
+  async #run(position: number): Promise<void> {
+    await this.#resumeAll();
     for await (const page of this.#options.log.tail(position, this.#stop.signal)) {
       this.#take(page);
-      // A long way to the end of the log is no reason for others to wait.
       await turn();
+    }
+  }
+
+  /** Before the log is followed, which makes new lanes: what happens meanwhile stands behind `position`. */
+  async #resumeAll(): Promise<void> {
+    for (const page of this.#store.open(LANES_AT_ONCE)) {
+      for (const progress of page) this.#resume(new Lane(progress));
+      await turn();
+      if (this.#stop.signal.aborted) return;
     }
   }
 
@@ -98,11 +106,9 @@ export class Delivery {
     const { clock, maxAgeMs } = this.#options;
     const since = clock.now() - maxAgeMs;
     const created = page.filter(({ event }) => event.kind === 'created' && event.at >= since);
-    if (created.length > 0) {
-      const ids = created.map(({ event }) => event.taskId);
-      const begun = this.#store.begin(ids, page.at(-1)?.position ?? 0);
-      for (const taskId of begun) this.#lanes.set(taskId, Lane.of(taskId));
-    }
+    const ids = created.map(({ event }) => event.taskId);
+    const begun = ids.length > 0 ? this.#store.begin(ids, page.at(-1)?.position ?? 0) : [];
+    for (const taskId of begun) this.#lanes.add(Lane.of(taskId));
     const heard = new Set<Lane>();
     for (const { event } of page) {
       const lane = this.#lanes.get(event.taskId);
@@ -116,7 +122,7 @@ export class Delivery {
     const task = this.#options.log.get(lane.taskId);
     if (!task) return;
     lane.resume(task.lastSeq, this.#oldest(lane.taskId, lane.seq));
-    this.#lanes.set(lane.taskId, lane);
+    this.#lanes.add(lane);
     this.#plan(lane);
   }
 
@@ -132,30 +138,20 @@ export class Delivery {
       return;
     }
     lane.busy = true;
-    this.#line.push(lane);
-    this.#admit();
+    this.#calls.add(() => this.#call(lane));
   }
 
-  #admit(): void {
-    while (this.#calls.size < this.#options.maxCalls && !this.#stop.signal.aborted) {
-      const lane = this.#line.shift();
-      if (!lane) return;
-      const call = this.#serve(lane).catch((thrown) => this.#break(thrown));
-      this.#calls.add(call);
-      void call.then(() => {
-        this.#calls.delete(call);
-        lane.busy = false;
-        if (this.#lanes.has(lane.taskId)) this.#plan(lane);
-        this.#admit();
-      });
-    }
+  async #call(lane: Lane): Promise<void> {
+    await this.#serve(lane).catch((thrown) => this.#break(thrown));
+    lane.busy = false;
+    if (this.#lanes.has(lane.taskId)) this.#plan(lane);
   }
 
   async #serve(lane: Lane): Promise<void> {
     const { sink, log, maxAgeMs, clock } = this.#options;
     const task = log.get(lane.taskId);
     if (!task) {
-      this.#lanes.delete(lane.taskId);
+      this.#lanes.delete(lane);
       return;
     }
     const events = log.store.events(lane.taskId, lane.seq, PAGE);
@@ -187,6 +183,7 @@ export class Delivery {
     }
     const failed = lane.failing;
     lane.taken(seq, receipt.againAt, this.#oldest(task.id, seq), clock.now(), sink.paceMs);
+    this.#lanes.update(lane);
     this.#store.save(lane.progress);
     if (isEnd(task.status) && seq === task.lastSeq && receipt.againAt === undefined) this.#settle(lane, task);
     if (failed) this.#recovered();
@@ -202,18 +199,21 @@ export class Delivery {
       this.#settle(lane, task);
       return;
     }
-    const level = [...this.#lanes.values()].some(({ failing }) => failing) ? 'debug' : 'warn';
+    const isFirst = this.#lanes.failing === 0;
     this.#lastError = err.slice(0, 300);
     lane.failed(clock.now(), retryAfterMs, random());
+    this.#lanes.update(lane);
     this.#store.save(lane.progress);
-    const lag = describeLag([...this.#lanes.values()], clock.now());
-    this.#logger[level]({ taskId: task.id, err, lag }, 'a delivery failed; it is tried again');
+    const lag = isFirst ? this.#lanes.lag(clock.now()) : undefined;
+    const fields = { taskId: task.id, err, lag };
+    this.#logger[isFirst ? 'warn' : 'debug'](fields, 'a delivery failed; it is tried again');
   }
 
   #giveUp(lane: Lane, task: Task, missing: boolean): void {
     this.#count(lane, this.#lastError, 'what is older than DELIVERY_MAX_AGE_MS is no longer delivered');
     if (missing) lane.skip(task.lastSeq, this.#options.clock.now());
     else lane.forget();
+    this.#lanes.update(lane);
     this.#store.save(lane.progress);
     if (!missing && isEnd(task.status)) this.#settle(lane, task);
   }
@@ -226,12 +226,12 @@ export class Delivery {
 
   #settle(lane: Lane, task: Task): void {
     this.#store.settle(lane.taskId, task.lastSeq);
-    this.#lanes.delete(lane.taskId);
+    this.#lanes.delete(lane);
     if (lane.failing) this.#recovered();
   }
 
   #recovered(): void {
-    if ([...this.#lanes.values()].some(({ failing }) => failing)) return;
+    if (this.#lanes.failing > 0) return;
     this.#logger.info({}, 'deliveries succeed again');
   }
 

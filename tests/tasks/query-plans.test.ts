@@ -88,7 +88,7 @@ it.each([
   ['eventsAfter', 'position > ? ORDER BY position LIMIT', '(rowid>?)'],
   ['due', 'ended_at < ?', '(removed=? AND (ended_at,id)>(?,?) AND ended_at<?)'],
   ['folder', 'owns_directory = 0', 'tasks_by_directory (directory=? AND owns_directory=?)'],
-  ['open deliveries', 'NOT settled ORDER', 'deliveries_open (sink=?)'],
+  ['open deliveries', 'NOT settled AND', 'deliveries_open (sink=? AND task_id>?)'],
   ['given up', 'sum(given_up)', 'deliveries_given_up (sink=? AND given_up>?)'],
   ['open inbox', 'NOT answered AND position', 'matrix_inbox_open (position>?)'],
   ['prune', 'WHERE answered AND at <', 'matrix_inbox_answered (at<?)'],
