@@ -84,13 +84,9 @@ export class Delivery {
     return healthOf(this.#options.sink.name, lag, troubles);
   }
 
-  /** A long way to the end of the log is no reason for others to wait. */
   async #run(position: number): Promise<void> {
     await this.#resumeAll();
-    for await (const page of this.#options.log.tail(position, this.#stop.signal)) {
-      this.#take(page);
-      await turn();
-    }
+    for await (const page of this.#options.log.tail(position, this.#stop.signal)) this.#take(page);
   }
 
   /** Before the log is followed, which makes new lanes: what happens meanwhile stands behind `position`. */

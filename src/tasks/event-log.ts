@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { BridgeError } from '../errors.ts';
 import type { TaskEvent, TaskEventBody } from './events.ts';
 import { isEnd, type Task } from './task.ts';
@@ -43,7 +44,7 @@ export class EventLog {
 
   /**
    * A task's events behind `afterSeq`: stored ones, then each new one as it comes, no gap and no repeat.
-   * Ends after the task's last event, or when the signal aborts.
+   * Ends after the task's last event, or when the signal aborts. On a long way others get their turn.
    */
   async *follow(
     taskId: string,
@@ -61,6 +62,7 @@ export class EventLog {
           yield event;
           seq = event.seq;
         }
+        if (page.length === PAGE) await turn();
         if (page.length > 0) continue;
         const task = this.store.get(taskId);
         if (!task || (isEnd(task.status) && task.lastSeq <= seq)) return;
@@ -72,7 +74,10 @@ export class EventLog {
     }
   }
 
-  /** Events of all tasks behind a position, by pages, for ever; ends when the signal aborts. */
+  /**
+   * Events of all tasks behind a position, by pages, for ever; ends when the signal aborts. Between two pages others
+   * get their turn; the second is read after it, so that it holds nothing that was removed meanwhile.
+   */
   async *tail(
     position: number,
     signal: AbortSignal,
@@ -87,6 +92,7 @@ export class EventLog {
         if (last) {
           yield page;
           reached = last.position;
+          await turn();
         } else await alarm.next();
       }
     } finally {

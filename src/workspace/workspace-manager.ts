@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EventLog } from '../tasks/event-log.ts';
@@ -62,12 +61,8 @@ export class WorkspaceManager {
   }
 
   async #follow(): Promise<void> {
-    for await (const page of this.#log.tail(this.#memory.cursor(), this.#stop.signal, AT_ONCE)) {
-      this.#take(page);
-      // A long way to the end of the log is no reason for others to wait. What comes next is read only then:
-      // a task may have been removed meanwhile.
-      await turn();
-    }
+    const pages = this.#log.tail(this.#memory.cursor(), this.#stop.signal, AT_ONCE);
+    for await (const page of pages) this.#take(page);
   }
 
   #take(page: readonly PositionedEvent[]): void {

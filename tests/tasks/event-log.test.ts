@@ -34,6 +34,16 @@ async function collect(events: AsyncIterable<TaskEvent>): Promise<number[]> {
   return seqs;
 }
 
+/** How far something gets between two turns of the event loop, until it has got to `end`. */
+async function stridesOf(reached: () => number, end: number): Promise<number[]> {
+  const steps = [reached()];
+  while (reached() < end) {
+    await new Promise(setImmediate);
+    steps.push(reached());
+  }
+  return steps.map((step, index) => step - (steps[index - 1] ?? 0));
+}
+
 const upTo = (n: number, from = 1): number[] => Array.from({ length: n - from + 1 }, (_, i) => from + i);
 
 describe('follow', () => {
@@ -63,6 +73,19 @@ describe('follow', () => {
     log.append('task_1', END);
     await reading;
     expect(slow).toEqual(upTo(601));
+  });
+
+  it('lets others have their turn on a long way to the end of the log', async () => {
+    for (let n = 0; n < 5; n += 1) log.append('task_1', ...upTo(400).map(output));
+    let read = 0;
+    const reading = (async () => {
+      for await (const _ of log.follow('task_1', 0)) read += 1;
+    })();
+    const strides = await stridesOf(() => read, 2_001);
+    expect(Math.max(...strides)).toBeLessThanOrEqual(256);
+    log.append('task_1', END);
+    await reading;
+    expect(read).toBe(2_002);
   });
 
   it('ends when its signal aborts, even while nothing happens', async () => {
@@ -98,5 +121,18 @@ describe('tail', () => {
     await reading;
     expect(seen).toEqual(['task_1:1', 'task_2:1', 'task_1:2', 'task_2:2']);
     expect(log.store.eventsAfter(position, 10)).toEqual([]);
+  });
+
+  it('lets others have their turn on a long way to the end of the log', async () => {
+    for (let n = 0; n < 5; n += 1) log.append('task_1', ...upTo(400).map(output));
+    const stop = new AbortController();
+    let read = 0;
+    const reading = (async () => {
+      for await (const page of log.tail(0, stop.signal, 50)) read += page.length;
+    })();
+    const strides = await stridesOf(() => read, 2_001);
+    expect(Math.max(...strides)).toBe(50);
+    stop.abort();
+    await reading;
   });
 });
