@@ -109,7 +109,7 @@ async function build(
   });
   let graceMs = config.shutdownGraceMs;
   releases.push(() => execution.close(graceMs));
-  execution.recover();
+  await execution.recover();
   matrix?.steer(taskControls(execution, store), database, logger);
   releases.push(() => matrix?.close());
   const removals = new TaskRemovals(database);

@@ -1,19 +1,14 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EventLog } from '../tasks/event-log.ts';
 import type { TaskEvent } from '../tasks/events.ts';
 import { newTaskId } from '../tasks/ids.ts';
 import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
-import {
-  inheritedAgent,
-  inheritedModel,
-  isForeign,
-  repeatedTask,
-  requireContinuable,
-  requireRoom,
-} from './admission.ts';
+import { type Acceptance, createdEvent } from './acceptance.ts';
+import { isForeign, repeatedTask, requireContinuable, requireRoom } from './admission.ts';
 import type { RecoveryRules } from './conversation.ts';
-import { type ExecutionLimits, fingerprint, observersOf, type TaskOrder, validate } from './order.ts';
+import { type ExecutionLimits, fingerprint, type TaskOrder, validate } from './order.ts';
 import { FairQueue } from './queue.ts';
 import { type Answer, alreadyAnswered, type RequestRules } from './requests.ts';
 import type { DependencyHealth, Runner } from './runner.ts';
@@ -50,12 +45,15 @@ export class ExecutionManager {
     this.#options = { now: Date.now, ...options };
   }
 
-  /** Takes up what an earlier process left: what ran goes on, what waited waits on. */
-  recover(): void {
-    for (const { id, status, agentId } of this.#options.log.store.unfinished()) {
-      if (status === 'queued') this.#queue.add(agentId, id);
-      else this.#run(id);
+  /** Takes up what an earlier process left: what ran goes on, task by task, then what waited waits on. */
+  async recover(): Promise<void> {
+    const left = Map.groupBy(this.#options.log.store.unfinished(), ({ status }) => status === 'queued');
+    for (const { id } of left.get(false) ?? []) {
+      if (this.#closing) return;
+      this.#run(id);
+      await turn();
     }
+    for (const { id, agentId } of left.get(true) ?? []) this.#queue.add(agentId, id);
     this.#schedule();
   }
 
@@ -209,31 +207,12 @@ export class ExecutionManager {
     return requireContinuable(log.store, this.find(agentId, continueTaskId), directory, runner.name);
   }
 
-  #accept({ id, agentId, order, print, directory, before }: Acceptance): Accepted {
+  #accept(accepted: Acceptance): Accepted {
     this.#requireOpen();
+    const { id, agentId, print } = accepted;
     const { limits, runner, log } = this.#options;
     requireRoom(limits, this.#busy(), this.#queue, agentId);
-    log.create(
-      id,
-      {
-        kind: 'created',
-        agent_id: agentId,
-        description: order.description,
-        runner: runner.name,
-        directory: directory.path,
-        owns_directory: directory.ours,
-        observers: observersOf(order),
-        timeout_ms: order.timeoutMs ?? limits.defaultTimeoutMs,
-        max_cost_usd: order.maxCostUsd ?? limits.defaultMaxCostUsd,
-        max_tokens: order.maxTokens ?? limits.defaultMaxTokens,
-        model: order.model ?? inheritedModel(before),
-        agent: order.agent ?? inheritedAgent(before),
-        idempotency_key: order.idempotencyKey,
-        continues: before?.id,
-        session_id: before?.sessionId,
-      },
-      print,
-    );
+    log.create(id, createdEvent(accepted, runner.name, limits), print);
     this.#queue.add(agentId, id);
     this.#schedule();
     return { task: this.#task(id), queuePosition: this.#queue.position(id), repeated: false };
@@ -311,15 +290,6 @@ export class ExecutionManager {
     if (!task) throw new BridgeError('TASK_NOT_FOUND', `There is no task ${quote(taskId)}.`);
     return task;
   }
-}
-
-interface Acceptance {
-  id: string;
-  agentId: string;
-  order: TaskOrder;
-  print: string;
-  directory: { path: string; ours: boolean };
-  before: Task | undefined;
 }
 
 function ended(task: Task, what: string): BridgeError {

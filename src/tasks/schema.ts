@@ -64,7 +64,7 @@ export const MIGRATIONS: readonly string[] = [
   `CREATE INDEX tasks_by_session ON tasks (state ->> 'sessionId') WHERE state ->> 'sessionId' IS NOT NULL;`,
   // No look-up reads more because more tasks have ended. `task_counts`: tasks that are not removed, by status.
   `ALTER TABLE tasks ADD COLUMN owns_directory INTEGER NOT NULL DEFAULT 0;
-   UPDATE tasks SET owns_directory = state ->> 'ownsDirectory';
+   UPDATE tasks SET owns_directory = coalesce(state ->> 'ownsDirectory', 0);
    DROP INDEX tasks_by_agent;
    CREATE INDEX tasks_by_agent ON tasks (agent_id, id) WHERE NOT removed;
    CREATE INDEX tasks_by_status ON tasks (agent_id, status, id) WHERE NOT removed;

@@ -248,7 +248,7 @@ it('leaves an end that takes too long to the next process', async () => {
   expect(kinds(task)).not.toContain('cancelled');
   runner.stop = async () => undefined;
   execution = manager();
-  execution.recover();
+  await execution.recover();
   expect(await ended(task)).toMatchObject({ status: 'cancelled', error: { message: 'enough' } });
 });
 
@@ -258,7 +258,7 @@ it('ends a task that an earlier process left over its budget', async () => {
   await execution.close(0);
   log.append(task.id, { kind: 'usage', usage: { ...NO_USAGE, cost_usd: 2 } });
   execution = manager();
-  execution.recover();
+  await execution.recover();
   expect(await ended(task)).toMatchObject({ status: 'failed', error: { code: 'BUDGET_EXCEEDED' } });
 });
 
@@ -279,7 +279,7 @@ it('takes up what an earlier process left running, and runs what it left waiting
   await execution.close(0);
   expect(kinds(running)).toEqual(['created', 'started', 'attached']);
   execution = manager();
-  execution.recover();
+  await execution.recover();
   await prompted(2);
   runner.turn.resolve(DONE);
   await prompted(3);
@@ -296,7 +296,7 @@ it('counts the time between two processes against the limit', async () => {
   await execution.close(0);
   fakeTimers();
   execution = manager(() => Date.now() + 60_000);
-  execution.recover();
+  await execution.recover();
   await vi.advanceTimersByTimeAsync(1);
   vi.useRealTimers();
   for await (const _ of log.follow(task.id, 0));
@@ -309,14 +309,14 @@ it('keeps a paused task paused, and a cancelled one cancelled, across a restart'
   await execution.pause(task, 'agent', undefined);
   await execution.close(0);
   execution = manager();
-  execution.recover();
+  await execution.recover();
   await new Promise(setImmediate);
   expect(log.get(task.id)?.status).toBe('paused');
   expect(runner.prompts).toHaveLength(1);
   log.append(task.id, { kind: 'control', control: 'cancel', by: 'agent', reason: 'enough' });
   await execution.close(0);
   execution = manager();
-  execution.recover();
+  await execution.recover();
   for await (const _ of log.follow(task.id, 0));
   expect(log.get(task.id)).toMatchObject({ status: 'cancelled', error: { message: 'enough' } });
 });

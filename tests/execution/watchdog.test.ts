@@ -90,7 +90,7 @@ describe('a prompt with which OpenCode never began, for it died', () => {
     const [sessionID, messageID] = [session?.id ?? '', messageId('key', Date.now())];
     await owner.client.session.prompt({ sessionID, messageID, parts, noReply: true });
     const task = recorded(other, sessionID, messageID);
-    other.execution.recover();
+    await other.execution.recover();
     expect(await other.end(task)).toMatchObject({ status: 'completed', result: { summary: 'Done.' } });
     expect(JSON.stringify(other.asked(task).at(-1)?.messages)).toContain('Do it');
     expect(warnings(other, task).find((code) => code === 'TURN_NEVER_STARTED')).toBe(warned);
@@ -103,7 +103,7 @@ it('a prompt with which OpenCode never began is given up although the line break
   const parts = [{ type: 'text' as const, text: 'Do it' }];
   await owner.client.session.prompt({ sessionID, messageID, parts, noReply: true });
   const task = recorded(bridge, sessionID, messageID);
-  bridge.execution.recover();
+  await bridge.execution.recover();
   const cutting = setInterval(() => proxy.cut(), START_MS / 2);
   await bridge.until(task, ({ kind }) => kind === 'message_sent');
   clearInterval(cutting);
