@@ -125,8 +125,9 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       limits: {
         image: values.RUNNER_IMAGE,
         cpus: values.RUNNER_CPU_LIMIT,
-        memoryBytes: bytesOf(values.RUNNER_MEMORY_LIMIT),
+        memoryBytes: values.RUNNER_MEMORY_LIMIT,
         pids: values.RUNNER_PIDS_LIMIT,
+        outputBytes: values.RUNNER_OUTPUT_LIMIT,
         network: values.RUNNER_NETWORK,
         env: passed(values.RUNNER_ENV_PASSTHROUGH, env),
         permissions: values.PERMISSION_POLICY === 'reject' ? ('reject' as const) : ('allow' as const),
@@ -199,12 +200,6 @@ function isHeldBack(name: string): boolean {
 /** Those of the named variables that are set. */
 function passed(names: readonly string[], env: Environment): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
-}
-
-/** `2g` in bytes; a number alone is bytes already. */
-function bytesOf(amount: string): number {
-  const unit = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[amount.at(-1)?.toLowerCase() ?? ''] ?? 1;
-  return Number.parseInt(amount, 10) * unit;
 }
 
 function readAll(env: Environment, problems: string[]): Values {

@@ -14,6 +14,8 @@ export const HOME = '/home/agent';
 const DATA = '/opencode/data';
 const PROMPT = '/opencode/prompt';
 const NAME_LENGTH = 24;
+/** What a run may write to stdout and stderr unless told otherwise, as it stands in its log. */
+export const OUTPUT_BYTES = 256 * 2 ** 20;
 
 /** How much of the machine a container gets. */
 export interface ContainerBounds {
@@ -31,6 +33,8 @@ export interface ContainerLimits extends ContainerBounds {
   network: string;
   /** Variables that are handed on, with their values. */
   env: Readonly<Record<string, string>>;
+  /** How much of a log a run may write, in bytes. */
+  outputBytes?: number | undefined;
   /** What becomes of permissions that OpenCode would ask for. */
   permissions: 'allow' | 'reject';
 }
@@ -63,6 +67,7 @@ export function containerName(bridgeId: string, key: string): string {
 /** What the engine is told to create: the OpenCode CLI with JSON output, the prompt on its stdin, and its bounds. */
 export function containerSpec(order: ContainerOrder, limits: ContainerLimits): ContainerCreateOptions {
   const { directory, dataDir, promptFile, user } = order;
+  const { outputBytes = OUTPUT_BYTES } = limits;
   return {
     Image: limits.image,
     // A file as stdin is whole whenever the container starts, whatever becomes of the bridge meanwhile.
@@ -76,8 +81,9 @@ export function containerSpec(order: ContainerOrder, limits: ContainerLimits): C
       Mounts: [bind(directory, directory), bind(dataDir, DATA), bind(promptFile, PROMPT, true)],
       ...confined(user, limits),
       NetworkMode: limits.network,
-      // The log is what the events are read from, also after a restart: none of it may be rotated away.
-      LogConfig: { Type: 'json-file', Config: {} },
+      // The log is what the events are read from, also after a restart. Nothing of a run is rotated away before it
+      // has written more than it may, for which it is ended: the file that is kept is then as large as that.
+      LogConfig: boundedLog(outputBytes),
     },
   };
 }
@@ -96,6 +102,14 @@ export function confined(user: string, { cpus, memoryBytes, pids }: ContainerBou
     CapDrop: ['ALL'],
     SecurityOpt: ['no-new-privileges'],
     Init: true,
+  };
+}
+
+/** A log of two files of this size at most, which loses nothing else; by default an engine keeps all, or less. */
+export function boundedLog(bytes: number) {
+  return {
+    Type: 'json-file',
+    Config: { 'max-size': `${bytes}`, 'max-file': '2', mode: 'blocking' },
   };
 }
 
