@@ -23,6 +23,7 @@ describe('an empty environment', () => {
     expect(config).toEqual({
       dataDir: join(HOME, '.local/share/letta-opencode-plugin'),
       logLevel: 'info',
+      envFiles: [],
       shutdownGraceMs: 10_000,
       http: {
         host: '127.0.0.1',

@@ -49,6 +49,8 @@ export interface ContainerOrder {
   /** Where OpenCode keeps its sessions, on the host. */
   dataDir: string;
   promptFile: string;
+  /** Files in the directory that it is not to see; they are empty for it. */
+  keptOut?: readonly string[] | undefined;
   /** uid:gid. */
   user: string;
   /** The OpenCode session to go on in; absent: a new one. */
@@ -66,7 +68,7 @@ export function containerName(bridgeId: string, key: string): string {
 
 /** What the engine is told to create: the OpenCode CLI with JSON output, the prompt on its stdin, and its bounds. */
 export function containerSpec(order: ContainerOrder, limits: ContainerLimits): ContainerCreateOptions {
-  const { directory, dataDir, promptFile, user } = order;
+  const { directory, dataDir, promptFile, keptOut = [], user } = order;
   const { outputBytes = OUTPUT_BYTES } = limits;
   return {
     Image: limits.image,
@@ -78,7 +80,12 @@ export function containerSpec(order: ContainerOrder, limits: ContainerLimits): C
     WorkingDir: directory,
     User: user,
     HostConfig: {
-      Mounts: [bind(directory, directory), bind(dataDir, DATA), bind(promptFile, PROMPT, true)],
+      Mounts: [
+        bind(directory, directory),
+        bind(dataDir, DATA),
+        bind(promptFile, PROMPT, true),
+        ...keptOut.map(empty),
+      ],
       ...confined(user, limits),
       NetworkMode: limits.network,
       // The log is what the events are read from, also after a restart. Nothing of a run is rotated away before it
@@ -111,6 +118,11 @@ export function boundedLog(bytes: number) {
     Type: 'json-file',
     Config: { 'max-size': `${bytes}`, 'max-file': '2', mode: 'blocking' },
   };
+}
+
+/** A file of the host that is empty for a container. */
+export function empty(path: string) {
+  return bind('/dev/null', path, true);
 }
 
 /** A path of the host that a container has too. */

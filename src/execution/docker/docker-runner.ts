@@ -12,6 +12,7 @@ import { type SaidPrompt, saidPrompts } from '../said-prompts.ts';
 import { ContainerRun } from './container-run.ts';
 import { type ContainerLimits, LABELS } from './container-spec.ts';
 import { buildCommand, Engine } from './engine.ts';
+import { filesInside, requireApart } from './kept-out.ts';
 import { ownerFor, SessionFolder } from './session-folder.ts';
 
 const ROUND_MS = 30_000;
@@ -25,6 +26,8 @@ export interface DockerRunnerOptions {
   model?: string | undefined;
   agent?: string | undefined;
   dataDir: string;
+  /** Files that no container may see. */
+  envFiles?: readonly string[] | undefined;
   /** Tells which tasks there are. */
   store: Pick<TaskStore, 'get' | 'unfinished' | 'events'>;
   logger: Logger;
@@ -60,6 +63,8 @@ export class DockerRunner implements Runner {
     const { limits, model, agent } = this.#options;
     const sessionId = conversationOf(task);
     const { id: taskId, agentId, directory } = task;
+    await requireApart('directory', directory, this.#options.dataDir);
+    const keptOut = await filesInside(directory, this.#options.envFiles ?? []);
     const owner = await ownerFor(directory, task.ownsDirectory);
     if (owner.uid === 0 && !past.some((event) => event.kind === 'warning' && event.code === AS_ROOT.code))
       emit(AS_ROOT);
@@ -75,6 +80,7 @@ export class DockerRunner implements Runner {
         agentId,
         directory,
         dataDir: folder.dataDir,
+        keptOut,
         user: `${owner.uid}:${owner.gid}`,
         model: task.model ?? model,
         agent: task.agent ?? agent,

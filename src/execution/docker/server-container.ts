@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ContainerCreateOptions } from 'dockerode';
 import { BridgeError } from '../../errors.ts';
 import { ENGINE_MEMORY } from '../opencode/engine-memory.ts';
-import { bind, boundedLog, type ContainerBounds, confined, HOME } from './container-spec.ts';
+import { bind, boundedLog, type ContainerBounds, confined, empty, HOME } from './container-spec.ts';
 import type { ContainerState, Engine } from './engine.ts';
 
 /** The port of a server, and a hash of all that it was started with. */
@@ -20,6 +20,8 @@ export interface ServerOrder {
   port: number;
   /** The folder that it sees, at the same path. */
   root: string;
+  /** Files in it that it is not to see; they are empty for it. */
+  keptOut?: readonly string[] | undefined;
   /** uid:gid. */
   user: string;
   /** `host`: it listens on the machine's own loopback. */
@@ -103,7 +105,7 @@ export class ServerContainer {
 
 /** What the engine is told to create: `opencode serve`, whatever the image starts by itself, held in like a task. */
 export function serverSpec(order: ServerOrder): ContainerCreateOptions {
-  const { image, port, root, user, network, bounds } = order;
+  const { image, port, root, keptOut = [], user, network, bounds } = order;
   const published = `${port}/tcp`;
   const onHost = network === 'host';
   return {
@@ -117,7 +119,7 @@ export function serverSpec(order: ServerOrder): ContainerCreateOptions {
     Healthcheck: { Test: ['NONE'] },
     ...(!onHost && { ExposedPorts: { [published]: {} } }),
     HostConfig: {
-      Mounts: [bind(root, root)],
+      Mounts: [bind(root, root), ...keptOut.map(empty)],
       ...confined(user, bounds),
       NetworkMode: network,
       LogConfig: boundedLog(LOG_FILE_BYTES),
