@@ -76,6 +76,7 @@ async function clientManager(
 
 async function dockerRunner(config: Config, store: TaskStore, logger: Logger): Promise<DockerRunner> {
   const { DockerRunner } = await import('../execution/docker/docker-runner.ts');
+  const { dataDir, envFiles } = config;
   const { model, agent } = config.openCode;
-  return new DockerRunner({ ...config.docker, model, agent, dataDir: config.dataDir, store, logger });
+  return new DockerRunner({ ...config.docker, model, agent, dataDir, envFiles, store, logger });
 }

@@ -3,22 +3,15 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { quote } from '../errors.ts';
 import type { LogLevel } from '../logger.ts';
+import { childEnvironment, isHeldBack, passed, SECRETS } from './child-env.ts';
+import { envFilesOf } from './env-files.ts';
 import { VARIABLES, type VariableName } from './variables.ts';
 
 type Values = { [N in VariableName]: z.output<(typeof VARIABLES)[N]['schema']> | undefined };
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Variables of the bridge that what it starts must not get to see. */
-const SECRETS: readonly VariableName[] = [
-  'MCP_AUTH_TOKENS',
-  'OPENCODE_SERVER_PASSWORD',
-  'LETTA_API_TOKEN',
-  'MATRIX_ACCESS_TOKEN',
-];
 /** Without these Matrix cannot be used. */
 const NEEDED_FOR_MATRIX = ['MATRIX_HOMESERVER_URL', 'MATRIX_ACCESS_TOKEN', 'MATRIX_USER_ID'] as const;
-/** Of OpenCode's plugin, which tells of what is not the bridge's own: an OpenCode of ours has nothing to tell. */
-const OF_THE_PLUGIN = ['MATRIX_API_URL', 'MATRIX_API_TOKEN'] as const;
 /** Those that a server of OpenCode gets besides what RUNNER_ENV_PASSTHROUGH names; as in compose.yaml. */
 const PROVIDER_KEYS = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'OPENROUTER_API_KEY'] as const;
 /** OpenCode starts on a prompt within a second; under a heavy load within some. */
@@ -93,6 +86,8 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
   const logLevel: LogLevel = values.DEBUG ? 'debug' : values.LOG_LEVEL;
   return {
     dataDir,
+    /** Files with variables of the bridge, which no container may see. */
+    envFiles: envFilesOf(),
     logLevel,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
     http: {
@@ -125,8 +120,9 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       limits: {
         image: values.RUNNER_IMAGE,
         cpus: values.RUNNER_CPU_LIMIT,
-        memoryBytes: bytesOf(values.RUNNER_MEMORY_LIMIT),
+        memoryBytes: values.RUNNER_MEMORY_LIMIT,
         pids: values.RUNNER_PIDS_LIMIT,
+        outputBytes: values.RUNNER_OUTPUT_LIMIT,
         network: values.RUNNER_NETWORK,
         env: passed(values.RUNNER_ENV_PASSTHROUGH, env),
         permissions: values.PERMISSION_POLICY === 'reject' ? ('reject' as const) : ('allow' as const),
@@ -171,7 +167,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
     },
     matrix: matrixConfig(values, dataDir),
     /** The environment without our secrets, for the programs that the bridge starts. */
-    childEnv: Object.fromEntries(Object.entries(env).filter(([name]) => !isHeldBack(name))),
+    childEnv: childEnvironment(env),
   };
 }
 
@@ -189,22 +185,6 @@ function matrixConfig(values: Complete, dataDir: string) {
     allowedSenders: values.MATRIX_ALLOWED_SENDERS,
     storagePath: resolve(values.MATRIX_STORAGE_PATH ?? join(dataDir, 'matrix.json')),
   };
-}
-
-/** Whether what the bridge starts must not get a variable. */
-function isHeldBack(name: string): boolean {
-  return [...SECRETS, ...OF_THE_PLUGIN].some((held) => held === name);
-}
-
-/** Those of the named variables that are set. */
-function passed(names: readonly string[], env: Environment): Record<string, string> {
-  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
-}
-
-/** `2g` in bytes; a number alone is bytes already. */
-function bytesOf(amount: string): number {
-  const unit = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[amount.at(-1)?.toLowerCase() ?? ''] ?? 1;
-  return Number.parseInt(amount, 10) * unit;
 }
 
 function readAll(env: Environment, problems: string[]): Values {

@@ -26,6 +26,7 @@ export function resultOf(outcome: TurnOutcome | undefined, changes: readonly Fil
     files_changed: changes.slice(0, FILES_LIMIT),
     files_changed_total: changes.length,
     finish: outcome && 'finish' in outcome ? outcome.finish : 'interrupted',
+    exit_code: outcome && 'exitCode' in outcome ? outcome.exitCode : undefined,
   };
 }
 

@@ -1,11 +1,11 @@
 import type { TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 
-/** How a turn of the agent came out. `interrupted`: by us, the conversation can go on. */
+/** How a turn of the agent came out; `exitCode` where it was a program of its own. `interrupted`: by us, the conversation can go on. */
 export type TurnOutcome =
-  | { kind: 'completed'; summary: string; finish: string }
-  | { kind: 'failed'; summary: string; finish: string; error: TaskError }
-  | { kind: 'interrupted'; summary: string };
+  | { kind: 'completed'; summary: string; finish: string; exitCode?: number | undefined }
+  | { kind: 'failed'; summary: string; finish: string; error: TaskError; exitCode?: number | undefined }
+  | { kind: 'interrupted'; summary: string; exitCode?: number | undefined };
 
 /** A prompt to send. `record` is called with its id, right before it leaves. */
 export interface Prompt {

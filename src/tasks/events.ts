@@ -33,7 +33,13 @@ export const taskResultSchema = z
     files_changed: z.array(fileChangeSchema).describe('At most the first 100.'),
     files_changed_total: number('How many files changed in all.'),
     finish: text('Why the model stopped, in its own words; `interrupted` where it was stopped.'),
-    exit_code: z.number().int().optional().describe('Exit code of what ran, where that is one program.'),
+    exit_code: z
+      .number()
+      .int()
+      .optional()
+      .describe(
+        'Docker mode: exit code of the last container, 128 and more where it was killed. Absent in server mode.',
+      ),
   })
   .meta({ title: 'result' });
 

@@ -23,6 +23,7 @@ describe('an empty environment', () => {
     expect(config).toEqual({
       dataDir: join(HOME, '.local/share/letta-opencode-plugin'),
       logLevel: 'info',
+      envFiles: [],
       shutdownGraceMs: 10_000,
       http: {
         host: '127.0.0.1',
@@ -56,6 +57,7 @@ describe('an empty environment', () => {
           cpus: 2,
           memoryBytes: 2_147_483_648,
           pids: 512,
+          outputBytes: 2 ** 28,
           network: 'bridge',
           env: {},
           permissions: 'allow',
@@ -310,6 +312,7 @@ describe('Docker mode', () => {
 
   it.each([
     [{ PERMISSION_POLICY: 'ask' }, /^PERMISSION_POLICY "ask" does not work in Docker mode/],
+    [{ RUNNER_OUTPUT_LIMIT: '1000' }, /^RUNNER_OUTPUT_LIMIT "1000": must be 1m at least/],
     [{ DOCKER_HOST: 'ssh://host' }, /^DOCKER_HOST "ssh:.*must be unix:/],
     [{ DOCKER_HOST: '/var/run/docker.sock' }, /^DOCKER_HOST .*must be unix:/],
     [{ RUNNER_ENV_PASSTHROUGH: 'MCP_AUTH_TOKENS' }, /^RUNNER_ENV_PASSTHROUGH names MCP_AUTH_TOKENS/],

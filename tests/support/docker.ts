@@ -58,6 +58,8 @@ export interface DockerSetup extends ManageSetup {
   container?: Partial<ContainerLimits>;
   /** OpenCode's configuration, by top-level key. */
   config?: object;
+  /** More variables of the containers. */
+  variables?: Record<string, string>;
 }
 
 export type DockerBridge = Awaited<ReturnType<typeof startDockerBridge>>;
@@ -76,7 +78,7 @@ export async function startDockerBridge(setup: DockerSetup = {}) {
   const model = await startScriptedModel();
   releases.push(() => model.close());
   releases.push(() => expectNoContainers(dataDir));
-  const env = containerEnv(model.url, setup.config);
+  const env = { ...containerEnv(model.url, setup.config), ...setup.variables };
   const limits = testLimits(model.url, { env, ...setup.container });
   /** A runner on this DATA_DIR that knows these tasks. */
   const runnerOn = async (store: ConstructorParameters<typeof DockerRunner>[0]['store']) => {

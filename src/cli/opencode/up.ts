@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
 import { Engine } from '../../execution/docker/engine.ts';
+import { filesInside, requireApart } from '../../execution/docker/kept-out.ts';
 import { ServerContainer, type ServerOrder } from '../../execution/docker/server-container.ts';
 import { ownerFor } from '../../execution/docker/session-folder.ts';
 import { OpenCodeApi } from '../../execution/opencode/api.ts';
@@ -48,11 +49,13 @@ export async function up(config: Config, args: string[]): Promise<number> {
 }
 
 async function orderOf(
-  { engine, openCode, docker }: Config,
+  { engine, openCode, docker, dataDir, envFiles }: Config,
   image: string,
   network: ServerOrder['network'],
 ): Promise<ServerOrder> {
   const root = await existing(engine.root);
+  await requireApart('WORKSPACE_ROOT', root, dataDir);
+  const keptOut = await filesInside(root, envFiles);
   const { uid, gid } = await ownerFor(root, false);
   const { username, password } = openCode;
   const { port, env } = engine;
@@ -60,6 +63,7 @@ async function orderOf(
     image,
     port,
     root,
+    keptOut,
     user: `${uid}:${gid}`,
     network,
     username,

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { list, positive, text } from './schemas.ts';
+import { amount, list, positive, text } from './schemas.ts';
 import { variablesOf } from './variable.ts';
 
 const variable = variablesOf('Docker mode');
+const LEAST_OUTPUT = 2 ** 20;
 
 export const DOCKER = {
   DOCKER_HOST: variable({
@@ -21,7 +22,7 @@ export const DOCKER = {
     about: 'Processors of a task container.',
   }),
   RUNNER_MEMORY_LIMIT: variable({
-    schema: z.string().regex(/^\d+[kmg]?$/i, 'must be a number of bytes, with k, m or g'),
+    schema: amount,
     default: '2g',
     about: 'Memory of a task container.',
   }),
@@ -29,6 +30,12 @@ export const DOCKER = {
     schema: positive,
     default: '512',
     about: 'Processes and threads of a task container.',
+  }),
+  RUNNER_OUTPUT_LIMIT: variable({
+    schema: amount.refine((bytes) => bytes >= LEAST_OUTPUT, 'must be 1m at least'),
+    default: '256m',
+    about:
+      'What a turn may write to stdout and stderr of its container, as its log holds it; up to twice of that stands on the disk.',
   }),
   RUNNER_NETWORK: variable({
     schema: text,

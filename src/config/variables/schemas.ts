@@ -19,6 +19,14 @@ export const list = z.string().transform((words) =>
     .map((word) => word.trim())
     .filter(Boolean),
 );
+/** Bytes; `2g` is 2 GiB. */
+export const amount = z
+  .string()
+  .regex(/^\d+[kmg]?$/i, 'must be a number of bytes, with k, m or g')
+  .transform((given) => {
+    const unit = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[given.at(-1)?.toLowerCase() ?? ''] ?? 1;
+    return Number.parseInt(given, 10) * unit;
+  });
 /** An address without credentials, for which there is `instead`. */
 export const httpUrl = (instead: string) =>
   z

@@ -1,21 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BridgeError, messageOf } from '../../errors.ts';
-import type { Logger } from '../../logger.ts';
+import { BridgeError } from '../../errors.ts';
 import type { TaskEvent, TaskEventBody, Usage } from '../../tasks/events.ts';
 import { NO_USAGE } from '../../tasks/events.ts';
 import { failed } from '../opencode/translate.ts';
 import type { Prompt, Run, TurnOutcome } from '../runner.ts';
+import { type SaidPrompt, saidPrompts } from '../said-prompts.ts';
 import {
   type ContainerLimits,
   type ContainerOrder,
   containerName,
   containerSpec,
   LABELS,
+  OUTPUT_BYTES,
 } from './container-spec.ts';
-import type { ContainerState, Engine } from './engine.ts';
+import type { ContainerState, Engine, Hear } from './engine.ts';
 import { outcomeOf } from './outcome.ts';
 import { RunOutput } from './run-output.ts';
-import type { SessionFolder } from './session-folder.ts';
+import { type Heard, type SessionFolder, unheard } from './session-folder.ts';
 
 /** Between SIGTERM and SIGKILL. */
 const STOP_GRACE_S = 2;
@@ -31,8 +32,9 @@ export interface ContainerRunOptions {
   limits: ContainerLimits;
   engine: Engine;
   past: readonly TaskEvent[];
+  /** What earlier tasks of the conversation said. */
+  earlier: () => SaidPrompt[];
   emit: (...events: TaskEventBody[]) => void;
-  logger: Logger;
   onClose: () => void;
 }
 
@@ -44,21 +46,26 @@ export class ContainerRun implements Run {
   #launching: Promise<unknown> = Promise.resolve();
   #current: string | undefined;
   #used: Usage;
+  /** Every prompt of the task that is on record. */
+  readonly #said: SaidPrompt[];
   #stopping = false;
-  /** OpenCode's own, as far as it is written down. */
+  /** OpenCode's own, once it is written down that it heard the present prompt. */
   #session: string | undefined;
 
   constructor(options: ContainerRunOptions) {
     this.sessionId = options.sessionId;
     this.#options = options;
     this.#used = usageIn(options.past);
+    this.#said = saidPrompts(options.past);
   }
 
   async turn(prompt: Prompt): Promise<TurnOutcome> {
-    const { order, past } = this.#options;
+    const { order, past, limits } = this.#options;
     const name = prompt.recordedAs ?? containerName(order.bridgeId, prompt.key);
     if (prompt.recordedAs !== undefined) this.#used = usageBefore(past, name);
-    const output = new RunOutput(order.directory, past, this.#used);
+    const total = limits.outputBytes ?? OUTPUT_BYTES;
+    this.#session = undefined;
+    const output = new RunOutput(order.directory, past, this.#used, { total });
     try {
       const launching = this.#launch(name, prompt);
       this.#launching = launching.catch(() => undefined);
@@ -115,6 +122,7 @@ export class ContainerRun implements Run {
         await this.#create(name, prompt.text);
         if (this.#isOver) return;
         prompt.record(name);
+        this.#said.push({ id: name, text: prompt.text });
         recorded = true;
       }
       this.#current = name;
@@ -128,8 +136,15 @@ export class ContainerRun implements Run {
   async #create(name: string, text: string): Promise<void> {
     const { engine, folder, order, limits } = this.#options;
     for (const left of await this.#containers()) await engine.remove(left);
-    const promptFile = await folder.prompt(name, text);
-    await engine.create(name, containerSpec({ ...order, promptFile, session: folder.session }, limits));
+    const { heard } = folder;
+    const texts = [...this.#unheard(heard).map((said) => said.text), text];
+    const promptFile = await folder.prompt(name, texts.join('\n\n'));
+    await engine.create(name, containerSpec({ ...order, promptFile, session: heard?.session }, limits));
+  }
+
+  #unheard(heard: Heard | undefined): SaidPrompt[] {
+    const own = this.#said.some(({ id }) => id === heard?.prompt);
+    return unheard(own ? this.#said : [...this.#options.earlier(), ...this.#said], heard);
   }
 
   /** Hears the container to its end; undefined where it is gone. */
@@ -139,11 +154,13 @@ export class ContainerRun implements Run {
     for (;;) {
       const state = await this.#insist(true, async () => {
         output.restart();
-        await engine.follow(
-          name,
-          (stream, chunk) => this.#hear(name, output, output.read(stream, chunk)),
-          signal,
-        );
+        const enough = new AbortController();
+        const hear: Hear = (stream, chunk) => {
+          if (enough.signal.aborted) return;
+          if (this.#hear(name, output, output.read(stream, chunk))) enough.abort();
+        };
+        await engine.follow(name, hear, AbortSignal.any([signal, enough.signal]));
+        if (enough.signal.aborted) await engine.stop(name, 0);
         return this.#settled(name);
       });
       if (state && state.status !== 'ended' && !signal.aborted) continue;
@@ -162,18 +179,15 @@ export class ContainerRun implements Run {
     }
   }
 
-  #hear(name: string, output: RunOutput, events: TaskEventBody[]): void {
-    const { emit, folder, engine, logger } = this.#options;
-    if (this.#closing.signal.aborted) return;
-    const { session, unknownAgent } = output.findings;
-    if (session !== undefined && session !== this.#session) folder.remember(session);
+  /** Whether the run has to be ended: it goes on with another agent than was asked for, or writes without end. */
+  #hear(name: string, output: RunOutput, events: TaskEventBody[]): boolean {
+    const { emit, folder } = this.#options;
+    if (this.#closing.signal.aborted) return false;
+    const { session, unknownAgent, flooded } = output.findings;
+    if (session !== undefined && session !== this.#session) folder.remember({ session, prompt: name });
     this.#session = session;
     emit(...events);
-    if (unknownAgent === undefined) return;
-    // It would go on with another agent than the one that was asked for.
-    engine
-      .stop(name, 0)
-      .catch((thrown) => logger.warn({ err: messageOf(thrown) }, 'a container was not stopped'));
+    return unknownAgent !== undefined || flooded === true;
   }
 
   #outcome(output: RunOutput, end: ContainerState | undefined): TurnOutcome {
@@ -183,7 +197,7 @@ export class ContainerRun implements Run {
       const message = 'Something in the container was killed because RUNNER_MEMORY_LIMIT was used up.';
       emit({ kind: 'warning', code: 'OUT_OF_MEMORY', message });
     }
-    return outcome;
+    return { ...outcome, exitCode: end?.exitCode };
   }
 
   async #containers(): Promise<string[]> {

@@ -14,6 +14,8 @@ export const HOME = '/home/agent';
 const DATA = '/opencode/data';
 const PROMPT = '/opencode/prompt';
 const NAME_LENGTH = 24;
+/** What a run may write to stdout and stderr unless told otherwise, as it stands in its log. */
+export const OUTPUT_BYTES = 256 * 2 ** 20;
 
 /** How much of the machine a container gets. */
 export interface ContainerBounds {
@@ -31,6 +33,8 @@ export interface ContainerLimits extends ContainerBounds {
   network: string;
   /** Variables that are handed on, with their values. */
   env: Readonly<Record<string, string>>;
+  /** How much of a log a run may write, in bytes. */
+  outputBytes?: number | undefined;
   /** What becomes of permissions that OpenCode would ask for. */
   permissions: 'allow' | 'reject';
 }
@@ -45,6 +49,8 @@ export interface ContainerOrder {
   /** Where OpenCode keeps its sessions, on the host. */
   dataDir: string;
   promptFile: string;
+  /** Files in the directory that it is not to see; they are empty for it. */
+  keptOut?: readonly string[] | undefined;
   /** uid:gid. */
   user: string;
   /** The OpenCode session to go on in; absent: a new one. */
@@ -62,7 +68,8 @@ export function containerName(bridgeId: string, key: string): string {
 
 /** What the engine is told to create: the OpenCode CLI with JSON output, the prompt on its stdin, and its bounds. */
 export function containerSpec(order: ContainerOrder, limits: ContainerLimits): ContainerCreateOptions {
-  const { directory, dataDir, promptFile, user } = order;
+  const { directory, dataDir, promptFile, keptOut = [], user } = order;
+  const { outputBytes = OUTPUT_BYTES } = limits;
   return {
     Image: limits.image,
     // A file as stdin is whole whenever the container starts, whatever becomes of the bridge meanwhile.
@@ -73,11 +80,17 @@ export function containerSpec(order: ContainerOrder, limits: ContainerLimits): C
     WorkingDir: directory,
     User: user,
     HostConfig: {
-      Mounts: [bind(directory, directory), bind(dataDir, DATA), bind(promptFile, PROMPT, true)],
+      Mounts: [
+        bind(directory, directory),
+        bind(dataDir, DATA),
+        bind(promptFile, PROMPT, true),
+        ...keptOut.map(empty),
+      ],
       ...confined(user, limits),
       NetworkMode: limits.network,
-      // The log is what the events are read from, also after a restart: none of it may be rotated away.
-      LogConfig: { Type: 'json-file', Config: {} },
+      // The log is what the events are read from, also after a restart. Nothing of a run is rotated away before it
+      // has written more than it may, for which it is ended: the file that is kept is then as large as that.
+      LogConfig: boundedLog(outputBytes),
     },
   };
 }
@@ -97,6 +110,19 @@ export function confined(user: string, { cpus, memoryBytes, pids }: ContainerBou
     SecurityOpt: ['no-new-privileges'],
     Init: true,
   };
+}
+
+/** A log of two files of this size at most, which loses nothing else; by default an engine keeps all, or less. */
+export function boundedLog(bytes: number) {
+  return {
+    Type: 'json-file',
+    Config: { 'max-size': `${bytes}`, 'max-file': '2', mode: 'blocking' },
+  };
+}
+
+/** A file of the host that is empty for a container. */
+export function empty(path: string) {
+  return bind('/dev/null', path, true);
 }
 
 /** A path of the host that a container has too. */

@@ -8,12 +8,15 @@ import type { Logger } from '../../logger.ts';
 import { isEnd, type Task } from '../../tasks/task.ts';
 import type { TaskStore } from '../../tasks/task-store.ts';
 import type { DependencyHealth, Run, RunContext, Runner } from '../runner.ts';
+import { type SaidPrompt, saidPrompts } from '../said-prompts.ts';
 import { ContainerRun } from './container-run.ts';
 import { type ContainerLimits, LABELS } from './container-spec.ts';
 import { buildCommand, Engine } from './engine.ts';
+import { filesInside, requireApart } from './kept-out.ts';
 import { ownerFor, SessionFolder } from './session-folder.ts';
 
 const ROUND_MS = 30_000;
+const CONVERSATION = 'docker-';
 
 export interface DockerRunnerOptions {
   /** Where the engine listens. */
@@ -23,8 +26,10 @@ export interface DockerRunnerOptions {
   model?: string | undefined;
   agent?: string | undefined;
   dataDir: string;
+  /** Files that no container may see. */
+  envFiles?: readonly string[] | undefined;
   /** Tells which tasks there are. */
-  store: Pick<TaskStore, 'get' | 'unfinished'>;
+  store: Pick<TaskStore, 'get' | 'unfinished' | 'events'>;
   logger: Logger;
 }
 
@@ -55,14 +60,17 @@ export class DockerRunner implements Runner {
   }
 
   async open(task: Task, { emit, past }: RunContext): Promise<Run> {
-    const { limits, logger, model, agent } = this.#options;
-    const sessionId = task.sessionId ?? `docker-${task.id}`;
+    const { limits, model, agent } = this.#options;
+    const sessionId = conversationOf(task);
     const { id: taskId, agentId, directory } = task;
+    await requireApart('directory', directory, this.#options.dataDir);
+    const keptOut = await filesInside(directory, this.#options.envFiles ?? []);
     const owner = await ownerFor(directory, task.ownsDirectory);
     if (owner.uid === 0 && !past.some((event) => event.kind === 'warning' && event.code === AS_ROOT.code))
       emit(AS_ROOT);
     const folder = new SessionFolder(this.#sessions, sessionId);
     await folder.prepare(taskId, owner);
+    const tasks = (await folder.tasks()).filter((id) => id !== taskId).sort();
     return new ContainerRun({
       sessionId,
       folder,
@@ -72,6 +80,7 @@ export class DockerRunner implements Runner {
         agentId,
         directory,
         dataDir: folder.dataDir,
+        keptOut,
         user: `${owner.uid}:${owner.gid}`,
         model: task.model ?? model,
         agent: task.agent ?? agent,
@@ -79,8 +88,8 @@ export class DockerRunner implements Runner {
       limits,
       engine: this.#engine,
       past,
+      earlier: () => tasks.flatMap((id) => this.#said(id)),
       emit,
-      logger: logger.child({ taskId }),
       onClose: () => this.#spawn(this.#clear(taskId)),
     });
   }
@@ -92,6 +101,10 @@ export class DockerRunner implements Runner {
   async close(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#background);
+  }
+
+  #said(taskId: string): SaidPrompt[] {
+    return saidPrompts(this.#options.store.events(taskId, 0, Number.MAX_SAFE_INTEGER));
   }
 
   /** Removes the containers of a task that has ended; one that is only let go of is taken up by the next process. */
@@ -120,11 +133,13 @@ export class DockerRunner implements Runner {
       if (!this.#isLive(labels[LABELS.task] ?? '')) await this.#engine.remove(name);
     }
     const { store } = this.#options;
-    const inUse = new Set(store.unfinished().map(({ sessionId }) => sessionId));
     for (const conversation of await readdir(this.#sessions).catch(() => [])) {
       const folder = new SessionFolder(this.#sessions, conversation);
-      const known = (await folder.tasks()).some((taskId) => store.get(taskId));
-      if (!known && !inUse.has(conversation)) await rm(folder.path, { recursive: true, force: true });
+      const tasks = [conversation.replace(CONVERSATION, ''), ...(await folder.tasks())];
+      // Asked in one go with the removal: the folder of a task that has just begun does not name it yet.
+      const inUse = store.unfinished().some((task) => conversationOf(task) === conversation);
+      if (inUse || tasks.some((taskId) => store.get(taskId))) continue;
+      await rm(folder.path, { recursive: true, force: true });
     }
   }
 
@@ -144,6 +159,11 @@ export class DockerRunner implements Runner {
     const done = work.catch((thrown) => this.#warn(thrown)).finally(() => this.#background.delete(done));
     this.#background.add(done);
   }
+}
+
+/** What a task's session is called; its own until a prompt is on record. */
+function conversationOf({ id, sessionId }: Task): string {
+  return sessionId ?? `${CONVERSATION}${id}`;
 }
 
 /** How the engine is, and whether it has the image. */

@@ -16,6 +16,9 @@ export interface ContainerState {
   oomKilled: boolean;
 }
 
+/** Takes what a container writes, piece by piece. */
+export type Hear = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+
 export interface EngineInfo {
   version: string;
   apiVersion: string;
@@ -97,11 +100,7 @@ export class Engine {
   }
 
   /** Reads what a container writes, from its beginning; resolves when it has ended, is being removed, or the signal aborts. */
-  async follow(
-    name: string,
-    hear: (stream: 'stdout' | 'stderr', chunk: Buffer) => void,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async follow(name: string, hear: Hear, signal: AbortSignal): Promise<void> {
     const output = await this.#answer(() =>
       unlessStatus([404, 409], this.#container(name).logs({ follow: true, stdout: true, stderr: true })),
     );
@@ -220,10 +219,7 @@ function imageMissing(image: string): BridgeError {
   });
 }
 
-function sink(
-  stream: 'stdout' | 'stderr',
-  hear: (stream: 'stdout' | 'stderr', chunk: Buffer) => void,
-): Writable {
+function sink(stream: 'stdout' | 'stderr', hear: Hear): Writable {
   return new Writable({
     write(chunk: Buffer, _encoding, done) {
       hear(stream, chunk);

@@ -27,10 +27,11 @@ export function outcomeOf(findings: Findings, end: ContainerEnd | undefined, ima
 
 /** Undefined where the model came to its end. */
 function errorOf(
-  { unknownAgent, error, finish, rejected, session, lastNoise }: Findings,
+  { flooded, unknownAgent, error, finish, rejected, session, lastNoise }: Findings,
   end: ContainerEnd | undefined,
   image: string,
 ): TaskError | undefined {
+  if (flooded) return TOO_MUCH_OUTPUT;
   if (unknownAgent !== undefined) return agentNotFound(unknownAgent);
   if (!error && finish === 'length') return OUTPUT_LIMIT;
   if (!error && finish !== undefined && !GOES_ON.has(finish)) return undefined;
@@ -80,6 +81,12 @@ function turnStopped(rejected: readonly string[]): TaskError {
     next: 'Continue with continue_task_id and say what to do instead, or set PERMISSION_POLICY=allow.',
   };
 }
+
+const TOO_MUCH_OUTPUT: TaskError = {
+  code: 'CONTAINER_OUTPUT_LIMIT',
+  message: 'The container wrote more to its stdout and stderr than RUNNER_OUTPUT_LIMIT allows and was ended.',
+  next: 'Look at what in the folder writes there (a plugin, a command that opens /proc/1/fd/1), or raise RUNNER_OUTPUT_LIMIT; then continue with continue_task_id.',
+};
 
 const OUT_OF_MEMORY: TaskError = {
   code: 'OUT_OF_MEMORY',

@@ -1,29 +1,23 @@
-import { StringDecoder } from 'node:string_decoder';
 import { stripVTControlCharacters } from 'node:util';
 import { z } from 'zod';
 import type { TaskEvent, TaskEventBody, Usage } from '../../tasks/events.ts';
 import { NO_USAGE, tokensOf } from '../../tasks/events.ts';
 import { type Spending, sumUsage, toolEvents } from '../opencode/translate.ts';
-import { errorSchema, type OpenCodeError, partSchema, todosSchema, tokensSchema } from '../opencode/wire.ts';
+import { type OpenCodeError, type partSchema, todosSchema } from '../opencode/wire.ts';
+import { Lines } from './lines.ts';
+import { loggedSize } from './logged-size.ts';
+import { isJson, KNOWN, type Line, lineSchema, parse } from './run-line.ts';
 
+/** Characters of a line that are told. */
 const LINE_LIMIT = 500;
-/** Lines that are none of ours are told up to this many. */
+/** Lines that are none of ours are told up to this many, and so are rejected permissions. */
 const NOISE_LIMIT = 20;
+/** More than a result shows. */
+const SUMMARY_ENOUGH = 10_000;
+/** The longest line of OpenCode holds an image, which it scales down: 4.6 MB (measured with 1.18.33). */
+const LONGEST_LINE = 16 * 2 ** 20;
+const LIMITS: OutputLimits = { line: LONGEST_LINE, total: Number.POSITIVE_INFINITY };
 
-const lineSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('step_start'), sessionID: z.string() }),
-  z.object({ type: z.literal('text'), sessionID: z.string(), part: partSchema }),
-  z.object({ type: z.literal('tool_use'), sessionID: z.string(), part: partSchema }),
-  z.object({
-    type: z.literal('step_finish'),
-    sessionID: z.string(),
-    part: z.object({ id: z.string(), reason: z.string(), cost: z.number(), tokens: tokensSchema }),
-  }),
-  z.object({ type: z.literal('error'), sessionID: z.string().optional(), error: errorSchema }),
-]);
-type Line = z.infer<typeof lineSchema>;
-
-const KNOWN: ReadonlySet<unknown> = new Set(lineSchema.options.map((option) => option.shape.type.value));
 const UNKNOWN_AGENT = /^! +agent "(.*)" not found/;
 const AUTO_REJECTED = /^! +permission requested: (.*); auto-rejecting/;
 
@@ -38,10 +32,20 @@ export interface Findings {
   /** Unless OpenCode went on after it. */
   error?: OpenCodeError | undefined;
   unknownAgent?: string | undefined;
-  /** Permissions that the CLI rejected by itself. */
+  /** Permissions that the CLI rejected by itself, the last ones. */
   rejected: string[];
+  /** Whether there is more output than a run may write; what came after is not read. */
+  flooded?: boolean | undefined;
   /** The last line that was not JSON. */
   lastNoise?: string | undefined;
+}
+
+/** How much is read, in bytes. */
+export interface OutputLimits {
+  /** Of one line. */
+  line: number;
+  /** Of all, as it stands in the log of the container. */
+  total: number;
 }
 
 /** Turns the output of `opencode run --format json` into task events, each finished part once, however often it is read. */
@@ -50,17 +54,30 @@ export class RunOutput {
   readonly #told: Set<string>;
   /** What was used before this run. */
   readonly #before: Usage;
-  #spent = new Map<string, Spending>();
+  readonly #limits: OutputLimits;
+  /** Steps that are in `#usage`. */
+  #counted = new Set<string>();
+  #usage: Usage;
   #toldUsage: Usage;
-  #streams = { stdout: new Lines(), stderr: new Lines() };
+  #streams: Record<'stdout' | 'stderr', Lines>;
+  #size = 0;
   #noise = 0;
+  #rejections = 0;
   #findings: Findings = { summary: '', rejected: [] };
   #speaker = '';
 
   /** `before` and `past`: what the task had used before this run, and what its log holds already. */
-  constructor(directory: string, past: readonly TaskEvent[], before: Usage) {
+  constructor(
+    directory: string,
+    past: readonly TaskEvent[],
+    before: Usage,
+    limits: Partial<OutputLimits> = {},
+  ) {
     this.#directory = directory;
     this.#before = before;
+    this.#usage = before;
+    this.#limits = { ...LIMITS, ...limits };
+    this.#streams = this.#fresh();
     this.#told = new Set(past.flatMap((event) => keyOf(event) ?? []));
     this.#toldUsage = past.findLast((event) => event.kind === 'usage')?.usage ?? NO_USAGE;
   }
@@ -70,24 +87,32 @@ export class RunOutput {
   }
 
   get usage(): Usage {
-    return sumUsage(this.#spent.values(), this.#before);
+    return this.#usage;
   }
 
   /** What follows is the same output from its beginning. */
   restart(): void {
-    this.#streams = { stdout: new Lines(), stderr: new Lines() };
+    this.#streams = this.#fresh();
+    this.#size = 0;
     this.#findings = { summary: '', rejected: [] };
-    this.#spent = new Map();
+    this.#counted = new Set();
+    this.#usage = this.#before;
     this.#speaker = '';
   }
 
   /** Some bytes of a stream, cut anywhere. */
   read(stream: 'stdout' | 'stderr', chunk: Buffer): TaskEventBody[] {
-    return this.#streams[stream].read(chunk).flatMap((line) => this.#line(line));
+    this.#size += loggedSize(chunk);
+    if (this.#size >= this.#limits.total) this.#findings.flooded = true;
+    if (this.#findings.flooded) return [];
+    const { lines, dropped } = this.#streams[stream].read(chunk);
+    const events = lines.flatMap((line) => this.#line(line));
+    return dropped === 0 ? events : [...events, ...this.#warn('ENGINE_OUTPUT', this.#tooLong)];
   }
 
   /** The output has ended; a line without its end counts if it is whole. */
   end(): TaskEventBody[] {
+    if (this.#findings.flooded) return [];
     const { stdout, stderr } = this.#streams;
     const cut = stdout.rest();
     const whole = isJson(cut) || !cut.startsWith('{');
@@ -120,7 +145,7 @@ export class RunOutput {
         return this.#onTool(line.part);
       case 'step_finish':
         this.#findings.finish = line.part.reason;
-        this.#spent.set(line.part.id, line.part);
+        this.#count(line.part);
         return this.#tellUsage();
       case 'error':
         this.#findings.error = line.error;
@@ -133,7 +158,9 @@ export class RunOutput {
     const text = part.text.trim();
     if (text === '') return [];
     const goesOn = part.messageID === this.#speaker;
-    this.#findings.summary = goesOn ? `${this.#findings.summary}\n\n${text}` : text;
+    const { summary } = this.#findings;
+    if (!goesOn) this.#findings.summary = text;
+    else if (summary.length < SUMMARY_ENOUGH) this.#findings.summary = `${summary}\n\n${text}`;
     this.#speaker = part.messageID;
     return this.#once({ kind: 'output', text: part.text, message_id: part.messageID, part_id: part.id });
   }
@@ -152,10 +179,22 @@ export class RunOutput {
     this.#findings.unknownAgent ??= UNKNOWN_AGENT.exec(text)?.[1];
     const permission = AUTO_REJECTED.exec(text)?.[1];
     if (permission !== undefined) {
-      this.#findings.rejected.push(permission);
-      return this.#warn('PERMISSION_REJECTED', `Rejected by policy: ${permission.slice(0, LINE_LIMIT)}`);
+      return this.#onRejected(permission.slice(0, LINE_LIMIT));
     }
     return this.#noise < NOISE_LIMIT ? this.#warn('ENGINE_OUTPUT', line) : [];
+  }
+
+  #onRejected(permission: string): TaskEventBody[] {
+    this.#findings.rejected = [...this.#findings.rejected, permission].slice(-NOISE_LIMIT);
+    if (this.#rejections >= NOISE_LIMIT) return [];
+    const message = `Rejected by policy: ${permission}`;
+    const told = this.#once({ kind: 'warning', code: 'PERMISSION_REJECTED', message });
+    this.#rejections += told.length;
+    return told;
+  }
+
+  get #tooLong(): string {
+    return `A line of the container's output was longer than ${this.#limits.line} bytes and is left out; what it told is not known.`;
   }
 
   #warn(code: string, message: string): TaskEventBody[] {
@@ -171,6 +210,17 @@ export class RunOutput {
     return [event];
   }
 
+  #count(step: Spending & { id: string }): void {
+    if (this.#counted.has(step.id)) return;
+    this.#counted.add(step.id);
+    this.#usage = sumUsage([step], this.#usage);
+  }
+
+  #fresh(): Record<'stdout' | 'stderr', Lines> {
+    const { line } = this.#limits;
+    return { stdout: new Lines(line), stderr: new Lines(line) };
+  }
+
   #tellUsage(): TaskEventBody[] {
     const { usage } = this;
     if (tokensOf(usage) <= tokensOf(this.#toldUsage)) return [];
@@ -184,35 +234,4 @@ function keyOf(event: TaskEventBody): string | undefined {
   if (event.kind === 'output') return `part ${event.part_id}`;
   if (event.kind === 'tool' && event.phase === 'finished') return `call ${event.call_id}`;
   return event.kind === 'warning' ? `${event.code} ${event.message}` : undefined;
-}
-
-function parse(text: string): unknown {
-  if (!text.startsWith('{')) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isJson(text: string): boolean {
-  return parse(text) !== undefined;
-}
-
-/** Cuts bytes into lines, wherever they come apart. */
-class Lines {
-  readonly #decoder = new StringDecoder('utf8');
-  #open = '';
-
-  read(chunk: Buffer): string[] {
-    const lines = (this.#open + this.#decoder.write(chunk)).split('\n');
-    this.#open = lines.pop() ?? '';
-    return lines;
-  }
-
-  rest(): string {
-    const rest = this.#open + this.#decoder.end();
-    this.#open = '';
-    return rest;
-  }
 }

@@ -2,13 +2,16 @@ import { createHash } from 'node:crypto';
 import type { ContainerCreateOptions } from 'dockerode';
 import { BridgeError } from '../../errors.ts';
 import { ENGINE_MEMORY } from '../opencode/engine-memory.ts';
-import { bind, type ContainerBounds, confined, HOME } from './container-spec.ts';
+import { bind, boundedLog, type ContainerBounds, confined, empty, HOME } from './container-spec.ts';
 import type { ContainerState, Engine } from './engine.ts';
 
 /** The port of a server, and a hash of all that it was started with. */
 const LABELS = { port: 'letta-opencode-plugin.engine', settings: 'letta-opencode-plugin.settings' } as const;
 /** For what a container that runs has written so far; its log has no end. */
 const LOG_LIMIT_MS = 2_000;
+const LOG_FILE_BYTES = 10 * 2 ** 20;
+/** Characters of it that are kept to show the last lines. */
+const TAIL = 64_000;
 
 /** What a server in a container is to be. */
 export interface ServerOrder {
@@ -17,6 +20,8 @@ export interface ServerOrder {
   port: number;
   /** The folder that it sees, at the same path. */
   root: string;
+  /** Files in it that it is not to see; they are empty for it. */
+  keptOut?: readonly string[] | undefined;
   /** uid:gid. */
   user: string;
   /** `host`: it listens on the machine's own loopback. */
@@ -73,7 +78,7 @@ export class ServerContainer {
   async lastLines(count: number): Promise<string[]> {
     let written = '';
     const hear = (_stream: string, chunk: Buffer): void => {
-      written += chunk.toString();
+      written = `${written}${chunk}`.slice(-TAIL);
     };
     await this.#engine.follow(this.name, hear, AbortSignal.timeout(LOG_LIMIT_MS));
     return written.trim().split('\n').filter(Boolean).slice(-count);
@@ -100,7 +105,7 @@ export class ServerContainer {
 
 /** What the engine is told to create: `opencode serve`, whatever the image starts by itself, held in like a task. */
 export function serverSpec(order: ServerOrder): ContainerCreateOptions {
-  const { image, port, root, user, network, bounds } = order;
+  const { image, port, root, keptOut = [], user, network, bounds } = order;
   const published = `${port}/tcp`;
   const onHost = network === 'host';
   return {
@@ -114,9 +119,10 @@ export function serverSpec(order: ServerOrder): ContainerCreateOptions {
     Healthcheck: { Test: ['NONE'] },
     ...(!onHost && { ExposedPorts: { [published]: {} } }),
     HostConfig: {
-      Mounts: [bind(root, root)],
+      Mounts: [bind(root, root), ...keptOut.map(empty)],
       ...confined(user, bounds),
       NetworkMode: network,
+      LogConfig: boundedLog(LOG_FILE_BYTES),
       ...(!onHost && { PortBindings: { [published]: [{ HostIp: '127.0.0.1', HostPort: `${port}` }] } }),
     },
   };

@@ -1,9 +1,16 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { chown, lchown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chown, lchown, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
+import type { SaidPrompt } from '../said-prompts.ts';
 
 /** Whom the processes of a container are, where the bridge is root and the folder is too. */
 const NOBODY_SPECIAL = { uid: 1_000, gid: 1_000 };
+
+const heardSchema = z.object({ session: z.string(), prompt: z.string().optional() });
+
+/** OpenCode's id of a session, and the prompt that it heard last. */
+export type Heard = z.infer<typeof heardSchema>;
 
 export interface Owner {
   uid: number;
@@ -23,10 +30,10 @@ export class SessionFolder {
     return join(this.path, 'data');
   }
 
-  /** OpenCode's id of the session; undefined until a run has told it. */
-  get session(): string | undefined {
+  /** OpenCode's id of the session, and the last prompt that a run in it has answered; undefined until a run has told it. */
+  get heard(): Heard | undefined {
     const file = join(this.path, 'session');
-    return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+    return existsSync(file) ? readHeard(readFileSync(file, 'utf8')) : undefined;
   }
 
   async prepare(taskId: string, owner: Owner): Promise<void> {
@@ -36,21 +43,18 @@ export class SessionFolder {
     if ((await stat(this.dataDir)).uid !== owner.uid) await chown(this.dataDir, owner.uid, owner.gid);
   }
 
-  remember(session: string): void {
-    writeFileSync(join(this.path, 'session'), session);
+  remember(heard: Heard): void {
+    const file = join(this.path, 'session');
+    writeFileSync(`${file}.new`, JSON.stringify(heard));
+    renameSync(`${file}.new`, file);
   }
 
-  /** Writes a prompt down whole and answers where; with what was said before, where no session has heard it. */
+  /** Writes a prompt down whole, in place of the one before, and answers where. */
   async prompt(id: string, text: string): Promise<string> {
     const folder = join(this.path, 'prompts');
-    const earlier = (await readdir(folder)).filter((name) => name !== id).sort();
-    const heard = this.session !== undefined;
-    const unheard = heard
-      ? []
-      : await Promise.all(earlier.map((name) => readFile(join(folder, name), 'utf8')));
-    if (heard) for (const name of earlier) await rm(join(folder, name));
+    for (const name of await readdir(folder)) await rm(join(folder, name), { force: true });
     const path = join(folder, id);
-    await writeFile(`${path}.new`, [...unheard, text].join('\n\n'), { mode: 0o444 });
+    await writeFile(`${path}.new`, text, { mode: 0o444 });
     await rename(`${path}.new`, path);
     return path;
   }
@@ -59,6 +63,17 @@ export class SessionFolder {
   async tasks(): Promise<string[]> {
     return readdir(join(this.path, 'tasks')).catch(() => []);
   }
+}
+
+/** What of this, oldest first, no session has answered: OpenCode was lost before, and its session with it. */
+export function unheard(said: readonly SaidPrompt[], heard: Heard | undefined): SaidPrompt[] {
+  if (heard && heard.prompt === undefined) return [];
+  return said.slice(said.findLastIndex(({ id }) => id === heard?.prompt) + 1);
+}
+
+/** Earlier bridges wrote the id of the session alone; what it had heard is not known. */
+function readHeard(text: string): Heard {
+  return text.startsWith('{') ? heardSchema.parse(JSON.parse(text)) : { session: text };
 }
 
 /** Whom a container's processes are: the owner of the folder, whom the bridge may act for, and root only where the caller's folder is root's. */

@@ -1,5 +1,6 @@
 import { EventSource } from 'eventsource';
 import type { Logger } from '../../logger.ts';
+import { boundedEvents, LONGEST_EVENT } from './bounded-events.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
 import { type OpenCodeEvent, readFrame, sessionOf } from './wire.ts';
 
@@ -90,7 +91,12 @@ export class EventStream {
     if (this.#closed) return;
     const headers = authorization(this.#endpoint);
     const source = new EventSource(`${this.#endpoint.url}/global/event`, {
-      fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, ...headers } }),
+      fetch: async (url, init) => {
+        const response = await fetch(url, { ...init, headers: { ...init.headers, ...headers } });
+        const { status, redirected, body } = response;
+        const bounded = body?.pipeThrough(boundedEvents(LONGEST_EVENT)) ?? null;
+        return { url: response.url, status, redirected, headers: response.headers, body: bounded };
+      },
     });
     this.#source = source;
     this.#heard(this.#greetingMs);

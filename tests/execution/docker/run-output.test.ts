@@ -157,4 +157,54 @@ describe('the output of opencode run', () => {
     run.read('stdout', bytes([start('1'), finish('2', 'stop')]));
     expect(run.findings).toMatchObject({ error: undefined, finish: 'stop' });
   });
+
+  it('is read on behind a line that is too long, which is told', () => {
+    const run = new RunOutput('/w', [], NO_USAGE, { line: 1_000 });
+    const lines = [start('1'), text('2', 'x'.repeat(2_000)), text('3', 'after'), finish('4', 'stop')];
+    expect(run.read('stdout', bytes(lines))).toMatchObject([
+      { kind: 'output', text: 'after' },
+      { kind: 'usage' },
+      { kind: 'warning', code: 'ENGINE_OUTPUT', message: expect.stringContaining('longer than 1000 bytes') },
+    ]);
+    expect(run.findings).toMatchObject({ summary: 'after', finish: 'stop' });
+    run.restart();
+    expect(run.read('stdout', bytes(lines))).toEqual([]);
+  });
+
+  it('may have a line of 600 MB, which no string can hold', () => {
+    const run = output();
+    const piece = Buffer.alloc(2 ** 20, 'x');
+    const told = Array.from({ length: 600 }, () => run.read('stdout', piece)).flat();
+    expect(said(told)).toEqual([expect.stringContaining('longer than')]);
+    expect(run.read('stdout', bytes(['', text('1', 'after')]))).toMatchObject([{ text: 'after' }]);
+  });
+
+  it('is not read further than it may go, nor is the rest of it, but anew from its beginning', () => {
+    const run = new RunOutput('/w', [], NO_USAGE, { total: 10_000 });
+    expect(run.read('stdout', bytes([text('1', 'one')]))).toHaveLength(1);
+    expect(run.findings.flooded).toBeUndefined();
+    expect(run.read('stderr', Buffer.alloc(10_000, 'x'))).toEqual([]);
+    expect(run.findings.flooded).toBe(true);
+    expect([...run.read('stdout', bytes([text('2', 'two')])), ...run.end()]).toEqual([]);
+    run.restart();
+    expect(run.read('stdout', bytes([text('1', 'one'), text('2', 'two')]))).toMatchObject([{ text: 'two' }]);
+  });
+
+  it('tells rejected permissions up to a bound, and keeps the last', () => {
+    const run = output();
+    const rejected = (n: number) => `! permission requested: bash (echo ${n}); auto-rejecting`;
+    const told = run.read('stderr', bytes(Array.from({ length: 5_000 }, (_, index) => rejected(index))));
+    expect(told).toHaveLength(20);
+    expect(run.findings.rejected).toHaveLength(20);
+    expect(run.findings.rejected.at(-1)).toBe('bash (echo 4999)');
+  });
+
+  it('counts 50,000 steps in a moment', () => {
+    const steps = Array.from({ length: 50_000 }, (_, index) => finish(`s${index}`, 'tool-calls'));
+    const began = process.cpuUsage();
+    const run = output();
+    run.read('stdout', bytes(steps));
+    expect(run.usage.input_tokens).toBe(500_000);
+    expect(process.cpuUsage(began).user).toBeLessThan(5_000_000);
+  });
 });

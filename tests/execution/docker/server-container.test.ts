@@ -44,3 +44,18 @@ it('variables that are handed on stand in the environment alone, and replace nei
   const { Env: without = [] } = serverSpec(ORDER);
   expect(without.filter((entry) => entry.startsWith('OPENCODE_SERVER_PASSWORD'))).toEqual([]);
 });
+
+it('a file that it is not to see is empty for it', () => {
+  const { HostConfig } = serverSpec({ ...ORDER, keptOut: ['/srv/work/.env'] });
+  expect(HostConfig?.Mounts).toEqual([
+    { Type: 'bind', Source: '/srv/work', Target: '/srv/work', ReadOnly: false },
+    { Type: 'bind', Source: '/dev/null', Target: '/srv/work/.env', ReadOnly: true },
+  ]);
+});
+
+it('its log is bounded', () => {
+  expect(serverSpec(ORDER).HostConfig?.LogConfig).toMatchObject({
+    Type: 'json-file',
+    Config: { 'max-size': '10485760', 'max-file': '2' },
+  });
+});

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { engine, startDockerBridge } from '../../support/docker.ts';
@@ -15,7 +15,7 @@ it('a conversation is kept while one of its tasks is, and goes with the last', a
   /** The conversations that are left where only these tasks are on record. */
   const leftOf = async (...tasks: string[]) => {
     const get = (id: string) => (tasks.includes(id) ? bridge.log.get(id) : undefined);
-    const runner = await bridge.runnerOn({ get, unfinished: () => [] });
+    const runner = await bridge.runnerOn({ get, unfinished: () => [], events: () => [] });
     await runner.close();
     return (await readdir(join(bridge.dataDir, 'sessions'))).sort();
   };
@@ -23,4 +23,17 @@ it('a conversation is kept while one of its tasks is, and goes with the last', a
   expect(await leftOf(first.id, second.id, other.id)).toEqual(conversations);
   expect(await leftOf(second.id, other.id)).toEqual(conversations);
   expect(await leftOf(other.id)).toEqual([other.sessionId]);
+});
+
+it('a conversation is kept that a task has begun a moment before, and not yet named', async () => {
+  await using bridge = await startDockerBridge();
+  const task = await bridge.run([{ text: 'One.' }]);
+  const sessions = join(bridge.dataDir, 'sessions');
+  const begun = { ...task, id: 'task_begun', sessionId: undefined, status: 'running' as const };
+  // As `open` leaves it between its first step and its last.
+  for (const name of ['docker-task_begun', 'docker-task_none'])
+    await mkdir(join(sessions, name, 'data'), { recursive: true });
+  const store = { get: () => undefined, unfinished: () => [begun], events: () => [] };
+  await (await bridge.runnerOn(store)).close();
+  expect(await readdir(sessions)).toEqual(['docker-task_begun']);
 });

@@ -47,7 +47,12 @@ describe('a task in a container', () => {
     const task = await bridge.run([write('a.txt', 'hi\n'), bash('cat a.txt; exit 3'), { text: 'Done.' }]);
     expect(task, told(task)).toMatchObject({
       status: 'completed',
-      result: { summary: 'Done.', finish: 'stop', files_changed: [{ path: 'a.txt', change: 'added' }] },
+      result: {
+        summary: 'Done.',
+        finish: 'stop',
+        files_changed: [{ path: 'a.txt', change: 'added' }],
+        exit_code: 0,
+      },
       usage: { input_tokens: 300, output_tokens: 60 },
     });
     expect(bridge.events(task).filter(is('tool'))).toMatchObject([
@@ -196,7 +201,11 @@ describe('a failure is told as what it is', () => {
 
   it('refused credentials', async () => {
     const task = await bridge.run([{ fail: { status: 401 } }]);
-    expect(task).toMatchObject({ status: 'failed', error: { code: 'PROVIDER_AUTH' } });
+    expect(task).toMatchObject({
+      status: 'failed',
+      error: { code: 'PROVIDER_AUTH' },
+      result: { exit_code: 1 },
+    });
   });
 
   it('a container that vanishes: the agent is told and goes on', async () => {
