@@ -3,7 +3,8 @@ import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/
 import type { TransportSendOptions } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/sdk/types.js';
 import type { Request as HttpRequest } from 'express';
-import type { Connection, SessionTransport } from '../mcp/session-transport.ts';
+import type { Connection } from '../mcp/connection.ts';
+import type { SessionTransport } from '../mcp/session-transport.ts';
 import type { Form } from './accept.ts';
 import { RPC } from './rpc.ts';
 

@@ -8,22 +8,10 @@ import {
   type MessageExtraInfo,
   type RequestId,
 } from '@modelcontextprotocol/sdk/types.js';
+import type { Connection } from './connection.ts';
+import { type Call, OpenCalls } from './open-calls.ts';
 
-/** One way by which a client reaches its session: one HTTP request, or a pipe for everything. */
-export interface Connection {
-  send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void>;
-  close(): Promise<void>;
-  /** The client took back a call that came in here: it gets no answer. */
-  cancelled?(id: RequestId): void;
-  /** Every call that came in here is answered or taken back. */
-  settled?(): void;
-}
-
-interface Call {
-  /** As the client knows it. */
-  readonly id: RequestId;
-  readonly connection: Connection;
-}
+const REFUSED = -32_000;
 
 /**
  * The transport of one session over any number of connections. A request's id need only be unique while it is open
@@ -33,11 +21,10 @@ export class SessionTransport implements Transport {
   onclose?: Transport['onclose'];
   onerror?: Transport['onerror'];
   onmessage?: Transport['onmessage'];
-  readonly #calls = new Map<RequestId, Call>();
+  readonly #calls = new OpenCalls();
   readonly #connections = new Set<Connection>();
   /** Where messages go that belong to no call. */
   #listener: Connection | undefined;
-  #requests = 0;
   /** Deliveries and answers that are on their way between a connection and the server. */
   #moving = 0;
   readonly #waiting: (() => void)[] = [];
@@ -65,9 +52,7 @@ export class SessionTransport implements Transport {
   disconnect(connection: Connection): void {
     this.#connections.delete(connection);
     if (this.#listener === connection) this.#listener = undefined;
-    for (const [own, call] of this.#calls) {
-      if (call.connection === connection) this.#abort(own, 'the client is gone');
-    }
+    for (const call of this.#calls.of(connection)) this.#abort(call, 'the client is gone');
     this.#tellIdle();
   }
 
@@ -75,9 +60,8 @@ export class SessionTransport implements Transport {
   receive(connection: Connection, message: JSONRPCMessage, extra?: MessageExtraInfo): void {
     const cancelled = CancelledNotificationSchema.safeParse(message).data?.params;
     if (isJSONRPCRequest(message)) {
-      this.#requests += 1;
-      this.#calls.set(this.#requests, { id: message.id, connection });
-      this.onmessage?.({ ...message, id: this.#requests }, extra);
+      const { own } = this.#calls.add(message.id, connection);
+      this.onmessage?.({ ...message, id: own }, extra);
     } else if (cancelled) this.#cancel(cancelled.requestId, cancelled.reason);
     else this.onmessage?.(message, extra);
   }
@@ -91,7 +75,7 @@ export class SessionTransport implements Transport {
     if (!call) return;
     const { id, connection } = call;
     if (!isAnswer) return connection.send(message, { ...options, relatedRequestId: id });
-    this.#calls.delete(own);
+    this.#calls.delete(call);
     await this.#move(() => connection.send({ ...message, id })).finally(() => this.#settle(connection));
   }
 
@@ -101,8 +85,12 @@ export class SessionTransport implements Transport {
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Ends all connections; calls that are still open get an error. */
   async close(): Promise<void> {
-    this.#calls.clear();
+    const error = { code: REFUSED, message: 'The session ended before there was an answer. Tasks are kept.' };
+    const refuse = ({ id, connection }: Call): Promise<void> =>
+      connection.send({ jsonrpc: '2.0', id, error });
+    await Promise.allSettled(this.#calls.drain().map(refuse));
     await Promise.allSettled([...this.#connections].map((connection) => connection.close()));
     this.#connections.clear();
     this.onclose?.();
@@ -110,24 +98,22 @@ export class SessionTransport implements Transport {
 
   /** Of two calls with one id none is taken back: the answer of the other one would be lost. */
   #cancel(id: RequestId | undefined, reason: string | undefined): void {
-    const [meant, another] = [...this.#calls].filter(([, call]) => call.id === id);
-    if (!meant || another) return;
-    const [own, { connection }] = meant;
-    this.#abort(own, reason);
-    if (id !== undefined) connection.cancelled?.(id);
-    this.#settle(connection);
+    const call = id === undefined ? undefined : this.#calls.meantBy(id);
+    if (!call) return;
+    this.#abort(call, reason);
+    this.#settle(call.connection);
     this.#tellIdle();
   }
 
-  #abort(own: RequestId, reason: string | undefined): void {
-    this.#calls.delete(own);
-    const params = { requestId: own, reason };
+  #abort(call: Call, reason: string | undefined): void {
+    this.#calls.delete(call);
+    const params = { requestId: call.own, reason };
     this.onmessage?.({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+    call.connection.cancelled?.(call.id);
   }
 
   #settle(connection: Connection): void {
-    for (const call of this.#calls.values()) if (call.connection === connection) return;
-    connection.settled?.();
+    if (!this.#calls.has(connection)) connection.settled?.();
   }
 
   async #move<T>(carry: () => Promise<T>): Promise<T> {

@@ -61,20 +61,21 @@ async function stdio(graceMs = 200): Promise<{ program: Program; client: Client 
   return { program, client: program.client };
 }
 
-/** A task that works until the gate is opened. */
-async function start(client: Client, more: Record<string, unknown> = {}) {
+/** Work that goes on until the gate is opened. */
+function untilGate(words: string): string {
   const wait = bash(`until [ -e ${join(folder.path, 'gate')} ]; do sleep 0.1; done`);
-  const task_description = `Do it. ${scriptText([wait, { text: 'Done.' }])}`;
-  return call(client, 'opencode_execute_task', { task_description, ...more });
+  return `${words} ${scriptText([wait, { text: 'Done.' }])}`;
+}
+
+function start(client: Client) {
+  return call(client, 'opencode_execute_task', { task_description: untilGate('One.') });
 }
 
 /** Two calls that wait, each by now for sure: their progress has come. */
 async function twoWaiting(client: Client) {
   const { task_id } = await start(client);
   const status = waiting(client, 'get_task_status', { task_id, wait_ms: 50_000 });
-  const wait = bash(`until [ -e ${join(folder.path, 'gate')} ]; do sleep 0.1; done`);
-  const task_description = `Do it too. ${scriptText([wait, { text: 'Done.' }])}`;
-  const sync = waiting(client, 'opencode_execute_task', { task_description, sync: true });
+  const sync = waiting(client, 'opencode_execute_task', { task_description: untilGate('Two.'), sync: true });
   await Promise.all([status.begun, sync.begun]);
   return { task_id, answers: Promise.all([status.answer, sync.answer]) };
 }
@@ -149,5 +150,19 @@ describe('at SIGTERM, calls that wait are answered with the task as it is', () =
     bridge.child.kill('SIGTERM');
     expect(await two.answers).toMatchObject([TOLD, TOLD]);
     expect(await bridge.exit).toBe(0);
+  });
+
+  it('with an error by a stdio that passes through to a bridge that hangs', async () => {
+    const { program: bridge, client } = await serve();
+    const { program, client: editor } = await stdio();
+    const { task_id } = await start(client);
+    const status = waiting(editor, 'get_task_status', { task_id, wait_ms: 50_000 });
+    await status.begun;
+    bridge.child.kill('SIGSTOP');
+    program.child.kill('SIGTERM');
+    await expect(status.answer).rejects.toThrow(/before it had an answer.*Tasks are kept/);
+    expect(await program.exit).toBe(0);
+    bridge.child.kill('SIGCONT');
+    await client.close();
   });
 });

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import type { TestClient } from '../mcp/bridge.ts';
-import { messagesOf, outcomeOf, waitFor, within } from './messages.ts';
+import { messagesOf, outcomeOf, waitCall, waitFor, within } from './messages.ts';
 import { open } from './raw.ts';
 import { answerOf, beginSession, post, request, startServer } from './server.ts';
 
@@ -105,22 +105,45 @@ describe('a bridge that stops', () => {
     await closed;
   });
 
-  test('does not wait for ever for a call that does not answer', async () => {
+  test('does not wait for ever for a call that does not answer: it is an error', async () => {
     await using server = await startServer();
     const client = await server.client();
+    const session = { 'mcp-session-id': await beginSession(server.url), accept: 'application/json' };
     const begun = Promise.withResolvers<void>();
+    let calls = 0;
     server.bridge.execution.execute = () => {
-      begun.resolve();
+      calls += 1;
+      if (calls === 2) begun.resolve();
       return new Promise(() => undefined);
     };
-    const stuck = client.call('opencode_execute_task', { task_description: 'x' });
-    stuck.catch(() => undefined);
+    const order = { name: 'opencode_execute_task', arguments: { task_description: 'x' } };
+    const stuck = client.call(order.name, order.arguments).catch(String);
+    const alsoStuck = answerOf(post(server.url, request('tools/call', order, 5), session));
     await begun.promise;
     const started = performance.now();
     await server.http.close();
     expect(performance.now() - started).toBeLessThan(8_000);
-    await client.close();
-    await expect(stuck).rejects.toThrow();
+    expect(await stuck).toContain('ended before there was an answer');
+    expect(await alsoStuck).toMatchObject({
+      body: { id: 5, error: { message: expect.stringContaining('ended') } },
+    });
+  });
+
+  test('waits for nobody who is gone, in whatever form the answer was to be', async () => {
+    await using server = await startServer();
+    const { task } = await waitingClient(server);
+    const headers = { 'mcp-session-id': await beginSession(server.url) };
+    const waiting = followed(server, 2);
+    const gone = new AbortController();
+    for (const accept of ['application/json', 'text/event-stream']) {
+      const call = post(server.url, waitCall(task), { ...headers, accept }, gone.signal);
+      call.then((response) => response.text()).catch(() => undefined);
+    }
+    await waiting;
+    gone.abort();
+    const begun = performance.now();
+    await server.http.close();
+    expect(performance.now() - begun).toBeLessThan(2_500);
   });
 });
 
