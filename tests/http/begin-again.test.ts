@@ -30,6 +30,17 @@ test('initialize with a live id opens another session; the first goes on, with i
   ]);
 });
 
+test.each(['application/json', 'text/event-stream', '*/*'])(
+  'a session that is begun with %s as the only form goes on in it',
+  async (accept) => {
+    await using server = await startServer();
+    const id = await beginSession(server.url, { accept });
+    const answer = await post(server.url, list, { accept, 'mcp-session-id': id });
+    expect([answer.status, answer.headers.get('mcp-session-id')]).toEqual([200, id]);
+    expect(await answer.text()).toContain('get_task_status');
+  },
+);
+
 test('the id of a session that somebody else began is no way into it', async () => {
   await using server = await startServer({ tokens: [{ token: 'one' }, { token: 'two' }] });
   const id = await beginSession(server.url, { authorization: 'Bearer one' });
