@@ -12,6 +12,7 @@ import { Retention } from './execution/retention.ts';
 import { TaskFiles } from './execution/task-files.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import type { Logger } from './logger.ts';
+import { ENDING, McpSession, type Pipe } from './mcp/session.ts';
 import type { ToolServices } from './mcp/tool.ts';
 import { Delivery } from './notifications/delivery.ts';
 import { type Claim, claimDataDir } from './tasks/claim.ts';
@@ -31,6 +32,8 @@ export interface App {
   failure(): Promise<never>;
   /** The same for other processes of this user alone: on a free port of loopback, with the token of the claim. */
   listenPrivately(): Promise<HttpServer>;
+  /** Serves one client over a pipe. */
+  serve(pipe: Pipe): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -103,9 +106,10 @@ async function build(
   const { limits, requests, recovery } = config;
   const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
   let http: HttpServer | undefined;
+  const pipes: McpSession[] = [];
   releases.push(async () => {
     claim.withdraw();
-    await http?.close();
+    await Promise.all([http?.close(), ...pipes.map((session) => session.end(ENDING.stop))]);
   });
   let graceMs = config.shutdownGraceMs;
   releases.push(() => execution.close(graceMs));
@@ -150,6 +154,11 @@ async function build(
     services,
     listen: () => start({ ...config.http, tokens: tokens.length > 0 ? [...tokens, pass] : [] }),
     listenPrivately: () => start({ ...config.http, host: '127.0.0.1', port: 0, tokens: [pass] }),
+    serve: async (pipe) => {
+      const session = await McpSession.open(services, logger);
+      pipes.push(session);
+      await session.serve(pipe);
+    },
     failure,
     close,
   };

@@ -30,6 +30,8 @@ export async function stdio(): Promise<number> {
   await client.transport.start();
   try {
     await serveClient(relay, config, logger, { stopped, signal: over.signal });
+    // What the bridge has answered until now has been passed on.
+    relay.giveUp('The bridge stopped before it had an answer. Tasks are kept: call get_task_status again.');
   } catch (thrown) {
     relay.giveUp(`The bridge cannot go on: ${messageOf(thrown)} Tasks are kept.`);
     throw thrown;

@@ -2,28 +2,21 @@ import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'exp
 import { z } from 'zod';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-
-/** Codes of JSON-RPC and MCP, as the Streamable HTTP specification and its SDKs use them. */
-export const RPC = {
-  refused: -32_000,
-  sessionNotFound: -32_001,
-  parseError: -32_700,
-  internal: -32_603,
-} as const;
+import { RPC, rpcErrors } from './rpc.ts';
 
 interface Presentation {
   status?: number;
   rpcCode?: number;
 }
 
-/** Answers with an error: on `/mcp` as JSON-RPC, elsewhere as plain JSON. */
+/** Answers with an error: on `/mcp` as JSON-RPC, under the id of the request if it was read; elsewhere as plain JSON. */
 export function sendError(req: Request, res: Response, error: BridgeError, shown: Presentation = {}): void {
   const { code, message, next, httpStatus, retryAfterSeconds } = error;
   const { status = httpStatus, rpcCode = RPC.refused } = shown;
   const text = next === undefined ? message : `${message} ${next}`;
   const data = { code, next, retry_after_seconds: retryAfterSeconds };
   const body = /^\/mcp\/?$/i.test(req.path)
-    ? { jsonrpc: '2.0', error: { code: rpcCode, message: text, data }, id: null }
+    ? rpcErrors(req.body, { code: rpcCode, message: text, data })
     : { error: { code, message, next } };
   if (retryAfterSeconds !== undefined) res.set('Retry-After', String(retryAfterSeconds));
   res.status(status).json(body);

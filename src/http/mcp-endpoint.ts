@@ -1,23 +1,19 @@
-import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import {
-  CancelledNotificationSchema,
-  isInitializeRequest,
-  isJSONRPCRequest,
-  type RequestId,
-} from '@modelcontextprotocol/sdk/types.js';
+import { isInitializeRequest, isJSONRPCRequest } from '@modelcontextprotocol/sdk/types.js';
 import type { Request, RequestHandler, Response } from 'express';
-import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { createMcpServer } from '../mcp/server.ts';
+import { ENDING, McpSession } from '../mcp/session.ts';
 import type { ToolServices } from '../mcp/tool.ts';
-import { RPC, sendError } from './errors.ts';
+import { acceptedForm, acceptsStream } from './accept.ts';
+import { Exchange } from './exchange.ts';
+import * as refusal from './refusals.ts';
+import { messagesOf, repeatedId, requestOf } from './rpc.ts';
+import { sendSdkResponse } from './sdk-response.ts';
 import { authenticated } from './security.ts';
 import { type Session, type SessionLimits, Sessions } from './sessions.ts';
 
 export interface McpEndpointOptions {
   services: ToolServices;
   logger: Logger;
-  maxBodyBytes: number;
   sessions?: SessionLimits;
 }
 
@@ -27,6 +23,7 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'DELETE']);
 export class McpEndpoint {
   readonly #options: McpEndpointOptions;
   readonly #sessions: Sessions;
+  #closing = false;
 
   constructor(options: McpEndpointOptions) {
     this.#options = options;
@@ -34,91 +31,78 @@ export class McpEndpoint {
   }
 
   readonly handle: RequestHandler = async (req, res) => {
+    if (!METHODS.has(req.method)) return refusal.refuseMethod(req, res);
+    if (this.#closing) return refusal.refuseStopping(req, res);
+    // A client may keep the id of a session that is gone, and begin again: its old id says nothing.
+    if (req.method === 'POST' && messagesOf(req.body).some(isInitializing)) return this.#begin(req, res);
     const id = req.headers['mcp-session-id'];
-    if (!METHODS.has(req.method)) return refuseMethod(req, res);
-    if (typeof id === 'string') {
-      const session = this.#sessions.find(id, authenticated(req).credential);
-      return session ? this.#serve(session, req, res) : refuseSession(req, res, id);
-    }
-    if (req.method === 'POST' && messagesOf(req.body).some(isInitializeRequest)) return this.#begin(req, res);
-    return refuseWithoutSession(req, res);
+    if (typeof id !== 'string') return refusal.refuseWithoutSession(req, res);
+    const session = this.#sessions.find(id, authenticated(req).credential);
+    if (!session) return refusal.refuseSession(req, res, id);
+    if (req.method === 'POST') return this.#call(session, req, res);
+    if (req.method === 'GET') return this.#listen(session, req, res);
+    return this.#end(session, req, res);
   };
 
+  /** Takes no more calls; those that wait are answered before their sessions end. */
   async close(): Promise<void> {
+    this.#closing = true;
     await this.#sessions.closeAll();
   }
 
   async #begin(req: Request, res: Response): Promise<void> {
-    const { maxBodyBytes } = this.#options;
-    const session = await this.#sessions.open(
-      this.#createServer(),
-      authenticated(req).credential,
-      maxBodyBytes,
-    );
-    await this.#serve(session, req, res);
-    if (session.transport.sessionId === undefined) await session.server.close();
-  }
-
-  #createServer(): Server {
+    if (!messagesOf(req.body).some(isInitializeRequest)) return refusal.refuseInitialize(req, res);
     const { services, logger } = this.#options;
-    const server = createMcpServer(services, logger);
-    server.onerror = (error) => logger.debug({ err: messageOf(error) }, 'an MCP session reports');
-    return server;
+    const mcp = await McpSession.open(services, logger);
+    const session = this.#sessions.create(mcp, authenticated(req).credential);
+    let begun = false;
+    const begins = (): void => {
+      begun = true;
+      this.#sessions.add(session);
+    };
+    await this.#call(session, req, res, begins);
+    if (!begun) await mcp.end(ENDING.client);
   }
 
-  /** Hands the request to the session's transport. A client that goes away no longer waits for its calls. */
-  async #serve(session: Session, req: Request, res: Response): Promise<void> {
-    const messages = messagesOf(req.body);
-    const calls = messages.filter(isJSONRPCRequest).map(({ id }) => id);
-    const [alone] = calls.length === 1 ? calls : [];
-    if (alone !== undefined) session.calls.add(alone);
+  async #call(session: Session, req: Request, res: Response, begins?: () => void): Promise<void> {
+    const asks = messagesOf(req.body).some(isJSONRPCRequest);
+    const form = acceptedForm(req) ?? (asks ? undefined : 'json');
+    if (!form) return refusal.refuseForm(req, res);
+    const repeated = repeatedId(req.body);
+    if (repeated !== undefined) return refusal.refuseRepeatedId(req, res, repeated);
+    await this.#exchange(session, new Exchange(session.mcp.transport, session.id, form, begins), req, res);
+  }
+
+  async #listen(session: Session, req: Request, res: Response): Promise<void> {
+    if (!acceptsStream(req)) return refusal.refuseForm(req, res);
+    const { transport } = session.mcp;
+    const exchange = new Exchange(transport, session.id, 'stream');
+    if (!transport.listen(exchange)) return refusal.refuseSecondStream(req, res);
+    await this.#exchange(session, exchange, req, res);
+  }
+
+  async #end(session: Session, req: Request, res: Response): Promise<void> {
+    const exchange = new Exchange(session.mcp.transport, session.id, 'json');
+    const response = await exchange.request(req, undefined);
+    if (response.ok) await this.#sessions.end(session, ENDING.client);
+    await sendSdkResponse(req, res, response);
+  }
+
+  /** Hands the request to the session. A client that goes away no longer waits for its calls. */
+  async #exchange(session: Session, exchange: Exchange, req: Request, res: Response): Promise<void> {
+    const { transport } = session.mcp;
     this.#sessions.streamOpened(session);
     res.once('close', () => {
       this.#sessions.streamClosed(session);
-      if (alone !== undefined) session.calls.delete(alone);
-      if (!res.writableFinished) for (const call of calls) abandon(session, call);
+      transport.disconnect(exchange);
+      void exchange.close();
     });
     const { auth } = authenticated(req);
-    await session.transport.handleRequest(auth ? Object.assign(req, { auth }) : req, res, req.body);
-    for (const id of messages.flatMap(cancelledCall)) endStream(session, id);
+    const response = await transport.deliver(exchange, () => exchange.request(req, auth));
+    await sendSdkResponse(req, res, response);
   }
 }
 
-function messagesOf(body: unknown): unknown[] {
-  return Array.isArray(body) ? body : [body];
-}
-
-function cancelledCall(message: unknown): RequestId[] {
-  const { data } = CancelledNotificationSchema.safeParse(message);
-  return data?.params.requestId === undefined ? [] : [data.params.requestId];
-}
-
-/** A cancelled call gets no answer, which would leave its stream open for ever. */
-function endStream({ transport, calls }: Session, id: RequestId): void {
-  if (calls.has(id)) transport.closeSSEStream(id);
-}
-
-function abandon({ transport }: Session, requestId: RequestId): void {
-  const params = { requestId, reason: 'the client is gone' };
-  transport.onmessage?.({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
-}
-
-function refuseMethod(req: Request, res: Response): void {
-  res.set('Allow', [...METHODS].join(', '));
-  const error = new BridgeError('INVALID_INPUT', `Method ${req.method} is not allowed on /mcp.`);
-  sendError(req, res, error, { status: 405 });
-}
-
-function refuseSession(req: Request, res: Response, id: string): void {
-  const next = 'Start a new session with initialize; tasks are kept.';
-  const error = new BridgeError('NOT_FOUND', `Session not found: ${quote(id)}.`, { next });
-  sendError(req, res, error, { rpcCode: RPC.sessionNotFound });
-}
-
-function refuseWithoutSession(req: Request, res: Response): void {
-  const next = 'Start a session with initialize and send its Mcp-Session-Id.';
-  const error = new BridgeError('INVALID_INPUT', 'Bad Request: the Mcp-Session-Id header is missing.', {
-    next,
-  });
-  sendError(req, res, error);
+function isInitializing(message: unknown): boolean {
+  return requestOf(message)?.method === 'initialize';
 }

@@ -9,6 +9,7 @@ import { errorHandler, notFound } from './errors.ts';
 import { healthRoutes } from './health.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
+import { withoutOAuth } from './oauth.ts';
 import { type AccessRules, type BoundToken, bearerAuth, checkHost, checkOrigin } from './security.ts';
 import type { Notices } from './session-notice.ts';
 import type { SessionLimits } from './sessions.ts';
@@ -115,6 +116,7 @@ function application(
   const notice = express.json({ limit: Math.min(NOTICE_BYTES, maxBodyBytes) });
   app.post('/matrix/notify', authenticate, notify.admit, notice, notify.handle);
   app.all('/mcp', authenticate, requests, body, batches, endpoint.handle);
+  app.use(withoutOAuth(tokens.length > 0));
   app.use(notFound);
   app.use(errorHandler(maxBodyBytes, logger));
   return app;

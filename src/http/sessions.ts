@@ -1,8 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-
-import type { RequestId } from '@modelcontextprotocol/sdk/types.js';
+import { ENDING, type McpSession } from '../mcp/session.ts';
 
 export interface SessionLimits {
   max: number;
@@ -13,25 +10,25 @@ export interface SessionLimits {
 const DEFAULT_LIMITS: SessionLimits = { max: 1_000, idleMs: 30 * 60_000 };
 const SWEEPS = 10;
 
-/** One client's connection: a server and transport of its own. */
+/** One client's session, as it is known over HTTP. */
 export interface Session {
-  readonly transport: StreamableHTTPServerTransport;
-  readonly server: Server;
+  readonly id: string;
+  readonly mcp: McpSession;
   /** What the client authenticated with when it began. */
   readonly credential: string | undefined;
   openStreams: number;
-  /** Calls that have a stream to themselves. */
-  readonly calls: Set<RequestId>;
   /** Epoch milliseconds. */
   usedAt: number;
 }
 
-/** The MCP sessions that are open: a bounded number, idle ones closed. */
+/** The MCP sessions that are open: a bounded number, idle ones closed. None is closed under a call without an answer. */
 export class Sessions {
   readonly #limits: SessionLimits;
   readonly #now: () => number;
   readonly #sessions = new Map<string, Session>();
+  readonly #ending = new Set<Promise<void>>();
   readonly #sweeper: NodeJS.Timeout;
+  #closed = false;
 
   constructor(limits: SessionLimits = DEFAULT_LIMITS, now: () => number = Date.now) {
     this.#limits = limits;
@@ -50,26 +47,15 @@ export class Sessions {
     return session && session.credential === credential ? session : undefined;
   }
 
-  /** Connects a server to a transport of its own; it becomes a session once the client has initialized. */
-  async open(server: Server, credential: string | undefined, maxBodyBytes: number): Promise<Session> {
-    const transport = new StreamableHTTPServerTransport({
-      sessionIdGenerator: randomUUID,
-      onsessioninitialized: (id) => this.#add(id, session),
-      maxRequestBodySize: maxBodyBytes,
-    });
-    const session: Session = {
-      transport,
-      server,
-      credential,
-      openStreams: 0,
-      calls: new Set(),
-      usedAt: this.#now(),
-    };
-    server.onclose = () => {
-      if (transport.sessionId !== undefined) this.#sessions.delete(transport.sessionId);
-    };
-    await server.connect(transport);
-    return session;
+  /** A session under a new id; `add` lets it be found, once the client has initialized. */
+  create(mcp: McpSession, credential: string | undefined): Session {
+    return { id: randomUUID(), mcp, credential, openStreams: 0, usedAt: this.#now() };
+  }
+
+  add(session: Session): void {
+    if (this.#sessions.size >= this.#limits.max) this.#makeRoom();
+    this.#sessions.set(session.id, session);
+    if (this.#closed) void this.end(session, ENDING.stop);
   }
 
   streamOpened(session: Session): void {
@@ -82,36 +68,43 @@ export class Sessions {
     session.usedAt = this.#now();
   }
 
-  /** Closes the sessions that have been idle for too long. */
+  /** Closes the sessions that have been idle for too long; a call that waits has a stream open. */
   sweep(): void {
     const limit = this.#now() - this.#limits.idleMs;
     for (const session of [...this.#sessions.values()]) {
-      if (session.openStreams === 0 && session.usedAt <= limit) this.#close(session);
+      if (session.openStreams === 0 && session.usedAt <= limit) void this.end(session, ENDING.room);
     }
   }
 
+  /** It is not found from now on; resolves when its calls are answered and its streams closed. */
+  end(session: Session, reason: string): Promise<void> {
+    this.#sessions.delete(session.id);
+    // Closing cannot fail in a way that anybody could mend.
+    const ended = session.mcp
+      .end(reason)
+      .catch(() => undefined)
+      .finally(() => this.#ending.delete(ended));
+    this.#ending.add(ended);
+    return ended;
+  }
+
   async closeAll(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#sweeper);
-    await Promise.all([...this.#sessions.values()].map(({ server }) => server.close()));
+    for (const session of [...this.#sessions.values()]) void this.end(session, ENDING.stop);
+    await Promise.all(this.#ending);
   }
 
-  #add(id: string, session: Session): void {
-    if (this.#sessions.size >= this.#limits.max) this.#closeLongestIdle();
-    this.#sessions.set(id, session);
-  }
-
-  /** Of whoever has most; one with an open stream is only taken where there is no other. */
-  #closeLongestIdle(): void {
+  /** Of whoever has most: one that waits for a call, or just listens, is only taken where there is no other. */
+  #makeRoom(): void {
     const byCredential = Map.groupBy(this.#sessions.values(), ({ credential }) => credential);
     const [most = []] = [...byCredential.values()].sort((a, b) => b.length - a.length);
-    const [longest] = most.sort(
-      (a, b) => Number(a.openStreams > 0) - Number(b.openStreams > 0) || a.usedAt - b.usedAt,
-    );
-    if (longest) this.#close(longest);
+    const [longest] = most.sort((a, b) => inUse(a) - inUse(b) || a.usedAt - b.usedAt);
+    if (longest) void this.end(longest, ENDING.room);
   }
+}
 
-  #close(session: Session): void {
-    // Closing a transport cannot fail in a way that anybody could mend.
-    session.server.close().catch(() => undefined);
-  }
+function inUse({ openStreams, mcp }: Session): number {
+  if (mcp.transport.openCalls > 0) return 2;
+  return openStreams > 0 ? 1 : 0;
 }

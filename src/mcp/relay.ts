@@ -8,6 +8,7 @@ import {
   isJSONRPCResultResponse,
   type JSONRPCMessage,
   type JSONRPCRequest,
+  type JSONRPCResponse,
   type RequestId,
 } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
@@ -17,6 +18,7 @@ import { Link } from './link.ts';
 
 const REFUSED = -32_000;
 const REPLAY = 'letta-opencode-plugin/replay';
+const REPEATED = 'letta-opencode-plugin/repeated';
 
 const callOfAgent = z.object({
   method: z.literal('tools/call'),
@@ -30,7 +32,9 @@ const callOfAgent = z.object({
 export class Relay {
   readonly #client: Transport;
   readonly #logger: Logger;
+  /** Requests without an answer, by the id under which the server knows them. */
   readonly #pending = new Map<RequestId, JSONRPCRequest>();
+  #repeated = 0;
   readonly #agents = new Set<string>();
   #initialize: JSONRPCRequest | undefined;
   #initialized: JSONRPCMessage | undefined;
@@ -61,9 +65,9 @@ export class Relay {
 
   /** Answers with an error what the lost server left open, but for `initialize`, which the next one gets. */
   interrupt(text: string): void {
-    for (const [id, request] of this.#pending) {
+    for (const request of this.#pending.values()) {
       if (request === this.#initialize) this.#waiting.unshift(request);
-      else this.#refuse(id, text);
+      else this.#refuse(request.id, text);
     }
     this.#pending.clear();
   }
@@ -72,7 +76,7 @@ export class Relay {
   giveUp(text: string): void {
     for (const message of this.#waiting.splice(0))
       if (isJSONRPCRequest(message)) this.#refuse(message.id, text);
-    for (const id of this.#pending.keys()) this.#refuse(id, text);
+    for (const { id } of this.#pending.values()) this.#refuse(id, text);
     this.#pending.clear();
   }
 
@@ -92,23 +96,53 @@ export class Relay {
   }
 
   #toServer(link: Link, message: JSONRPCMessage): void {
-    if (isJSONRPCRequest(message)) this.#pending.set(message.id, message);
     const cancelled = CancelledNotificationSchema.safeParse(message).data?.params.requestId;
-    if (cancelled !== undefined) this.#pending.delete(cancelled);
+    if (isJSONRPCRequest(message)) this.#ask(link, message);
+    else if (cancelled === undefined) this.#send(link, message);
+    else this.#cancel(link, message, cancelled);
+  }
+
+  /** A request whose id another one still has gets one of ours: each has its own answer. */
+  #ask(link: Link, request: JSONRPCRequest): void {
+    let { id } = request;
+    while (this.#pending.has(id)) {
+      this.#repeated += 1;
+      id = `${REPEATED}/${this.#repeated}`;
+    }
+    this.#pending.set(id, request);
+    this.#send(link, { ...request, id }, (reason) => {
+      if (this.#pending.get(id) === request && this.#pending.delete(id)) this.#refuse(request.id, reason);
+    });
+  }
+
+  /** Of two requests with one id none is taken back: the answer of the other one would be lost. */
+  #cancel(link: Link, message: JSONRPCMessage, cancelled: RequestId): void {
+    const [meant, another] = [...this.#pending].filter(([, { id }]) => id === cancelled);
+    if (!meant || another) return;
+    const [requestId] = meant;
+    this.#pending.delete(requestId);
+    const params = 'params' in message ? { ...message.params, requestId } : { requestId };
+    this.#send(link, { jsonrpc: '2.0', method: 'notifications/cancelled', params });
+  }
+
+  #send(link: Link, message: JSONRPCMessage, refused?: (reason: string) => void): void {
     link.send(message).catch((thrown: unknown) => {
       this.#logger.debug({ err: messageOf(thrown) }, 'the bridge refused a message');
-      if (isJSONRPCRequest(message) && this.#pending.delete(message.id)) {
-        this.#refuse(message.id, messageOf(thrown));
-      }
+      refused?.(messageOf(thrown));
     });
   }
 
   #fromServer(message: JSONRPCMessage): void {
-    if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) {
-      if (message.id === undefined || !this.#pending.delete(message.id)) return;
-      if (message.id === this.#initialize?.id) this.#link?.settle(message);
-    }
-    this.#tell(message);
+    if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) this.#answer(message);
+    else this.#tell(message);
+  }
+
+  #answer(message: JSONRPCResponse): void {
+    const request = message.id === undefined ? undefined : this.#pending.get(message.id);
+    if (message.id === undefined || !request) return;
+    this.#pending.delete(message.id);
+    if (request === this.#initialize) this.#link?.settle(message);
+    this.#tell({ ...message, id: request.id });
   }
 
   async #introduce(link: Link): Promise<void> {

@@ -16,7 +16,7 @@ import { Caller } from './caller.ts';
 import { errorResult } from './error-result.ts';
 import { progressSender } from './progress.ts';
 import { listed } from './schema.ts';
-import type { Tool, ToolCall, ToolServices } from './tool.ts';
+import type { Tool, ToolAnswer, ToolCall, ToolServices } from './tool.ts';
 import { TOOLS } from './tools/index.ts';
 
 type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>;
@@ -33,8 +33,16 @@ You see only tasks of your own agent_id; use the same one in every call.`;
 const VALIDATOR = new AjvJsonSchemaValidator();
 const LISTED = TOOLS.map(listed);
 
-/** The MCP server of one session. The one place where an error becomes a result. */
-export function createMcpServer(services: ToolServices, logger: Logger, caller = new Caller()): Server {
+/**
+ * The MCP server of one session. The one place where an error becomes a result. When `ending` aborts, calls that wait
+ * answer with what there is, and its reason.
+ */
+export function createMcpServer(
+  services: ToolServices,
+  logger: Logger,
+  ending: AbortSignal = new AbortController().signal,
+): Server {
+  const caller = new Caller();
   const info = { name: 'letta-opencode-plugin', title: 'OpenCode bridge', version: services.version };
   const server = new Server(info, {
     capabilities: { tools: {} },
@@ -45,7 +53,7 @@ export function createMcpServer(services: ToolServices, logger: Logger, caller =
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
     const tool = TOOLS.find(({ name }) => name === params.name) ?? refuseTool(params.name);
     const args = params.arguments ?? {};
-    return answer(tool, args, callOf(services, caller, args, extra), logger);
+    return answer(tool, args, callOf(services, caller, args, extra, ending), logger);
   });
   return server;
 }
@@ -62,7 +70,7 @@ async function answer(
   logger: Logger,
 ): Promise<CallToolResult> {
   try {
-    const { structured, text } = await tool.answer(args, call);
+    const { structured, text } = withReason(await tool.answer(args, call), call.ending);
     return { content: [{ type: 'text', text }], structuredContent: structured };
   } catch (thrown) {
     const error = toBridgeError(thrown);
@@ -73,11 +81,19 @@ async function answer(
   }
 }
 
+/** Tells in both forms why a call waits no longer, before what to do next. */
+function withReason({ structured, text }: ToolAnswer, { aborted, reason }: AbortSignal): ToolAnswer {
+  const { next } = structured;
+  if (!aborted || typeof reason !== 'string' || typeof next !== 'string') return { structured, text };
+  return { structured: { ...structured, next: `${reason} ${next}` }, text: `${text}\n${reason}` };
+}
+
 function callOf(
   services: ToolServices,
   caller: Caller,
   args: Record<string, unknown>,
   extra: Extra,
+  ending: AbortSignal,
 ): ToolCall {
   const claims = {
     token: textOf(extra.authInfo?.extra?.agentId),
@@ -87,6 +103,7 @@ function callOf(
   return {
     services,
     signal: extra.signal,
+    ending,
     agentId: () => caller.resolve(claims),
     progress: progressSender(extra._meta?.progressToken, (params) =>
       extra.sendNotification({ method: 'notifications/progress', params }),

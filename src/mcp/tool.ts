@@ -40,13 +40,15 @@ export interface ToolCall {
   readonly services: ToolServices;
   /** Aborts when the client takes the request back or is gone. */
   readonly signal: AbortSignal;
+  /** Aborts when the session is about to be closed: a call that waits then answers with what there is. */
+  readonly ending: AbortSignal;
   /** Who calls; throws AGENT_MISMATCH, AGENT_REQUIRED or INVALID_INPUT. */
   agentId(): string;
   /** Tells the client how it goes; silent where it has not asked for that. */
   progress(message: string, percent?: number): void;
 }
 
-interface ToolAnswer<S = Record<string, unknown>> {
+export interface ToolAnswer<S = Record<string, unknown>> {
   structured: S;
   /** The same in a few lines for a reader. */
   text: string;

@@ -10,15 +10,20 @@ interface Wait {
   isOver(task: Task): boolean;
 }
 
-/** Waits until `isOver`, for at most `ms`, or until the client no longer does; answers with the task as it is then. */
+/**
+ * Waits until `isOver`, for at most `ms`, or until the client no longer does or its session ends; answers with the
+ * task as it is then.
+ */
 export async function waitFor(task: Task, call: ToolCall, { afterSeq, ms, isOver }: Wait): Promise<Task> {
   const { execution, limits = DEFAULT_TOOL_LIMITS } = call.services;
   const current = (): Task => execution.find(task.agentId, task.id);
   const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), Math.min(ms, limits.maxWaitMs));
+  const stop = (): void => deadline.abort();
+  const timer = setTimeout(stop, Math.min(ms, limits.maxWaitMs));
+  call.ending.addEventListener('abort', stop);
   const ticker = new ProgressTicker(call);
   try {
-    if (isOver(current())) return current();
+    if (isOver(current()) || call.ending.aborted) return current();
     const signal = AbortSignal.any([call.signal, deadline.signal]);
     for await (const event of execution.follow(task, afterSeq, signal)) {
       const now = current();
@@ -28,6 +33,7 @@ export async function waitFor(task: Task, call: ToolCall, { afterSeq, ms, isOver
     }
   } finally {
     clearTimeout(timer);
+    call.ending.removeEventListener('abort', stop);
     ticker.close();
   }
   return current();

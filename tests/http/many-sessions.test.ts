@@ -45,7 +45,7 @@ test('what never becomes a session is not kept', async () => {
     const statuses = [
       (await post(server.url, initialize, { accept: 'text/plain' })).status,
       (await post(server.url, [initialize, request('ping')])).status,
-      (await post(server.url, initialize, { 'mcp-session-id': 'gone' })).status,
+      (await post(server.url, request('ping'), { 'mcp-session-id': 'gone' })).status,
     ];
     expect(statuses).toEqual([406, 400, 404]);
   };

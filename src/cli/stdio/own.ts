@@ -2,7 +2,6 @@ import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { startApp } from '../../app.ts';
 import type { Config } from '../../config/config.ts';
 import type { Logger } from '../../logger.ts';
-import { createMcpServer } from '../../mcp/server.ts';
 import type { Claim } from '../../tasks/claim.ts';
 import type { Place } from './place.ts';
 
@@ -12,7 +11,7 @@ export async function serveHere(config: Config, logger: Logger, claim: Claim): P
   try {
     const { localUrl } = await app.listenPrivately();
     const [transport, far] = InMemoryTransport.createLinkedPair();
-    await createMcpServer(app.services, logger).connect(far);
+    await app.serve(far);
     logger.info(
       { url: localUrl, mode: app.services.mode, dataDir: config.dataDir },
       'the bridge serves stdio',

@@ -1,0 +1,55 @@
+import type { RequestId } from '@modelcontextprotocol/sdk/types.js';
+import { z } from 'zod';
+
+/** Codes of JSON-RPC and MCP, as the Streamable HTTP specification and its SDKs use them. */
+export const RPC = {
+  refused: -32_000,
+  sessionNotFound: -32_001,
+  invalidRequest: -32_600,
+  invalidParams: -32_602,
+  parseError: -32_700,
+  internal: -32_603,
+} as const;
+
+/** As many messages as the SDK takes in a batch. */
+const MAX_BATCH = 100;
+
+/** What has an `id` and no `method` is an answer: under its id, an error would be taken for one to another request. */
+const identified = z.object({ id: z.union([z.string(), z.int()]), method: z.string() });
+
+export interface RpcError {
+  code: number;
+  message: string;
+  data?: unknown;
+}
+
+/** The messages of a body, which is one message or a batch. */
+export function messagesOf(body: unknown): unknown[] {
+  return Array.isArray(body) ? body : [body];
+}
+
+/** What a message is that asks for an answer, whatever else it lacks. */
+export function requestOf(message: unknown): { id: RequestId; method: string } | undefined {
+  return identified.safeParse(message).data;
+}
+
+/** An id that several requests of one batch have. */
+export function repeatedId(body: unknown): RequestId | undefined {
+  if (!Array.isArray(body)) return undefined;
+  const seen = new Set<RequestId>();
+  for (const message of body) {
+    const id = requestOf(message)?.id;
+    if (id !== undefined && seen.has(id)) return id;
+    if (id !== undefined) seen.add(id);
+  }
+  return undefined;
+}
+
+/** A body that is refused as a whole: an error for each of its requests; one without an id where there are none. */
+export function rpcErrors(body: unknown, error: RpcError): object {
+  const answer = (id: RequestId | null): object => ({ jsonrpc: '2.0', error, id });
+  if (!Array.isArray(body)) return answer(requestOf(body)?.id ?? null);
+  // One that is too long is not answered with its whole length.
+  const ids = body.length > MAX_BATCH ? [] : body.flatMap((message) => requestOf(message)?.id ?? []);
+  return ids.length > 0 ? ids.map(answer) : answer(null);
+}

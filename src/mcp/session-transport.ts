@@ -1,0 +1,136 @@
+import type { Transport, TransportSendOptions } from '@modelcontextprotocol/sdk/shared/transport.js';
+import {
+  CancelledNotificationSchema,
+  isJSONRPCErrorResponse,
+  isJSONRPCRequest,
+  isJSONRPCResultResponse,
+  type JSONRPCMessage,
+  type MessageExtraInfo,
+  type RequestId,
+} from '@modelcontextprotocol/sdk/types.js';
+import type { Connection } from './connection.ts';
+import { type Call, OpenCalls } from './open-calls.ts';
+
+const REFUSED = -32_000;
+
+/**
+ * The transport of one session over any number of connections. A request's id need only be unique while it is open
+ * on its own connection: the server gets a number of ours for each, and the answer goes back under the client's id.
+ */
+export class SessionTransport implements Transport {
+  onclose?: Transport['onclose'];
+  onerror?: Transport['onerror'];
+  onmessage?: Transport['onmessage'];
+  readonly #calls = new OpenCalls();
+  readonly #connections = new Set<Connection>();
+  /** Where messages go that belong to no call. */
+  #listener: Connection | undefined;
+  /** Deliveries and answers that are on their way between a connection and the server. */
+  #moving = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  get openCalls(): number {
+    return this.#calls.size;
+  }
+
+  async start(): Promise<void> {}
+
+  /** Lets a connection bring in its messages; it is known until `disconnect`. */
+  async deliver<T>(connection: Connection, bringIn: () => Promise<T>): Promise<T> {
+    this.#connections.add(connection);
+    return this.#move(bringIn);
+  }
+
+  /** Has messages that belong to no call sent there. False where there is such a connection already. */
+  listen(connection: Connection): boolean {
+    if (this.#listener) return false;
+    this.#listener = connection;
+    return true;
+  }
+
+  /** Nobody waits at this connection any more: its calls are aborted. */
+  disconnect(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (this.#listener === connection) this.#listener = undefined;
+    for (const call of this.#calls.of(connection)) this.#abort(call, 'the client is gone');
+    this.#tellIdle();
+  }
+
+  /** Takes a message from a connection. */
+  receive(connection: Connection, message: JSONRPCMessage, extra?: MessageExtraInfo): void {
+    const cancelled = CancelledNotificationSchema.safeParse(message).data?.params;
+    if (isJSONRPCRequest(message)) {
+      const { own } = this.#calls.add(message.id, connection);
+      this.onmessage?.({ ...message, id: own }, extra);
+    } else if (cancelled) this.#cancel(cancelled.requestId, cancelled.reason);
+    else this.onmessage?.(message, extra);
+  }
+
+  async send(message: JSONRPCMessage, options: TransportSendOptions = {}): Promise<void> {
+    const isAnswer = isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message);
+    const own = isAnswer ? message.id : options.relatedRequestId;
+    if (own === undefined) return this.#listener?.send(message);
+    const call = this.#calls.get(own);
+    // Nobody waits for it any more.
+    if (!call) return;
+    const { id, connection } = call;
+    if (!isAnswer) return connection.send(message, { ...options, relatedRequestId: id });
+    this.#calls.delete(call);
+    await this.#move(() => connection.send({ ...message, id })).finally(() => this.#settle(connection));
+  }
+
+  /** Resolves as soon as no call is open and every answer has been taken by its connection. */
+  async idle(): Promise<void> {
+    if (this.#isIdle()) return;
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Ends all connections; calls that are still open get an error. */
+  async close(): Promise<void> {
+    const error = { code: REFUSED, message: 'The session ended before there was an answer. Tasks are kept.' };
+    const refuse = ({ id, connection }: Call): Promise<void> =>
+      connection.send({ jsonrpc: '2.0', id, error });
+    await Promise.allSettled(this.#calls.drain().map(refuse));
+    await Promise.allSettled([...this.#connections].map((connection) => connection.close()));
+    this.#connections.clear();
+    this.onclose?.();
+  }
+
+  /** Of two calls with one id none is taken back: the answer of the other one would be lost. */
+  #cancel(id: RequestId | undefined, reason: string | undefined): void {
+    const call = id === undefined ? undefined : this.#calls.meantBy(id);
+    if (!call) return;
+    this.#abort(call, reason);
+    this.#settle(call.connection);
+    this.#tellIdle();
+  }
+
+  #abort(call: Call, reason: string | undefined): void {
+    this.#calls.delete(call);
+    const params = { requestId: call.own, reason };
+    this.onmessage?.({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+    call.connection.cancelled?.(call.id);
+  }
+
+  #settle(connection: Connection): void {
+    if (!this.#calls.has(connection)) connection.settled?.();
+  }
+
+  async #move<T>(carry: () => Promise<T>): Promise<T> {
+    this.#moving += 1;
+    try {
+      return await carry();
+    } finally {
+      this.#moving -= 1;
+      this.#tellIdle();
+    }
+  }
+
+  #isIdle(): boolean {
+    return this.#calls.size === 0 && this.#moving === 0;
+  }
+
+  #tellIdle(): void {
+    if (this.#isIdle()) for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,56 @@
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { createMcpServer } from './server.ts';
+import { SessionTransport } from './session-transport.ts';
+import type { ToolServices } from './tool.ts';
+
+/** Waiting calls answer at once; this is for those that are at work. */
+const END_LIMIT_MS = 3_000;
+
+/** Why a session ends, as callers are told who waited in it. */
+export const ENDING = {
+  stop: 'The bridge is stopping, so this call waits no longer; tasks are kept. Go on when the bridge is back.',
+  room: 'This session makes room for others, so this call waits no longer. Go on in a new session.',
+  client: 'This session was ended, so this call waits no longer. Go on in a new session.',
+} as const;
+
+/** A connection for all messages of a client, in both directions. */
+export type Pipe = Transport;
+
+/** One client's session: a server of its own, and an end that leaves no call without an answer. */
+export class McpSession {
+  readonly transport = new SessionTransport();
+  readonly #server: Server;
+  readonly #ending = new AbortController();
+
+  private constructor(services: ToolServices, logger: Logger) {
+    this.#server = createMcpServer(services, logger, this.#ending.signal);
+    this.#server.onerror = (error) => logger.debug({ err: messageOf(error) }, 'an MCP session reports');
+  }
+
+  static async open(services: ToolServices, logger: Logger): Promise<McpSession> {
+    const session = new McpSession(services, logger);
+    await session.#server.connect(session.transport);
+    return session;
+  }
+
+  /** Serves the client at the other end of a pipe. */
+  async serve(pipe: Pipe): Promise<void> {
+    pipe.onmessage = (message, extra) => this.transport.receive(pipe, message, extra);
+    pipe.onclose = () => this.transport.disconnect(pipe);
+    this.transport.listen(pipe);
+    await this.transport.deliver(pipe, () => pipe.start());
+  }
+
+  /** Calls that wait answer with what there is, and all get a while to answer; then connections are closed. */
+  async end(reason: string, limitMs = END_LIMIT_MS): Promise<void> {
+    this.#ending.abort(reason);
+    const limit = Promise.withResolvers<void>();
+    const timer = setTimeout(limit.resolve, limitMs);
+    await Promise.race([this.transport.idle(), limit.promise]);
+    clearTimeout(timer);
+    await this.#server.close();
+  }
+}
