@@ -12,7 +12,9 @@ import {
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { quote, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { answerResult } from './answer-result.ts';
 import { Caller } from './caller.ts';
+import { coerceArguments } from './coerce-arguments.ts';
 import { errorResult } from './error-result.ts';
 import { progressSender } from './progress.ts';
 import { listed } from './schema.ts';
@@ -44,8 +46,8 @@ export function createMcpServer(services: ToolServices, logger: Logger, caller =
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: LISTED }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
     const tool = TOOLS.find(({ name }) => name === params.name) ?? refuseTool(params.name);
-    const args = params.arguments ?? {};
-    return answer(tool, args, callOf(services, caller, args, extra), logger);
+    const { args, hints } = coerceArguments(tool.input, params.arguments ?? {});
+    return answer(tool, args, hints, callOf(services, caller, args, extra), logger);
   });
   return server;
 }
@@ -58,12 +60,12 @@ function refuseTool(name: string): never {
 async function answer(
   tool: Tool,
   args: Record<string, unknown>,
+  hints: readonly string[],
   call: ToolCall,
   logger: Logger,
 ): Promise<CallToolResult> {
   try {
-    const { structured, text } = await tool.answer(args, call);
-    return { content: [{ type: 'text', text }], structuredContent: structured };
+    return answerResult(await tool.answer(args, call), hints);
   } catch (thrown) {
     const error = toBridgeError(thrown);
     const fields = { tool: tool.name, taskId: textOf(args.task_id), code: error.code };

@@ -46,10 +46,12 @@ export interface ToolCall {
   progress(message: string, percent?: number): void;
 }
 
-interface ToolAnswer<S = Record<string, unknown>> {
+export interface ToolAnswer<S = Record<string, unknown>> {
   structured: S;
   /** The same in a few lines for a reader. */
   text: string;
+  /** What the caller should know of this call, beside the answer; stands in both forms. */
+  hint?: string | undefined;
 }
 
 export interface ToolAnnotations {

@@ -4,6 +4,9 @@ import { outcomeFields, textOfTask, viewOutcome } from '../task-view.ts';
 import { defineTool, MAX_WAIT_MS } from '../tool.ts';
 import { isSettled, waitFor } from '../wait.ts';
 
+/** More than any task uses. */
+const MAX_TOKENS = 1_000_000_000;
+
 /** Hands a task over; with `sync`, waits for it a while. */
 export const executeTask = defineTool({
   name: 'opencode_execute_task',
@@ -15,8 +18,8 @@ export const executeTask = defineTool({
     agent_id: agentId,
     idempotency_key: shortText.optional().describe('Same key, same task'),
     timeout_ms: z.int().min(1).optional(),
-    max_cost_usd: z.number().optional(),
-    max_tokens: z.int().optional(),
+    max_cost_usd: z.number().positive().optional(),
+    max_tokens: z.int().min(1).max(MAX_TOKENS).optional(),
     sync: z.boolean().default(false),
     directory: path.optional().describe('Default: a new folder'),
     model: shortText.optional().describe('provider/model'),
