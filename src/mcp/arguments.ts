@@ -54,7 +54,9 @@ function complaint(issue: z.core.$ZodIssue, value: unknown): string {
     case 'too_small':
       if (issue.origin === 'string') return 'is empty';
       if (issue.origin === 'array') return 'has no items';
-      return issue.inclusive === false ? `is not more than ${issue.minimum}` : `is less than ${issue.minimum}`;
+      return issue.inclusive === false
+        ? `is not more than ${issue.minimum}`
+        : `is less than ${issue.minimum}`;
     case 'too_big':
       if (typeof value === 'string')
         return `has ${value.length} characters, at most ${issue.maximum} are taken`;

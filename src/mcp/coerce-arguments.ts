@@ -40,7 +40,9 @@ export function coerceArguments(schema: z.ZodObject, sent: Record<string, unknow
 
 /** Providers that know only required fields make their models send something for each. */
 function isEmpty(value: unknown): boolean {
-  return value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0);
+  return (
+    value === null || value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
+  );
 }
 
 function unwrap(schema: unknown, optional = false): { type: z.ZodType; optional: boolean } {

@@ -11,7 +11,10 @@ export function nearMiss(name: string, names: readonly string[]): string | undef
 
 /** `taskId`, `task-id` and `task_id` are the same. */
 function squash(name: string): string {
-  return name.slice(0, 100).toLowerCase().replace(/[_\-\s.]/g, '');
+  return name
+    .slice(0, 100)
+    .toLowerCase()
+    .replace(/[_\-\s.]/g, '');
 }
 
 /** How many characters have to be inserted, removed or replaced, or a number that is too high. */

@@ -52,6 +52,8 @@ export interface ToolAnswer<S = Record<string, unknown>> {
   text: string;
   /** What the caller should know of this call, beside the answer; stands in both forms. */
   hint?: string | undefined;
+  /** Whether the caller has asked for more than an answer holds otherwise. */
+  whole?: boolean;
 }
 
 export interface ToolAnnotations {

@@ -54,7 +54,13 @@ test('strings that can only mean a number, a truth value or a list are converted
   const question = { header: 'h', question: 'Which?', options: [] };
   (await bridge.runner.turnOf(String(task_id))).ask({ id: 'q', type: 'question', questions: [question] });
   await client.ok('get_task_history', { task_id, events_limit: '-1', include_artifacts: 'true' });
-  await client.ok('answer_task_request', { task_id, request_id: 'q', answers: '["a"]', reply: '', message: null });
+  await client.ok('answer_task_request', {
+    task_id,
+    request_id: 'q',
+    answers: '["a"]',
+    reply: '',
+    message: null,
+  });
 });
 
 test('an empty list counts as absent too, so that a reply beside it is taken', async () => {
@@ -74,7 +80,9 @@ test('ping and health take the agent_id that the instructions ask for, and check
   for (const name of ['ping', 'health']) {
     for (const agent_id of ['one', 'two', 'not\nan id', '', null]) await client.ok(name, { agent_id });
   }
-  const listed = (await client.client.listTools()).tools.filter(({ name }) => ['ping', 'health'].includes(name));
+  const listed = (await client.client.listTools()).tools.filter(({ name }) =>
+    ['ping', 'health'].includes(name),
+  );
   for (const { inputSchema } of listed) {
     expect(inputSchema).toEqual({
       type: 'object',
@@ -102,8 +110,16 @@ describe('what is unclear is refused as before', () => {
   test.each([
     ['opencode_execute_task', { task_description: 'x', timeoutms: 5 }, 'Did you mean `timeout_ms`?'],
     ['opencode_execute_task', { task_description: 'x', timeoutMs: null }, 'Did you mean `timeout_ms`?'],
-    ['opencode_execute_task', { task_description: 'x', idempotencyKey: 'k' }, 'Did you mean `idempotency_key`?'],
-    ['opencode_execute_task', { description: 'x', task_decsription: 'x' }, 'Did you mean `task_description`?'],
+    [
+      'opencode_execute_task',
+      { task_description: 'x', idempotencyKey: 'k' },
+      'Did you mean `idempotency_key`?',
+    ],
+    [
+      'opencode_execute_task',
+      { description: 'x', task_decsription: 'x' },
+      'Did you mean `task_description`?',
+    ],
     ['get_task_status', { taskId: 'task_1' }, 'Did you mean `task_id`?'],
     ['get_task_status', { 'task-id': 'task_1' }, 'Did you mean `task_id`?'],
     ['read_task_file', { task_id: 't', filepath: 'a' }, 'Did you mean `file_path`?'],
@@ -116,9 +132,13 @@ describe('what is unclear is refused as before', () => {
     ['get_task_status', { task_id: 't', wait_ms: [5] }, '`wait_ms` [5] is not a number.'],
     ['opencode_execute_task', { task_description: 'x', sync: '1' }, '`sync` "1" is not true or false.'],
     ['opencode_execute_task', { task_description: 'x', observers: '{"a":1}' }, 'is not a list.'],
-    ['opencode_execute_task', { task_description: 'x', observers: '["@ann:example.org", null]' }, 'null is not a string.'],
+    [
+      'opencode_execute_task',
+      { task_description: 'x', observers: '["@ann:example.org", null]' },
+      'null is not a string.',
+    ],
     ['opencode_execute_task', { task_description: null }, '`task_description` null is not a string.'],
-    ['opencode_execute_task', { task_description: 'x', agent: ' ' , timeout_ms: 'x' }, '`timeout_ms` "x"'],
+    ['opencode_execute_task', { task_description: 'x', agent: ' ', timeout_ms: 'x' }, '`timeout_ms` "x"'],
     ['send_task_control', { task_id: 't', control: '' }, '`control` "" is not one of cancel, pause, resume.'],
     ['ping', { agentId: 'x' }, 'Did you mean `agent_id`?'],
   ])('%s %j', async (name, args, message) => {
@@ -154,7 +174,12 @@ const SENT = fc
       .map(({ stringly, empty, extras }) => ({ strict, sent: asSent(strict, stringly, empty, extras) })),
   );
 
-function asSent(strict: object, stringly: boolean, empty: unknown, extras: string[]): Record<string, unknown> {
+function asSent(
+  strict: object,
+  stringly: boolean,
+  empty: unknown,
+  extras: string[],
+): Record<string, unknown> {
   const entries = Object.entries(strict).map(([key, value]) => {
     if (value === undefined) return [key, empty];
     return [key, stringly && typeof value !== 'string' ? JSON.stringify(value) : value];

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { agentId, path, shortText, taskId } from '../inputs.ts';
-import { outcomeFields, textOfTask, viewOutcome } from '../task-view.ts';
+import { hint, outcomeFields, textOfTask, viewOutcome } from '../task-view.ts';
 import { defineTool, MAX_WAIT_MS } from '../tool.ts';
 import { isSettled, waitFor } from '../wait.ts';
 
@@ -27,7 +27,7 @@ export const executeTask = defineTool({
     observers: z.array(z.string()).optional().describe('@user:server'),
     continue_task_id: taskId.optional().describe('Task to go on from'),
   }),
-  output: z.object({ ...outcomeFields, repeated: z.boolean() }),
+  output: z.object({ ...outcomeFields, repeated: z.boolean(), hint }),
   annotations: { readOnlyHint: false, destructiveHint: true, openWorldHint: true },
   async run(input, call) {
     const { services } = call;
@@ -47,7 +47,7 @@ export const executeTask = defineTool({
       ? await waitFor(accepted.task, call, { afterSeq: 0, ms: MAX_WAIT_MS, isOver: isSettled })
       : accepted.task;
     const structured = { ...viewOutcome(task, services), repeated: accepted.repeated };
-    const note = accepted.repeated ? 'This idempotency_key was used before; this is its task.\n' : '';
-    return { structured, text: `${note}${textOfTask(structured)}` };
+    const note = accepted.repeated ? 'This idempotency_key was used before; this is its task.' : undefined;
+    return { structured, text: textOfTask(structured), hint: note };
   },
 });
