@@ -23,8 +23,10 @@ export function listed({ name, title, description, input, output, annotations }:
 function inputSchema(schema: z.ZodObject): ObjectSchema {
   const { properties = {}, required = [] } = objectSchema.parse(z.toJSONSchema(schema, { io: 'input' }));
   const shown = { type: 'object' as const, properties: mapValues(properties, withoutBounds) };
-  // One that may be empty has to be closed: OpenAI's agents SDK refuses it otherwise in strict mode.
-  return required.length > 0 ? { ...shown, required } : { ...shown, additionalProperties: false };
+  if (required.length > 0) return { ...shown, required };
+  // OpenAI's agents SDK refuses an open object for a tool that takes nothing of its own, in strict mode.
+  const takesNothing = Object.keys(properties).every((name) => name === 'agent_id');
+  return takesNothing ? { ...shown, additionalProperties: false } : shown;
 }
 
 /**
@@ -51,10 +53,11 @@ const objectSchema = z.object({
 
 /** Without bounds that nobody reaches by accident, which a refusal names, and without defaults that mean nothing. */
 function withoutBounds(schema: Record<string, unknown>): Record<string, unknown> {
-  const { minLength: _1, maxLength: _2, maxItems: _3, maximum, default: fallback, ...rest } = schema;
+  const { minLength: _1, maxLength: _2, maxItems: _3, minimum, maximum, default: fallback, ...rest } = schema;
   const shown = {
     ...(fallback ? { default: fallback } : {}),
     ...rest,
+    ...(minimum ? { minimum } : {}),
     ...(maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? {} : { maximum }),
   };
   return mapValues(shown, (value) => {

@@ -1,8 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { BridgeError } from '../../src/errors.ts';
 import { isEnd } from '../../src/tasks/task.ts';
 import { startBridge, type TestClient } from './bridge.ts';
 
@@ -224,7 +225,12 @@ test('a health report with long details fits', async () => {
   expect(structured).toMatchObject({ status: 'degraded', dependencies: [{ name: 'opencode' }] });
 });
 
-test('no error fills the context', async () => {
+test('no error fills the context, whoever it quotes', async () => {
+  vi.spyOn(bridge.execution, 'message').mockRejectedValue(
+    new BridgeError('ENGINE_ERROR', 'e'.repeat(1_000_000)),
+  );
+  const { text } = await client.call('send_task_message', { task_id, message: 'x' });
+  expect(text.length).toBeLessThan(5_000);
   const observers = Array.from({ length: 20_000 }, () => 5);
   const result = CallToolResultSchema.parse(
     await client.client.callTool({

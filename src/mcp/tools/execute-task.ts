@@ -10,7 +10,7 @@ const MAX_TOKENS = 1_000_000_000;
 /** Hands a task over; with `sync`, waits for it a while. */
 export const executeTask = defineTool({
   name: 'opencode_execute_task',
-  title: 'Hand over a coding task',
+  title: 'Hand over a task',
   description:
     'Lets OpenCode write, run and test code. Answers at once with a task_id; sync waits up to 50 s.',
   input: z.strictObject({

@@ -24,7 +24,7 @@ export const getTaskFiles = defineTool({
   name: 'get_task_files',
   title: 'Task files',
   description:
-    'Files a task changed; include_diff adds the patch, of path alone if given. path without include_diff lists that folder.',
+    'Files a task changed; include_diff adds the patch (of path alone if given). path alone lists that folder.',
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,

@@ -19,7 +19,7 @@ const MAX_ARTIFACTS = 24_000;
 export const getTaskHistory = defineTool({
   name: 'get_task_history',
   title: 'Task history',
-  description: 'Events of a task, also after its end. next_after_seq of a page is after_seq of the next.',
+  description: 'Events of a task. next_after_seq is after_seq of the next page.',
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,

@@ -7,8 +7,8 @@ import { defineTool, READ_ONLY } from '../tool.ts';
 /** One page of a file in a task's directory, exact to the byte. */
 export const readTaskFile = defineTool({
   name: 'read_task_file',
-  title: 'Read a task file',
-  description: 'Content of a file of a task: text or base64. Where truncated, go on at next_offset (bytes).',
+  title: 'Read a file',
+  description: 'A file of a task: text or base64. next_offset (bytes) is offset of the next page.',
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,
