@@ -85,6 +85,8 @@ function tools(): string {
     NOTE,
     '# Tools',
     'What an agent can call over MCP. Every answer has structured content with the fields below, and beside it the same as a short text. A star marks what is always there. A call that fails is a result with `isError: true`, a stable code and what to do next. The words of each description are those the agent reads.',
+    'Arguments are taken as clients send them. For what is optional, `null`, `""` and an empty list count as absent. Where a number, a truth value or a list is wanted, a string that can only mean one is converted: `"5000"`, `"true"`, `"[\\"a\\"]"`. What platforms add to every call (`toolCallId`, `tool`, `sessionId`, `action`, `chatInput`, `request_heartbeat`) is ignored; any other name is refused with the one that was probably meant.',
+    'An answer has at most 100,000 characters over both forms, about 25,000 tokens, and a cursor where there is more. Two calls may ask for more than that: `read_task_file` with a `limit` above 24,000, up to `MAX_TASK_FILE_SIZE` bytes (1 MiB), and `get_task_history` with `events_limit` 1, which never cuts the event (a message has at most 1,000,000 characters). Such a page stands in the structured content alone; the text has the beginning of it. See [decision 18](decisions/0018-an-answer-fits-and-stands-in-both-forms.md).',
     TOOLS.map(({ name, title }) => `- [${code(name)}](#${name}): ${title}`).join('\n'),
   ];
   const status = [

@@ -11,6 +11,7 @@ const schemaShape = z.object({
   description: z.string().optional(),
   default: z.unknown().optional(),
   minimum: z.number().optional(),
+  exclusiveMinimum: z.number().optional(),
   maximum: z.number().optional(),
   required: z.array(z.string()).optional(),
   get properties() {
@@ -60,7 +61,8 @@ function inList(schema: Schema): string {
   return schema.anyOf ? `(${typeOf(schema)})` : typeOf(schema);
 }
 
-function boundsOf({ minimum, maximum }: Schema): string {
+function boundsOf({ minimum, exclusiveMinimum, maximum }: Schema): string {
+  if (exclusiveMinimum !== undefined) return ` > ${exclusiveMinimum}`;
   const least = minimum === undefined || minimum === Number.MIN_SAFE_INTEGER ? undefined : minimum;
   const most = maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
   if (least !== undefined && most !== undefined) return ` ${least}–${most}`;

@@ -4,6 +4,7 @@ import type { FileChange } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import { type Change, ChangeTracker } from './directories/changes.ts';
 import { type DirectoryEntry, listDirectory, readTaskFile, type TaskFilePage } from './directories/files.ts';
+import type { PatchPage } from './directories/patch-page.ts';
 import { setAside } from './directories/removal.ts';
 import { makeTaskDirectory, resolveTaskDirectory, type TaskDirectory } from './directories/roots.ts';
 
@@ -71,16 +72,16 @@ export class TaskFiles {
     return (await this.#tracker.changes(task.id, task.directory)).map(toFileChange);
   }
 
-  patch(
-    task: Task,
-    path: string | undefined,
-    maxBytes: number,
-  ): Promise<{ patch: string; truncated: boolean }> {
-    return this.#tracker.patch(task.id, task.directory, path, maxBytes);
+  patch(task: Task, path: string | undefined, maxBytes: number, from?: number): Promise<PatchPage> {
+    return this.#tracker.patch(task.id, task.directory, path, maxBytes, from);
   }
 
-  list(task: Task, path: string | undefined): Promise<{ entries: DirectoryEntry[]; truncated: boolean }> {
-    return listDirectory(task.directory, path);
+  list(
+    task: Task,
+    path: string | undefined,
+    from?: number,
+  ): Promise<{ entries: DirectoryEntry[]; truncated: boolean }> {
+    return listDirectory(task.directory, path, from);
   }
 
   read(

@@ -1,5 +1,10 @@
 import type { z } from 'zod';
 import { BridgeError, quote } from '../errors.ts';
+import { nearMiss } from './near-miss.ts';
+
+/** How much that is wrong one refusal names, and how many unknown parameters among it. */
+const MAX_PROBLEMS = 10;
+const MAX_UNKNOWN = 5;
 
 /** A tool's arguments as its schema has them. Throws INVALID_INPUT with everything that is wrong at once. */
 export function parseArguments<S extends z.ZodObject>(
@@ -10,7 +15,11 @@ export function parseArguments<S extends z.ZodObject>(
   const parsed = schema.safeParse(args);
   if (parsed.success) return parsed.data;
   const parameters = Object.keys(schema.shape);
-  const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, args, tool, parameters));
+  const { issues } = parsed.error;
+  const problems = issues
+    .slice(0, MAX_PROBLEMS)
+    .flatMap((issue) => problemsOf(issue, args, tool, parameters));
+  if (issues.length > MAX_PROBLEMS) problems.push(`So are ${issues.length - MAX_PROBLEMS} more values.`);
   throw new BridgeError('INVALID_INPUT', problems.join(' '));
 }
 
@@ -24,7 +33,13 @@ function problemsOf(
   const name = `\`${issue.path.join('.')}\``;
   if (issue.code === 'unrecognized_keys') {
     const takes = parameters.length > 0 ? `takes ${parameters.join(', ')}` : 'takes no parameters';
-    return issue.keys.map((key) => `\`${key}\` is not a parameter; ${tool} ${takes}.`);
+    const named = issue.keys.slice(0, MAX_UNKNOWN).map((key) => {
+      const meant = nearMiss(key, parameters);
+      const question = meant === undefined ? '' : ` Did you mean \`${meant}\`?`;
+      return `\`${quote(key).replace(/^"|"$/g, '')}\` is not a parameter; ${tool} ${takes}.${question}`;
+    });
+    const more = issue.keys.length - named.length;
+    return more > 0 ? [...named, `${more} more are none either.`] : named;
   }
   if (value === undefined) return [`${name} is missing.`];
   return [`${name} ${quote(value)} ${complaint(issue, value)}.`];
@@ -38,7 +53,10 @@ function complaint(issue: z.core.$ZodIssue, value: unknown): string {
       return `is not one of ${issue.values.join(', ')}`;
     case 'too_small':
       if (issue.origin === 'string') return 'is empty';
-      return issue.origin === 'array' ? 'has no items' : `is less than ${issue.minimum}`;
+      if (issue.origin === 'array') return 'has no items';
+      return issue.inclusive === false
+        ? `is not more than ${issue.minimum}`
+        : `is less than ${issue.minimum}`;
     case 'too_big':
       if (typeof value === 'string')
         return `has ${value.length} characters, at most ${issue.maximum} are taken`;

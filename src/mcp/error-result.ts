@@ -1,5 +1,9 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import type { BridgeError, ErrorCode } from '../errors.ts';
+import { cutText } from './shrink.ts';
+
+/** Characters of an error's message, which may hold what others said. */
+const MAX_MESSAGE = 4_000;
 
 /** Where a failed result carries its error for programs. */
 export const ERROR_META = 'letta-opencode-plugin/error';
@@ -18,7 +22,8 @@ const NEXT: Partial<Record<ErrorCode, string>> = {
 
 /** The result of a call that failed: the same facts as text and, in `_meta`, as fields. */
 export function errorResult(error: BridgeError): CallToolResult {
-  const { code, message, retryable, retryAfterSeconds } = error;
+  const { code, retryable, retryAfterSeconds } = error;
+  const message = cutText(error.message, MAX_MESSAGE);
   const next =
     error.next ?? NEXT[code] ?? (retryable ? 'Try again in a moment.' : 'The health tool shows more.');
   const fields = { code, message, next, retryable };

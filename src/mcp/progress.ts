@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ProgressToken } from '@modelcontextprotocol/sdk/types.js';
 import { DEFAULT_TOOL_LIMITS, type ToolCall } from './tool.ts';
 
@@ -8,7 +9,8 @@ interface ProgressParams extends Record<string, unknown> {
   message: string;
 }
 
-const STEP = 0.001;
+const STEPS_IN_ONE = 1_000;
+const STEP = 1 / STEPS_IN_ONE;
 
 /** Sends progress under a token; the number grows each time, as the protocol asks. Without a token, silent. */
 export function progressSender(
@@ -18,7 +20,8 @@ export function progressSender(
   if (progressToken === undefined) return () => undefined;
   let progress = 0;
   return (message, percent) => {
-    progress = Math.max(progress + STEP, percent ?? 0);
+    // Rounded, for sums of 0.001 are not: 0.009000000000000001.
+    progress = Math.round(Math.max(progress + STEP, percent ?? 0) / STEP) / STEPS_IN_ONE;
     const total = percent === undefined ? {} : { total: 100 };
     // A client that is gone needs no progress.
     send({ progressToken, progress, ...total, message }).catch(() => undefined);
@@ -51,9 +54,12 @@ export class ProgressTicker {
     else this.#pending = setTimeout(() => this.#send(), wait);
   }
 
-  close(): void {
-    if (this.#pending) this.#send();
+  /** Nothing is sent any more; resolves when what was sent is on its way, which has to be before the result. */
+  async close(): Promise<void> {
+    clearTimeout(this.#pending);
     clearInterval(this.#keepAlive);
+    // A client forgets the token with the result, and may handle the two in the wrong order if they come together.
+    if (this.#sentAt > Number.NEGATIVE_INFINITY) await setImmediate();
   }
 
   #send(): void {

@@ -5,6 +5,7 @@ interface ObjectSchema {
   type: 'object';
   properties?: Record<string, object>;
   required?: string[];
+  additionalProperties?: false;
 }
 
 /** A tool as tools/list shows it; kept small, because every agent reads it at every start. */
@@ -14,7 +15,7 @@ export function listed({ name, title, description, input, output, annotations }:
     title,
     description,
     inputSchema: inputSchema(input),
-    outputSchema: outputSchema(output),
+    outputSchema: outputSchema(output, Object.keys(input.shape)),
     annotations: { ...annotations },
   };
 }
@@ -22,16 +23,26 @@ export function listed({ name, title, description, input, output, annotations }:
 function inputSchema(schema: z.ZodObject): ObjectSchema {
   const { properties = {}, required = [] } = objectSchema.parse(z.toJSONSchema(schema, { io: 'input' }));
   const shown = { type: 'object' as const, properties: mapValues(properties, withoutBounds) };
-  return required.length > 0 ? { ...shown, required } : shown;
+  if (required.length > 0) return { ...shown, required };
+  // OpenAI's agents SDK refuses an open object for a tool that takes nothing of its own, in strict mode.
+  const takesNothing = Object.keys(properties).every((name) => name === 'agent_id');
+  return takesNothing ? { ...shown, additionalProperties: false } : shown;
 }
 
-/** The fields and their types; what is in nested ones, and which are always there, shows in each answer. */
-function outputSchema(schema: z.ZodObject): ObjectSchema {
+/**
+ * The fields and their types; what is in nested ones, which are always there, and what only repeats the input,
+ * shows in each answer.
+ */
+function outputSchema(schema: z.ZodObject, repeated: readonly string[]): ObjectSchema {
   const { properties = {} } = objectSchema.parse(z.toJSONSchema(schema, { io: 'output' }));
-  return {
-    type: 'object',
-    properties: mapValues(properties, ({ type }) => (typeof type === 'string' ? { type } : {})),
-  };
+  const listed = Object.entries(properties).filter(([name]) => !repeated.includes(name));
+  return { type: 'object', properties: mapValues(Object.fromEntries(listed), typeAlone) };
+}
+
+function typeAlone({ type, items }: Record<string, unknown>): object {
+  if (typeof type !== 'string') return {};
+  const held = jsonSchema.safeParse(items);
+  return held.success ? { type, items: typeAlone(held.data) } : { type };
 }
 
 const jsonSchema = z.record(z.string(), z.unknown());
@@ -40,10 +51,15 @@ const objectSchema = z.object({
   required: z.array(z.string()).optional(),
 });
 
-/** Without bounds that nobody reaches by accident; a refusal names them. */
+/** Without bounds that nobody reaches by accident, which a refusal names, and without defaults that mean nothing. */
 function withoutBounds(schema: Record<string, unknown>): Record<string, unknown> {
-  const { minLength: _1, maxLength: _2, maxItems: _3, maximum, ...rest } = schema;
-  const shown = maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? rest : { ...rest, maximum };
+  const { minLength: _1, maxLength: _2, maxItems: _3, minimum, maximum, default: fallback, ...rest } = schema;
+  const shown = {
+    ...(fallback ? { default: fallback } : {}),
+    ...rest,
+    ...(minimum ? { minimum } : {}),
+    ...(maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? {} : { maximum }),
+  };
   return mapValues(shown, (value) => {
     if (Array.isArray(value)) return value.map((item) => nested(item));
     return nested(value);

@@ -12,7 +12,9 @@ import {
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { quote, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { answerResult } from './answer-result.ts';
 import { Caller } from './caller.ts';
+import { coerceArguments } from './coerce-arguments.ts';
 import { errorResult } from './error-result.ts';
 import { progressSender } from './progress.ts';
 import { listed } from './schema.ts';
@@ -52,8 +54,8 @@ export function createMcpServer(
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: LISTED }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
     const tool = TOOLS.find(({ name }) => name === params.name) ?? refuseTool(params.name);
-    const args = params.arguments ?? {};
-    return answer(tool, args, callOf(services, caller, args, extra, ending), logger);
+    const { args, hints } = coerceArguments(tool.input, params.arguments ?? {});
+    return answer(tool, args, hints, callOf(services, caller, args, extra, ending), logger);
   });
   return server;
 }
@@ -66,12 +68,12 @@ function refuseTool(name: string): never {
 async function answer(
   tool: Tool,
   args: Record<string, unknown>,
+  hints: readonly string[],
   call: ToolCall,
   logger: Logger,
 ): Promise<CallToolResult> {
   try {
-    const { structured, text } = withReason(await tool.answer(args, call), call.ending);
-    return { content: [{ type: 'text', text }], structuredContent: structured };
+    return answerResult(withReason(await tool.answer(args, call), call.ending), hints);
   } catch (thrown) {
     const error = toBridgeError(thrown);
     const fields = { tool: tool.name, taskId: textOf(args.task_id), code: error.code };
@@ -82,10 +84,11 @@ async function answer(
 }
 
 /** Tells in both forms why a call waits no longer, before what to do next. */
-function withReason({ structured, text }: ToolAnswer, { aborted, reason }: AbortSignal): ToolAnswer {
+function withReason(answer: ToolAnswer, { aborted, reason }: AbortSignal): ToolAnswer {
+  const { structured, text } = answer;
   const { next } = structured;
-  if (!aborted || typeof reason !== 'string' || typeof next !== 'string') return { structured, text };
-  return { structured: { ...structured, next: `${reason} ${next}` }, text: `${text}\n${reason}` };
+  if (!aborted || typeof reason !== 'string' || typeof next !== 'string') return answer;
+  return { ...answer, structured: { ...structured, next: `${reason} ${next}` }, text: `${text}\n${reason}` };
 }
 
 function callOf(

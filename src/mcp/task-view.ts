@@ -10,6 +10,9 @@ const requestViewSchema = taskRequestSchema
   .meta({ title: 'request' });
 type RequestView = z.infer<typeof requestViewSchema>;
 
+/** What the caller should know of the call besides; the text has it as its first line. */
+export const hint = z.string().optional();
+
 /** What every tool that shows a task tells of it. */
 export const outcomeFields = {
   task_id: z.string(),

@@ -52,6 +52,10 @@ export interface ToolAnswer<S = Record<string, unknown>> {
   structured: S;
   /** The same in a few lines for a reader. */
   text: string;
+  /** What the caller should know of this call, beside the answer; stands in both forms. */
+  hint?: string | undefined;
+  /** Whether the caller has asked for more than an answer holds otherwise. */
+  whole?: boolean;
 }
 
 export interface ToolAnnotations {

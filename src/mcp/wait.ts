@@ -27,14 +27,15 @@ export async function waitFor(task: Task, call: ToolCall, { afterSeq, ms, isOver
     const signal = AbortSignal.any([call.signal, deadline.signal]);
     for await (const event of execution.follow(task, afterSeq, signal)) {
       const now = current();
+      // How it ended is told by the answer.
+      if (isOver(now)) break;
       const line = describeEvent(event);
       if (line !== undefined) ticker.tell(line, now.progress);
-      if (isOver(now)) break;
     }
   } finally {
     clearTimeout(timer);
     call.ending.removeEventListener('abort', stop);
-    ticker.close();
+    await ticker.close();
   }
   return current();
 }

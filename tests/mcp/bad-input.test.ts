@@ -27,20 +27,19 @@ describe('arguments that do not fit are named with their value and what is allow
     ['get_task_status', { task_id: 5 }, '`task_id` 5 is not a string.'],
     ['get_task_status', { task_id: null }, '`task_id` null is not a string.'],
     ['get_task_status', { task_id, wait_ms: -1 }, '`wait_ms` -1 is less than 0.'],
-    ['get_task_status', { task_id, wait_ms: 60_000 }, '`wait_ms` 60000 is more than 50000.'],
     ['get_task_status', { task_id, wait_ms: 1.5 }, '`wait_ms` 1.5 is not a whole number.'],
     [
       'get_task_status',
       { task_id, wait: 5 },
       '`wait` is not a parameter; get_task_status takes task_id, agent_id, wait_ms.',
     ],
-    ['ping', { loud: true }, '`loud` is not a parameter; ping takes no parameters.'],
+    ['ping', { loud: true }, '`loud` is not a parameter; ping takes agent_id.'],
     [
       'send_task_control',
       { task_id, control: 'stop' },
       '`control` "stop" is not one of cancel, pause, resume.',
     ],
-    ['send_task_control', { task_id, control: 'cancel', reason: '' }, '`reason` "" is empty.'],
+    ['send_task_control', { task_id, control: '', reason: '' }, '`control` "" is not one of cancel'],
     ['send_task_message', { task_id, message: 'x', delivery: 'soon' }, 'not one of queue, interrupt.'],
     ['get_task_history', { task_id, events_limit: -2 }, '`events_limit` -2 is less than -1.'],
     ['get_task_history', { task_id, events_limit: 1001 }, '`events_limit` 1001 is more than 1000.'],
@@ -73,7 +72,7 @@ describe('arguments that do not fit are named with their value and what is allow
     ['opencode_execute_task', { task_description: 'x', observers: [7] }, '`observers.0` 7 is not a string.'],
     ['opencode_execute_task', { task_description: 'x', model: 'gpt' }, '`model` "gpt" is not of the form'],
     ['opencode_execute_task', { task_description: 'x', agent_id: 'a\nb' }, '"a\\nb" is not an agent id'],
-    ['opencode_execute_task', { task_description: 'x', agent_id: '' }, 'The agent_id argument "" is not'],
+    ['opencode_execute_task', { task_description: 'x', agent_id: 'x'.repeat(201) }, 'is not an agent id'],
     ['opencode_execute_task', { task_description: '' }, '`task_description` is empty'],
     ['opencode_execute_task', { task_description: ' \n ' }, '`task_description` is empty'],
   ])('%s %j', async (name, args, message) => {
@@ -115,7 +114,7 @@ test('a description that is too long is refused, and nothing is stored', async (
 
 test('a directory outside the roots is refused, however it is written', async () => {
   await symlink('/etc', join(bridge.workspaceDir, 'link'));
-  for (const directory of ['/etc', '../..', 'link', 'missing', `${bridge.workspaceDir}/../data`, '']) {
+  for (const directory of ['/etc', '../..', 'link', 'missing', `${bridge.workspaceDir}/../data`, ' ']) {
     await refused('opencode_execute_task', { task_description: 'x', directory });
   }
   expect(bridge.log.store.countByStatus()).toEqual({});

@@ -28,3 +28,32 @@ test('the instructions are short, and only tools are offered', async () => {
   expect(Buffer.byteLength(instructions)).toBeLessThan(1_000);
   expect(client.getServerCapabilities()).toEqual({ tools: {} });
 });
+
+test('what strict clients need of schemas is there: bounds, closed empty objects, items of lists', async () => {
+  await using bridge = await startBridge();
+  const { client } = await bridge.client();
+  const { tools } = await client.listTools();
+  const input = (name: string) => tools.find((tool) => tool.name === name)?.inputSchema;
+  expect(input('opencode_execute_task')?.properties).toMatchObject({
+    max_tokens: { type: 'integer', minimum: 1, maximum: 1_000_000_000 },
+    max_cost_usd: { type: 'number', exclusiveMinimum: 0 },
+  });
+  for (const name of ['ping', 'health']) expect(input(name)).toMatchObject({ additionalProperties: false });
+  expect(JSON.stringify(tools)).not.toMatch(/900719925474099|"type":"array"(?!,"items":)/);
+  const called = ['opencode_execute_task', 'get_task_status', 'send_task_control', 'answer_task_request'];
+  for (const { name, outputSchema } of tools.filter((tool) => called.includes(tool.name))) {
+    expect(outputSchema?.properties, name).toHaveProperty('next', { type: 'string' });
+  }
+});
+
+test.each([
+  [{ max_tokens: 0 }, '`max_tokens` 0 is less than 1.'],
+  [{ max_tokens: 2e9 }, '`max_tokens` 2000000000 is more than 1000000000.'],
+  [{ max_cost_usd: 0 }, '`max_cost_usd` 0 is not more than 0.'],
+  [{ max_cost_usd: -1 }, '`max_cost_usd` -1 is not more than 0.'],
+])('a limit of %j is refused by the schema', async (limit, message) => {
+  await using bridge = await startBridge();
+  const client = await bridge.client();
+  const { error } = await client.call('opencode_execute_task', { task_description: 'x', ...limit });
+  expect(error).toMatchObject({ code: 'INVALID_INPUT', message });
+});

@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { progressSender } from '../../src/mcp/progress.ts';
+import type { ToolCall } from '../../src/mcp/tool.ts';
+import { isSettled, waitFor } from '../../src/mcp/wait.ts';
 import { type BridgeOptions, startBridge } from './bridge.ts';
 
 const FAST = { maxWaitMs: 50_000, progressEveryMs: 1, keepAliveMs: 10_000 };
@@ -54,10 +57,57 @@ test('a sync call tells what happens and answers with the result', async () => {
   expect(text).toContain('hello');
   const lines = t.progress.map(({ message }) => message);
   expect(lines[0]).toBe('accepted');
-  expect(lines).toContain('completed');
+  expect(lines, 'the end is told by the result').not.toContain('completed');
   const numbers = t.progress.map(({ progress }) => progress);
   expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
   expect(t.progress.at(-1)).toMatchObject({ total: 100 });
+});
+
+test('no progress comes right before the result, where the client no longer knows its token', async () => {
+  await using t = await syncTask({ toolLimits: { ...FAST, progressEveryMs: 60_000 } });
+  const unknown = vi.fn();
+  t.client.client.onerror = unknown;
+  await vi.waitFor(() => expect(t.progress).toHaveLength(1), 20_000);
+  // Held back because of the pace, and then overtaken by the end.
+  t.run.tool('bash', 'the last step');
+  t.run.complete('done');
+  await t.answer;
+  expect(t.progress).toHaveLength(1);
+  expect(unknown).not.toHaveBeenCalled();
+});
+
+test('what was told just before the end has left when the result leaves', async () => {
+  const order: string[] = [];
+  await using bridge = await startBridge({ toolLimits: FAST });
+  const id = await (await bridge.client()).start();
+  const run = await bridge.runner.turnOf(id);
+  const result = { summary: '', files_changed: [], files_changed_total: 0, finish: 'stop' };
+  const call: ToolCall = {
+    services: bridge.services,
+    signal: new AbortController().signal,
+    ending: new AbortController().signal,
+    agentId: () => 'default',
+    progress: (line) => {
+      order.push(line);
+      setImmediate(() => order.push(`left: ${line}`));
+      bridge.log.append(id, { kind: 'completed', result });
+    },
+  };
+  const task = bridge.execution.find('default', id);
+  const waited = waitFor(task, call, { afterSeq: task.lastSeq, ms: 20_000, isOver: isSettled });
+  run.emit({ kind: 'file_changed', path: 'a.txt', tool: 'write' });
+  order.push(`result: ${(await waited).status}`);
+  expect(order).toEqual(['wrote a.txt', 'left: wrote a.txt', 'result: completed']);
+});
+
+test('numbers of progress are round, however many there are', () => {
+  const told: number[] = [];
+  const send = progressSender('token', async ({ progress }) => {
+    told.push(progress);
+  });
+  for (let n = 0; n < 2_000; n += 1) send('line', n === 1_000 ? 33 : undefined);
+  expect(told).toEqual([...new Set(told)].sort((a, b) => a - b));
+  expect(told.filter((number) => String(number).length > 6)).toEqual([]);
 });
 
 test('progress comes at most so often, the latest line last, and goes on while nothing happens', async () => {

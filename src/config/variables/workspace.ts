@@ -28,6 +28,6 @@ export const WORKSPACE = {
   MAX_TASK_FILE_SIZE: variable({
     schema: positive,
     default: '1048576',
-    about: 'Bytes of a file that one read_task_file answer holds; more comes by pages.',
+    about: 'Bytes of a file that one read_task_file answer holds at most, if its limit asks for so many.',
   }),
 };

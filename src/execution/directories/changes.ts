@@ -3,6 +3,7 @@ import { join, relative, resolve } from 'node:path';
 import { BridgeError, quote } from '../../errors.ts';
 import { type Change, compareIndexes, parseChanges } from './change.ts';
 import { type GitResult, type GitSettings, gitError, runGit } from './git.ts';
+import { type PatchPage, patchPage } from './patch-page.ts';
 import { isInside, taskFolder, unlessMissing } from './paths.ts';
 import { readIfRegular } from './regular-file.ts';
 import { removeTrees } from './removal.ts';
@@ -80,19 +81,20 @@ export class ChangeTracker {
     });
   }
 
-  /** The same difference as a unified diff of at most `maxBytes` bytes, of everything or of one path. */
+  /** The same difference as a unified diff, of everything or of one path: at most `maxBytes` bytes from byte `from`. */
   patch(
     taskId: string,
     directory: string,
     path: string | undefined,
     maxBytes: number,
-  ): Promise<{ patch: string; truncated: boolean }> {
+    from = 0,
+  ): Promise<PatchPage> {
     return this.#inTurn(taskId, async (shadow) => {
       const only = path === undefined ? [] : [pathspec(directory, path)];
       await this.#prepare(taskId, shadow, directory);
-      const diff = await this.#diff(shadow, ['-p', '--full-index'], only, maxBytes);
+      const diff = await this.#diff(shadow, ['-p', '--full-index'], only, from + maxBytes);
       if (diff.code !== 0) throw objectsGone(taskId, shadow, diff);
-      return { patch: wholeLines(diff), truncated: diff.cut };
+      return patchPage(diff, from);
     });
   }
 
@@ -193,8 +195,4 @@ function pathspec(directory: string, path: string): string {
   throw new BridgeError('INVALID_INPUT', `path ${quote(path, 200)} is outside the task's directory.`, {
     next: 'Use a path as the list of changes gives it, relative to the directory.',
   });
-}
-
-function wholeLines({ stdout, cut }: GitResult): string {
-  return stdout.subarray(0, cut ? stdout.lastIndexOf('\n') + 1 : stdout.length).toString();
 }

@@ -39,10 +39,11 @@ export interface PageRequest {
 
 const MAX_ENTRIES = 1000;
 
-/** The entries of one folder of a task, sorted by name, without `.git`, fifos, sockets and devices. */
+/** The entries of one folder of a task behind the first `from`, sorted by name, without `.git`, fifos, sockets and devices. */
 export async function listDirectory(
   root: string,
   path = '.',
+  from = 0,
 ): Promise<{ entries: DirectoryEntry[]; truncated: boolean }> {
   const { realRoot, real } = await resolveInside(root, path, 'path');
   const handle = await open(real, constants.O_DIRECTORY | constants.O_NOFOLLOW).catch((error: unknown) => {
@@ -56,7 +57,10 @@ export async function listDirectory(
     if (at !== undefined && !isInside(realRoot, at)) throw outside('path', path);
     // By its handle it stays the same folder, whatever takes its place meanwhile.
     const folder = at === undefined ? real : `/proc/self/fd/${handle.fd}`;
-    const sorted = (await readdir(folder)).filter((name) => name !== '.git').sort();
+    const sorted = (await readdir(folder))
+      .filter((name) => name !== '.git')
+      .sort()
+      .slice(from);
     const found = await Promise.all(
       sorted
         .slice(0, MAX_ENTRIES)

@@ -12,7 +12,7 @@ export const answerTaskRequest = defineTool({
   name: 'answer_task_request',
   title: 'Answer a request',
   description:
-    'Answers what an input_required task asks: reply to a permission, answers (labels or own words, a list per question) to a question. Say in message why you reject.',
+    'Answers an input_required task: reply to a permission; answers (labels or own words, a list per question) to a question; message says why you reject.',
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,
@@ -29,6 +29,7 @@ export const answerTaskRequest = defineTool({
     request_id: z.string(),
     status: z.enum(TASK_STATUSES),
     outcome: z.string(),
+    next: z.string(),
   }),
   annotations: { readOnlyHint: false, destructiveHint: true, openWorldHint: false },
   async run({ task_id, request_id, reply, answers, message }, call) {
@@ -39,9 +40,10 @@ export const answerTaskRequest = defineTool({
     const answer = { reply, answers: answers && listsOf(answers), message };
     const after = await execution.answer(task, request_id, answer, caller);
     const outcome = reply ? `closed: ${reply}` : 'closed: answered';
+    const next = nextStep(after);
     return {
-      structured: { task_id, request_id, status: after.status, outcome },
-      text: `Request ${request_id} is ${outcome}. Task ${task_id} is ${after.status}.\nNext: ${nextStep(after)}`,
+      structured: { task_id, request_id, status: after.status, outcome, next },
+      text: `Request ${request_id} is ${outcome}. Task ${task_id} is ${after.status}.\nNext: ${next}`,
     };
   },
 });

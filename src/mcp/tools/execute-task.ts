@@ -1,13 +1,16 @@
 import { z } from 'zod';
 import { agentId, path, shortText, taskId } from '../inputs.ts';
-import { outcomeFields, textOfTask, viewOutcome } from '../task-view.ts';
+import { hint, outcomeFields, textOfTask, viewOutcome } from '../task-view.ts';
 import { defineTool, MAX_WAIT_MS } from '../tool.ts';
 import { isSettled, waitFor } from '../wait.ts';
+
+/** More than any task uses. */
+const MAX_TOKENS = 1_000_000_000;
 
 /** Hands a task over; with `sync`, waits for it a while. */
 export const executeTask = defineTool({
   name: 'opencode_execute_task',
-  title: 'Hand over a coding task',
+  title: 'Hand over a task',
   description:
     'Lets OpenCode write, run and test code. Answers at once with a task_id; sync waits up to 50 s.',
   input: z.strictObject({
@@ -15,8 +18,8 @@ export const executeTask = defineTool({
     agent_id: agentId,
     idempotency_key: shortText.optional().describe('Same key, same task'),
     timeout_ms: z.int().min(1).optional(),
-    max_cost_usd: z.number().optional(),
-    max_tokens: z.int().optional(),
+    max_cost_usd: z.number().positive().optional(),
+    max_tokens: z.int().min(1).max(MAX_TOKENS).optional(),
     sync: z.boolean().default(false),
     directory: path.optional().describe('Default: a new folder'),
     model: shortText.optional().describe('provider/model'),
@@ -24,7 +27,7 @@ export const executeTask = defineTool({
     observers: z.array(z.string()).optional().describe('@user:server'),
     continue_task_id: taskId.optional().describe('Task to go on from'),
   }),
-  output: z.object({ ...outcomeFields, repeated: z.boolean() }),
+  output: z.object({ ...outcomeFields, repeated: z.boolean(), hint }),
   annotations: { readOnlyHint: false, destructiveHint: true, openWorldHint: true },
   async run(input, call) {
     const { services } = call;
@@ -44,7 +47,7 @@ export const executeTask = defineTool({
       ? await waitFor(accepted.task, call, { afterSeq: 0, ms: MAX_WAIT_MS, isOver: isSettled })
       : accepted.task;
     const structured = { ...viewOutcome(task, services), repeated: accepted.repeated };
-    const note = accepted.repeated ? 'This idempotency_key was used before; this is its task.\n' : '';
-    return { structured, text: `${note}${textOfTask(structured)}` };
+    const note = accepted.repeated ? 'This idempotency_key was used before; this is its task.' : undefined;
+    return { structured, text: textOfTask(structured), hint: note };
   },
 });

@@ -1,12 +1,10 @@
 import { z } from 'zod';
-import { quote, toBridgeError } from '../../errors.ts';
+import { BridgeError, quote, toBridgeError } from '../../errors.ts';
 import { type FileChange, fileChangeSchema } from '../../tasks/events.ts';
 import { isEnd, type Task } from '../../tasks/task.ts';
-import { agentId, path, taskId } from '../inputs.ts';
+import { agentId, path, shortText, taskId } from '../inputs.ts';
+import { PATCH_PAGE, pageThatFits, ROWS_PAGE, rowsThatFit } from '../pages.ts';
 import { defineTool, READ_ONLY, type ToolServices } from '../tool.ts';
-
-const MAX_CHANGES = 500;
-const MAX_PATCH_BYTES = 100_000;
 
 const output = z.object({
   task_id: z.string(),
@@ -14,9 +12,10 @@ const output = z.object({
   changes: z.array(fileChangeSchema).optional(),
   total: z.number().optional(),
   entries: z.array(z.object({ path: z.string(), type: z.string(), size: z.number() })).optional(),
-  truncated: z.boolean(),
   patch: z.string().optional(),
   patch_truncated: z.boolean().optional(),
+  truncated: z.boolean(),
+  next_cursor: z.string().optional(),
 });
 type Files = z.infer<typeof output>;
 
@@ -25,52 +24,72 @@ export const getTaskFiles = defineTool({
   name: 'get_task_files',
   title: 'Task files',
   description:
-    'Files a task changed; include_diff adds the patch, of path alone if given. path without include_diff lists that folder.',
+    'Files a task changed; include_diff adds the patch (of path alone if given). path alone lists that folder.',
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,
     path: path.optional(),
     include_diff: z.boolean().default(false),
+    cursor: shortText.optional(),
   }),
   output,
   annotations: READ_ONLY,
-  async run({ task_id, path, include_diff }, call) {
+  async run({ task_id, path, include_diff, cursor }, call) {
     const { services } = call;
+    const from = parseCursor(cursor);
     const task = services.execution.find(call.agentId(), task_id);
     const structured =
       path !== undefined && !include_diff
-        ? await folder(task, path, services)
-        : await difference(task, path, include_diff, services);
+        ? await folder(task, path, from, services)
+        : await difference(task, path, include_diff, from, services);
     return { structured, text: textOf(structured) };
   },
 });
 
-async function folder(task: Task, path: string, { execution }: ToolServices): Promise<Files> {
-  const { entries, truncated } = await execution.files.list(task, path);
-  return { task_id: task.id, directory: task.directory, entries, truncated };
+/** Where an answer begins: at a row of the list, or at a byte of the patch, which comes after the list. */
+type Position = { part: 'rows' | 'patch'; at: number };
+
+function parseCursor(cursor = '0'): Position {
+  const [, patch, at] = /^(patch:)?(\d{1,8})$/.exec(cursor) ?? [];
+  if (at !== undefined) return { part: patch ? 'patch' : 'rows', at: Number(at) };
+  throw new BridgeError('INVALID_INPUT', `\`cursor\` ${quote(cursor)} is not a cursor of these files.`, {
+    next: 'Give the next_cursor of an earlier answer, or leave it out to start at the beginning.',
+  });
+}
+
+async function folder(task: Task, path: string, from: Position, { execution }: ToolServices): Promise<Files> {
+  const { entries: all, truncated: more } = await execution.files.list(task, path, from.at);
+  const entries = rowsThatFit(all, ROWS_PAGE);
+  const truncated = more || entries.length < all.length;
+  const next_cursor = truncated ? String(from.at + entries.length) : undefined;
+  return { task_id: task.id, directory: task.directory, entries, truncated, next_cursor };
 }
 
 async function difference(
   task: Task,
   path: string | undefined,
   withPatch: boolean,
+  from: Position,
   { execution: { files } }: ToolServices,
 ): Promise<Files> {
-  const none = { patch: '', truncated: false };
-  const patch = withPatch
-    ? await unlessUnbegun(task, () => files.patch(task, path, MAX_PATCH_BYTES), none)
-    : undefined;
   const all = await unlessUnbegun<FileChange[]>(task, () => files.changes(task), []);
-  const changes = path === undefined ? all : all.filter((change) => isAt(change.path, path));
-  return {
-    task_id: task.id,
-    directory: task.directory,
-    changes: changes.slice(0, MAX_CHANGES),
-    total: changes.length,
-    truncated: changes.length > MAX_CHANGES,
-    patch: patch?.patch,
-    patch_truncated: patch?.truncated,
-  };
+  const changed = path === undefined ? all : all.filter((change) => isAt(change.path, path));
+  const rest = from.part === 'rows' ? changed.slice(from.at) : [];
+  const changes = rowsThatFit(rest, ROWS_PAGE);
+  const list = { task_id: task.id, directory: task.directory, changes, total: changed.length };
+  if (changes.length < rest.length) {
+    return { ...list, truncated: true, next_cursor: String(from.at + changes.length) };
+  }
+  if (!withPatch) return { ...list, truncated: false };
+  const at = from.part === 'patch' ? from.at : 0;
+  const none = { patch: '', truncated: false, end: at };
+  const { patch, truncated, end } = await pageThatFits(
+    PATCH_PAGE,
+    (bytes) => unlessUnbegun(task, () => files.patch(task, path, bytes, at), none),
+    (page) => page.patch,
+  );
+  const next_cursor = truncated ? `patch:${end}` : undefined;
+  return { ...list, patch, patch_truncated: truncated, truncated, next_cursor };
 }
 
 /** A task that has not begun to work has changed nothing. */
@@ -89,26 +108,16 @@ function isAt(file: string, path: string): boolean {
   return folder === '.' || folder === '' || file === folder || file.startsWith(`${folder}/`);
 }
 
-function textOf({
-  task_id,
-  directory,
-  changes,
-  total,
-  entries,
-  truncated,
-  patch,
-  patch_truncated,
-}: Files): string {
-  const lines = entries
-    ? entries.map(({ path, type, size }) =>
-        type === 'directory' ? `${named(path)}/` : `${named(path)} (${size} bytes)`,
-      )
-    : (changes ?? []).map(changeLine);
+function textOf({ task_id, directory, changes = [], total, entries, patch, next_cursor }: Files): string {
+  const lines = entries ? entries.map(entryLine) : changes.map(changeLine);
   const what = entries ? `${entries.length} entries` : `${total} files changed`;
-  const head = `Task ${task_id} in ${directory}: ${what}${truncated ? ', not all shown' : ''}.`;
-  const diff =
-    patch === undefined ? [] : ['', patch, ...(patch_truncated ? ['(cut; ask for one path)'] : [])];
-  return [head, ...lines, ...diff].join('\n');
+  const head = `Task ${task_id} in ${directory}: ${what}${next_cursor === undefined ? '' : ', not all shown'}.`;
+  const more = next_cursor === undefined ? [] : [`More: call again with cursor "${next_cursor}".`];
+  return [head, ...lines, ...(patch === undefined ? [] : ['', patch]), ...more].join('\n');
+}
+
+function entryLine({ path, type, size }: NonNullable<Files['entries']>[number]): string {
+  return type === 'directory' ? `${named(path)}/` : `${named(path)} (${size} bytes)`;
 }
 
 function changeLine({ change, path, additions, deletions }: FileChange): string {

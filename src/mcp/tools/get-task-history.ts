@@ -4,17 +4,22 @@ import { describeEvent } from '../../tasks/describe-event.ts';
 import type { TaskEvent } from '../../tasks/events.ts';
 import type { Task } from '../../tasks/task.ts';
 import { agentId, taskId } from '../inputs.ts';
-import { iso } from '../task-view.ts';
+import { jsonSize, rowsThatFit } from '../pages.ts';
+import { shrink } from '../shrink.ts';
+import { hint, iso } from '../task-view.ts';
 import { defineTool, READ_ONLY, type ToolServices } from '../tool.ts';
 
 const PAGE = 1_000;
-const MAX_BYTES = 200_000;
+/** Characters of the events of one answer, in both forms together; of one event; of the artifacts. */
+const MAX_EVENTS = 64_000;
+const MAX_EVENT = 16_000;
+const MAX_ARTIFACTS = 24_000;
 
 /** What happened to a task, from its log, page by page. */
 export const getTaskHistory = defineTool({
   name: 'get_task_history',
   title: 'Task history',
-  description: 'Events of a task, also after its end. next_after_seq of a page is after_seq of the next.',
+  description: 'Events of a task. next_after_seq is after_seq of the next page.',
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,
@@ -29,6 +34,7 @@ export const getTaskHistory = defineTool({
     total: z.number(),
     next_after_seq: z.number().optional(),
     artifacts: z.array(z.unknown()).optional(),
+    hint,
   }),
   annotations: READ_ONLY,
   run({ task_id, events_limit, events_offset, after_seq, include_artifacts }, call) {
@@ -39,28 +45,43 @@ export const getTaskHistory = defineTool({
     const after = after_seq ?? events_offset ?? 0;
     const page = pageOf(task, after, events_limit < 0 ? PAGE : events_limit, services);
     const last = page.at(-1)?.seq ?? after;
+    const all = include_artifacts ? (services.block(task_id)?.artifacts ?? []) : undefined;
+    const artifacts = all && shrink(rowsThatFit(all, MAX_ARTIFACTS), MAX_ARTIFACTS);
     const structured = {
       task_id,
-      events: page.map(flatEvent),
+      events: page.map(({ shown }) => shown),
       total: task.lastSeq,
       next_after_seq: last < task.lastSeq ? last : undefined,
-      artifacts: include_artifacts ? (services.block(task_id)?.artifacts ?? []) : undefined,
+      artifacts,
     };
     const more = structured.next_after_seq === undefined ? '' : `\nMore: call again with after_seq ${last}.`;
-    const lines = page.map((event) => `${event.seq} ${iso(event.at)} ${describeEvent(event) ?? event.kind}`);
-    return { structured, text: `Task ${task_id}, ${task.lastSeq} events:\n${lines.join('\n')}${more}` };
+    const lines = page.map(({ line }) => line);
+    const hints = [
+      ...(page.some(({ shown }) => shown.truncated) ? [CUT_EVENTS] : []),
+      ...(jsonSize(artifacts ?? []) < jsonSize(all ?? []) ? ['Not all artifacts are shown.'] : []),
+    ];
+    return {
+      structured,
+      text: `Task ${task_id}, ${task.lastSeq} events:\n${lines.join('\n')}${more}`,
+      hint: hints.join(' ') || undefined,
+      whole: events_limit === 1,
+    };
   },
 });
 
-/** As many events as fit into one answer, at least one. */
-function pageOf(task: Task, after: number, limit: number, { execution }: ToolServices): TaskEvent[] {
-  let bytes = 0;
-  const events = execution.events(task, after, limit);
-  const tooMany = events.findIndex((event, index) => {
-    bytes += Buffer.byteLength(JSON.stringify(event));
-    return index > 0 && bytes > MAX_BYTES;
+const CUT_EVENTS =
+  'Events with truncated are cut: events_limit 1 with the after_seq before gives one of them whole.';
+
+/** As many events as fit into one answer, at least one; one alone is never cut. */
+function pageOf(task: Task, after: number, limit: number, { execution }: ToolServices) {
+  const rows = execution.events(task, after, limit).map((event) => {
+    const flat = flatEvent(event);
+    const line = `${event.seq} ${iso(event.at)} ${describeEvent(event) ?? event.kind}`;
+    const isLong = limit !== 1 && jsonSize(flat) > MAX_EVENT;
+    const shown = { ...(isLong ? shrink(flat, MAX_EVENT) : flat), truncated: isLong || undefined };
+    return { seq: event.seq, line, shown };
   });
-  return tooMany < 0 ? events : events.slice(0, tooMany);
+  return rowsThatFit(rows, MAX_EVENTS, ({ line, shown }) => line.length + jsonSize(shown));
 }
 
 /** An event as the outside sees it: times are ISO 8601. */

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { describeEvent } from '../../tasks/describe-event.ts';
 import type { Task } from '../../tasks/task.ts';
+import { CLAMPED } from '../coerce-arguments.ts';
 import { agentId, taskId } from '../inputs.ts';
-import { taskFields, textOfTask, viewTask } from '../task-view.ts';
+import { hint, taskFields, textOfTask, viewTask } from '../task-view.ts';
 import { defineTool, MAX_WAIT_MS, READ_ONLY, type ToolServices } from '../tool.ts';
 import { isSettled, waitFor } from '../wait.ts';
 
@@ -17,9 +18,9 @@ export const getTaskStatus = defineTool({
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,
-    wait_ms: z.int().min(0).max(MAX_WAIT_MS).default(0),
+    wait_ms: z.int().min(0).max(MAX_WAIT_MS).register(CLAMPED, { max: MAX_WAIT_MS }).default(0),
   }),
-  output: z.object({ ...taskFields, last_events: z.array(z.string()) }),
+  output: z.object({ ...taskFields, last_events: z.array(z.string()), hint }),
   annotations: READ_ONLY,
   async run({ task_id, wait_ms }, call) {
     const { services } = call;

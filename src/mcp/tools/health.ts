@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { healthReport } from '../health-report.ts';
+import { agentId } from '../inputs.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 /** How the bridge and what it depends on are. */
 export const health = defineTool({
   name: 'health',
   title: 'Health',
-  description: 'State of the bridge and what it depends on, for when tasks do not start.',
-  input: z.strictObject({}),
+  description: 'The bridge and its dependencies, for when tasks do not start.',
+  input: z.strictObject({ agent_id: agentId }),
   output: z.object({
     status: z.enum(['ok', 'degraded']),
     version: z.string(),

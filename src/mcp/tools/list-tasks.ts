@@ -3,10 +3,13 @@ import { BridgeError, quote } from '../../errors.ts';
 import { oneLine } from '../../tasks/describe-event.ts';
 import { TASK_STATUSES, type Task } from '../../tasks/task.ts';
 import { agentId, shortText } from '../inputs.ts';
+import { rowsThatFit } from '../pages.ts';
 import { iso } from '../task-view.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 const MAX_LIMIT = 100;
+/** JSON characters of the tasks in one answer. */
+const MAX_ROWS = 60_000;
 
 const row = z.object({
   task_id: z.string(),
@@ -34,8 +37,8 @@ export const listTasks = defineTool({
   run({ status, limit, cursor }, call) {
     if (cursor !== undefined && !/^task_[0-9a-z]+$/.test(cursor)) throw notACursor(cursor);
     const found = call.services.execution.list(call.agentId(), status, limit + 1, cursor);
-    const tasks = found.slice(0, limit).map(rowOf);
-    const next_cursor = found.length > limit ? tasks.at(-1)?.task_id : undefined;
+    const tasks = rowsThatFit(found.slice(0, limit).map(rowOf), MAX_ROWS);
+    const next_cursor = found.length > tasks.length ? tasks.at(-1)?.task_id : undefined;
     const lines = tasks.map((it) => `${it.task_id} ${it.status} ${it.created_at} ${it.description}`);
     const more = next_cursor === undefined ? [] : [`More: call again with cursor "${next_cursor}".`];
     return {

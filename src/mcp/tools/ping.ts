@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { agentId } from '../inputs.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 /** Whether the bridge answers. */
@@ -6,7 +7,7 @@ export const ping = defineTool({
   name: 'ping',
   title: 'Ping',
   description: 'Is the bridge alive?',
-  input: z.strictObject({}),
+  input: z.strictObject({ agent_id: agentId }),
   output: z.object({ pong: z.boolean(), version: z.string() }),
   annotations: READ_ONLY,
   run(_, { services: { version } }) {

@@ -1,12 +1,14 @@
 import { z } from 'zod';
+import type { TaskFilePage } from '../../execution/directories/files.ts';
 import { agentId, path, taskId } from '../inputs.ts';
+import { CONTENT_PAGE, pageThatFits } from '../pages.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 /** One page of a file in a task's directory, exact to the byte. */
 export const readTaskFile = defineTool({
   name: 'read_task_file',
-  title: 'Read a task file',
-  description: 'Content of a file of a task: text or base64. Where truncated, go on at next_offset (bytes).',
+  title: 'Read a file',
+  description: 'A file of a task: text or base64. next_offset (bytes) is offset of the next page.',
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,
@@ -29,13 +31,13 @@ export const readTaskFile = defineTool({
   async run({ task_id, file_path, offset, limit }, call) {
     const { execution } = call.services;
     const task = execution.find(call.agentId(), task_id);
-    const page = await execution.files.read(task, file_path, offset, limit);
+    const load = (bytes: number) => execution.files.read(task, file_path, offset, bytes);
+    const page = limit === undefined ? await pageThatFits(CONTENT_PAGE, load, contentOf) : await load(limit);
     const end = page.offset + page.content.length;
-    const content = page.content.toString(page.isText ? 'utf8' : 'base64');
     const structured = {
       task_id,
       file_path,
-      content,
+      content: contentOf(page),
       encoding: page.isText ? ('utf-8' as const) : ('base64' as const),
       media_type: page.mediaType,
       size: page.size,
@@ -43,11 +45,26 @@ export const readTaskFile = defineTool({
       truncated: page.truncated,
       next_offset: page.truncated ? end : undefined,
     };
-    const more = page.truncated ? `; go on with offset ${end}` : '';
-    const head = `${file_path} (${page.mediaType}, bytes ${page.offset} to ${end} of ${page.size}${more})`;
-    return {
-      structured,
-      text: `${head}\n${page.isText ? content : '(not text; base64 in structuredContent)'}`,
-    };
+    return { structured, text: textOf(file_path, page), whole: limit !== undefined };
   },
 });
+
+function contentOf({ content, isText }: TaskFilePage): string {
+  return content.toString(isText ? 'utf8' : 'base64');
+}
+
+/** The page for who reads the text alone: of a longer one that was asked for, as much as stands in both forms. */
+function textOf(path: string, { content, isText, mediaType, offset, size }: TaskFilePage): string {
+  const shown = isText ? content.subarray(0, wholeCharacters(content, CONTENT_PAGE)) : content;
+  const end = offset + shown.length;
+  const more = end < size && shown.length > 0 ? `; go on with offset ${end}` : '';
+  const head = `${path} (${mediaType}, bytes ${offset} to ${end} of ${size}${more})`;
+  return `${head}\n${isText ? shown.toString() : '(not text; base64 in structuredContent)'}`;
+}
+
+/** At most `limit` bytes of a text, none of its characters in part. */
+function wholeCharacters(text: Buffer, limit: number): number {
+  let end = Math.min(limit, text.length);
+  while (end < text.length && ((text[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return end;
+}

@@ -15,15 +15,16 @@ export const sendTaskControl = defineTool({
     control: z.enum(['cancel', 'pause', 'resume']),
     reason: reason.optional(),
   }),
-  output: z.object({ task_id: z.string(), status: z.enum(TASK_STATUSES) }),
+  output: z.object({ task_id: z.string(), status: z.enum(TASK_STATUSES), next: z.string() }),
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
   async run({ task_id, control, reason }, call) {
     const { execution } = call.services;
     const caller = call.agentId();
     const task = await execution[control](execution.find(caller, task_id), caller, reason);
+    const next = nextStep(task);
     return {
-      structured: { task_id, status: task.status },
-      text: `Task ${task_id} is ${task.status}.\nNext: ${nextStep(task)}`,
+      structured: { task_id, status: task.status, next },
+      text: `Task ${task_id} is ${task.status}.\nNext: ${next}`,
     };
   },
 });

@@ -9,7 +9,7 @@ const DELIVERIES = ['queue', 'interrupt'] as const;
 export const sendTaskMessage = defineTool({
   name: 'send_task_message',
   title: 'Message a task',
-  description: 'Tells the agent more: queue = after its present turn, interrupt = now.',
+  description: 'Tells the agent more: queue = after its turn, interrupt = now.',
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,

@@ -351,7 +351,13 @@ describe('patch', () => {
     const cut = await tracker.patch('t', directory, undefined, 200);
     expect(cut.truncated).toBe(true);
     expect(all.patch.startsWith(cut.patch) && cut.patch.endsWith('\n')).toBe(true);
-    expect(await tracker.patch('t', directory, 'same.txt', 100)).toEqual({ patch: '', truncated: false });
+    expect(await tracker.patch('t', directory, 'same.txt', 100)).toEqual({
+      patch: '',
+      truncated: false,
+      end: 0,
+    });
+    const rest = await tracker.patch('t', directory, undefined, 100_000, cut.end);
+    expect(cut.patch + rest.patch).toBe(all.patch);
     expect(await tracker.patch('t', directory, join(directory, 'new.txt'), 100_000)).toEqual(one);
 
     const copy = repository(join(base, 'copy'), START);

@@ -1,0 +1,23 @@
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { jsonSize, MAX_ANSWER } from './pages.ts';
+import { cutText, shrink } from './shrink.ts';
+import type { ToolAnswer } from './tool.ts';
+
+const CUT = 'Long parts of this answer are cut.';
+
+/** The result of a call that went well. What the caller should know besides stands in both forms. */
+export function answerResult(answer: ToolAnswer, hints: readonly string[]): CallToolResult {
+  const { text, structured, cut } = answer.whole ? { ...answer, cut: [] } : fitting(answer);
+  const said = [...hints, ...(answer.hint === undefined ? [] : [answer.hint]), ...cut].join(' ');
+  if (said === '') return { content: [{ type: 'text', text }], structuredContent: structured };
+  return {
+    content: [{ type: 'text', text: `${said}\n${text}` }],
+    structuredContent: { ...structured, hint: said },
+  };
+}
+
+/** The last resort against an answer that fills the context; tools that can page do so before. */
+function fitting({ text, structured }: ToolAnswer) {
+  if (text.length + jsonSize(structured) <= MAX_ANSWER) return { text, structured, cut: [] };
+  return { text: cutText(text, MAX_ANSWER / 4), structured: shrink(structured, MAX_ANSWER / 2), cut: [CUT] };
+}

@@ -1,0 +1,31 @@
+/** How long texts and lists may be, from one try to the next. */
+const STEPS = [
+  { text: 8_000, items: Number.POSITIVE_INFINITY },
+  { text: 2_000, items: 200 },
+  { text: 500, items: 50 },
+  { text: 100, items: 10 },
+] as const;
+
+/** The value as it is where its JSON has at most `max` characters, else a copy with long texts and lists cut. */
+export function shrink<T>(value: T, max: number): T;
+export function shrink(value: unknown, max: number): unknown {
+  let smaller = value;
+  for (const step of STEPS) {
+    if (JSON.stringify(smaller).length <= max) return smaller;
+    smaller = cutAll(value, step);
+  }
+  return smaller;
+}
+
+function cutAll(value: unknown, step: (typeof STEPS)[number]): unknown {
+  if (typeof value === 'string') return cutText(value, step.text);
+  if (Array.isArray(value)) return value.slice(0, step.items).map((item) => cutAll(item, step));
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, held]) => [name, cutAll(held, step)]));
+}
+
+/** At most so many characters of a text, never half of a surrogate pair; says that there were more. */
+export function cutText(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  return `${text.slice(0, limit).replace(/[\uD800-\uDBFF]$/, '')}… (${text.length} characters)`;
+}
