@@ -3,6 +3,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { quote } from '../errors.ts';
 import type { LogLevel } from '../logger.ts';
+import { isLoopback } from '../loopback.ts';
 import { VARIABLES, type VariableName } from './variables.ts';
 
 type Values = { [N in VariableName]: z.output<(typeof VARIABLES)[N]['schema']> | undefined };
@@ -24,7 +25,6 @@ const PROVIDER_KEYS = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'OPENROUTER_API_KE
 /** OpenCode starts on a prompt within a second; under a heavy load within some. */
 const START_LIMIT_MS = 30_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
-const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
 
 interface Token {
   token: string;
@@ -52,7 +52,7 @@ export function loadConfig(env: Environment = process.env) {
   const values = readAll(env, problems);
   const tokens = (values.MCP_AUTH_TOKENS ?? []).map(readToken);
   const host = values.MCP_HOST ?? '';
-  if (!LOOPBACK.has(host) && tokens.length === 0 && !values.ALLOW_UNAUTHENTICATED) {
+  if (!isLoopback(host) && tokens.length === 0 && !values.ALLOW_UNAUTHENTICATED) {
     problems.push(
       `MCP_HOST ${quote(host)} is open to other machines, but MCP_AUTH_TOKENS is empty: set tokens, or ALLOW_UNAUTHENTICATED=true.`,
     );
