@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { thenRelease } from '../app/release.ts';
 import type { Config } from '../config/config.ts';
 import { BridgeError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -28,14 +29,15 @@ export async function stdio(): Promise<number> {
   });
   const relay = new Relay(client.transport, logger);
   await client.transport.start();
-  try {
-    await serveClient(relay, config, logger, { stopped, signal: over.signal });
-  } catch (thrown) {
-    relay.giveUp(`The bridge cannot go on: ${messageOf(thrown)} Tasks are kept.`);
-    throw thrown;
-  } finally {
-    await client.transport.close();
-  }
+  const work = async (): Promise<void> => {
+    try {
+      await serveClient(relay, config, logger, { stopped, signal: over.signal });
+    } catch (thrown) {
+      relay.giveUp(`The bridge cannot go on: ${messageOf(thrown)} Tasks are kept.`);
+      throw thrown;
+    }
+  };
+  await thenRelease(work, () => client.transport.close(), logger);
   return EXIT.ok;
 }
 
@@ -59,7 +61,7 @@ async function serveClient(
     const since = Date.now();
     const reason = await Promise.race([goOnWith(relay, place), stopped, place.failure]).catch(
       async (thrown) => {
-        await place.close();
+        await place.close().catch(() => undefined);
         throw thrown;
       },
     );

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { thenRelease } from '../../app/release.ts';
 import type { Config } from '../../config/config.ts';
 import { BridgeError } from '../../errors.ts';
 import { OpenCodeApi } from '../../execution/opencode/api.ts';
@@ -35,12 +36,11 @@ async function tryServer({ openCode, childEnv, dataDir }: Config, binary: string
     const logger = createLogger('silent');
     const { snapshot } = openCode;
     const server = await EmbeddedServer.start({ binary, env: childEnv, cwd: dataDir, snapshot, logger });
-    try {
+    const look = async (): Promise<void> => {
       await listens(server);
       await new OpenCodeApi(server.endpoint).health(HEALTH_LIMIT_MS);
-    } finally {
-      await server.close();
-    }
+    };
+    await thenRelease(look, () => server.close());
     return { check, status: 'ok', detail: `healthy after ${((Date.now() - began) / 1000).toFixed(1)} s` };
   } catch (thrown) {
     return failed(check, thrown, `Run "${binary} serve" yourself to see what it says.`);
