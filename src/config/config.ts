@@ -4,6 +4,9 @@ import type { z } from 'zod';
 import { quote } from '../errors.ts';
 import type { LogLevel } from '../logger.ts';
 import { isLoopback } from '../loopback.ts';
+import { envFileFaults } from './env-file.ts';
+import { environmentFaults } from './environment.ts';
+import { readToken, type Token, tokenFaults } from './tokens.ts';
 import { VARIABLES, type VariableName } from './variables.ts';
 
 type Values = { [N in VariableName]: z.output<(typeof VARIABLES)[N]['schema']> | undefined };
@@ -26,11 +29,6 @@ const PROVIDER_KEYS = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'OPENROUTER_API_KE
 const START_LIMIT_MS = 30_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-interface Token {
-  token: string;
-  agentId?: string | undefined;
-}
-
 /** Everything wrong with the environment, one line a variable. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -48,7 +46,7 @@ export type Config = ReturnType<typeof loadConfig>;
 
 /** Reads the environment; this folder alone knows its names. Throws ConfigError with every problem at once. */
 export function loadConfig(env: Environment = process.env) {
-  const problems: string[] = [];
+  const problems = [...(env === process.env ? envFileFaults() : []), ...environmentFaults(env)];
   const values = readAll(env, problems);
   const tokens = (values.MCP_AUTH_TOKENS ?? []).map(readToken);
   const host = values.MCP_HOST ?? '';
@@ -57,9 +55,7 @@ export function loadConfig(env: Environment = process.env) {
       `MCP_HOST ${quote(host)} is open to other machines, but MCP_AUTH_TOKENS is empty: set tokens, or ALLOW_UNAUTHENTICATED=true.`,
     );
   }
-  if (tokens.some(({ agentId }) => agentId === '')) {
-    problems.push('MCP_AUTH_TOKENS has an entry with an empty agent: write agent=token, or the token alone.');
-  }
+  problems.push(...tokenFaults(tokens));
   for (const root of values.WORKSPACE_ROOTS ?? []) {
     if (!isAbsolute(root)) problems.push(`WORKSPACE_ROOTS ${quote(root)} must be an absolute path.`);
   }
@@ -251,10 +247,4 @@ type Optional =
 
 function complete(values: Values): Complete {
   return values as Complete;
-}
-
-/** `agent=token`, or a token alone, which may end in the padding of base 64. */
-function readToken(entry: string): Token {
-  const [, agentId, token] = /^([^=]*)=(.*[^=].*)$/.exec(entry) ?? [];
-  return agentId === undefined || token === undefined ? { token: entry } : { token, agentId };
 }
