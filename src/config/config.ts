@@ -6,6 +6,7 @@ import type { LogLevel } from '../logger.ts';
 import { isLoopback } from '../loopback.ts';
 import { envFileFaults } from './env-file.ts';
 import { environmentFaults } from './environment.ts';
+import { proxiesOf } from './proxy.ts';
 import { readToken, type Token, tokenFaults } from './tokens.ts';
 import { VARIABLES, type VariableName } from './variables.ts';
 
@@ -166,6 +167,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       detachDelayMs: values.WORKSPACE_DETACH_DELAY_MS,
     },
     matrix: matrixConfig(values, dataDir),
+    proxies: proxiesOf(env),
     /** The environment without our secrets, for the programs that the bridge starts. */
     childEnv: Object.fromEntries(Object.entries(env).filter(([name]) => !isHeldBack(name))),
   };
