@@ -20,6 +20,7 @@ const RETRY_MS = 200;
 /** Serves one client over stdin and stdout, from this process or through the one that has DATA_DIR. */
 export async function stdio(): Promise<number> {
   const { config, logger } = configured();
+  if (config.inEngine) throw nested();
   const client = stdioClient(logger);
   const over = new AbortController();
   const stopped = stopSignal(client.gone).then((signal) => {
@@ -87,6 +88,14 @@ async function goOnWith(relay: Relay, { transport }: Place): Promise<string> {
   } catch (thrown) {
     return messageOf(thrown);
   }
+}
+
+/** Each folder of a task would get such a process, and perhaps an OpenCode server of its own behind it. */
+function nested(): BridgeError {
+  const text = 'This was started by the OpenCode server of a bridge, whose tasks cannot hand over tasks.';
+  return new BridgeError('UNSUPPORTED', text, {
+    next: 'Turn this MCP server off in the configuration of OpenCode ("enabled": false), at least for the bridge.',
+  });
 }
 
 function unreachable({ dataDir }: Config, reason: string): BridgeError {

@@ -168,6 +168,8 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
     },
     matrix: matrixConfig(values, dataDir),
     proxies: proxiesOf(env),
+    /** Whether an OpenCode that a bridge started has started this process. */
+    inEngine: env.LETTA_OPENCODE_ENGINE !== undefined,
     /** The environment without our secrets, for the programs that the bridge starts. */
     childEnv: Object.fromEntries(Object.entries(env).filter(([name]) => !isHeldBack(name))),
   };

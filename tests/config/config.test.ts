@@ -81,6 +81,7 @@ describe('an empty environment', () => {
         maxFileSize: 1_048_576,
       },
       delivery: { maxAgeMs: 86_400_000 },
+      inEngine: false,
       letta: { url: undefined, token: undefined, detachDelayMs: 60_000 },
     });
   });
