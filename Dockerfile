@@ -38,7 +38,7 @@ VOLUME ["/data", "/workspace"]
 EXPOSE 3500
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.MCP_PORT}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["env", "-u", "NODE_USE_ENV_PROXY", "-u", "NODE_OPTIONS", "node", "-e", "fetch(`http://127.0.0.1:${process.env.MCP_PORT}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # Shells that OpenCode leaves behind become children of the first process, and tini buries them.
 ENTRYPOINT ["tini", "--", "node", "src/index.ts"]
 CMD ["serve"]

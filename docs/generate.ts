@@ -65,6 +65,7 @@ function configuration(): string {
     NOTE,
     '# Configuration',
     'The bridge is configured by environment variables only. A blank value counts as unset. Everything that is wrong is told at once, by name, and the bridge leaves with exit code 2. Flags take true, 1, yes, on, false, 0, no, off. Times are in milliseconds. `.env.example` lists the same variables; from a checkout `npm start` reads them from a file named `.env` too.',
+    'Such a file has one `NAME=value` a line, in UTF-8, with LF or CRLF. `export` before a name, a comment behind a value and quotes around it are understood; a value that holds a `#` needs quotes. What is in the environment already wins. What would be misread without a word (a name behind a byte order mark, a value cut at its `#`, a quote that is not closed) is refused by name and line. docker-compose takes quotes, comments and CRLF the same way, ignores a byte order mark, and keeps a `#` that no blank stands before; `docker run --env-file` keeps quotes and comments as part of the value, which is refused too.',
   ];
   const sections = groups.flatMap(([group, members]) => [
     `## ${group}`,

@@ -1,6 +1,6 @@
 import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Release } from './app/release.ts';
+import { type Release, releaseAll } from './app/release.ts';
 import { otherRunner, startRunner } from './app/runners.ts';
 import { openMatrix, sinks } from './app/sinks.ts';
 import { taskControls } from './app/task-controls.ts';
@@ -44,13 +44,12 @@ export async function startApp(
   claim: Claim = claimDataDir(config.dataDir, 'serve'),
 ): Promise<App> {
   const releases: Release[] = [];
-  const close = async (): Promise<void> => {
-    for (let release = releases.pop(); release; release = releases.pop()) await release();
-  };
+  const close = (): Promise<void> => releaseAll(releases, logger);
   try {
     return await build(config, logger, claim, releases, close);
   } catch (thrown) {
-    await close();
+    // What failed to end stands in the log.
+    await close().catch(() => undefined);
     throw thrown;
   }
 }
@@ -107,10 +106,8 @@ async function build(
   const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
   let http: HttpServer | undefined;
   const pipes: McpSession[] = [];
-  releases.push(async () => {
-    claim.withdraw();
-    await Promise.all([http?.close(), ...pipes.map((session) => session.end(ENDING.stop))]);
-  });
+  releases.push(() => Promise.all([http?.close(), ...pipes.map((session) => session.end(ENDING.stop))]));
+  releases.push(() => claim.withdraw());
   let graceMs = config.shutdownGraceMs;
   releases.push(() => execution.close(graceMs));
   await execution.recover();

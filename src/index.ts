@@ -27,6 +27,7 @@ async function keepHeapSmall(): Promise<void> {
 }
 
 async function main(command: string): Promise<number> {
+  await (await import('./cli/proxy.ts')).obeyProxyVariables();
   switch (command) {
     case 'serve':
       return (await import('./cli/serve.ts')).serve();

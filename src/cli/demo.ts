@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { thenRelease } from '../app/release.ts';
 import { startApp } from '../app.ts';
 import { loadIsolatedConfig } from '../config/isolated.ts';
 import { printable } from '../errors.ts';
-import { createLogger } from '../logger.ts';
+import { createLogger, type Logger } from '../logger.ts';
 import { scriptedProviderConfig } from '../scripted-model/provider-config.ts';
 import { startScriptedModel } from '../scripted-model/server.ts';
 import { VERSION } from '../version.ts';
@@ -20,26 +21,33 @@ import { RULES } from './demo/script.ts';
  */
 export async function demo(): Promise<number> {
   const root = await mkdtemp(join(tmpdir(), 'letta-opencode-plugin-demo-'));
-  const model = await startScriptedModel({ rules: RULES });
-  try {
-    const config = loadIsolatedConfig(await environment(root, model.url));
-    say('Starting the bridge with its embedded OpenCode server…');
-    const app = await startApp(config, createLogger('error'));
-    try {
-      const { url } = await app.listen();
-      const client = new Client({ name: 'letta-opencode-plugin-demo', version: VERSION });
-      await client.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`)));
-      say(`An MCP client is connected to ${url}/mcp.`);
-      const completed = await runTask(client, say);
-      await client.close();
-      return completed ? EXIT.ok : EXIT.failed;
-    } finally {
-      await app.close();
-    }
-  } finally {
-    await model.close();
-    await rm(root, { recursive: true, force: true });
-  }
+  const logger = createLogger('error');
+  const inFolder = async (): Promise<boolean> => {
+    const model = await startScriptedModel({ rules: RULES });
+    return thenRelease(
+      () => run(root, model.url, logger),
+      () => model.close(),
+      logger,
+    );
+  };
+  const completed = await thenRelease(inFolder, () => rm(root, { recursive: true, force: true }), logger);
+  return completed ? EXIT.ok : EXIT.failed;
+}
+
+async function run(root: string, modelUrl: string, logger: Logger): Promise<boolean> {
+  const config = loadIsolatedConfig(await environment(root, modelUrl));
+  say('Starting the bridge with its embedded OpenCode server…');
+  const app = await startApp(config, logger);
+  const work = async (): Promise<boolean> => {
+    const { url } = await app.listen();
+    const client = new Client({ name: 'letta-opencode-plugin-demo', version: VERSION });
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`)));
+    say(`An MCP client is connected to ${url}/mcp.`);
+    const completed = await runTask(client, say);
+    await client.close();
+    return completed;
+  };
+  return thenRelease(work, () => app.close(), logger);
 }
 
 /** Everything under one folder, and OpenCode kept from looking anything up on the network. */

@@ -8,6 +8,7 @@ import { dataFolder, workspaceFolder } from './doctor/folders.ts';
 import { letta } from './doctor/letta.ts';
 import { git, mappings, node, ripgrep } from './doctor/machine.ts';
 import { matrix } from './doctor/matrix.ts';
+import { proxy } from './doctor/proxy.ts';
 import { report } from './doctor/report.ts';
 
 /** Prints what the bridge needs and whether it is there; exit code 1 when the chosen mode cannot work. */
@@ -31,7 +32,7 @@ async function examine(): Promise<Finding[]> {
 
 /** Everything there is to look at in the configured mode, in the order of the table. */
 function checks({ openCode }: Config): Check[] {
-  const common = [node, configuration, git, dataFolder, workspaceFolder, letta, matrix];
+  const common = [node, configuration, proxy, git, dataFolder, workspaceFolder, letta, matrix];
   if (!openCode.enabled) return [...common, dockerEngine, passedVariables];
   if (openCode.url !== undefined) return [...common, externalServer(openCode.url)];
   return [...common, ripgrep, mappings, embeddedServer];

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { thenRelease } from '../app/release.ts';
 import { BridgeError } from '../errors.ts';
 import { type Claim, claimDataDir } from '../tasks/claim.ts';
 import { readOwner } from '../tasks/owner.ts';
@@ -16,14 +17,13 @@ export async function serve(): Promise<number> {
   // Loaded afterwards: where this takes the place of one that has just stopped, others wait for it too.
   const { startApp } = await import('../app.ts');
   const app = await startApp(config, logger, claimed);
-  try {
+  const work = async (): Promise<void> => {
     const { url } = await app.listen();
     logger.info({ url: `${url}/mcp`, mode: app.services.mode, dataDir: config.dataDir }, 'the bridge serves');
     const signal = await Promise.race([stopped, app.failure()]);
     logger.info({ signal }, 'the bridge stops');
-  } finally {
-    await app.close();
-  }
+  };
+  await thenRelease(work, () => app.close(), logger);
   return EXIT.ok;
 }
 

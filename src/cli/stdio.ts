@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { thenRelease } from '../app/release.ts';
 import type { Config } from '../config/config.ts';
 import { BridgeError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -19,6 +20,7 @@ const RETRY_MS = 200;
 /** Serves one client over stdin and stdout, from this process or through the one that has DATA_DIR. */
 export async function stdio(): Promise<number> {
   const { config, logger } = configured();
+  if (config.inEngine) throw nested();
   const client = stdioClient(logger);
   const over = new AbortController();
   const stopped = stopSignal(client.gone).then((signal) => {
@@ -28,16 +30,17 @@ export async function stdio(): Promise<number> {
   });
   const relay = new Relay(client.transport, logger);
   await client.transport.start();
-  try {
-    await serveClient(relay, config, logger, { stopped, signal: over.signal });
-    // What the bridge has answered until now has been passed on.
-    relay.giveUp('The bridge stopped before it had an answer. Tasks are kept: call get_task_status again.');
-  } catch (thrown) {
-    relay.giveUp(`The bridge cannot go on: ${messageOf(thrown)} Tasks are kept.`);
-    throw thrown;
-  } finally {
-    await client.transport.close();
-  }
+  const work = async (): Promise<void> => {
+    try {
+      await serveClient(relay, config, logger, { stopped, signal: over.signal });
+      // What the bridge has answered until now has been passed on.
+      relay.giveUp('The bridge stopped before it had an answer. Tasks are kept: call get_task_status again.');
+    } catch (thrown) {
+      relay.giveUp(`The bridge cannot go on: ${messageOf(thrown)} Tasks are kept.`);
+      throw thrown;
+    }
+  };
+  await thenRelease(work, () => client.transport.close(), logger);
   return EXIT.ok;
 }
 
@@ -61,7 +64,7 @@ async function serveClient(
     const since = Date.now();
     const reason = await Promise.race([goOnWith(relay, place), stopped, place.failure]).catch(
       async (thrown) => {
-        await place.close();
+        await place.close().catch(() => undefined);
         throw thrown;
       },
     );
@@ -87,6 +90,14 @@ async function goOnWith(relay: Relay, { transport }: Place): Promise<string> {
   } catch (thrown) {
     return messageOf(thrown);
   }
+}
+
+/** Each folder of a task would get such a process, and perhaps an OpenCode server of its own behind it. */
+function nested(): BridgeError {
+  const text = 'This was started by the OpenCode server of a bridge, whose tasks cannot hand over tasks.';
+  return new BridgeError('UNSUPPORTED', text, {
+    next: 'Turn this MCP server off in the configuration of OpenCode ("enabled": false), at least for the bridge.',
+  });
 }
 
 function unreachable({ dataDir }: Config, reason: string): BridgeError {

@@ -3,8 +3,13 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { quote } from '../errors.ts';
 import type { LogLevel } from '../logger.ts';
+import { isLoopback } from '../loopback.ts';
 import { childEnvironment, isHeldBack, passed, SECRETS } from './child-env.ts';
+import { envFileFaults } from './env-file.ts';
 import { envFilesOf } from './env-files.ts';
+import { environmentFaults } from './environment.ts';
+import { proxiesOf } from './proxy.ts';
+import { readToken, type Token, tokenFaults } from './tokens.ts';
 import { VARIABLES, type VariableName } from './variables.ts';
 
 type Values = { [N in VariableName]: z.output<(typeof VARIABLES)[N]['schema']> | undefined };
@@ -17,12 +22,6 @@ const PROVIDER_KEYS = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'OPENROUTER_API_KE
 /** OpenCode starts on a prompt within a second; under a heavy load within some. */
 const START_LIMIT_MS = 30_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
-const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
-
-interface Token {
-  token: string;
-  agentId?: string | undefined;
-}
 
 /** Everything wrong with the environment, one line a variable. */
 export class ConfigError extends Error {
@@ -41,18 +40,16 @@ export type Config = ReturnType<typeof loadConfig>;
 
 /** Reads the environment; this folder alone knows its names. Throws ConfigError with every problem at once. */
 export function loadConfig(env: Environment = process.env) {
-  const problems: string[] = [];
+  const problems = [...(env === process.env ? envFileFaults() : []), ...environmentFaults(env)];
   const values = readAll(env, problems);
   const tokens = (values.MCP_AUTH_TOKENS ?? []).map(readToken);
   const host = values.MCP_HOST ?? '';
-  if (!LOOPBACK.has(host) && tokens.length === 0 && !values.ALLOW_UNAUTHENTICATED) {
+  if (!isLoopback(host) && tokens.length === 0 && !values.ALLOW_UNAUTHENTICATED) {
     problems.push(
       `MCP_HOST ${quote(host)} is open to other machines, but MCP_AUTH_TOKENS is empty: set tokens, or ALLOW_UNAUTHENTICATED=true.`,
     );
   }
-  if (tokens.some(({ agentId }) => agentId === '')) {
-    problems.push('MCP_AUTH_TOKENS has an entry with an empty agent: write agent=token, or the token alone.');
-  }
+  problems.push(...tokenFaults(tokens));
   for (const root of values.WORKSPACE_ROOTS ?? []) {
     if (!isAbsolute(root)) problems.push(`WORKSPACE_ROOTS ${quote(root)} must be an absolute path.`);
   }
@@ -87,7 +84,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
   return {
     dataDir,
     /** Files with variables of the bridge, which no container may see. */
-    envFiles: envFilesOf(),
+    envFiles: envFilesOf().map((path) => resolve(path)),
     logLevel,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
     http: {
@@ -166,6 +163,9 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       detachDelayMs: values.WORKSPACE_DETACH_DELAY_MS,
     },
     matrix: matrixConfig(values, dataDir),
+    proxies: proxiesOf(env),
+    /** Whether an OpenCode that a bridge started has started this process. */
+    inEngine: env.LETTA_OPENCODE_ENGINE !== undefined,
     /** The environment without our secrets, for the programs that the bridge starts. */
     childEnv: childEnvironment(env),
   };
@@ -231,10 +231,4 @@ type Optional =
 
 function complete(values: Values): Complete {
   return values as Complete;
-}
-
-/** `agent=token`, or a token alone, which may end in the padding of base 64. */
-function readToken(entry: string): Token {
-  const [, agentId, token] = /^([^=]*)=(.*[^=].*)$/.exec(entry) ?? [];
-  return agentId === undefined || token === undefined ? { token: entry } : { token, agentId };
 }

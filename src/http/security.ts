@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js';
 import type { Request, RequestHandler, Response } from 'express';
 import { BridgeError, quote } from '../errors.ts';
+import { isLoopback } from '../loopback.ts';
 import { sendError } from './errors.ts';
 import { addressOf, RateLimit, rateLimited } from './rate-limit.ts';
 
@@ -24,22 +25,22 @@ export interface BoundToken {
 const GUESSES_PER_MINUTE = 30;
 /** Addresses, each with a token, that are remembered to have used it. */
 const MAX_SEEN = 10_000;
-const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 /**
  * Refuses a Host header that is not one of ours: behind it may be a page that rebound its name to this machine.
  * Beyond loopback any literal address is let in, because a rebound name never is one.
  */
 export function checkHost({ host, allowedHosts }: AccessRules): RequestHandler {
-  const allowed = new Set([...LOOPBACK, ...allowedHosts.map(hostnameOf)]);
+  const allowed = new Set(allowedHosts.map(hostnameOf));
   const literals = !isLoopback(host);
   return (req, res, next) => {
     const [given, ...others] = req.headersDistinct.host ?? [];
     // Of two, a proxy in front may have looked at the other one.
     const name = given === undefined || others.length > 0 ? undefined : hostnameOf(given);
-    if (name !== undefined && (allowed.has(name) || (literals && isIP(name.replace(/^\[|\]$/g, '')) > 0))) {
-      return next();
-    }
+    const ours =
+      name !== undefined &&
+      (isLoopback(name) || allowed.has(name) || (literals && isIP(name.replace(/^\[|\]$/g, '')) > 0));
+    if (ours) return next();
     const message = `Host ${[given, ...others].map((host) => quote(host)).join(', ')} is not a name of this server.`;
     sendError(req, res, refused(message, 'MCP_ALLOWED_HOSTS'));
   };
@@ -136,20 +137,12 @@ interface Addresses {
 
 /** Whether this machine called itself, be it by loopback or by an address of its own. */
 export function isFromHere({ remoteAddress = '', localAddress }: Addresses): boolean {
-  const address = remoteAddress.replace(/^::ffff:/, '');
-  return (
-    address.startsWith('127.') || address === '::1' || (address !== '' && remoteAddress === localAddress)
-  );
+  return isLoopback(remoteAddress) || (remoteAddress !== '' && remoteAddress === localAddress);
 }
 
 function isLoopbackPage(origin: string): boolean {
   const { protocol, hostname } = new URL(origin);
-  return /^https?:$/.test(protocol) && LOOPBACK.has(hostname);
-}
-
-function isLoopback(host: string): boolean {
-  const name = hostnameOf(host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
-  return name !== undefined && (LOOPBACK.has(name) || name.startsWith('127.'));
+  return /^https?:$/.test(protocol) && isLoopback(hostname);
 }
 
 /** The host name of a Host header, in one spelling and without a port; undefined where it is none. */

@@ -83,6 +83,7 @@ describe('an empty environment', () => {
         maxFileSize: 1_048_576,
       },
       delivery: { maxAgeMs: 86_400_000 },
+      inEngine: false,
       letta: { url: undefined, token: undefined, detachDelayMs: 60_000 },
     });
   });
@@ -202,9 +203,12 @@ describe('a value that could do harm', () => {
 });
 
 describe('an address that is not loopback', () => {
-  it.each(['127.0.0.1', 'localhost', '::1'])('%s is loopback and needs no token', (host) => {
-    expect(load({ MCP_HOST: host }).http.host).toBe(host);
-  });
+  it.each(['127.0.0.1', '127.0.0.2', 'localhost', 'LOCALHOST', '::1', '[::1]', '::ffff:127.0.0.1'])(
+    '%s is loopback and needs no token',
+    (host) => {
+      expect(load({ MCP_HOST: host }).http.host).toBe(host);
+    },
+  );
 
   it.each(['0.0.0.0', '::', '192.168.1.4', 'localhost.example.org', '127.0.0.1.example.org'])(
     '%s is refused without tokens',

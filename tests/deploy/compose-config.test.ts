@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { tempDir } from '../support/temp.ts';
@@ -19,10 +19,14 @@ async function config(
   await using folder = await tempDir('compose-');
   await fillIn(folder.path, values);
   await appendFile(join(folder.path, '.env'), added);
+  return run(folder.path);
+}
+
+function run(cwd: string): { status: number | null; output: string } {
   const [program = '', ...args] = compose ?? [];
   const { status, stdout, stderr } = spawnSync(program, [...args, 'config'], {
-    cwd: folder.path,
-    env: { PATH: process.env.PATH, HOME: folder.path },
+    cwd,
+    env: { PATH: process.env.PATH, HOME: cwd },
     encoding: 'utf8',
   });
   return { status, output: `${stdout}${stderr}` };
@@ -42,6 +46,22 @@ it('compose takes what is there for Docker mode, without a password of the serve
   expect(output).toContain('/var/run/docker.sock');
   expect(output).toContain('OPENCODE_SERVER_ENABLED: "false"');
   expect(output).not.toContain('depends_on');
+});
+
+it('compose reads a .env as Windows writes it, and a value as the bridge would', async () => {
+  await using folder = await tempDir('compose-');
+  await fillIn(folder.path, SERVER_MODE);
+  const path = join(folder.path, '.env');
+  const rest = (await readFile(path, 'utf8')).replace(
+    /^MCP_AUTH_TOKENS=.*$/m,
+    'export MCP_HOST="0.0.0.0" # all',
+  );
+  await writeFile(path, `\uFEFFMCP_AUTH_TOKENS='one=se#cret'\n${rest}`.replaceAll('\n', '\r\n'));
+  const { status, output } = run(folder.path);
+  expect({ status, output }).toMatchObject({ status: 0 });
+  expect(output).toContain('MCP_AUTH_TOKENS: one=se#cret');
+  expect(output).toContain('MCP_HOST: 0.0.0.0');
+  expect(output).toContain('OPENCODE_SERVER_PASSWORD: secret');
 });
 
 it('compose takes the plugin beside that, and asks for its token', async () => {

@@ -101,6 +101,9 @@ it('.dockerignore lets in what is copied, and nothing else', () => {
   for (const path of copied) expect(existsSync(join(import.meta.dirname, '../..', path))).toBe(true);
 });
 
+/** Nobody is there: what is asked through it fails. */
+const PROXY = { NODE_USE_ENV_PROXY: '1', HTTP_PROXY: 'http://127.0.0.1:9' };
+
 it("the bridge's health check tells a bridge that answers from one that does not", async () => {
   const asked: string[] = [];
   let status = 200;
@@ -110,7 +113,7 @@ it("the bridge's health check tells a bridge that answers from one that does not
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const { port } = z.object({ port: z.number() }).parse(http.address());
-  const check = () => run(bridge.words('HEALTHCHECK'), { MCP_PORT: `${port}` });
+  const check = () => run(bridge.words('HEALTHCHECK'), { MCP_PORT: `${port}`, ...PROXY });
   try {
     expect(await check()).toEqual({ code: 0, output: '' });
     status = 500;
@@ -129,7 +132,7 @@ it("the server's health check is let in by its password", async () => {
     const words = server
       .words('HEALTHCHECK')
       .map((word) => word.replace('http://127.0.0.1:3100/', `${engine.url}/`));
-    const check = (password: string) => run(words, { OPENCODE_SERVER_PASSWORD: password });
+    const check = (password: string) => run(words, { OPENCODE_SERVER_PASSWORD: password, ...PROXY });
     expect(await check(engine.password)).toEqual({ code: 0, output: '' });
     expect(await check('wrong')).toEqual({ code: 1, output: '' });
   } finally {

@@ -55,6 +55,23 @@ describe('Host', () => {
   });
 });
 
+describe('an address of loopback that is not 127.0.0.1', () => {
+  test('is a name of the server that listens there', async () => {
+    await using server = await startServer({ host: '127.0.0.2' });
+    expect((await fetch(`${server.http.url}/health`)).status).toBe(200);
+    expect((await get(server.http.url, { host: '[::ffff:127.0.0.2]' })).status).toBe(200);
+    expect((await get(server.http.url, { host: '10.0.0.1' })).status).toBe(403);
+    expect((await get(server.http.url, { host: '127.example.org' })).status).toBe(403);
+    const origin = 'http://127.0.0.2:5173';
+    expect((await get(server.http.url, { host: '127.0.0.2', origin })).status).toBe(200);
+  });
+
+  test('is this machine for tokens that count here alone', () => {
+    expect(isFromHere({ remoteAddress: '127.0.0.2', localAddress: '127.0.0.1' })).toBe(true);
+    expect(isFromHere({ remoteAddress: '::ffff:127.0.0.2', localAddress: '::ffff:127.0.0.1' })).toBe(true);
+  });
+});
+
 describe('Origin', () => {
   test.each([
     ['http://localhost', true],

@@ -1,6 +1,7 @@
 import { cp, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createOpencodeClient, type Message } from '@opencode-ai/sdk/v2/client';
+import { releaseAll } from '../../src/app/release.ts';
 import { authorization } from '../../src/execution/opencode/endpoint.ts';
 import { freePort } from '../../src/execution/opencode/free-port.ts';
 import { startHttpServer } from '../../src/http/server.ts';
@@ -21,13 +22,11 @@ export type Person = Awaited<ReturnType<typeof startPerson>>;
 /** Somebody who works with OpenCode in a project that has the plugin, beside a bridge that uses the same server. */
 export async function startPerson() {
   const releases: Releases = [];
-  const close = async (): Promise<void> => {
-    for (let release = releases.pop(); release; release = releases.pop()) await release();
-  };
+  const close = (): Promise<void> => releaseAll(releases, logger);
   try {
     return await build(releases, close);
   } catch (thrown) {
-    await close();
+    await close().catch(() => undefined);
     throw thrown;
   }
 }

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/client';
+import { releaseAll } from '../../src/app/release.ts';
 import { findOpenCode } from '../../src/execution/opencode/binary.ts';
 import { OpenCodeClientManager } from '../../src/execution/opencode/client-manager.ts';
 import { EmbeddedServer } from '../../src/execution/opencode/embedded-server.ts';
@@ -34,13 +35,11 @@ export type Bridge = Awaited<ReturnType<typeof startBridge>>;
 
 export async function startBridge(setup: BridgeSetup = {}) {
   const releases: Releases = [];
-  const close = async (): Promise<void> => {
-    for (let release = releases.pop(); release; release = releases.pop()) await release();
-  };
+  const close = (): Promise<void> => releaseAll(releases, logger);
   try {
     return await build(setup, releases, close);
   } catch (thrown) {
-    await close();
+    await close().catch(() => undefined);
     throw thrown;
   }
 }

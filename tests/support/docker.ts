@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
+import { releaseAll } from '../../src/app/release.ts';
 import type { ContainerLimits } from '../../src/execution/docker/container-spec.ts';
 import { DockerRunner } from '../../src/execution/docker/docker-runner.ts';
 import { startScriptedModel } from '../../src/scripted-model/server.ts';
@@ -67,9 +68,7 @@ export type DockerBridge = Awaited<ReturnType<typeof startDockerBridge>>;
 /** The bridge without its outside, in Docker mode, on the real engine. */
 export async function startDockerBridge(setup: DockerSetup = {}) {
   const releases: Releases = [];
-  const close = async (): Promise<void> => {
-    for (let release = releases.pop(); release; release = releases.pop()) await release();
-  };
+  const close = (): Promise<void> => releaseAll(releases, logger);
   const root = await tempDir('docker-bridge-');
   releases.push(root.remove);
   await chmod(root.path, 0o755);

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { thenRelease } from '../../app/release.ts';
 import type { Config } from '../../config/config.ts';
 import { BridgeError } from '../../errors.ts';
 import { OpenCodeApi } from '../../execution/opencode/api.ts';
@@ -7,6 +8,7 @@ import { findOpenCode } from '../../execution/opencode/binary.ts';
 import { EmbeddedServer } from '../../execution/opencode/embedded-server.ts';
 import { createLogger } from '../../logger.ts';
 import { type Check, type Finding, failed } from './check.ts';
+import { bridgeInOpenCode } from './own-server.ts';
 import { versionOf } from './program.ts';
 import { judgeVersion } from './tested-version.ts';
 
@@ -21,13 +23,14 @@ export const embeddedServer: Check = async (config) => {
     const binary = findOpenCode(config.openCode.bin, config.childEnv.PATH);
     const version = await versionOf(binary, config.childEnv);
     const detail = `${version} (${binary})`;
-    return [judgeVersion(check, version, 'the tested one', detail), await tryServer(config, binary)];
+    return [judgeVersion(check, version, 'the tested one', detail), ...(await tryServer(config, binary))];
   } catch (thrown) {
     return [failed(check, thrown, 'Set OPENCODE_BIN to an opencode executable that runs, or unset it.')];
   }
 };
 
-async function tryServer({ openCode, childEnv, dataDir }: Config, binary: string): Promise<Finding> {
+async function tryServer(config: Config, binary: string): Promise<Finding[]> {
+  const { openCode, childEnv, dataDir } = config;
   const check = 'embedded server';
   const began = Date.now();
   try {
@@ -35,15 +38,16 @@ async function tryServer({ openCode, childEnv, dataDir }: Config, binary: string
     const logger = createLogger('silent');
     const { snapshot } = openCode;
     const server = await EmbeddedServer.start({ binary, env: childEnv, cwd: dataDir, snapshot, logger });
-    try {
+    const look = async (): Promise<Finding[]> => {
       await listens(server);
-      await new OpenCodeApi(server.endpoint).health(HEALTH_LIMIT_MS);
-    } finally {
-      await server.close();
-    }
-    return { check, status: 'ok', detail: `healthy after ${((Date.now() - began) / 1000).toFixed(1)} s` };
+      const api = new OpenCodeApi(server.endpoint);
+      await api.health(HEALTH_LIMIT_MS);
+      const detail = `healthy after ${((Date.now() - began) / 1000).toFixed(1)} s`;
+      return [{ check, status: 'ok', detail }, ...(await bridgeInOpenCode(api, dataDir, config.http.port))];
+    };
+    return await thenRelease(look, () => server.close());
   } catch (thrown) {
-    return failed(check, thrown, `Run "${binary} serve" yourself to see what it says.`);
+    return [failed(check, thrown, `Run "${binary} serve" yourself to see what it says.`)];
   }
 }
 

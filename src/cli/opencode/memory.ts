@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../../execution/docker/engine.ts';
 import { ServerContainer } from '../../execution/docker/server-container.ts';
 import { rssOf } from '../../execution/opencode/embedded-server.ts';
+import { isLoopback } from '../../loopback.ts';
 import { listenerOn } from './listener.ts';
 
 const SAMPLE_MS = 1_000;
 const MEGABYTE = 1_000_000;
-const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 /** Bytes, and of what. */
 interface Source {
@@ -57,7 +57,7 @@ export class MemoryGauge {
 
 /** The container of `up`, else the process that listens there; neither is seen on another machine. */
 async function sourceOf({ hostname, port }: URL, engine: Engine): Promise<Source | undefined> {
-  if (!LOOPBACK.has(hostname)) return undefined;
+  if (!isLoopback(hostname)) return undefined;
   const container = new ServerContainer(engine, Number(port || 80));
   const read = (): Promise<number | undefined> => container.memory();
   if (await read().catch(() => undefined)) return { of: `container ${container.name}`, read };

@@ -1,5 +1,6 @@
 import { chown, mkdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { thenRelease } from '../../app/release.ts';
 import { BridgeError } from '../../errors.ts';
 import type { OpenCodeApi } from '../../execution/opencode/api.ts';
 import type { OpenCodeClientManager } from '../../execution/opencode/client-manager.ts';
@@ -49,23 +50,12 @@ export async function trySession({ api, manager, root, model, signal, step, over
       const content = await step('check the file on disk', () => checkFile(directory));
       if (overApi) await step('read the file over the API', () => checkRead(api, directory, content));
     };
-    await andThen(inSession, async () => {
+    await thenRelease(inSession, async () => {
       run.close();
       await step('delete the session', () => api.deleteSession(run.sessionId));
     });
   };
-  await andThen(inFolder, () => step('remove the folder', () => removeFolder(api, directory)));
-}
-
-/** Closes what was used in any case; where both fail, it is the use that is told. */
-async function andThen(use: () => Promise<void>, close: () => Promise<void>): Promise<void> {
-  try {
-    await use();
-  } catch (thrown) {
-    await close().catch(() => undefined);
-    throw thrown;
-  }
-  await close();
+  await thenRelease(inFolder, () => step('remove the folder', () => removeFolder(api, directory)));
 }
 
 /** A task of its own folder, given to whoever has the root: the server may be another user. */

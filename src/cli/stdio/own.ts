@@ -1,4 +1,5 @@
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
+import { thenRelease } from '../../app/release.ts';
 import { startApp } from '../../app.ts';
 import type { Config } from '../../config/config.ts';
 import type { Logger } from '../../logger.ts';
@@ -16,13 +17,15 @@ export async function serveHere(config: Config, logger: Logger, claim: Claim): P
       { url: localUrl, mode: app.services.mode, dataDir: config.dataDir },
       'the bridge serves stdio',
     );
-    const close = async (): Promise<void> => {
-      await app.close();
-      await transport.close();
-    };
+    const close = (): Promise<void> =>
+      thenRelease(
+        () => app.close(),
+        () => transport.close(),
+        logger,
+      );
     return { transport, close, failure: app.failure() };
   } catch (thrown) {
-    await app.close();
+    await app.close().catch(() => undefined);
     throw thrown;
   }
 }

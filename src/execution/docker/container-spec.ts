@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ContainerCreateOptions } from 'dockerode';
 import { ENGINE_MEMORY } from '../opencode/engine-memory.ts';
+import { permissionVariable } from '../opencode/session-rules.ts';
 
 /** The labels by which a bridge knows its containers again. */
 export const LABELS = {
@@ -149,6 +150,7 @@ function variables({ env }: ContainerLimits): string[] {
     ...ENGINE_MEMORY,
     OPENCODE_DISABLE_AUTOUPDATE: '1',
     ...env,
+    OPENCODE_PERMISSION: permissionVariable(env.OPENCODE_PERMISSION),
     HOME,
     XDG_DATA_HOME: DATA,
   };

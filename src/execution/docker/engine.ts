@@ -1,7 +1,8 @@
 import { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
+import { dockerAt } from './connection.ts';
 
 /** How long the engine may take for an answer; a wait for an end is none. */
 const ANSWER_LIMIT_MS = 30_000;
@@ -34,11 +35,7 @@ export class Engine {
   /** `unix:///path` or `tcp://host:port`. */
   constructor(host: string) {
     this.host = host;
-    const url = new URL(host);
-    this.#docker =
-      url.protocol === 'unix:'
-        ? new Docker({ socketPath: url.pathname })
-        : new Docker({ protocol: 'http', host: url.hostname, port: url.port || '2375' });
+    this.#docker = dockerAt(host);
   }
 
   info(): Promise<EngineInfo> {

@@ -4,6 +4,7 @@ import { BridgeError, quote } from '../../errors.ts';
 import { failure, unavailable } from './api-failure.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
 import { partId } from './message-id.ts';
+import { SESSION_RULES } from './session-rules.ts';
 import {
   type MessageWithParts,
   messageSchema,
@@ -27,6 +28,21 @@ const BOOT_TIMEOUT_MS = 120_000;
 const PAGE = 50;
 const messagesSchema = z.array(z.object({ info: messageSchema, parts: z.array(partSchema) }));
 const configSchema = z.object({ model: z.string().optional(), default_agent: z.string().optional() });
+const mcpSchema = z.object({
+  mcp: z
+    .record(
+      z.string(),
+      z.object({
+        enabled: z.boolean().optional(),
+        command: z.array(z.string()).optional(),
+        url: z.string().optional(),
+      }),
+    )
+    .default({}),
+});
+
+/** An MCP server in the configuration of OpenCode: a program, or an address. */
+export type McpServer = z.infer<typeof mcpSchema>['mcp'][string] & { name: string };
 
 export interface PromptRequest {
   sessionId: string;
@@ -54,7 +70,8 @@ export class OpenCodeApi {
   }
 
   async createSession(directory: string, title: string, metadata: Record<string, string>): Promise<Session> {
-    const created = this.#client.session.create({ directory, title, metadata }, within(BOOT_TIMEOUT_MS));
+    const order = { directory, title, metadata, permission: SESSION_RULES };
+    const created = this.#client.session.create(order, within(BOOT_TIMEOUT_MS));
     return sessionSchema.parse(await this.#call('create session', created));
   }
 
@@ -160,6 +177,13 @@ export class OpenCodeApi {
     );
     const { model, default_agent: agent } = configSchema.parse(data);
     return { model, agent };
+  }
+
+  /** The MCP servers that sessions in this directory get. */
+  async mcpServers(directory: string): Promise<McpServer[]> {
+    const config = this.#client.config.get({ directory }, within(REQUEST_TIMEOUT_MS));
+    const { mcp } = mcpSchema.parse(await this.#call('config', config));
+    return Object.entries(mcp).map(([name, server]) => ({ name, ...server }));
   }
 
   /** Names of the agents that can take a prompt in this directory. */

@@ -26,6 +26,21 @@ const LIMITS: ContainerLimits = {
 };
 
 describe('the container of a turn', () => {
+  it('denies the tools of a bridge, beside what the operator denies', () => {
+    const permission = (given: Record<string, string>) => {
+      const { Env = [] } = containerSpec(ORDER, { ...LIMITS, env: given });
+      const [value = ''] = Env.flatMap((line) => /^OPENCODE_PERMISSION=(.*)$/.exec(line)?.[1] ?? []);
+      return JSON.parse(value);
+    };
+    const denied = { '*_opencode_execute_task': 'deny', '*_answer_task_request': 'deny' };
+    expect(permission({})).toMatchObject(denied);
+    const given = { OPENCODE_PERMISSION: '{"bash":{"rm *":"deny"},"*_opencode_execute_task":"allow"}' };
+    expect(permission(given)).toMatchObject({ bash: { 'rm *': 'deny' }, ...denied });
+    expect(() => permission({ OPENCODE_PERMISSION: '[' })).toThrow(
+      'OPENCODE_PERMISSION is not a JSON object.',
+    );
+  });
+
   it('is bounded, and may do nothing but its work', () => {
     expect(containerSpec(ORDER, LIMITS)).toMatchObject({
       Image: 'runner',

@@ -1,0 +1,11 @@
+import type { Check } from './check.ts';
+
+/** The proxy of the environment, where there is one. */
+export const proxy: Check = async ({ proxies }) => {
+  if (!proxies) return [];
+  const check = 'proxy';
+  const { fault, shown } = proxies;
+  if (fault === undefined) return [{ check, status: 'ok', detail: `${shown}; loopback is called directly` }];
+  const next = 'Correct it, or unset it: until then nothing outside of this machine can be called.';
+  return [{ check, status: 'warn', detail: fault, next }];
+};
