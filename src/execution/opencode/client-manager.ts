@@ -3,7 +3,9 @@ import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Task } from '../../tasks/task.ts';
 import type { DependencyHealth, Run, RunContext, Runner } from '../runner.ts';
+import { abortable } from './abortable.ts';
 import { OpenCodeApi } from './api.ts';
+import { Approvals } from './approvals.ts';
 import { Defaults } from './defaults.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EventStream, type SessionListener } from './event-stream.ts';
@@ -48,6 +50,7 @@ export class OpenCodeClientManager implements Runner {
   readonly #monitor: HealthMonitor;
   readonly #instances: Instances;
   readonly #defaults: Defaults;
+  readonly #approvals = new Approvals();
 
   constructor(options: OpenCodeClientManagerOptions) {
     const { endpoint, healthIntervalMs: intervalMs, maxRetries, retryDelayMs, logger } = options;
@@ -97,8 +100,10 @@ export class OpenCodeClientManager implements Runner {
         firstPromptId: task.promptId,
         model: task.model ?? this.#options.model ?? defaults.model,
         agent: task.agent ?? this.#options.agent ?? defaults.agent ?? DEFAULT_AGENT,
+        exclusive: this.#options.endpoint.process !== undefined,
         limits: this.#options.turnLimits,
         api: this.#api,
+        approvals: this.#approvals,
         stream: this.#stream,
         emit,
         logger: logger.child({ taskId: task.id }),
@@ -231,18 +236,4 @@ function isFresh({ ownsDirectory, continues }: Task): boolean {
 
 function downgrade(status: DependencyHealth['status']): DependencyHealth['status'] {
   return status === 'ok' ? 'degraded' : status;
-}
-
-/** The promise, or the rejection ABORTED as soon as the signal aborts. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void =>
-    aborted.reject(new BridgeError('INVALID_STATE', 'The run was stopped before it began.'));
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

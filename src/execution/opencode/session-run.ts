@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BridgeError, messageOf, toBridgeError } from '../../errors.ts';
+import { messageOf, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
 import type { Prompt, RequestAnswer, Run, TurnOutcome } from '../runner.ts';
 import type { OpenCodeApi, PromptRequest } from './api.ts';
+import type { Approvals } from './approvals.ts';
 import type { EventStream } from './event-stream.ts';
 import { messageId } from './message-id.ts';
 import { OpenTurn } from './open-turn.ts';
@@ -30,8 +31,11 @@ export interface SessionRunOptions {
   firstPromptId?: string | undefined;
   model?: string | undefined;
   agent: string;
+  /** Whether the server is the bridge's own. */
+  exclusive: boolean;
   limits: TurnLimits;
   api: OpenCodeApi;
+  approvals: Approvals;
   stream: EventStream;
   emit: (...events: TaskEventBody[]) => void;
   logger: Logger;
@@ -42,6 +46,7 @@ export interface SessionRunOptions {
 /** One task's conversation in one OpenCode session and the sessions that it opens below itself. */
 export class SessionRun implements Run {
   readonly sessionId: string;
+  readonly exclusive: boolean;
   readonly #options: SessionRunOptions;
   readonly #tree: SessionTree;
   readonly #records: Records;
@@ -52,6 +57,7 @@ export class SessionRun implements Run {
   constructor(options: SessionRunOptions) {
     this.#options = options;
     this.sessionId = options.sessionId;
+    this.exclusive = options.exclusive;
     this.#tree = new SessionTree(options, {
       onEvent: (event) => this.#records.hear(event),
       onSign: () => this.#watchdog?.alive(),
@@ -92,7 +98,7 @@ export class SessionRun implements Run {
 
   async stop(): Promise<void> {
     const turn = this.#turn;
-    const stopping = turn ? this.#stopTurn(turn) : this.#quiet(undefined);
+    const stopping = turn ? this.#stopTurn(turn) : quiet(this.#tree, undefined, this.#options.now);
     turn?.settle(stopping.catch(() => undefined).then(() => turn.interrupted()));
     try {
       await stopping;
@@ -101,17 +107,12 @@ export class SessionRun implements Run {
     }
   }
 
-  async answer(requestId: string, answer: RequestAnswer): Promise<void> {
-    const { api, directory } = this.#options;
-    try {
-      if (answer.type === 'question') await api.replyQuestion(requestId, directory, answer.answers);
-      else await api.replyPermission(requestId, directory, answer.reply, answer.message);
-    } catch (thrown) {
-      if (!(thrown instanceof BridgeError && thrown.code === 'ENGINE_NOT_FOUND')) throw thrown;
-      throw new BridgeError('REQUEST_CLOSED', `Request "${requestId}" is no longer open in OpenCode.`, {
-        cause: thrown,
-      });
-    }
+  answer(requestId: string, answer: RequestAnswer): Promise<void> {
+    return this.#tree.requests.answer(requestId, answer);
+  }
+
+  async recheck(): Promise<void> {
+    if (this.#turn) await this.#records.look(this.#turn);
   }
 
   close(): void {
@@ -210,7 +211,7 @@ export class SessionRun implements Run {
   }
 
   #isRoot(sessionId: string | undefined): boolean {
-    return sessionId === this.#options.sessionId;
+    return sessionId === this.sessionId;
   }
 
   /** While the records are being asked they alone decide. */
@@ -249,12 +250,8 @@ export class SessionRun implements Run {
   }
 
   #stopTurn(turn: OpenTurn): Promise<void> {
-    turn.stopping ??= this.#quiet(turn);
+    turn.stopping ??= quiet(this.#tree, turn, this.#options.now);
     return turn.stopping;
-  }
-
-  #quiet(turn: OpenTurn | undefined): Promise<void> {
-    return quiet(this.#tree, turn, this.#options.now);
   }
 
   /** A turn that had come to its end before the interruption was not interrupted. */

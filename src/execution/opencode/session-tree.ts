@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { TaskEvent, TaskEventBody, TaskRequest, Usage } from '../../tasks/events.ts';
+import type { TaskEvent, TaskEventBody, Usage } from '../../tasks/events.ts';
 import type { OpenCodeApi } from './api.ts';
+import type { Approvals } from './approvals.ts';
 import type { EventStream, SessionListener } from './event-stream.ts';
-import { permissionRequest, questionRequest, sumUsage, toolEvents } from './translate.ts';
+import { SessionRequests } from './session-requests.ts';
+import { sumUsage, toolEvents } from './translate.ts';
 import type { Snapshot } from './turn.ts';
 import type { AssistantMessage, Message, OpenCodeEvent, Part, SessionStatus, ToolPart } from './wire.ts';
 
@@ -18,6 +20,7 @@ export interface SessionTreeOptions {
   /** What the task's log holds already. */
   past: readonly TaskEvent[];
   api: OpenCodeApi;
+  approvals: Approvals;
   stream: EventStream;
 }
 
@@ -26,6 +29,7 @@ export interface SessionTreeOptions {
  * each finished part once, however often OpenCode tells of it.
  */
 export class SessionTree {
+  readonly requests: SessionRequests;
   readonly #options: SessionTreeOptions;
   readonly #listener: SessionListener;
   readonly #sessions = new Set<string>();
@@ -33,7 +37,6 @@ export class SessionTree {
   readonly #spoken = new Set<string>();
   readonly #spent = new Map<string, AssistantMessage>();
   readonly #told = new Set<string>();
-  readonly #requests = new Map<string, TaskRequest['type']>();
   /** The calls of tools that are at work, but for those that wait for a subagent. */
   readonly #atWork = new Set<string>();
   /** The usage last told by an earlier process, until the records have been read as far. */
@@ -42,13 +45,14 @@ export class SessionTree {
   constructor(options: SessionTreeOptions, listener: SessionListener) {
     this.#options = options;
     this.#listener = listener;
+    this.requests = new SessionRequests(options, options.past);
     for (const event of options.past) this.#remember(event);
     this.#adopt(options.sessionId);
   }
 
   /** Whether the agent waits for a tool or for an answer, and not for its model. */
   get waits(): boolean {
-    return this.#atWork.size > 0 || this.#requests.size > 0;
+    return this.#atWork.size > 0 || this.requests.any;
   }
 
   /** Between two turns no tool is at work, whatever OpenCode's records say of one that was lost. */
@@ -76,17 +80,17 @@ export class SessionTree {
       case 'session.error':
         return warning(event.properties.error);
       case 'permission.asked':
-        return this.#onAsked(permissionRequest(event.properties));
+        return this.requests.onPermission(event.properties);
       case 'question.asked':
-        return this.#onAsked(questionRequest(event.properties));
+        return this.requests.onQuestion(event.properties);
       case 'permission.replied':
-        return this.#onReplied(event.properties.requestID, event.properties.reply);
+        return this.requests.onReplied(event.properties.requestID, event.properties.reply);
       case 'question.replied': {
         const { requestID, answers } = event.properties;
-        return this.#onReplied(requestID, answers.map((labels) => labels.join(', ')).join('; '));
+        return this.requests.onReplied(requestID, answers.map((labels) => labels.join(', ')).join('; '));
       }
       case 'question.rejected':
-        return this.#onReplied(event.properties.requestID, 'reject');
+        return this.requests.onReplied(event.properties.requestID, 'reject');
     }
   }
 
@@ -96,7 +100,7 @@ export class SessionTree {
    */
   async snapshot(promptId: string): Promise<{ events: TaskEventBody[]; snapshot: Snapshot }> {
     const { api, sessionId, directory } = this.#options;
-    const before = [...this.#requests.keys()];
+    const before = this.requests.ids();
     const [statuses] = await Promise.all([api.statuses(directory), this.#discover(sessionId)]);
     const [messages, permissions, questions, ...below] = await Promise.all([
       api.messagesFrom(sessionId, promptId),
@@ -109,13 +113,10 @@ export class SessionTree {
       this.#meet(info);
       events.push(...parts.flatMap((part) => this.#onPart(part)), ...this.#onMessage(info));
     }
-    const asked = [...permissions.map(permissionRequest), ...questions.map(questionRequest)];
-    for (const request of asked) {
-      const waits = statuses.has(request.session_id) && this.#sessions.has(request.session_id);
-      if (waits) events.push(...this.#onAsked(request));
-    }
-    const open = new Set(asked.map(({ id }) => id));
-    for (const id of before) if (!open.has(id)) events.push(...this.#onReplied(id, 'unknown'));
+    const lists = { permissions, questions };
+    events.push(...this.requests.onLists(lists, (id) => statuses.has(id) && this.#sessions.has(id)));
+    const parts = [...messages, ...below.flat()].flatMap((message) => message.parts);
+    events.push(...(await this.requests.onGone(before, lists, parts)));
     return { events, snapshot: { messages, status: statuses.get(sessionId) ?? IDLE } };
   }
 
@@ -127,14 +128,8 @@ export class SessionTree {
     return [...events, { kind: 'usage', usage: sumUsage(this.#spent.values()) }];
   }
 
-  /** Closes the requests of what was aborted: OpenCode itself would keep them for ever. */
-  async dismissRequests(): Promise<void> {
-    const { api, directory } = this.#options;
-    const open = [...this.#requests];
-    this.#requests.clear();
-    const dismiss = ([id, type]: [string, TaskRequest['type']]): Promise<void> =>
-      type === 'question' ? api.rejectQuestion(id, directory) : api.replyPermission(id, directory, 'reject');
-    await Promise.allSettled(open.map(dismiss));
+  dismissRequests(): Promise<void> {
+    return this.requests.dismiss((sessionId) => this.#sessions.has(sessionId));
   }
 
   /** Aborts every session of the tree; aborting an idle one does nothing. */
@@ -162,7 +157,7 @@ export class SessionTree {
     ]);
     if ((statuses.get(sessionId) ?? IDLE).type === 'idle') return true;
     return [...permissions, ...questions].some(
-      ({ id, sessionID }) => this.#sessions.has(sessionID) && !this.#told.has(id),
+      (asked) => this.#sessions.has(asked.sessionID) && this.requests.isNew(asked),
     );
   }
 
@@ -185,16 +180,6 @@ export class SessionTree {
       this.#adopt(child.id);
       await this.#discover(child.id);
     }
-  }
-
-  #onAsked(request: TaskRequest): TaskEventBody[] {
-    if (!this.#told.has(request.id)) this.#requests.set(request.id, request.type);
-    return this.#once(request.id, { kind: 'request_opened', request });
-  }
-
-  #onReplied(request_id: string, reply: string): TaskEventBody[] {
-    if (!this.#requests.delete(request_id)) return [];
-    return [{ kind: 'request_closed', request_id, by: 'opencode', reply }];
   }
 
   #onMessage(message: Message): TaskEventBody[] {
@@ -223,13 +208,6 @@ export class SessionTree {
         for (const status of event.phase === 'started' ? ['running'] : ['running', 'completed', 'error']) {
           this.#told.add(`${event.call_id} ${status}`);
         }
-        break;
-      case 'request_opened':
-        this.#told.add(event.request.id);
-        this.#requests.set(event.request.id, event.request.type);
-        break;
-      case 'request_closed':
-        this.#requests.delete(event.request_id);
         break;
       case 'usage':
         this.#behind = event.usage;
