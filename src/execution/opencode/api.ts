@@ -27,6 +27,11 @@ const BOOT_TIMEOUT_MS = 120_000;
 const PAGE = 50;
 const messagesSchema = z.array(z.object({ info: messageSchema, parts: z.array(partSchema) }));
 const configSchema = z.object({ model: z.string().optional(), default_agent: z.string().optional() });
+const mcpSchema = z.object({
+  mcp: z.record(z.string(), z.looseObject({ enabled: z.boolean().optional() })).optional(),
+});
+/** So many directories are remembered in which a session was aborted. */
+const ABORTS_KEPT = 1_000;
 
 export interface PromptRequest {
   sessionId: string;
@@ -40,6 +45,8 @@ export interface PromptRequest {
 export class OpenCodeApi {
   readonly #endpoint: Endpoint;
   readonly #client: OpencodeClient;
+  /** Directories in which a session was aborted since they were last disposed of, the latest last. */
+  readonly #aborts = new Set<string>();
 
   constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
@@ -84,10 +91,18 @@ export class OpenCodeApi {
   }
 
   async abort(sessionID: string, directory: string): Promise<void> {
+    this.#aborts.delete(directory);
+    this.#aborts.add(directory);
+    for (const oldest of this.#aborts) if (this.#aborts.size > ABORTS_KEPT) this.#aborts.delete(oldest);
     await this.#call(
       'abort',
       this.#client.session.abort({ sessionID, directory }, within(REQUEST_TIMEOUT_MS)),
     );
+  }
+
+  /** Whether an abort by the bridge may be why something in the directory breaks off. */
+  hasAborted(directory: string): boolean {
+    return this.#aborts.has(directory);
   }
 
   /** The sessions of a directory that are at work; an idle one is absent. */
@@ -162,6 +177,13 @@ export class OpenCodeApi {
     return { model, agent };
   }
 
+  /** Names of the MCP servers that OpenCode starts in this directory. */
+  async mcpServers(directory: string): Promise<string[]> {
+    const config = this.#client.config.get({ directory }, within(REQUEST_TIMEOUT_MS));
+    const { mcp = {} } = mcpSchema.parse(await this.#call('config', config));
+    return Object.entries(mcp).flatMap(([name, { enabled }]) => (enabled === false ? [] : [name]));
+  }
+
   /** Names of the agents that can take a prompt in this directory. */
   async agents(directory: string): Promise<string[]> {
     const data = await this.#call(
@@ -201,6 +223,7 @@ export class OpenCodeApi {
 
   /** Frees what OpenCode holds for a directory; aborts what runs there. */
   async dispose(directory: string): Promise<void> {
+    this.#aborts.delete(directory);
     await this.#call('dispose', this.#client.instance.dispose({ directory }, within(REQUEST_TIMEOUT_MS)));
   }
 

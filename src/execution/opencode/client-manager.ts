@@ -11,6 +11,7 @@ import type { Endpoint } from './endpoint.ts';
 import { EventStream, type SessionListener } from './event-stream.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { Instances } from './instances.ts';
+import { notReady } from './not-ready.ts';
 import { SessionRun } from './session-run.ts';
 import { Upkeep } from './upkeep.ts';
 import type { TurnLimits } from './watchdog.ts';
@@ -84,12 +85,12 @@ export class OpenCodeClientManager implements Runner {
   }
 
   async open(task: Task, { emit, past, signal }: RunContext): Promise<Run> {
-    const { logger, now = Date.now } = this.#options;
+    const { endpoint, logger, now = Date.now } = this.#options;
     const { directory } = task;
     const free = this.#instances.acquire(directory);
     try {
       await abortable(free, signal);
-      const [session, defaults] = await this.#insist(signal, task.promptId !== undefined, () =>
+      const [session, defaults] = await this.#insist(emit, signal, task.promptId !== undefined, () =>
         Promise.all([this.#sessionFor(task), this.#defaults.of(directory, isFresh(task))]),
       );
       return new SessionRun({
@@ -100,7 +101,7 @@ export class OpenCodeClientManager implements Runner {
         firstPromptId: task.promptId,
         model: task.model ?? this.#options.model ?? defaults.model,
         agent: task.agent ?? this.#options.agent ?? defaults.agent ?? DEFAULT_AGENT,
-        exclusive: this.#options.endpoint.process !== undefined,
+        exclusive: endpoint.process !== undefined,
         limits: this.#options.turnLimits,
         api: this.#api,
         approvals: this.#approvals,
@@ -108,6 +109,7 @@ export class OpenCodeClientManager implements Runner {
         emit,
         logger: logger.child({ taskId: task.id }),
         now,
+        renew: async () => this.#instances.renew(directory, task.ownsDirectory || !!endpoint.process),
         onClose: () => this.#instances.release(directory, task.ownsDirectory),
       });
     } catch (thrown) {
@@ -170,7 +172,13 @@ export class OpenCodeClientManager implements Runner {
   }
 
   /** Does it when the server can be reached, again where the connection fails; `endlessly`, or for a minute. */
-  async #insist<T>(signal: AbortSignal, endlessly: boolean, work: () => Promise<T>): Promise<T> {
+  async #insist<T>(
+    emit: RunContext['emit'],
+    signal: AbortSignal,
+    endlessly: boolean,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    let told = false;
     const deadline = endlessly ? Number.POSITIVE_INFINITY : Date.now() + REACH_LIMIT_MS;
     for (;;) {
       await abortable(this.#reachable(signal, deadline), signal);
@@ -179,6 +187,8 @@ export class OpenCodeClientManager implements Runner {
       } catch (thrown) {
         if (!isPassing(thrown) || Date.now() > deadline) throw thrown;
         this.#options.logger.warn({ err: messageOf(thrown) }, 'a session could not be opened; trying again');
+        if (!told) emit(notReady(thrown, endlessly ? undefined : REACH_LIMIT_MS));
+        told = true;
         await abortable(sleep(REACH_POLL_MS), signal);
       }
     }

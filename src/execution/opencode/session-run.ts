@@ -1,22 +1,20 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
 import type { Prompt, RequestAnswer, Run, TurnOutcome } from '../runner.ts';
-import type { OpenCodeApi, PromptRequest } from './api.ts';
+import type { OpenCodeApi } from './api.ts';
 import type { Approvals } from './approvals.ts';
 import type { EventStream } from './event-stream.ts';
 import { messageId } from './message-id.ts';
 import { OpenTurn } from './open-turn.ts';
 import { quiet } from './quiet.ts';
 import { Records } from './records.ts';
+import { sendPrompt } from './send-prompt.ts';
 import { SessionTree } from './session-tree.ts';
-import { failed } from './translate.ts';
+import { SlowStart } from './slow-start.ts';
 import type { Verdict } from './turn.ts';
 import { type TurnLimits, Watchdog } from './watchdog.ts';
 import type { OpenCodeEvent, SessionStatus } from './wire.ts';
 
-const RESEND_MS = 1_000;
 /** Reasons of a retry that show no life of the model; by the texts of OpenCode 1.18.33. */
 const MODEL_HANGS = /timed out/i;
 
@@ -40,6 +38,8 @@ export interface SessionRunOptions {
   emit: (...events: TaskEventBody[]) => void;
   logger: Logger;
   now: () => number;
+  /** Has OpenCode start anew in the directory, where the bridge may do that. */
+  renew: () => Promise<void>;
   onClose: () => void;
 }
 
@@ -50,6 +50,7 @@ export class SessionRun implements Run {
   readonly #options: SessionRunOptions;
   readonly #tree: SessionTree;
   readonly #records: Records;
+  readonly #slowStart: SlowStart;
   #turn: OpenTurn | undefined;
   #watchdog: Watchdog | undefined;
   #closed = false;
@@ -64,13 +65,15 @@ export class SessionRun implements Run {
       onLost: (why) => this.#onLost(why),
       onGap: () => this.#onGap(),
     });
+    this.#slowStart = new SlowStart(options);
     this.#records = new Records(this.#tree, options, (event) => this.#onEvent(event));
   }
 
   async turn({ text, key, recordedAs, recordedAt, record }: Prompt): Promise<TurnOutcome> {
-    const { sessionId, model, agent, stream, now } = this.#options;
+    const { sessionId, directory, api, model, agent, stream, now } = this.#options;
     const promptId = recordedAs ?? messageId(key, now());
-    const turn = new OpenTurn({ sessionId, messageId: promptId, text, model, agent });
+    const mayBeOurs = (): boolean => this.exclusive || api.hasAborted(directory);
+    const turn = new OpenTurn({ sessionId, messageId: promptId, text, model, agent }, mayBeOurs);
     this.#turn = turn;
     this.#tree.forgetTools();
     try {
@@ -79,7 +82,9 @@ export class SessionRun implements Run {
         if (recordedAs === undefined) record(promptId);
         turn.sending = this.#send(turn, recordedAs !== undefined, recordedAt);
       }
-      return await turn.outcome;
+      const outcome = await turn.outcome;
+      if (turn.hasSpoiltItsStart(outcome)) await this.#options.renew();
+      return outcome;
     } finally {
       this.#watchdog?.stop();
       this.#watchdog = undefined;
@@ -124,33 +129,17 @@ export class SessionRun implements Run {
     this.#options.onClose();
   }
 
-  /**
-   * Sends the prompt; after a failure that passes again, unless it is on record: its id is taken once.
-   * Of one that may have been sent by an earlier process, at that time, the records are asked first.
-   */
+  /** `sentAt`: when an earlier process sent it, if it did. */
   async #send(turn: OpenTurn, perhapsSent: boolean, sentAt?: number): Promise<void> {
-    const { api, stream, logger, firstPromptId } = this.#options;
-    for (let asks = perhapsSent; !turn.settled && !this.#closed; asks = true) {
-      try {
-        if (asks) await stream.ready();
-        if (perhapsSent && firstPromptId !== undefined) await this.#records.catchUp(firstPromptId);
-        const known = asks && (await this.#isOnRecord(turn.request));
-        if (!known && !turn.settled && !this.#closed) await api.prompt(turn.request);
-        this.#onAccepted(turn, known ? sentAt : undefined);
-        if (known) this.#records.decide(turn);
-        return;
-      } catch (thrown) {
-        if (toBridgeError(thrown).code !== 'ENGINE_UNAVAILABLE') return turn.settle(failed(thrown));
-        logger.warn({ err: messageOf(thrown) }, 'a prompt did not reach OpenCode; trying again');
-        await sleep(RESEND_MS, undefined, { ref: false });
-      }
-    }
-  }
-
-  /** OpenCode stores a message first and its text after that, and may die in between: then it has to be sent again. */
-  async #isOnRecord({ sessionId, messageId: promptId }: PromptRequest): Promise<boolean> {
-    const [prompt] = await this.#options.api.messagesFrom(sessionId, promptId);
-    return prompt?.parts.some(({ type }) => type === 'text') ?? false;
+    const { firstPromptId } = this.#options;
+    const catchUp = async (): Promise<void> => {
+      if (perhapsSent && firstPromptId !== undefined) await this.#records.catchUp(firstPromptId);
+    };
+    const isClosed = (): boolean => this.#closed;
+    const known = await sendPrompt(turn, { ...this.#options, perhapsSent, catchUp, isClosed });
+    if (known === undefined) return;
+    this.#onAccepted(turn, known ? sentAt : undefined);
+    if (known) this.#records.decide(turn);
   }
 
   #onAccepted(turn: OpenTurn, at = this.#options.now()): void {
@@ -186,6 +175,7 @@ export class SessionRun implements Run {
     if (!turn) return;
     if (event.type === 'message.part.updated') {
       const { part } = event.properties;
+      turn.onPart(part.messageID);
       if (part.type === 'text') turn.onText(part.messageID, part.id, part.text);
     } else if (event.type === 'message.updated') {
       if (this.#isRoot(event.properties.info.sessionID)) turn.onMessage(event.properties.info);
@@ -233,6 +223,7 @@ export class SessionRun implements Run {
 
   async #glance(turn: OpenTurn): Promise<void> {
     if (this.#options.stream.connected && (await this.#tree.hasMissed())) this.#records.decide(turn);
+    else await this.#slowStart.look(turn);
   }
 
   async #onStall(turn: OpenTurn): Promise<void> {

@@ -26,10 +26,14 @@ export class Turn {
   readonly #texts = new Map<string, Map<string, string>>();
   #since = Number.POSITIVE_INFINITY;
   #busy = false;
+  #reached = false;
   #error: OpenCodeError | undefined;
+  readonly #mayBeOurs: () => boolean;
 
-  constructor(promptId: string) {
+  /** `mayBeOurs`: whether an abort before the model was asked need not have been somebody else's. */
+  constructor(promptId: string, mayBeOurs: () => boolean = () => false) {
     this.#promptId = promptId;
+    this.#mayBeOurs = mayBeOurs;
     this.#users = new Set([promptId]);
   }
 
@@ -46,6 +50,11 @@ export class Turn {
   /** Whether OpenCode has done with the prompt what it will: begun, or refused it. */
   get begun(): boolean {
     return this.started || this.#error !== undefined;
+  }
+
+  /** Whether the model has been asked, as far as its answers show. */
+  get reached(): boolean {
+    return this.#reached;
   }
 
   /** The last words of the model, so far. */
@@ -73,6 +82,10 @@ export class Turn {
   #onUser(id: string, created: number): void {
     if (id === this.#promptId) this.#since = created;
     else if (created >= this.#since) this.#users.add(id);
+  }
+
+  onPart(messageId: string): void {
+    if (this.#assistants.has(messageId)) this.#reached = true;
   }
 
   onText(messageId: string, partId: string, text: string): void {
@@ -104,14 +117,19 @@ export class Turn {
       this.#busy = true;
       return 'running';
     }
-    for (const { info } of messages) this.onMessage(info);
+    for (const { info, parts } of messages) {
+      this.onMessage(info);
+      if (parts.length > 0) this.onPart(info.id);
+    }
     const last = this.#inOrder().at(-1);
     if (last && !this.#error && isBetweenSteps(last, messages))
       return this.#failed(ENGINE_LOST, 'interrupted');
     if (last?.time.completed !== undefined) return this.#ended(last);
-    if (last) return this.#failed(ENGINE_LOST, 'interrupted');
+    // An abort is heard before its message is complete.
+    if (last)
+      return this.#failed(isAbort(this.#error) ? this.#errorOf(this.#error) : ENGINE_LOST, 'interrupted');
     const mayBegin = !this.#busy && messages.length > 0;
-    if (this.#error && !mayBegin) return this.#failed(taskError(this.#error), 'error');
+    if (this.#error && !mayBegin) return this.#failed(this.#errorOf(this.#error), 'error');
     return 'not started';
   }
 
@@ -130,13 +148,21 @@ export class Turn {
   }
 
   #ended(last: AssistantMessage): TurnOutcome {
-    if (last.error) return this.#failed(taskError(last.error), last.finish ?? 'error');
+    if (last.error) return this.#failed(this.#errorOf(last.error), last.finish ?? 'error');
     const finish = last.finish ?? 'unknown';
     if (finish === 'length') return this.#failed(OUTPUT_LIMIT, finish);
     if (last.finish === undefined || GOES_ON.has(last.finish)) {
-      return this.#failed(this.#error ? taskError(this.#error) : TURN_STOPPED, finish);
+      return this.#failed(this.#error ? this.#errorOf(this.#error) : TURN_STOPPED, finish);
     }
     return { kind: 'completed', summary: this.summary, finish };
+  }
+
+  /**
+   * OpenCode calls it an abort too where something fails under a turn that is only starting: with one turn that is
+   * aborted while MCP servers start, others in the folder break off.
+   */
+  #errorOf(error: OpenCodeError): TaskError {
+    return isAbort(error) && !this.#reached && this.#mayBeOurs() ? BROKEN_OFF : taskError(error);
   }
 
   #failed(error: TaskError, finish: string): TurnOutcome {
@@ -157,6 +183,16 @@ function isBetweenSteps(last: AssistantMessage, messages: readonly MessageWithPa
   if (!tools || tools.length === 0) return false;
   return tools.every((part) => part.type === 'tool' && part.state.status === 'completed');
 }
+
+function isAbort(error: OpenCodeError | undefined): error is OpenCodeError {
+  return error?.name === 'MessageAbortedError';
+}
+
+const BROKEN_OFF: TaskError = {
+  code: 'TURN_NEVER_STARTED',
+  message: 'OpenCode broke the turn off while it was starting, before the model was asked.',
+  next: 'Look at the OpenCode log and at the MCP servers of its configuration, then try again with continue_task_id.',
+};
 
 const ENGINE_LOST: TaskError = {
   code: 'ENGINE_LOST',
