@@ -2,9 +2,6 @@ import type { TurnOutcome } from '../runner.ts';
 import type { PromptRequest } from './api.ts';
 import { Turn } from './turn.ts';
 
-/** Errors of a turn that was ended before its model was asked. */
-const BROKEN_OFF: ReadonlySet<string> = new Set(['TURN_NEVER_STARTED', 'TURN_STALLED']);
-
 /** A turn from its prompt to its outcome. */
 export class OpenTurn {
   readonly request: PromptRequest;
@@ -18,9 +15,9 @@ export class OpenTurn {
   readonly #over = Promise.withResolvers<TurnOutcome>();
   #settled = false;
 
-  constructor(request: PromptRequest, mayBeOurs: () => boolean) {
+  constructor(request: PromptRequest) {
     this.request = request;
-    this.state = new Turn(request.messageId, mayBeOurs);
+    this.state = new Turn(request.messageId);
   }
 
   get outcome(): Promise<TurnOutcome> {
@@ -36,17 +33,6 @@ export class OpenTurn {
   settle(outcome: TurnOutcome | Promise<TurnOutcome>): void {
     this.#settled = true;
     this.#over.resolve(outcome);
-  }
-
-  /**
-   * Whether it was broken off while OpenCode was starting MCP servers for it. OpenCode 1.18.33 then keeps that failure
-   * for its directory, and every later turn there breaks off at once.
-   */
-  hasSpoiltItsStart(outcome: TurnOutcome): boolean {
-    if (!this.state.started || this.state.reached) return false;
-    return (
-      outcome.kind === 'interrupted' || (outcome.kind === 'failed' && BROKEN_OFF.has(outcome.error.code))
-    );
   }
 
   interrupted(): TurnOutcome {

@@ -11,6 +11,7 @@ import { Records } from './records.ts';
 import { sendPrompt } from './send-prompt.ts';
 import { SessionTree } from './session-tree.ts';
 import { SlowStart } from './slow-start.ts';
+import { withoutBlame } from './spoilt-start.ts';
 import type { Verdict } from './turn.ts';
 import { type TurnLimits, Watchdog } from './watchdog.ts';
 import type { OpenCodeEvent, SessionStatus } from './wire.ts';
@@ -70,21 +71,18 @@ export class SessionRun implements Run {
   }
 
   async turn({ text, key, recordedAs, recordedAt, record }: Prompt): Promise<TurnOutcome> {
-    const { sessionId, directory, api, model, agent, stream, now } = this.#options;
+    const { sessionId, model, agent, stream, now } = this.#options;
     const promptId = recordedAs ?? messageId(key, now());
-    const mayBeOurs = (): boolean => this.exclusive || api.hasAborted(directory);
-    const turn = new OpenTurn({ sessionId, messageId: promptId, text, model, agent }, mayBeOurs);
+    const turn = new OpenTurn({ sessionId, messageId: promptId, text, model, agent });
     this.#turn = turn;
-    this.#tree.forgetTools();
+    this.#tree.forgetWork();
     try {
       await Promise.race([stream.ready(), turn.outcome]);
       if (!turn.settled) {
         if (recordedAs === undefined) record(promptId);
         turn.sending = this.#send(turn, recordedAs !== undefined, recordedAt);
       }
-      const outcome = await turn.outcome;
-      if (turn.hasSpoiltItsStart(outcome)) await this.#options.renew();
-      return outcome;
+      return await withoutBlame(turn, await turn.outcome, this.#options);
     } finally {
       this.#watchdog?.stop();
       this.#watchdog = undefined;
@@ -192,6 +190,8 @@ export class SessionRun implements Run {
   #onStatus(sessionId: string, status: SessionStatus): void {
     if (status.type === 'retry' && !MODEL_HANGS.test(status.message)) this.#watchdog?.alive(status.next);
     if (this.#turn && this.#isRoot(sessionId)) this.#conclude(this.#turn.state.onStatus(status));
+    else if (status.type === 'idle' && this.#tree.background.awaits(sessionId))
+      this.#records.decide(this.#turn);
   }
 
   /** Somebody deleted the session, which does not stop what runs in it. */
@@ -204,10 +204,11 @@ export class SessionRun implements Run {
     return sessionId === this.sessionId;
   }
 
-  /** While the records are being asked they alone decide. */
+  /** While the records are being asked they alone decide, and so where something goes on in the background. */
   #conclude(verdict: Verdict): void {
     const ended = typeof verdict === 'object';
-    if (verdict === 'unsure' || (ended && this.#records.deciding)) this.#records.decide(this.#turn);
+    if (verdict === 'unsure' || (ended && (this.#records.deciding || this.#tree.background.any)))
+      this.#records.decide(this.#turn);
     else if (ended) this.#turn?.settle(verdict);
   }
 

@@ -2,10 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { TaskEvent, TaskEventBody, Usage } from '../../tasks/events.ts';
 import type { OpenCodeApi } from './api.ts';
 import type { Approvals } from './approvals.ts';
+import { BackgroundSubagents } from './background.ts';
 import type { EventStream, SessionListener } from './event-stream.ts';
 import { SessionRequests } from './session-requests.ts';
 import { sumUsage, toolEvents } from './translate.ts';
 import type { Snapshot } from './turn.ts';
+import type { TurnLimits } from './watchdog.ts';
 import type { AssistantMessage, Message, OpenCodeEvent, Part, SessionStatus, ToolPart } from './wire.ts';
 
 const IDLE: SessionStatus = { type: 'idle' };
@@ -22,6 +24,8 @@ export interface SessionTreeOptions {
   api: OpenCodeApi;
   approvals: Approvals;
   stream: EventStream;
+  limits: TurnLimits;
+  now: () => number;
 }
 
 /**
@@ -30,6 +34,7 @@ export interface SessionTreeOptions {
  */
 export class SessionTree {
   readonly requests: SessionRequests;
+  readonly background: BackgroundSubagents;
   readonly #options: SessionTreeOptions;
   readonly #listener: SessionListener;
   readonly #sessions = new Set<string>();
@@ -46,6 +51,7 @@ export class SessionTree {
     this.#options = options;
     this.#listener = listener;
     this.requests = new SessionRequests(options, options.past);
+    this.background = new BackgroundSubagents(options);
     for (const event of options.past) this.#remember(event);
     this.#adopt(options.sessionId);
   }
@@ -55,9 +61,10 @@ export class SessionTree {
     return this.#atWork.size > 0 || this.requests.any;
   }
 
-  /** Between two turns no tool is at work, whatever OpenCode's records say of one that was lost. */
-  forgetTools(): void {
+  /** Between two turns nothing is at work, whatever OpenCode's records say of one that was lost. */
+  forgetWork(): void {
     this.#atWork.clear();
+    this.background.forget();
   }
 
   /** What an event means for the task. */
@@ -76,6 +83,7 @@ export class SessionTree {
         if (event.properties.sessionID !== this.#options.sessionId) return [];
         return [{ kind: 'todo', items: event.properties.todos }];
       case 'session.status':
+        this.background.onStatus(event.properties.sessionID, event.properties.status);
         return retrying(event.properties.status);
       case 'session.error':
         return warning(event.properties.error);
@@ -102,11 +110,12 @@ export class SessionTree {
     const { api, sessionId, directory } = this.#options;
     const before = this.requests.ids();
     const [statuses] = await Promise.all([api.statuses(directory), this.#discover(sessionId)]);
+    const children = this.#below();
     const [messages, permissions, questions, ...below] = await Promise.all([
       api.messagesFrom(sessionId, promptId),
       api.permissions(directory),
       api.questions(directory),
-      ...this.#below().map((child) => api.messagesFrom(child)),
+      ...children.map((child) => api.messagesFrom(child)),
     ]);
     const events: TaskEventBody[] = [];
     for (const { info, parts } of [...messages, ...below.flat()]) {
@@ -117,7 +126,9 @@ export class SessionTree {
     events.push(...this.requests.onLists(lists, (id) => statuses.has(id) && this.#sessions.has(id)));
     const parts = [...messages, ...below.flat()].flatMap((message) => message.parts);
     events.push(...(await this.requests.onGone(before, lists, parts)));
-    return { events, snapshot: { messages, status: statuses.get(sessionId) ?? IDLE } };
+    const byChild = new Map(children.map((child, index) => [child, below[index] ?? []]));
+    const background = this.background.onRecords(messages, byChild, statuses);
+    return { events, snapshot: { messages, status: statuses.get(sessionId) ?? IDLE, background } };
   }
 
   /** Reads all that happened since the task's first prompt, and tells what its log does not hold. */
@@ -216,6 +227,7 @@ export class SessionTree {
   }
 
   #onPart(part: Part): TaskEventBody[] {
+    this.background.onPart(part);
     if (part.type === 'tool') return this.#onTool(part);
     if (part.type !== 'text' || part.sessionID !== this.#options.sessionId) return [];
     if (!this.#spoken.has(part.messageID) || part.time?.end === undefined || part.text === '') return [];

@@ -1,5 +1,6 @@
 import type { TaskError } from '../../tasks/events.ts';
 import type { TurnOutcome } from '../runner.ts';
+import type { Background } from './background.ts';
 import { GOES_ON, OUTPUT_LIMIT, TURN_STOPPED } from './finish.ts';
 import { taskError } from './translate.ts';
 import type { AssistantMessage, Message, MessageWithParts, OpenCodeError, SessionStatus } from './wire.ts';
@@ -9,6 +10,8 @@ export interface Snapshot {
   /** The session's messages from the prompt on, oldest first. */
   messages: readonly MessageWithParts[];
   status: SessionStatus;
+  /** What goes on below the session. */
+  background?: Background;
 }
 
 /** `unsure`: the events alone do not tell, OpenCode's records have to be read. */
@@ -28,12 +31,9 @@ export class Turn {
   #busy = false;
   #reached = false;
   #error: OpenCodeError | undefined;
-  readonly #mayBeOurs: () => boolean;
 
-  /** `mayBeOurs`: whether an abort before the model was asked need not have been somebody else's. */
-  constructor(promptId: string, mayBeOurs: () => boolean = () => false) {
+  constructor(promptId: string) {
     this.#promptId = promptId;
-    this.#mayBeOurs = mayBeOurs;
     this.#users = new Set([promptId]);
   }
 
@@ -112,7 +112,7 @@ export class Turn {
   }
 
   /** Decides from OpenCode's own records. */
-  judge({ messages, status }: Snapshot): Verdict {
+  judge({ messages, status, background = 'none' }: Snapshot): Verdict {
     if (status.type !== 'idle') {
       this.#busy = true;
       return 'running';
@@ -121,15 +121,16 @@ export class Turn {
       this.onMessage(info);
       if (parts.length > 0) this.onPart(info.id);
     }
+    if (background === 'running') return 'running';
+    if (background === 'lost') return this.#failed(ENGINE_LOST, 'interrupted');
     const last = this.#inOrder().at(-1);
     if (last && !this.#error && isBetweenSteps(last, messages))
       return this.#failed(ENGINE_LOST, 'interrupted');
     if (last?.time.completed !== undefined) return this.#ended(last);
     // An abort is heard before its message is complete.
-    if (last)
-      return this.#failed(isAbort(this.#error) ? this.#errorOf(this.#error) : ENGINE_LOST, 'interrupted');
+    if (last) return this.#failed(isAbort(this.#error) ? taskError(this.#error) : ENGINE_LOST, 'interrupted');
     const mayBegin = !this.#busy && messages.length > 0;
-    if (this.#error && !mayBegin) return this.#failed(this.#errorOf(this.#error), 'error');
+    if (this.#error && !mayBegin) return this.#failed(taskError(this.#error), 'error');
     return 'not started';
   }
 
@@ -148,21 +149,13 @@ export class Turn {
   }
 
   #ended(last: AssistantMessage): TurnOutcome {
-    if (last.error) return this.#failed(this.#errorOf(last.error), last.finish ?? 'error');
+    if (last.error) return this.#failed(taskError(last.error), last.finish ?? 'error');
     const finish = last.finish ?? 'unknown';
     if (finish === 'length') return this.#failed(OUTPUT_LIMIT, finish);
     if (last.finish === undefined || GOES_ON.has(last.finish)) {
-      return this.#failed(this.#error ? this.#errorOf(this.#error) : TURN_STOPPED, finish);
+      return this.#failed(this.#error ? taskError(this.#error) : TURN_STOPPED, finish);
     }
     return { kind: 'completed', summary: this.summary, finish };
-  }
-
-  /**
-   * OpenCode calls it an abort too where something fails under a turn that is only starting: with one turn that is
-   * aborted while MCP servers start, others in the folder break off.
-   */
-  #errorOf(error: OpenCodeError): TaskError {
-    return isAbort(error) && !this.#reached && this.#mayBeOurs() ? BROKEN_OFF : taskError(error);
   }
 
   #failed(error: TaskError, finish: string): TurnOutcome {
@@ -187,12 +180,6 @@ function isBetweenSteps(last: AssistantMessage, messages: readonly MessageWithPa
 function isAbort(error: OpenCodeError | undefined): error is OpenCodeError {
   return error?.name === 'MessageAbortedError';
 }
-
-const BROKEN_OFF: TaskError = {
-  code: 'TURN_NEVER_STARTED',
-  message: 'OpenCode broke the turn off while it was starting, before the model was asked.',
-  next: 'Look at the OpenCode log and at the MCP servers of its configuration, then try again with continue_task_id.',
-};
 
 const ENGINE_LOST: TaskError = {
   code: 'ENGINE_LOST',
