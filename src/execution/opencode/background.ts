@@ -1,4 +1,4 @@
-import type { MessageWithParts, Part, SessionStatus } from './wire.ts';
+import type { Message, MessageWithParts, Part, SessionStatus } from './wire.ts';
 
 const SUBAGENT = 'task';
 /** The words by which OpenCode 1.18.33 tells a session what its background subagent has come to. */
@@ -23,6 +23,8 @@ export class BackgroundSubagents {
   /** When each was last set to work, and when its session was last told of its end. */
   #begun = new Map<string, number>();
   #told = new Map<string, number>();
+  /** When messages to the session came, by OpenCode's clock. */
+  #messages = new Map<string, number>();
   readonly #busy = new Set<string>();
   /** Since when all are done, or seem so, and the session is still to be woken. */
   #wakesSince: number | undefined;
@@ -45,8 +47,13 @@ export class BackgroundSubagents {
   forget(): void {
     this.#begun = new Map();
     this.#told = new Map();
+    this.#messages = new Map();
     this.#busy.clear();
     this.#wakesSince = undefined;
+  }
+
+  onMessage({ id, sessionID, role, time }: Message): void {
+    if (role === 'user' && sessionID === this.#options.sessionId) this.#messages.set(id, time.created);
   }
 
   onStatus(sessionId: string, { type }: SessionStatus): void {
@@ -55,11 +62,12 @@ export class BackgroundSubagents {
     else this.#busy.add(sessionId);
   }
 
-  onPart(part: Part, at = this.#options.now()): void {
+  onPart(part: Part): void {
     if (part.sessionID !== this.#options.sessionId) return;
     if (part.type === 'text') {
       const child = part.synthetic ? NOTICE.exec(part.text)?.[1] : undefined;
-      if (child !== undefined) this.#told.set(child, at);
+      const at = this.#messages.get(part.messageID);
+      if (child !== undefined && at !== undefined) this.#told.set(child, at);
     } else if (part.type === 'tool' && part.tool === SUBAGENT && part.state.status === 'completed') {
       const { background, sessionId } = part.state.metadata;
       if (background === true && typeof sessionId === 'string')
@@ -75,7 +83,10 @@ export class BackgroundSubagents {
   ): Background {
     this.#begun = new Map();
     this.#told = new Map();
-    for (const { info, parts } of own) for (const part of parts) this.onPart(part, info.time.created);
+    for (const { info, parts } of own) {
+      this.onMessage(info);
+      for (const part of parts) this.onPart(part);
+    }
     this.#busy.clear();
     for (const id of below.keys()) this.onStatus(id, statuses.get(id) ?? { type: 'idle' });
     for (const id of this.#awaited()) if (isAborted(below.get(id) ?? [])) this.#begun.delete(id);

@@ -195,6 +195,7 @@ export class SessionTree {
 
   #onMessage(message: Message): TaskEventBody[] {
     this.#meet(message);
+    this.background.onMessage(message);
     if (message.role !== 'assistant' || message.time.completed === undefined) return [];
     const known = this.#spent.get(message.id);
     if (known && known.cost === message.cost && known.tokens.output === message.tokens.output) return [];

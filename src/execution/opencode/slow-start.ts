@@ -33,7 +33,8 @@ export class SlowStart {
     if (names.length === 0 || turn.settled || turn.state.reached) return;
     const shown = names.slice(0, NAMES_LIMIT).map((name) => quote(name));
     const servers = [...shown, ...(names.length > NAMES_LIMIT ? ['…'] : [])].join(', ');
-    const message = `Nothing has come from the model yet. OpenCode starts the MCP servers of its configuration first (${servers}); the task waits for that, for ${limits.stallMs / 1000} s at most (STALL_TIMEOUT_MS).`;
+    const limit = `${limits.stallMs / 1000} s (STALL_TIMEOUT_MS)`;
+    const message = `Nothing has come from the model yet. OpenCode may still be starting the MCP servers of its configuration (${servers}); the task waits for up to ${limit}.`;
     emit({ kind: 'warning', code: 'ENGINE_STARTING', message });
   }
 }
