@@ -110,7 +110,8 @@ export class SessionRequests {
     const statuses = await this.#options.api.statuses(this.#options.directory);
     return gone.flatMap((asked) => {
       const { id } = asked.request;
-      const implied = ['always', 'reject'].find((reply) => this.#impliedBy(asked, reply) !== undefined);
+      const isImplied = (reply: string): boolean => this.#impliedBy(asked, reply) !== undefined;
+      const implied = this.#answers.has(id) ? undefined : ['always', 'reject'].find(isImplied);
       return this.onReplied(id, implied ?? (wasAnswered(asked, parts, statuses) ? 'answered' : 'unknown'));
     });
   }
@@ -121,8 +122,8 @@ export class SessionRequests {
     const open = new Map([...this.#open].map(([id, { request }]) => [id, request.type]));
     this.#open.clear();
     const [permissions, questions] = await Promise.all([
-      api.permissions(directory),
-      api.questions(directory),
+      api.permissions(directory).catch(() => []),
+      api.questions(directory).catch(() => []),
     ]);
     for (const { id, sessionID } of permissions) if (isOurs(sessionID)) open.set(id, 'permission');
     for (const { id, sessionID } of questions) if (isOurs(sessionID)) open.set(id, 'question');
