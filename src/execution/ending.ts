@@ -1,3 +1,4 @@
+import { toBridgeError } from '../errors.ts';
 import {
   type FileChange,
   type TaskError,
@@ -16,7 +17,7 @@ const NO_WORDS = 'The agent ended its turn without a word.';
 export type Ending =
   | { kind: 'cancelled'; by: string; reason?: string | undefined }
   | { kind: 'timeout' }
-  | { kind: 'budget'; error: TaskError };
+  | { kind: 'budget' | 'outside answer'; error: TaskError };
 
 /** What a task came to; no outcome where it was ended before its agent's turn was. */
 export function resultOf(outcome: TurnOutcome | undefined, changes: readonly FileChange[]): TaskResult {
@@ -35,6 +36,19 @@ export function remarks(outcome: TurnOutcome | undefined): TaskEventBody[] {
   return isEmpty(outcome) ? [{ kind: 'warning', code: 'EMPTY_TURN', message: NO_WORDS }] : [];
 }
 
+/** What has to be said where messages did not reach the agent any more. */
+export function undelivered(count: number): TaskEventBody[] {
+  if (count === 0) return [];
+  const message = `${count} of the messages to the agent did not reach it before the task ended.`;
+  return [{ kind: 'warning', code: 'MESSAGE_UNDELIVERED', message }];
+}
+
+/** How a turn comes out that could not be had. */
+export function failedBy(thrown: unknown): TurnOutcome {
+  const { code, message, next } = toBridgeError(thrown);
+  return { kind: 'failed', summary: '', finish: 'error', error: { code, message, next } };
+}
+
 /** The task's last event. */
 export function endEvent(
   task: Task,
@@ -47,7 +61,7 @@ export function endEvent(
     return { kind: 'cancelled', by, result, reason };
   }
   if (ending?.kind === 'timeout') return { kind: 'timeout', error: timeoutError(task), result };
-  if (ending?.kind === 'budget') return { kind: 'failed', error: ending.error, result };
+  if (ending) return { kind: 'failed', error: ending.error, result };
   if (outcome?.kind === 'completed') return { kind: 'completed', result };
   return { kind: 'failed', error: outcome?.kind === 'failed' ? outcome.error : NO_OUTCOME, result };
 }

@@ -24,10 +24,20 @@ export interface Answer {
   message?: string | undefined;
 }
 
+/** An answer of ours, and who gave it. */
+interface Attempt {
+  by: string;
+  reply: string;
+  message?: string | undefined;
+}
+
 interface Open {
   request: TaskRequest;
   timer: NodeJS.Timeout | undefined;
-  claim?: { by: string; reply: string; message?: string | undefined };
+  /** On its way. */
+  claim?: Attempt;
+  /** Those that may have arrived, also where nothing came back. */
+  attempts: Attempt[];
 }
 
 /** What becomes of the requests. */
@@ -36,6 +46,8 @@ export interface RequestsOptions {
   /** Hands an answer to whoever asked; throws REQUEST_CLOSED where that is answered already. */
   send: (requestId: string, answer: RequestAnswer) => Promise<void>;
   onClosed: (event: EventOf<'request_closed'>) => void;
+  /** Has it told what became of a request that was found closed. */
+  recheck?: (() => Promise<void>) | undefined;
   /** Hears of an answer by policy or deadline that could not be sent; it is tried again. */
   onFailure: (thrown: unknown) => void;
 }
@@ -44,6 +56,8 @@ export interface RequestsOptions {
 export class Requests {
   readonly #options: RequestsOptions;
   readonly #open = new Map<string, Open>();
+  /** The last answer of ours to each request. */
+  readonly #answers = new Map<string, Attempt>();
 
   constructor(options: RequestsOptions) {
     this.#options = options;
@@ -51,21 +65,26 @@ export class Requests {
 
   /** Takes in a request as the runner tells it; returns it with its deadline. */
   opened(request: TaskRequest, now: number): EventOf<'request_opened'> {
-    const policy = this.#policyFor(request);
-    const decided = policy !== 'ask';
-    const delay = decided ? 0 : this.#options.rules.timeoutMs;
+    const delay = this.#policyFor(request) === 'ask' ? this.#options.rules.timeoutMs : 0;
     const timed = { ...request, expires_at: now + delay };
-    const open: Open = { request: timed, timer: undefined };
-    this.#open.set(request.id, open);
-    this.#decideIn(delay, open, decided ? `policy ${policy}` : 'deadline');
+    this.restore(timed, now);
     return { kind: 'request_opened', request: timed };
   }
 
-  /** Takes a request up that was opened before a restart; its deadline stays. */
+  /** Takes a request up that was opened before; its deadline stays, and the policy is that of now. */
   restore(request: TaskRequest, now: number): void {
-    const open: Open = { request, timer: undefined };
+    const open: Open = { request, timer: undefined, attempts: [] };
     this.#open.set(request.id, open);
-    this.#decideIn(Math.max(0, (request.expires_at ?? now) - now), open, 'deadline');
+    const policy = this.#policyFor(request);
+    if (policy !== 'ask') this.#decideIn(0, open, `policy ${policy}`);
+    else this.#decideIn(Math.max(0, (request.expires_at ?? now) - now), open, 'deadline');
+  }
+
+  /** Whether the operator wants to have it asked, whatever it is. */
+  isAsked(request: TaskRequest): boolean {
+    return request.type === 'question'
+      ? this.#options.rules.policy === 'ask'
+      : this.#policyFor(request) === 'ask';
   }
 
   /** Takes in that a request is closed, with whoever closed it; undefined where it was closed already. */
@@ -74,13 +93,13 @@ export class Requests {
     if (!open) return undefined;
     clearTimeout(open.timer);
     this.#open.delete(event.request_id);
-    return { ...event, ...open.claim };
+    return { ...event, ...this.#ours(open, event) };
   }
 
   /** Closes all that are open, because what asked has been stopped. */
   closeAll(by: string): EventOf<'request_closed'>[] {
     return [...this.#open.values()].flatMap((open) => {
-      delete open.claim;
+      open.attempts = [];
       return this.closed({ kind: 'request_closed', request_id: open.request.id, by, reply: 'none' }) ?? [];
     });
   }
@@ -92,11 +111,15 @@ export class Requests {
     if (open.claim) throw alreadyAnswered(requestId, open.claim.by, open.claim.reply);
     const translated = translate(open.request, answer, by);
     const reply = describe(translated);
-    open.claim = { by, reply, message: answer.message };
+    const attempt: Attempt = { by, reply, message: answer.message };
+    open.claim = attempt;
+    open.attempts.push(attempt);
+    this.#answers.set(requestId, attempt);
     try {
       await this.#options.send(requestId, translated);
     } catch (thrown) {
       delete open.claim;
+      if (isClosed(thrown)) await this.#refused(open, attempt);
       throw thrown;
     }
     this.#options.onClosed({ kind: 'request_closed', request_id: requestId, by, reply });
@@ -108,7 +131,7 @@ export class Requests {
       try {
         if (!open.claim) await this.answer(request.id, this.#byItself(request), by);
       } catch (thrown) {
-        if (isClosed(thrown)) return this.#onClosedElsewhere(request.id);
+        if (isClosed(thrown)) return this.#onForgotten(request.id);
         this.#options.onFailure(thrown);
       }
       if (this.#open.get(request.id) === open) this.#decideIn(RETRY_MS, open, by);
@@ -116,7 +139,24 @@ export class Requests {
     open.timer = setTimeout(decide, delayMs);
   }
 
-  #onClosedElsewhere(request_id: string): void {
+  /** Something else had closed it before this answer, perhaps an earlier one of ours. */
+  async #refused(open: Open, attempt: Attempt): Promise<void> {
+    open.attempts = open.attempts.filter((one) => one !== attempt);
+    await this.#options.recheck?.().catch(() => undefined);
+  }
+
+  /** The answer of ours that closed it; undefined where it was none. */
+  #ours({ request, attempts }: Open, { by, reply }: EventOf<'request_closed'>): Attempt | undefined {
+    const same = attempts.findLast((attempt) => attempt.reply === reply);
+    if (same) return same;
+    if (reply === 'unknown') return attempts.at(-1);
+    if (reply === 'answered')
+      return attempts.findLast((attempt) => request.type === 'question' || attempt.reply !== 'reject');
+    const cause = this.#answers.get(by);
+    return cause && { by: cause.by, reply };
+  }
+
+  #onForgotten(request_id: string): void {
     this.#options.onClosed({ kind: 'request_closed', request_id, by: 'opencode', reply: 'unknown' });
   }
 

@@ -27,6 +27,8 @@ export type RequestAnswer =
 /** One task's conversation with an agent. What a method's presence says, the runner can do. */
 export interface Run {
   readonly sessionId: string;
+  /** Whether nobody but the bridge has any business where it runs. */
+  readonly exclusive?: boolean;
   /** Sends a prompt; resolves when the agent's turn is over. Never rejects. */
   turn(prompt: Prompt): Promise<TurnOutcome>;
   /** Ends everything that runs for the task; resolves when nothing does any more, rejects if that is unsure. */
@@ -38,6 +40,8 @@ export interface Run {
   thaw?(): Promise<void>;
   /** Answers a request; throws REQUEST_CLOSED where somebody else has. */
   answer?(requestId: string, answer: RequestAnswer): Promise<void>;
+  /** Tells what became of requests that were closed unheard. */
+  recheck?(): Promise<void>;
   /** Lets go of the run; nothing is stopped. */
   close(): void;
 }

@@ -2,15 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, messageOf, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EventLog } from '../tasks/event-log.ts';
-import type { FileChange, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
-import { type Task, usedMs } from '../tasks/task.ts';
+import type { FileChange, TaskEvent, TaskEventBody } from '../tasks/events.ts';
+import type { Task } from '../tasks/task.ts';
 import { Conversation, type RecoveryRules } from './conversation.ts';
-import { type Ending, endEvent, overBudget, remarks, resultOf } from './ending.ts';
+import { type Ending, endEvent, failedBy, overBudget, remarks, resultOf, undelivered } from './ending.ts';
 import { Hold } from './hold.ts';
+import { endingByOutsider, outsideWarning } from './outside-answer.ts';
 import { type Recollection, recollect } from './recollection.ts';
 import { type Answer, type RequestRules, Requests } from './requests.ts';
 import type { Run, Runner, TurnOutcome } from './runner.ts';
 import type { TaskFiles } from './task-files.ts';
+import { TimeLimit } from './time-limit.ts';
 
 /** How long the server is waited for to stop what an earlier process left running. */
 const HALT_LIMIT_MS = 60_000;
@@ -53,7 +55,7 @@ export class TaskRun {
   readonly #hold: Hold;
   #run: Run | undefined;
   #ending: Ending | undefined;
-  #limit: NodeJS.Timeout | undefined;
+  readonly #limit = new TimeLimit(() => this.#end({ kind: 'timeout' }));
   #toolsRan: boolean;
   #over = false;
   #left = false;
@@ -65,7 +67,8 @@ export class TaskRun {
       rules: options.requests,
       send: (requestId, answer) => this.#running('answer').answer(requestId, answer),
       onClosed: (event) => this.#emit(event),
-      onFailure: (thrown) => this.#warn('REQUEST_UNANSWERED', thrown),
+      recheck: async () => this.#run?.recheck?.(),
+      onFailure: (thrown) => this.#emit(this.#warning('REQUEST_UNANSWERED', thrown)),
     });
     this.#hold = new Hold({
       taskId,
@@ -73,12 +76,12 @@ export class TaskRun {
       isOver: () => this.over,
       append: (...events) => this.#append(...events),
       onHeld: () => {
-        clearTimeout(this.#limit);
+        this.#limit.clear();
         return this.#requests.closeAll('pause');
       },
-      onResumed: () => this.#arm(),
+      onResumed: () => this.#limit.arm(this.#task(), this.#options.now()),
     });
-    this.#past = options.log.store.events(taskId, 0, Number.MAX_SAFE_INTEGER);
+    this.#past = this.#log();
     this.#memory = recollect(this.#past);
     this.#conversation = new Conversation({
       taskId,
@@ -163,14 +166,14 @@ export class TaskRun {
       this.#failed(thrown),
     );
     this.#over = true;
-    clearTimeout(this.#limit);
+    this.#limit.clear();
     try {
       const last = [...this.#requests.closeAll('end of task'), ...remarks(outcome)];
       if (this.#left) return;
       if (this.#ending) last.push(...(await this.#halt()));
       const changes = await this.#changes(last);
       if (this.#left) return;
-      last.push(...this.#undelivered());
+      last.push(...undelivered(this.#conversation.unsaid));
       const end = endEvent(this.#task(), this.#ending, outcome, resultOf(outcome, changes));
       this.#options.log.append(this.#id, ...last, end);
     } finally {
@@ -180,17 +183,19 @@ export class TaskRun {
 
   /** Says that the task starts, or takes up its state where it has started before. */
   #begin(): void {
-    const { status, requests } = this.#task();
+    const { status, requests, clock } = this.#task();
     if (status === 'queued') {
       this.#append({ kind: 'started' });
-      this.#arm();
+      this.#limit.arm(this.#task(), this.#options.now());
       return;
     }
     const message = 'The bridge was restarted; it takes the task up where it was.';
     this.#append({ kind: 'warning', code: 'BRIDGE_RESTARTED', message });
     for (const request of requests) this.#requests.restore(request, this.#options.now());
-    if (status === 'paused') this.#hold.restore();
-    else this.#arm();
+    if (clock.since !== undefined) this.#limit.arm(this.#task(), this.#options.now());
+    else this.#hold.restore();
+    // In logs of earlier versions a request could take a task out of its pause while its clock stood.
+    if (this.#hold.on && status !== 'paused') this.#append({ kind: 'paused' });
     if (this.#memory.ending) this.#end(this.#memory.ending);
     this.#keepBudget();
   }
@@ -214,6 +219,7 @@ export class TaskRun {
   #opened(run: Run): Run {
     this.#run = run;
     if (this.#over) run.close();
+    this.#keepAsking(this.#past);
     return run;
   }
 
@@ -227,13 +233,6 @@ export class TaskRun {
     this.#abort.abort();
     this.#cut.resolve(undefined);
     this.#hold.release();
-  }
-
-  /** Counts from the start of the task, pauses left out. */
-  #arm(): void {
-    const task = this.#task();
-    const left = task.limits.timeoutMs - usedMs(task, this.#options.now());
-    this.#limit = setTimeout(() => this.#end({ kind: 'timeout' }), Math.max(0, left));
   }
 
   /** Stops what runs, also of an earlier process; a warning where it is not sure that it has stopped. */
@@ -257,19 +256,13 @@ export class TaskRun {
     }
   }
 
-  #undelivered(): TaskEventBody[] {
-    const count = this.#conversation.unsaid;
-    if (count === 0) return [];
-    const message = `${count} of the messages to the agent did not reach it before the task ended.`;
-    return [{ kind: 'warning', code: 'MESSAGE_UNDELIVERED', message }];
-  }
-
   /** What the runner reports. Comes from event handlers, so it never throws. */
   #emit(...events: TaskEventBody[]): void {
     if (this.over) return;
     try {
-      this.#append(...events.flatMap((event) => this.#seen(event)));
+      const stored = this.#append(...events.flatMap((event) => this.#seen(event)));
       this.#keepBudget();
+      if (stored.some(({ kind }) => kind === 'warning')) this.#keepAsking(this.#log());
     } catch (thrown) {
       this.#options.logger.error(
         { taskId: this.#id, err: messageOf(thrown) },
@@ -283,20 +276,23 @@ export class TaskRun {
     if (error) this.#end({ kind: 'budget', error });
   }
 
+  #keepAsking(log: readonly TaskEvent[]): void {
+    const ending =
+      this.#run?.exclusive && endingByOutsider(log, (request) => this.#requests.isAsked(request));
+    if (ending) this.#end(ending);
+  }
+
   #seen(event: TaskEventBody): TaskEventBody[] {
     if (event.kind === 'tool') this.#toolsRan = true;
     if (event.kind === 'request_opened') return [this.#requests.opened(event.request, this.#options.now())];
     if (event.kind !== 'request_closed') return [event];
     const closed = this.#requests.closed(event);
-    return closed ? [closed] : [];
+    const request = this.#task().requests.find(({ id }) => id === event.request_id);
+    return closed ? [closed, ...outsideWarning(request, closed)] : [];
   }
 
   #append(...events: TaskEventBody[]): TaskEvent[] {
     return this.#over || events.length === 0 ? [] : this.#options.log.append(this.#id, ...events);
-  }
-
-  #warn(code: string, thrown: unknown): void {
-    this.#emit(this.#warning(code, thrown));
   }
 
   #warning(code: string, thrown: unknown): TaskEventBody {
@@ -311,11 +307,13 @@ export class TaskRun {
   }
 
   #failed(thrown: unknown): TurnOutcome {
-    const { code, message, next } = toBridgeError(thrown);
-    if (code === 'INTERNAL')
+    if (toBridgeError(thrown).code === 'INTERNAL')
       this.#options.logger.error({ taskId: this.#id, err: messageOf(thrown) }, 'a task failed');
-    const error: TaskError = { code, message, next };
-    return { kind: 'failed', summary: '', finish: 'error', error };
+    return failedBy(thrown);
+  }
+
+  #log(): TaskEvent[] {
+    return this.#options.log.store.events(this.#id, 0, Number.MAX_SAFE_INTEGER);
   }
 
   #task(): Task {

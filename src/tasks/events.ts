@@ -152,7 +152,9 @@ export const taskEventBodySchema = z.discriminatedUnion('kind', [
     .describe('The agent made or changed its list of steps.'),
   z
     .object({ kind: z.literal('request_opened'), request: taskRequestSchema.describe('What is asked.') })
-    .describe('A permission or question waits for an answer, be it only for that of the policy.'),
+    .describe(
+      'A permission or question waits for an answer, be it only for that of the policy. A paused task stays paused.',
+    ),
   z
     .object({
       kind: z.literal('request_closed'),
@@ -161,7 +163,7 @@ export const taskEventBodySchema = z.discriminatedUnion('kind', [
         'Who closed it: an agent, a person, `policy …`, `deadline`, `opencode`, or what made it void.',
       ),
       reply: text(
-        '`once`, `always`, `reject`, the answers; `none` where it is void, `unknown` if nobody said.',
+        '`once`, `always`, `reject`, the answers; `answered` where only what followed shows that, `none` where it is void, `unknown` if nobody said.',
       ),
       message: text('What the agent was told with it.').optional(),
     })
@@ -208,12 +210,16 @@ export const taskEventBodySchema = z.discriminatedUnion('kind', [
   z
     .object({
       kind: z.literal('warning'),
-      code: text('Such as `ENGINE_UNREACHABLE` or `BRIDGE_RESTARTED`, or the name of an error of OpenCode.'),
+      code: text(
+        'Such as `ENGINE_UNREACHABLE`, `BRIDGE_RESTARTED` or `REQUEST_ANSWERED_OUTSIDE`, or the name of an error of OpenCode.',
+      ),
       message: text('What it is.'),
     })
     .describe('Something went wrong that did not end the task.'),
   z.object({ kind: z.literal('paused') }).describe('A pause is done: nothing runs, and time stands still.'),
-  z.object({ kind: z.literal('resumed') }).describe('A pause is over.'),
+  z
+    .object({ kind: z.literal('resumed') })
+    .describe('A pause is over; `input_required` where a request is open.'),
   z
     .object({ kind: z.literal('completed'), result: taskResultSchema.describe('What it came to.') })
     .describe('The end: the agent is done.'),

@@ -112,16 +112,18 @@ function advance(task: Task, event: TaskEvent): Task {
     case 'usage':
       return { ...task, usage: event.usage };
     case 'request_opened':
-      return { ...task, status: 'input_required', requests: [...task.requests, event.request] };
-    case 'request_closed': {
-      const requests = task.requests.filter((request) => request.id !== event.request_id);
-      const resumed = task.status === 'input_required' && requests.length === 0;
-      return { ...task, requests, status: resumed ? 'running' : task.status };
-    }
+      return withRequests(task, [...task.requests, event.request]);
+    case 'request_closed':
+      return withRequests(
+        task,
+        task.requests.filter(({ id }) => id !== event.request_id),
+      );
     case 'paused':
       return { ...task, status: 'paused', clock: { usedMs: usedMs(task, event.at) } };
-    case 'resumed':
-      return { ...task, status: 'running', clock: { usedMs: task.clock.usedMs, since: event.at } };
+    case 'resumed': {
+      const clock = { usedMs: task.clock.usedMs, since: event.at };
+      return withRequests({ ...task, status: 'running', clock }, task.requests);
+    }
     case 'completed':
       return end(task, event.at, 'completed', { result: event.result });
     case 'failed':
@@ -135,6 +137,12 @@ function advance(task: Task, event: TaskEvent): Task {
     default:
       return task;
   }
+}
+
+/** Only a task that works waits for an answer: in a paused one the clock stands, whatever is asked meanwhile. */
+function withRequests(task: Task, requests: Task['requests']): Task {
+  if (task.status !== 'running' && task.status !== 'input_required') return { ...task, requests };
+  return { ...task, requests, status: requests.length > 0 ? 'input_required' : 'running' };
 }
 
 function end(task: Task, at: number, status: TaskStatus, outcome: Pick<Task, 'result' | 'error'>): Task {

@@ -103,11 +103,11 @@ function statusAfter(status: string, { kind }: TaskEvent, openRequests: number):
   switch (kind) {
     case 'started':
     case 'resumed':
-      return 'running';
-    case 'request_closed':
-      return status === 'input_required' && openRequests === 0 ? 'running' : status;
+      return openRequests > 0 ? 'input_required' : 'running';
     case 'request_opened':
-      return 'input_required';
+    case 'request_closed':
+      if (status !== 'running' && status !== 'input_required') return status;
+      return openRequests > 0 ? 'input_required' : 'running';
     case 'paused':
     case 'completed':
     case 'failed':

@@ -85,6 +85,33 @@ it.each([
   expect(requests.closeAll('end')).toMatchObject([{ request_id: 'que_1', by: 'end', reply: 'none' }]);
 });
 
+it.each([
+  ['allow', 'reject', {}, { by: 'policy allow', reply: 'once' }],
+  ['ask', 'allow', { permission: 'external_directory' }, { by: 'policy allow', reply: 'once' }],
+  [
+    'reject',
+    'ask',
+    {},
+    { by: 'policy reject', reply: 'reject', message: expect.stringContaining('operator') },
+  ],
+  ['ask', 'reject', {}, { by: 'deadline', message: expect.stringContaining('Nobody answered') }],
+] as const)(
+  'under policies %s and %s says after a restart who decides (%o)',
+  async (policy, outside, permission, closing) => {
+    const { requests, closed } = start(policy, outside);
+    requests.restore({ ...PERMISSION, ...permission, expires_at: NOW }, NOW + 5_000);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(closed.mock.calls).toMatchObject([[closing]]);
+  },
+);
+
+it('lets the policy decide at once about what was asked before it was set', async () => {
+  const { requests, closed } = start('allow');
+  requests.restore({ ...PERMISSION, expires_at: NOW + LIMIT_MS }, NOW);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(closed.mock.calls).toMatchObject([[{ by: 'policy allow' }]]);
+});
+
 it('tries the deadline again where OpenCode could not be reached', async () => {
   const { requests, send, closed, onFailure } = start();
   send.mockRejectedValueOnce(new BridgeError('ENGINE_UNAVAILABLE', 'away'));
@@ -128,6 +155,48 @@ it('does not let the deadline overtake an answer on its way', async () => {
   await answered;
   expect(send).toHaveBeenCalledOnce();
   expect(closed.mock.calls).toMatchObject([[{ by: 'Alice', reply: 'always' }]]);
+});
+
+it.each(['once', 'unknown', 'answered'])(
+  'knows an answer of which nothing came back for its own, where OpenCode then tells of it as %s',
+  async (reply) => {
+    const { requests, send } = start();
+    requests.opened(PERMISSION, NOW);
+    send.mockRejectedValueOnce(new BridgeError('ENGINE_UNAVAILABLE', 'away'));
+    await expect(requests.answer('per_1', { reply: 'once' }, 'Alice')).rejects.toThrow('away');
+    const heard = { kind: 'request_closed', request_id: 'per_1', by: 'opencode', reply } as const;
+    expect(requests.closed(heard)).toMatchObject({ by: 'Alice', reply: 'once' });
+  },
+);
+
+it('takes another answer than its own for that of somebody else, though its own is on its way', async () => {
+  const { requests, send } = start();
+  const refused = Promise.withResolvers<void>();
+  send.mockReturnValueOnce(refused.promise);
+  requests.opened(PERMISSION, NOW);
+  const answered = requests.answer('per_1', { reply: 'reject' }, 'Alice');
+  const heard = { kind: 'request_closed', request_id: 'per_1', by: 'opencode', reply: 'once' } as const;
+  expect(requests.closed(heard)).toMatchObject({ by: 'opencode', reply: 'once' });
+  refused.reject(new BridgeError('REQUEST_CLOSED', 'gone'));
+  await expect(answered).rejects.toMatchObject({ code: 'REQUEST_CLOSED' });
+});
+
+it('does not take for its own what was closed before its answer came', async () => {
+  const { requests, send } = start();
+  requests.opened(PERMISSION, NOW);
+  send.mockRejectedValueOnce(new BridgeError('REQUEST_CLOSED', 'gone'));
+  await expect(requests.answer('per_1', { reply: 'once' }, 'Alice')).rejects.toThrow('gone');
+  const heard = { kind: 'request_closed', request_id: 'per_1', by: 'opencode', reply: 'once' } as const;
+  expect(requests.closed(heard)).toMatchObject({ by: 'opencode' });
+});
+
+it('names who answered the one where OpenCode closes the other with it', async () => {
+  const { requests } = start();
+  requests.opened(PERMISSION, NOW);
+  requests.opened({ ...PERMISSION, id: 'per_2' }, NOW);
+  await requests.answer('per_1', { reply: 'always' }, 'Alice');
+  const heard = { kind: 'request_closed', request_id: 'per_2', by: 'per_1', reply: 'always' } as const;
+  expect(requests.closed(heard)).toMatchObject({ request_id: 'per_2', by: 'Alice', reply: 'always' });
 });
 
 it('keeps who answered, where OpenCode tells of it first', async () => {

@@ -182,33 +182,6 @@ it('tells the second who was first: at the same time and after', async () => {
   expect(closings(task)).toMatchObject([{ by: 'Alice', reply: 'once' }]);
 });
 
-it('answered in OpenCode by somebody else goes on', async () => {
-  const task = await bridge.start([bash('echo one'), ask('Which?', 'A', 'B'), { text: 'ok' }], {
-    directory,
-  });
-  const permission = await opened(bridge, task);
-  await bridge.client.permission.reply({ requestID: permission.id, directory, reply: 'once' });
-  const question = await opened(bridge, task, permission.seq);
-  await bridge.client.question.reply({ requestID: question.id, directory, answers: [['B']] });
-  expect((await bridge.end(task)).status).toBe('completed');
-  expect(closings(task)).toMatchObject([
-    { request_id: permission.id, by: 'opencode', reply: 'once' },
-    { request_id: question.id, by: 'opencode', reply: 'B' },
-  ]);
-  const late = bridge.execution.answer(task, permission.id, { reply: 'reject' }, 'Bob');
-  await expect(late).rejects.toMatchObject({
-    code: 'REQUEST_CLOSED',
-    message: expect.stringContaining('by opencode: once'),
-  });
-});
-
-it('rejected in OpenCode without a word ends the turn, and that is said', async () => {
-  const task = await bridge.start([bash('echo one'), { text: 'never' }], { directory });
-  const { id } = await opened(bridge, task);
-  await bridge.client.permission.reply({ requestID: id, directory, reply: 'reject' });
-  expect(await bridge.end(task)).toMatchObject({ status: 'failed', error: { code: 'TURN_STOPPED' } });
-});
-
 it('policy allow answers a permission itself, and asks questions all the same', async () => {
   await using lenient = await startBridge({ on: bridge, requests: { policy: 'allow' } });
   const task = await lenient.start([bash('echo one'), ask('Which?', 'A', 'B'), { text: 'ok' }]);

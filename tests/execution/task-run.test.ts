@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BridgeError } from '../../src/errors.ts';
 import { ExecutionManager } from '../../src/execution/execution-manager.ts';
 import type { Prompt, Run, RunContext, Runner, TurnOutcome } from '../../src/execution/runner.ts';
@@ -18,6 +18,7 @@ const DONE: TurnOutcome = { kind: 'completed', summary: 'done', finish: 'stop' }
 /** A runner whose turns end when the test says so. */
 class ManualRunner implements Runner {
   readonly name = 'opencode-server';
+  exclusive = false;
   readonly prompts: string[] = [];
   opening = Promise.withResolvers<void>();
   context: RunContext | undefined;
@@ -30,6 +31,7 @@ class ManualRunner implements Runner {
     await this.opening.promise;
     return {
       sessionId: 'ses',
+      exclusive: this.exclusive,
       turn: (prompt: Prompt) => {
         this.prompts.push(prompt.recordedAs ? `${prompt.text} (${prompt.recordedAs})` : prompt.text);
         if (!prompt.recordedAs) prompt.record(`msg_${this.prompts.length}`);
@@ -340,6 +342,84 @@ it('sends the agent on after OpenCode was lost, as often as it may', async () =>
     expect.stringContaining('restarted'),
     expect.stringContaining('restarted'),
   ]);
+});
+
+it('keeps a task paused that is asked something meanwhile; it is answered, or asked for once resumed', async () => {
+  const task = await start();
+  await prompted();
+  const turn = runner.turn;
+  const emit = runner.context?.emit;
+  await execution.pause(task, 'agent', undefined);
+  emit?.(
+    { kind: 'request_opened', request: REQUEST },
+    { kind: 'request_opened', request: { ...REQUEST, id: 'per_2' } },
+  );
+  expect(log.get(task.id)).toMatchObject({ status: 'paused', requests: [{ id: 'per_1' }, { id: 'per_2' }] });
+  expect((await execution.answer(task, 'per_1', { reply: 'once' }, 'agent')).status).toBe('paused');
+  const other = await start('other');
+  await prompted(2);
+  expect(runner.prompts).toEqual(['Do it', 'other']);
+  await execution.cancel(other, 'agent', undefined);
+  expect((await execution.resume(task, 'agent', undefined)).status).toBe('input_required');
+  expect((await execution.answer(task, 'per_2', { reply: 'once' }, 'agent')).status).toBe('running');
+  turn.resolve(DONE);
+  expect((await execution.pause(task, 'agent', undefined)).status).toBe('paused');
+});
+
+it('pauses again what an earlier version had let a request take out of its pause', async () => {
+  const task = await start();
+  await prompted();
+  await execution.pause(task, 'agent', undefined);
+  await execution.close(0);
+  const { id: _id, ...paused } = log.get(task.id) ?? task;
+  log.store.close();
+  const database = openDatabase(join(root.path, 'data'));
+  const state = JSON.stringify({ ...paused, status: 'running' });
+  database.prepare('UPDATE tasks SET status = ?, state = ? WHERE id = ?').run('running', state, task.id);
+  log = new EventLog(new SqliteTaskStore(database));
+  execution = manager();
+  execution.recover();
+  expect(log.get(task.id)?.status).toBe('paused');
+  expect((await execution.resume(task, 'agent', undefined)).status).toBe('running');
+  await prompted(2);
+});
+
+describe('a request that somebody else answers', () => {
+  const answered = (id: string, reply: string) =>
+    runner.context?.emit({ kind: 'request_closed', request_id: id, by: 'opencode', reply });
+
+  it.each([
+    [true, 'once', 'failed'],
+    [true, 'answered', 'failed'],
+    [true, 'unknown', 'completed'],
+    [false, 'once', 'completed'],
+  ])('on a server of the bridge alone: %s, as %s: the task is %s', async (exclusive, reply, status) => {
+    runner.exclusive = exclusive;
+    const task = await start();
+    await prompted();
+    runner.context?.emit({ kind: 'request_opened', request: REQUEST });
+    answered('per_1', reply);
+    runner.turn.resolve(DONE);
+    const code = 'REQUEST_ANSWERED_OUTSIDE';
+    expect(await ended(task)).toMatchObject({ status, ...(status === 'failed' && { error: { code } }) });
+    const warnings = log.store.events(task.id, 0, 100).filter((event) => event.kind === 'warning');
+    expect(warnings).toMatchObject(reply === 'unknown' ? [] : [{ code }]);
+  });
+
+  it('ends the task after a restart too, where its end was decided but not told', async () => {
+    runner.exclusive = true;
+    const task = await start();
+    await prompted();
+    runner.stop = () => new Promise(() => undefined);
+    runner.context?.emit({ kind: 'request_opened', request: REQUEST });
+    answered('per_1', 'once');
+    await execution.close(0);
+    expect(kinds(task)).not.toContain('failed');
+    runner.stop = async () => undefined;
+    execution = manager();
+    execution.recover();
+    expect(await ended(task)).toMatchObject({ error: { code: 'REQUEST_ANSWERED_OUTSIDE' } });
+  });
 });
 
 it('closes after its grace: takes nothing new, stops what runs, keeps what waits', async () => {

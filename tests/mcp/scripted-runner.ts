@@ -98,7 +98,7 @@ export class ScriptedRun implements Run {
   async answer(requestId: string, answer: RequestAnswer): Promise<void> {
     this.answers.push({ requestId, answer });
     // As OpenCode does, it reports that the request is closed, whoever closed it.
-    this.emit({ kind: 'request_closed', request_id: requestId, by: 'opencode', reply: 'any' });
+    this.emit({ kind: 'request_closed', request_id: requestId, by: 'opencode', reply: 'unknown' });
   }
 
   async stop(): Promise<void> {

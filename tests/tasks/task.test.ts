@@ -63,6 +63,36 @@ describe('apply', () => {
     expect(task.status).toBe('paused');
   });
 
+  it('stays paused when a request comes meanwhile, which then waits for an answer once it is resumed', () => {
+    const paused: TaskEventBody[] = [
+      { kind: 'started' },
+      { kind: 'paused' },
+      { kind: 'request_opened', request: REQUEST },
+    ];
+    expect(taskAfter(...paused)).toMatchObject({ status: 'paused', requests: [REQUEST] });
+    const resumed = taskAfter(...paused, { kind: 'resumed' });
+    expect(resumed).toMatchObject({ status: 'input_required', clock: { usedMs: 1_000, since: 5_000 } });
+    const closed: TaskEventBody = { kind: 'request_closed', request_id: 'per_1', by: 'me', reply: 'once' };
+    expect(taskAfter(...paused, closed)).toMatchObject({ status: 'paused', requests: [] });
+    expect(taskAfter(...paused, closed, { kind: 'resumed' }).status).toBe('running');
+  });
+
+  it('has its clock running exactly while it works (property)', () => {
+    const body = fc.constantFrom<TaskEventBody>(
+      { kind: 'paused' },
+      { kind: 'resumed' },
+      { kind: 'request_opened', request: REQUEST },
+      { kind: 'request_closed', request_id: 'per_1', by: 'me', reply: 'once' },
+    );
+    fc.assert(
+      fc.property(fc.array(body, { maxLength: 30 }), (bodies) => {
+        const { status, clock, requests } = taskAfter({ kind: 'started' }, ...bodies);
+        expect(status === 'paused').toBe(clock.since === undefined);
+        if (status !== 'paused') expect(status === 'input_required').toBe(requests.length > 0);
+      }),
+    );
+  });
+
   it('counts time against the limit only while the task is not paused', () => {
     const task = taskAfter(
       { kind: 'started' },

@@ -88,6 +88,9 @@ describe('project', () => {
     const both: TaskEventBody[] = [{ kind: 'started' }, open('per_1'), open('per_2'), close('per_1')];
     expect(blockAfter(both).status).toBe('input_required');
     expect(blockAfter([...both, close('per_2')]).status).toBe('running');
+    const paused: TaskEventBody[] = [{ kind: 'started' }, { kind: 'paused' }, open('per_1')];
+    expect(blockAfter(paused).status).toBe('paused');
+    expect(blockAfter([...paused, { kind: 'resumed' }]).status).toBe('input_required');
   });
 
   it('stays within its bounds and valid, whatever comes (property)', () => {

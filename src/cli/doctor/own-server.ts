@@ -1,4 +1,5 @@
-import type { McpServer, OpenCodeApi } from '../../execution/opencode/api.ts';
+import type { OpenCodeApi } from '../../execution/opencode/api.ts';
+import type { McpServer } from '../../execution/opencode/mcp-servers.ts';
 import { isLoopback } from '../../loopback.ts';
 import { type Finding, failed } from './check.ts';
 
@@ -17,8 +18,7 @@ export async function bridgeInOpenCode(api: OpenCodeApi, folder: string, port: n
   return [{ check, status: 'warn', detail, next }];
 }
 
-function isBridge({ enabled, command, url }: McpServer, port: number): boolean {
-  if (enabled === false) return false;
+function isBridge({ command, url }: McpServer, port: number): boolean {
   if ([...(command ?? []), url ?? ''].some((word) => word.includes(PACKAGE))) return true;
   if (url === undefined || !URL.canParse(url)) return false;
   const { hostname, port: at } = new URL(url);

@@ -1,8 +1,12 @@
 import { z } from 'zod';
 import { BridgeError, messageOf } from '../../errors.ts';
 
-/** What stands before OpenCode answers while it cannot reach it or has too much to do; OpenCode itself never does. */
-const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+/** What stands before OpenCode answers so while it has too much to do. */
+const TOO_MANY = 429;
+/** OpenCode answers with HTTP 500 to these where there is no such file. */
+const OF_FILES: ReadonlySet<string> = new Set(['list files', 'read file']);
+/** What stands before OpenCode answers while it cannot reach it; OpenCode itself never does. */
+const UNREACHED: ReadonlySet<number> = new Set([502, 503, 504]);
 
 /** What went wrong with a request; `status` is undefined where no answer came. */
 export function failure(what: string, url: string, status: number | undefined, error: unknown): BridgeError {
@@ -17,7 +21,8 @@ export function failure(what: string, url: string, status: number | undefined, e
     });
   }
   const text = `OpenCode answered HTTP ${status} to "${what}": ${textOf(error)}`;
-  if (PASSING.has(status) || (what === 'prompt' && status >= 500)) return unavailable(text, cause);
+  const passes = status === TOO_MANY || UNREACHED.has(status) || (status >= 500 && !OF_FILES.has(what));
+  if (passes) return unavailable(text, cause);
   if (status !== 404) return new BridgeError('ENGINE_ERROR', text, { cause });
   return new BridgeError('ENGINE_NOT_FOUND', text, {
     next: 'It was deleted in OpenCode, or belongs to another server: start a new task.',

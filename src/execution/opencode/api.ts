@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { BridgeError, quote } from '../../errors.ts';
 import { failure, unavailable } from './api-failure.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
+import { enabledMcpServers, type McpServer } from './mcp-servers.ts';
 import { partId } from './message-id.ts';
 import { SESSION_RULES } from './session-rules.ts';
 import {
@@ -28,21 +29,8 @@ const BOOT_TIMEOUT_MS = 120_000;
 const PAGE = 50;
 const messagesSchema = z.array(z.object({ info: messageSchema, parts: z.array(partSchema) }));
 const configSchema = z.object({ model: z.string().optional(), default_agent: z.string().optional() });
-const mcpSchema = z.object({
-  mcp: z
-    .record(
-      z.string(),
-      z.object({
-        enabled: z.boolean().optional(),
-        command: z.array(z.string()).optional(),
-        url: z.string().optional(),
-      }),
-    )
-    .default({}),
-});
-
-/** An MCP server in the configuration of OpenCode: a program, or an address. */
-export type McpServer = z.infer<typeof mcpSchema>['mcp'][string] & { name: string };
+/** So many directories are remembered in which a session was aborted. */
+const ABORTS_KEPT = 1_000;
 
 export interface PromptRequest {
   sessionId: string;
@@ -56,6 +44,8 @@ export interface PromptRequest {
 export class OpenCodeApi {
   readonly #endpoint: Endpoint;
   readonly #client: OpencodeClient;
+  /** Directories in which a session was aborted since they were last disposed of, the latest last. */
+  readonly #aborts = new Set<string>();
 
   constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
@@ -101,10 +91,18 @@ export class OpenCodeApi {
   }
 
   async abort(sessionID: string, directory: string): Promise<void> {
+    this.#aborts.delete(directory);
+    this.#aborts.add(directory);
+    for (const oldest of this.#aborts) if (this.#aborts.size > ABORTS_KEPT) this.#aborts.delete(oldest);
     await this.#call(
       'abort',
       this.#client.session.abort({ sessionID, directory }, within(REQUEST_TIMEOUT_MS)),
     );
+  }
+
+  /** Whether an abort by the bridge may be why something in the directory breaks off. */
+  hasAborted(directory: string): boolean {
+    return this.#aborts.has(directory);
   }
 
   /** The sessions of a directory that are at work; an idle one is absent. */
@@ -179,11 +177,10 @@ export class OpenCodeApi {
     return { model, agent };
   }
 
-  /** The MCP servers that sessions in this directory get. */
+  /** The MCP servers that OpenCode starts in this directory. */
   async mcpServers(directory: string): Promise<McpServer[]> {
     const config = this.#client.config.get({ directory }, within(REQUEST_TIMEOUT_MS));
-    const { mcp } = mcpSchema.parse(await this.#call('config', config));
-    return Object.entries(mcp).map(([name, server]) => ({ name, ...server }));
+    return enabledMcpServers(await this.#call('config', config));
   }
 
   /** Names of the agents that can take a prompt in this directory. */
@@ -225,6 +222,7 @@ export class OpenCodeApi {
 
   /** Frees what OpenCode holds for a directory; aborts what runs there. */
   async dispose(directory: string): Promise<void> {
+    this.#aborts.delete(directory);
     await this.#call('dispose', this.#client.instance.dispose({ directory }, within(REQUEST_TIMEOUT_MS)));
   }
 

@@ -3,12 +3,15 @@ import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Task } from '../../tasks/task.ts';
 import type { DependencyHealth, Run, RunContext, Runner } from '../runner.ts';
+import { abortable } from './abortable.ts';
 import { OpenCodeApi } from './api.ts';
+import { Approvals } from './approvals.ts';
 import { Defaults } from './defaults.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EventStream, type SessionListener } from './event-stream.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { Instances } from './instances.ts';
+import { notReady } from './not-ready.ts';
 import { SessionRun } from './session-run.ts';
 import { Upkeep } from './upkeep.ts';
 import type { TurnLimits } from './watchdog.ts';
@@ -48,6 +51,7 @@ export class OpenCodeClientManager implements Runner {
   readonly #monitor: HealthMonitor;
   readonly #instances: Instances;
   readonly #defaults: Defaults;
+  readonly #approvals = new Approvals();
 
   constructor(options: OpenCodeClientManagerOptions) {
     const { endpoint, healthIntervalMs: intervalMs, maxRetries, retryDelayMs, logger } = options;
@@ -81,12 +85,12 @@ export class OpenCodeClientManager implements Runner {
   }
 
   async open(task: Task, { emit, past, signal }: RunContext): Promise<Run> {
-    const { logger, now = Date.now } = this.#options;
+    const { endpoint, logger, now = Date.now } = this.#options;
     const { directory } = task;
     const free = this.#instances.acquire(directory);
     try {
       await abortable(free, signal);
-      const [session, defaults] = await this.#insist(signal, task.promptId !== undefined, () =>
+      const [session, defaults] = await this.#insist(emit, signal, task.promptId !== undefined, () =>
         Promise.all([this.#sessionFor(task), this.#defaults.of(directory, isFresh(task))]),
       );
       return new SessionRun({
@@ -97,12 +101,15 @@ export class OpenCodeClientManager implements Runner {
         firstPromptId: task.promptId,
         model: task.model ?? this.#options.model ?? defaults.model,
         agent: task.agent ?? this.#options.agent ?? defaults.agent ?? DEFAULT_AGENT,
+        exclusive: endpoint.process !== undefined,
         limits: this.#options.turnLimits,
         api: this.#api,
+        approvals: this.#approvals,
         stream: this.#stream,
         emit,
         logger: logger.child({ taskId: task.id }),
         now,
+        renew: async () => this.#instances.renew(directory, task.ownsDirectory || !!endpoint.process),
         onClose: () => this.#instances.release(directory, task.ownsDirectory),
       });
     } catch (thrown) {
@@ -165,7 +172,13 @@ export class OpenCodeClientManager implements Runner {
   }
 
   /** Does it when the server can be reached, again where the connection fails; `endlessly`, or for a minute. */
-  async #insist<T>(signal: AbortSignal, endlessly: boolean, work: () => Promise<T>): Promise<T> {
+  async #insist<T>(
+    emit: RunContext['emit'],
+    signal: AbortSignal,
+    endlessly: boolean,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    let told = false;
     const deadline = endlessly ? Number.POSITIVE_INFINITY : Date.now() + REACH_LIMIT_MS;
     for (;;) {
       await abortable(this.#reachable(signal, deadline), signal);
@@ -174,6 +187,8 @@ export class OpenCodeClientManager implements Runner {
       } catch (thrown) {
         if (!isPassing(thrown) || Date.now() > deadline) throw thrown;
         this.#options.logger.warn({ err: messageOf(thrown) }, 'a session could not be opened; trying again');
+        if (!told) emit(notReady(thrown, endlessly ? undefined : REACH_LIMIT_MS));
+        told = true;
         await abortable(sleep(REACH_POLL_MS), signal);
       }
     }
@@ -231,18 +246,4 @@ function isFresh({ ownsDirectory, continues }: Task): boolean {
 
 function downgrade(status: DependencyHealth['status']): DependencyHealth['status'] {
   return status === 'ok' ? 'degraded' : status;
-}
-
-/** The promise, or the rejection ABORTED as soon as the signal aborts. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void =>
-    aborted.reject(new BridgeError('INVALID_STATE', 'The run was stopped before it began.'));
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -51,6 +51,18 @@ export class Instances {
     if (this.#inUse.size === 0) this.#makeRoom();
   }
 
+  /**
+   * Has OpenCode start the directory's instance anew, which cannot start a turn any more; not while anything is at
+   * work in it, which shows that it can. `ours`: whether the bridge may.
+   */
+  async renew(directory: string, ours: boolean): Promise<void> {
+    if (!ours) return;
+    if (this.#disposals.has(directory)) return this.#disposals.get(directory);
+    await this.#track(directory, async () => {
+      if ((await this.#api.statuses(directory)).size === 0) await this.#api.dispose(directory);
+    });
+  }
+
   close(): void {
     this.#closed = true;
     for (const timer of this.#lingering.values()) clearTimeout(timer);
@@ -74,15 +86,17 @@ export class Instances {
   #dispose(directory: string): void {
     clearTimeout(this.#lingering.get(directory));
     this.#lingering.delete(directory);
-    const disposal = this.#disposeIdle(directory)
+    this.#track(directory, () => this.#disposeIdle(directory));
+  }
+
+  #track(directory: string, dispose: () => Promise<void>): Promise<void> {
+    const disposal = dispose()
       .catch((thrown) => {
-        this.#logger.warn(
-          { directory, err: messageOf(thrown) },
-          'an idle OpenCode instance could not be freed',
-        );
+        this.#logger.warn({ directory, err: messageOf(thrown) }, 'an OpenCode instance could not be freed');
       })
       .finally(() => this.#disposals.delete(directory));
     this.#disposals.set(directory, disposal);
+    return disposal;
   }
 
   /** Somebody else may be at work in the directory: then later. */

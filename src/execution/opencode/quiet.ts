@@ -17,11 +17,15 @@ export async function quiet(tree: SessionTree, turn: OpenTurn | undefined, now: 
   let sending = turn?.sending !== undefined;
   turn?.sending?.finally(() => (sending = false));
   let begins = deadline;
+  const wakes = tree.background.any;
   while (now() <= deadline) {
     await tree.abort();
     const idle = (await tree.busy()).length === 0;
     if (turn?.state.stored) begins = Math.min(begins, now() + BEGIN_LIMIT_MS);
-    const mayBegin = sending || (turn?.accepted === true && !turn.state.begun);
+    // A background subagent that was just done wakes the session still; one that is aborted does not.
+    if (wakes) begins = Math.min(begins, now() + BEGIN_LIMIT_MS);
+    const mayBegin =
+      sending || (turn?.accepted === true && !turn.state.begun) || (wakes && tree.background.any);
     if (idle && (!mayBegin || now() > begins)) return tree.dismissRequests();
     await sleep(STOP_POLL_MS);
   }

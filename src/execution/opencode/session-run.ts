@@ -1,21 +1,21 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { BridgeError, messageOf, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
 import type { Prompt, RequestAnswer, Run, TurnOutcome } from '../runner.ts';
-import type { OpenCodeApi, PromptRequest } from './api.ts';
+import type { OpenCodeApi } from './api.ts';
+import type { Approvals } from './approvals.ts';
 import type { EventStream } from './event-stream.ts';
 import { messageId } from './message-id.ts';
 import { OpenTurn } from './open-turn.ts';
 import { quiet } from './quiet.ts';
 import { Records } from './records.ts';
+import { sendPrompt } from './send-prompt.ts';
 import { SessionTree } from './session-tree.ts';
-import { failed } from './translate.ts';
+import { SlowStart } from './slow-start.ts';
+import { withoutBlame } from './spoilt-start.ts';
 import type { Verdict } from './turn.ts';
 import { type TurnLimits, Watchdog } from './watchdog.ts';
 import type { OpenCodeEvent, SessionStatus } from './wire.ts';
 
-const RESEND_MS = 1_000;
 /** Reasons of a retry that show no life of the model; by the texts of OpenCode 1.18.33. */
 const MODEL_HANGS = /timed out/i;
 
@@ -30,21 +30,28 @@ export interface SessionRunOptions {
   firstPromptId?: string | undefined;
   model?: string | undefined;
   agent: string;
+  /** Whether the server is the bridge's own. */
+  exclusive: boolean;
   limits: TurnLimits;
   api: OpenCodeApi;
+  approvals: Approvals;
   stream: EventStream;
   emit: (...events: TaskEventBody[]) => void;
   logger: Logger;
   now: () => number;
+  /** Has OpenCode start anew in the directory, where the bridge may do that. */
+  renew: () => Promise<void>;
   onClose: () => void;
 }
 
 /** One task's conversation in one OpenCode session and the sessions that it opens below itself. */
 export class SessionRun implements Run {
   readonly sessionId: string;
+  readonly exclusive: boolean;
   readonly #options: SessionRunOptions;
   readonly #tree: SessionTree;
   readonly #records: Records;
+  readonly #slowStart: SlowStart;
   #turn: OpenTurn | undefined;
   #watchdog: Watchdog | undefined;
   #closed = false;
@@ -52,12 +59,14 @@ export class SessionRun implements Run {
   constructor(options: SessionRunOptions) {
     this.#options = options;
     this.sessionId = options.sessionId;
+    this.exclusive = options.exclusive;
     this.#tree = new SessionTree(options, {
       onEvent: (event) => this.#records.hear(event),
       onSign: () => this.#watchdog?.alive(),
       onLost: (why) => this.#onLost(why),
       onGap: () => this.#onGap(),
     });
+    this.#slowStart = new SlowStart(options);
     this.#records = new Records(this.#tree, options, (event) => this.#onEvent(event));
   }
 
@@ -66,14 +75,14 @@ export class SessionRun implements Run {
     const promptId = recordedAs ?? messageId(key, now());
     const turn = new OpenTurn({ sessionId, messageId: promptId, text, model, agent });
     this.#turn = turn;
-    this.#tree.forgetTools();
+    this.#tree.forgetWork();
     try {
       await Promise.race([stream.ready(), turn.outcome]);
       if (!turn.settled) {
         if (recordedAs === undefined) record(promptId);
         turn.sending = this.#send(turn, recordedAs !== undefined, recordedAt);
       }
-      return await turn.outcome;
+      return await withoutBlame(turn, await turn.outcome, this.#options);
     } finally {
       this.#watchdog?.stop();
       this.#watchdog = undefined;
@@ -92,7 +101,7 @@ export class SessionRun implements Run {
 
   async stop(): Promise<void> {
     const turn = this.#turn;
-    const stopping = turn ? this.#stopTurn(turn) : this.#quiet(undefined);
+    const stopping = turn ? this.#stopTurn(turn) : quiet(this.#tree, undefined, this.#options.now);
     turn?.settle(stopping.catch(() => undefined).then(() => turn.interrupted()));
     try {
       await stopping;
@@ -101,17 +110,12 @@ export class SessionRun implements Run {
     }
   }
 
-  async answer(requestId: string, answer: RequestAnswer): Promise<void> {
-    const { api, directory } = this.#options;
-    try {
-      if (answer.type === 'question') await api.replyQuestion(requestId, directory, answer.answers);
-      else await api.replyPermission(requestId, directory, answer.reply, answer.message);
-    } catch (thrown) {
-      if (!(thrown instanceof BridgeError && thrown.code === 'ENGINE_NOT_FOUND')) throw thrown;
-      throw new BridgeError('REQUEST_CLOSED', `Request "${requestId}" is no longer open in OpenCode.`, {
-        cause: thrown,
-      });
-    }
+  answer(requestId: string, answer: RequestAnswer): Promise<void> {
+    return this.#tree.requests.answer(requestId, answer);
+  }
+
+  async recheck(): Promise<void> {
+    if (this.#turn) await this.#records.look(this.#turn);
   }
 
   close(): void {
@@ -123,33 +127,17 @@ export class SessionRun implements Run {
     this.#options.onClose();
   }
 
-  /**
-   * Sends the prompt; after a failure that passes again, unless it is on record: its id is taken once.
-   * Of one that may have been sent by an earlier process, at that time, the records are asked first.
-   */
+  /** `sentAt`: when an earlier process sent it, if it did. */
   async #send(turn: OpenTurn, perhapsSent: boolean, sentAt?: number): Promise<void> {
-    const { api, stream, logger, firstPromptId } = this.#options;
-    for (let asks = perhapsSent; !turn.settled && !this.#closed; asks = true) {
-      try {
-        if (asks) await stream.ready();
-        if (perhapsSent && firstPromptId !== undefined) await this.#records.catchUp(firstPromptId);
-        const known = asks && (await this.#isOnRecord(turn.request));
-        if (!known && !turn.settled && !this.#closed) await api.prompt(turn.request);
-        this.#onAccepted(turn, known ? sentAt : undefined);
-        if (known) this.#records.decide(turn);
-        return;
-      } catch (thrown) {
-        if (toBridgeError(thrown).code !== 'ENGINE_UNAVAILABLE') return turn.settle(failed(thrown));
-        logger.warn({ err: messageOf(thrown) }, 'a prompt did not reach OpenCode; trying again');
-        await sleep(RESEND_MS, undefined, { ref: false });
-      }
-    }
-  }
-
-  /** OpenCode stores a message first and its text after that, and may die in between: then it has to be sent again. */
-  async #isOnRecord({ sessionId, messageId: promptId }: PromptRequest): Promise<boolean> {
-    const [prompt] = await this.#options.api.messagesFrom(sessionId, promptId);
-    return prompt?.parts.some(({ type }) => type === 'text') ?? false;
+    const { firstPromptId } = this.#options;
+    const catchUp = async (): Promise<void> => {
+      if (perhapsSent && firstPromptId !== undefined) await this.#records.catchUp(firstPromptId);
+    };
+    const isClosed = (): boolean => this.#closed;
+    const known = await sendPrompt(turn, { ...this.#options, perhapsSent, catchUp, isClosed });
+    if (known === undefined) return;
+    this.#onAccepted(turn, known ? sentAt : undefined);
+    if (known) this.#records.decide(turn);
   }
 
   #onAccepted(turn: OpenTurn, at = this.#options.now()): void {
@@ -185,6 +173,7 @@ export class SessionRun implements Run {
     if (!turn) return;
     if (event.type === 'message.part.updated') {
       const { part } = event.properties;
+      turn.onPart(part.messageID);
       if (part.type === 'text') turn.onText(part.messageID, part.id, part.text);
     } else if (event.type === 'message.updated') {
       if (this.#isRoot(event.properties.info.sessionID)) turn.onMessage(event.properties.info);
@@ -201,6 +190,8 @@ export class SessionRun implements Run {
   #onStatus(sessionId: string, status: SessionStatus): void {
     if (status.type === 'retry' && !MODEL_HANGS.test(status.message)) this.#watchdog?.alive(status.next);
     if (this.#turn && this.#isRoot(sessionId)) this.#conclude(this.#turn.state.onStatus(status));
+    else if (status.type === 'idle' && this.#tree.background.awaits(sessionId))
+      this.#records.decide(this.#turn);
   }
 
   /** Somebody deleted the session, which does not stop what runs in it. */
@@ -210,13 +201,14 @@ export class SessionRun implements Run {
   }
 
   #isRoot(sessionId: string | undefined): boolean {
-    return sessionId === this.#options.sessionId;
+    return sessionId === this.sessionId;
   }
 
-  /** While the records are being asked they alone decide. */
+  /** While the records are being asked they alone decide, and so where something goes on in the background. */
   #conclude(verdict: Verdict): void {
     const ended = typeof verdict === 'object';
-    if (verdict === 'unsure' || (ended && this.#records.deciding)) this.#records.decide(this.#turn);
+    if (verdict === 'unsure' || (ended && (this.#records.deciding || this.#tree.background.any)))
+      this.#records.decide(this.#turn);
     else if (ended) this.#turn?.settle(verdict);
   }
 
@@ -232,6 +224,7 @@ export class SessionRun implements Run {
 
   async #glance(turn: OpenTurn): Promise<void> {
     if (this.#options.stream.connected && (await this.#tree.hasMissed())) this.#records.decide(turn);
+    else await this.#slowStart.look(turn);
   }
 
   async #onStall(turn: OpenTurn): Promise<void> {
@@ -249,12 +242,8 @@ export class SessionRun implements Run {
   }
 
   #stopTurn(turn: OpenTurn): Promise<void> {
-    turn.stopping ??= this.#quiet(turn);
+    turn.stopping ??= quiet(this.#tree, turn, this.#options.now);
     return turn.stopping;
-  }
-
-  #quiet(turn: OpenTurn | undefined): Promise<void> {
-    return quiet(this.#tree, turn, this.#options.now);
   }
 
   /** A turn that had come to its end before the interruption was not interrupted. */

@@ -1,9 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { TaskEvent, TaskEventBody, TaskRequest, Usage } from '../../tasks/events.ts';
+import type { TaskEvent, TaskEventBody, Usage } from '../../tasks/events.ts';
 import type { OpenCodeApi } from './api.ts';
+import type { Approvals } from './approvals.ts';
+import { BackgroundSubagents } from './background.ts';
 import type { EventStream, SessionListener } from './event-stream.ts';
-import { permissionRequest, questionRequest, sumUsage, toolEvents } from './translate.ts';
+import { SessionRequests } from './session-requests.ts';
+import { sumUsage, toolEvents } from './translate.ts';
 import type { Snapshot } from './turn.ts';
+import type { TurnLimits } from './watchdog.ts';
 import type { AssistantMessage, Message, OpenCodeEvent, Part, SessionStatus, ToolPart } from './wire.ts';
 
 const IDLE: SessionStatus = { type: 'idle' };
@@ -18,7 +22,10 @@ export interface SessionTreeOptions {
   /** What the task's log holds already. */
   past: readonly TaskEvent[];
   api: OpenCodeApi;
+  approvals: Approvals;
   stream: EventStream;
+  limits: TurnLimits;
+  now: () => number;
 }
 
 /**
@@ -26,6 +33,8 @@ export interface SessionTreeOptions {
  * each finished part once, however often OpenCode tells of it.
  */
 export class SessionTree {
+  readonly requests: SessionRequests;
+  readonly background: BackgroundSubagents;
   readonly #options: SessionTreeOptions;
   readonly #listener: SessionListener;
   readonly #sessions = new Set<string>();
@@ -33,7 +42,6 @@ export class SessionTree {
   readonly #spoken = new Set<string>();
   readonly #spent = new Map<string, AssistantMessage>();
   readonly #told = new Set<string>();
-  readonly #requests = new Map<string, TaskRequest['type']>();
   /** The calls of tools that are at work, but for those that wait for a subagent. */
   readonly #atWork = new Set<string>();
   /** The usage last told by an earlier process, until the records have been read as far. */
@@ -42,18 +50,21 @@ export class SessionTree {
   constructor(options: SessionTreeOptions, listener: SessionListener) {
     this.#options = options;
     this.#listener = listener;
+    this.requests = new SessionRequests(options, options.past);
+    this.background = new BackgroundSubagents(options);
     for (const event of options.past) this.#remember(event);
     this.#adopt(options.sessionId);
   }
 
   /** Whether the agent waits for a tool or for an answer, and not for its model. */
   get waits(): boolean {
-    return this.#atWork.size > 0 || this.#requests.size > 0;
+    return this.#atWork.size > 0 || this.requests.any;
   }
 
-  /** Between two turns no tool is at work, whatever OpenCode's records say of one that was lost. */
-  forgetTools(): void {
+  /** Between two turns nothing is at work, whatever OpenCode's records say of one that was lost. */
+  forgetWork(): void {
     this.#atWork.clear();
+    this.background.forget();
   }
 
   /** What an event means for the task. */
@@ -72,21 +83,22 @@ export class SessionTree {
         if (event.properties.sessionID !== this.#options.sessionId) return [];
         return [{ kind: 'todo', items: event.properties.todos }];
       case 'session.status':
+        this.background.onStatus(event.properties.sessionID, event.properties.status);
         return retrying(event.properties.status);
       case 'session.error':
         return warning(event.properties.error);
       case 'permission.asked':
-        return this.#onAsked(permissionRequest(event.properties));
+        return this.requests.onPermission(event.properties);
       case 'question.asked':
-        return this.#onAsked(questionRequest(event.properties));
+        return this.requests.onQuestion(event.properties);
       case 'permission.replied':
-        return this.#onReplied(event.properties.requestID, event.properties.reply);
+        return this.requests.onReplied(event.properties.requestID, event.properties.reply);
       case 'question.replied': {
         const { requestID, answers } = event.properties;
-        return this.#onReplied(requestID, answers.map((labels) => labels.join(', ')).join('; '));
+        return this.requests.onReplied(requestID, answers.map((labels) => labels.join(', ')).join('; '));
       }
       case 'question.rejected':
-        return this.#onReplied(event.properties.requestID, 'reject');
+        return this.requests.onReplied(event.properties.requestID, 'reject');
     }
   }
 
@@ -96,27 +108,27 @@ export class SessionTree {
    */
   async snapshot(promptId: string): Promise<{ events: TaskEventBody[]; snapshot: Snapshot }> {
     const { api, sessionId, directory } = this.#options;
-    const before = [...this.#requests.keys()];
+    const before = this.requests.ids();
     const [statuses] = await Promise.all([api.statuses(directory), this.#discover(sessionId)]);
+    const children = this.#below();
     const [messages, permissions, questions, ...below] = await Promise.all([
       api.messagesFrom(sessionId, promptId),
       api.permissions(directory),
       api.questions(directory),
-      ...this.#below().map((child) => api.messagesFrom(child)),
+      ...children.map((child) => api.messagesFrom(child)),
     ]);
     const events: TaskEventBody[] = [];
     for (const { info, parts } of [...messages, ...below.flat()]) {
       this.#meet(info);
       events.push(...parts.flatMap((part) => this.#onPart(part)), ...this.#onMessage(info));
     }
-    const asked = [...permissions.map(permissionRequest), ...questions.map(questionRequest)];
-    for (const request of asked) {
-      const waits = statuses.has(request.session_id) && this.#sessions.has(request.session_id);
-      if (waits) events.push(...this.#onAsked(request));
-    }
-    const open = new Set(asked.map(({ id }) => id));
-    for (const id of before) if (!open.has(id)) events.push(...this.#onReplied(id, 'unknown'));
-    return { events, snapshot: { messages, status: statuses.get(sessionId) ?? IDLE } };
+    const lists = { permissions, questions };
+    events.push(...this.requests.onLists(lists, (id) => statuses.has(id) && this.#sessions.has(id)));
+    const parts = [...messages, ...below.flat()].flatMap((message) => message.parts);
+    events.push(...(await this.requests.onGone(before, lists, parts)));
+    const byChild = new Map(children.map((child, index) => [child, below[index] ?? []]));
+    const background = this.background.onRecords(messages, byChild, statuses);
+    return { events, snapshot: { messages, status: statuses.get(sessionId) ?? IDLE, background } };
   }
 
   /** Reads all that happened since the task's first prompt, and tells what its log does not hold. */
@@ -127,14 +139,8 @@ export class SessionTree {
     return [...events, { kind: 'usage', usage: sumUsage(this.#spent.values()) }];
   }
 
-  /** Closes the requests of what was aborted: OpenCode itself would keep them for ever. */
-  async dismissRequests(): Promise<void> {
-    const { api, directory } = this.#options;
-    const open = [...this.#requests];
-    this.#requests.clear();
-    const dismiss = ([id, type]: [string, TaskRequest['type']]): Promise<void> =>
-      type === 'question' ? api.rejectQuestion(id, directory) : api.replyPermission(id, directory, 'reject');
-    await Promise.allSettled(open.map(dismiss));
+  dismissRequests(): Promise<void> {
+    return this.requests.dismiss((sessionId) => this.#sessions.has(sessionId));
   }
 
   /** Aborts every session of the tree; aborting an idle one does nothing. */
@@ -162,7 +168,7 @@ export class SessionTree {
     ]);
     if ((statuses.get(sessionId) ?? IDLE).type === 'idle') return true;
     return [...permissions, ...questions].some(
-      ({ id, sessionID }) => this.#sessions.has(sessionID) && !this.#told.has(id),
+      (asked) => this.#sessions.has(asked.sessionID) && this.requests.isNew(asked),
     );
   }
 
@@ -187,18 +193,9 @@ export class SessionTree {
     }
   }
 
-  #onAsked(request: TaskRequest): TaskEventBody[] {
-    if (!this.#told.has(request.id)) this.#requests.set(request.id, request.type);
-    return this.#once(request.id, { kind: 'request_opened', request });
-  }
-
-  #onReplied(request_id: string, reply: string): TaskEventBody[] {
-    if (!this.#requests.delete(request_id)) return [];
-    return [{ kind: 'request_closed', request_id, by: 'opencode', reply }];
-  }
-
   #onMessage(message: Message): TaskEventBody[] {
     this.#meet(message);
+    this.background.onMessage(message);
     if (message.role !== 'assistant' || message.time.completed === undefined) return [];
     const known = this.#spent.get(message.id);
     if (known && known.cost === message.cost && known.tokens.output === message.tokens.output) return [];
@@ -224,13 +221,6 @@ export class SessionTree {
           this.#told.add(`${event.call_id} ${status}`);
         }
         break;
-      case 'request_opened':
-        this.#told.add(event.request.id);
-        this.#requests.set(event.request.id, event.request.type);
-        break;
-      case 'request_closed':
-        this.#requests.delete(event.request_id);
-        break;
       case 'usage':
         this.#behind = event.usage;
         break;
@@ -238,6 +228,7 @@ export class SessionTree {
   }
 
   #onPart(part: Part): TaskEventBody[] {
+    this.background.onPart(part);
     if (part.type === 'tool') return this.#onTool(part);
     if (part.type !== 'text' || part.sessionID !== this.#options.sessionId) return [];
     if (!this.#spoken.has(part.messageID) || part.time?.end === undefined || part.text === '') return [];

@@ -1,5 +1,6 @@
 import type { TaskError } from '../../tasks/events.ts';
 import type { TurnOutcome } from '../runner.ts';
+import type { Background } from './background.ts';
 import { GOES_ON, OUTPUT_LIMIT, TURN_STOPPED } from './finish.ts';
 import { taskError } from './translate.ts';
 import type { AssistantMessage, Message, MessageWithParts, OpenCodeError, SessionStatus } from './wire.ts';
@@ -9,6 +10,8 @@ export interface Snapshot {
   /** The session's messages from the prompt on, oldest first. */
   messages: readonly MessageWithParts[];
   status: SessionStatus;
+  /** What goes on below the session. */
+  background?: Background;
 }
 
 /** `unsure`: the events alone do not tell, OpenCode's records have to be read. */
@@ -26,6 +29,7 @@ export class Turn {
   readonly #texts = new Map<string, Map<string, string>>();
   #since = Number.POSITIVE_INFINITY;
   #busy = false;
+  #reached = false;
   #error: OpenCodeError | undefined;
 
   constructor(promptId: string) {
@@ -46,6 +50,11 @@ export class Turn {
   /** Whether OpenCode has done with the prompt what it will: begun, or refused it. */
   get begun(): boolean {
     return this.started || this.#error !== undefined;
+  }
+
+  /** Whether the model has been asked, as far as its answers show. */
+  get reached(): boolean {
+    return this.#reached;
   }
 
   /** The last words of the model, so far. */
@@ -75,6 +84,10 @@ export class Turn {
     else if (created >= this.#since) this.#users.add(id);
   }
 
+  onPart(messageId: string): void {
+    if (this.#assistants.has(messageId)) this.#reached = true;
+  }
+
   onText(messageId: string, partId: string, text: string): void {
     const texts = this.#texts.get(messageId) ?? new Map<string, string>();
     this.#texts.set(messageId, texts.set(partId, text));
@@ -99,17 +112,23 @@ export class Turn {
   }
 
   /** Decides from OpenCode's own records. */
-  judge({ messages, status }: Snapshot): Verdict {
+  judge({ messages, status, background = 'none' }: Snapshot): Verdict {
     if (status.type !== 'idle') {
       this.#busy = true;
       return 'running';
     }
-    for (const { info } of messages) this.onMessage(info);
+    for (const { info, parts } of messages) {
+      this.onMessage(info);
+      if (parts.length > 0) this.onPart(info.id);
+    }
+    if (background === 'running') return 'running';
+    if (background === 'lost') return this.#failed(ENGINE_LOST, 'interrupted');
     const last = this.#inOrder().at(-1);
     if (last && !this.#error && isBetweenSteps(last, messages))
       return this.#failed(ENGINE_LOST, 'interrupted');
     if (last?.time.completed !== undefined) return this.#ended(last);
-    if (last) return this.#failed(ENGINE_LOST, 'interrupted');
+    // An abort is heard before its message is complete.
+    if (last) return this.#failed(isAbort(this.#error) ? taskError(this.#error) : ENGINE_LOST, 'interrupted');
     const mayBegin = !this.#busy && messages.length > 0;
     if (this.#error && !mayBegin) return this.#failed(taskError(this.#error), 'error');
     return 'not started';
@@ -156,6 +175,10 @@ function isBetweenSteps(last: AssistantMessage, messages: readonly MessageWithPa
   const tools = messages.find(({ info }) => info.id === last.id)?.parts.filter(({ type }) => type === 'tool');
   if (!tools || tools.length === 0) return false;
   return tools.every((part) => part.type === 'tool' && part.state.status === 'completed');
+}
+
+function isAbort(error: OpenCodeError | undefined): error is OpenCodeError {
+  return error?.name === 'MessageAbortedError';
 }
 
 const ENGINE_LOST: TaskError = {

@@ -97,12 +97,17 @@ export const sessionSchema = z.object({
   time: z.object({ created: z.number() }),
 });
 
+/** The tool call that waits for an answer. */
+const waitingCall = z.object({ messageID: z.string(), callID: z.string() }).optional();
+
 export const permissionSchema = z.object({
   id: z.string(),
   sessionID: z.string(),
   permission: z.string(),
   patterns: z.array(z.string()),
   metadata: record,
+  always: z.array(z.string()).optional(),
+  tool: waitingCall,
 });
 
 export const questionSchema = z.object({
@@ -116,6 +121,7 @@ export const questionSchema = z.object({
       multiple: z.boolean().optional(),
     }),
   ),
+  tool: waitingCall,
 });
 
 export const todosSchema = z.array(
