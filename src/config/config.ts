@@ -3,22 +3,14 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { quote } from '../errors.ts';
 import type { LogLevel } from '../logger.ts';
+import { childEnvironment, isHeldBack, passed, SECRETS } from './child-env.ts';
 import { VARIABLES, type VariableName } from './variables.ts';
 
 type Values = { [N in VariableName]: z.output<(typeof VARIABLES)[N]['schema']> | undefined };
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Variables of the bridge that what it starts must not get to see. */
-const SECRETS: readonly VariableName[] = [
-  'MCP_AUTH_TOKENS',
-  'OPENCODE_SERVER_PASSWORD',
-  'LETTA_API_TOKEN',
-  'MATRIX_ACCESS_TOKEN',
-];
 /** Without these Matrix cannot be used. */
 const NEEDED_FOR_MATRIX = ['MATRIX_HOMESERVER_URL', 'MATRIX_ACCESS_TOKEN', 'MATRIX_USER_ID'] as const;
-/** Of OpenCode's plugin, which tells of what is not the bridge's own: an OpenCode of ours has nothing to tell. */
-const OF_THE_PLUGIN = ['MATRIX_API_URL', 'MATRIX_API_TOKEN'] as const;
 /** Those that a server of OpenCode gets besides what RUNNER_ENV_PASSTHROUGH names; as in compose.yaml. */
 const PROVIDER_KEYS = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'OPENROUTER_API_KEY'] as const;
 /** OpenCode starts on a prompt within a second; under a heavy load within some. */
@@ -76,6 +68,9 @@ export function loadConfig(env: Environment = process.env) {
     if (isHeldBack(name))
       problems.push(`RUNNER_ENV_PASSTHROUGH names ${name}, which tasks must not get to see: leave it out.`);
   }
+  for (const path of values.SHELL_SANDBOX_WRITABLE ?? []) {
+    if (!isAbsolute(path)) problems.push(`SHELL_SANDBOX_WRITABLE ${quote(path)} must be an absolute path.`);
+  }
   const { MATRIX_ENABLED: matrix } = values;
   for (const name of NEEDED_FOR_MATRIX) {
     if (matrix && (env[name] ?? '').trim() === '')
@@ -119,6 +114,12 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       instanceLingerMs: values.INSTANCE_LINGER_MS,
       maxRssMb: values.OPENCODE_MAX_RSS_MB,
       turnLimits: { startMs: START_LIMIT_MS, stallMs: values.STALL_TIMEOUT_MS },
+    },
+    shell: {
+      sandbox: values.SHELL_SANDBOX,
+      writable: values.SHELL_SANDBOX_WRITABLE,
+      passthrough: values.SHELL_ENV_PASSTHROUGH,
+      leftovers: values.LEFTOVER_PROCESSES,
     },
     docker: {
       host: values.DOCKER_HOST,
@@ -171,7 +172,7 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
     },
     matrix: matrixConfig(values, dataDir),
     /** The environment without our secrets, for the programs that the bridge starts. */
-    childEnv: Object.fromEntries(Object.entries(env).filter(([name]) => !isHeldBack(name))),
+    childEnv: childEnvironment(env),
   };
 }
 
@@ -189,16 +190,6 @@ function matrixConfig(values: Complete, dataDir: string) {
     allowedSenders: values.MATRIX_ALLOWED_SENDERS,
     storagePath: resolve(values.MATRIX_STORAGE_PATH ?? join(dataDir, 'matrix.json')),
   };
-}
-
-/** Whether what the bridge starts must not get a variable. */
-function isHeldBack(name: string): boolean {
-  return [...SECRETS, ...OF_THE_PLUGIN].some((held) => held === name);
-}
-
-/** Those of the named variables that are set. */
-function passed(names: readonly string[], env: Environment): Record<string, string> {
-  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }
 
 /** `2g` in bytes; a number alone is bytes already. */

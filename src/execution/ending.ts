@@ -1,5 +1,6 @@
 import {
   type FileChange,
+  type ProcessLeft,
   type TaskError,
   type TaskEventBody,
   type TaskResult,
@@ -19,19 +20,31 @@ export type Ending =
   | { kind: 'budget'; error: TaskError };
 
 /** What a task came to; no outcome where it was ended before its agent's turn was. */
-export function resultOf(outcome: TurnOutcome | undefined, changes: readonly FileChange[]): TaskResult {
+export function resultOf(
+  outcome: TurnOutcome | undefined,
+  changes: readonly FileChange[],
+  left: ProcessLeft[],
+): TaskResult {
   const summary = isEmpty(outcome) ? NO_WORDS : (outcome?.summary ?? '');
   return {
     summary: summary.length > SUMMARY_LIMIT ? `${summary.slice(0, SUMMARY_LIMIT)}…` : summary,
     files_changed: changes.slice(0, FILES_LIMIT),
     files_changed_total: changes.length,
     finish: outcome && 'finish' in outcome ? outcome.finish : 'interrupted',
+    ...(left.length > 0 && { processes_left: left }),
   };
 }
 
 /** What has to be said of a turn besides how it ended. */
 export function remarks(outcome: TurnOutcome | undefined): TaskEventBody[] {
   return isEmpty(outcome) ? [{ kind: 'warning', code: 'EMPTY_TURN', message: NO_WORDS }] : [];
+}
+
+/** What has to be said where messages were not read any more. */
+export function undelivered(count: number): TaskEventBody[] {
+  if (count === 0) return [];
+  const message = `${count} of the messages to the agent did not reach it before the task ended.`;
+  return [{ kind: 'warning', code: 'MESSAGE_UNDELIVERED', message }];
 }
 
 /** The task's last event. */

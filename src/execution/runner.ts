@@ -1,4 +1,4 @@
-import type { TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
+import type { ProcessLeft, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 
 /** How a turn of the agent came out. `interrupted`: by us, the conversation can go on. */
@@ -38,6 +38,11 @@ export interface Run {
   thaw?(): Promise<void>;
   /** Answers a request; throws REQUEST_CLOSED where somebody else has. */
   answer?(requestId: string, answer: RequestAnswer): Promise<void>;
+  /**
+   * Once the agent is done: ends what its commands left running, after a completed task by the operator's rule.
+   * Resolves with what it was.
+   */
+  settle?(completed: boolean): Promise<ProcessLeft[]>;
   /** Lets go of the run; nothing is stopped. */
   close(): void;
 }
@@ -62,6 +67,8 @@ export interface Runner {
   readonly name: 'opencode-server' | 'docker';
   /** Opens a conversation for the task, in its directory; continues the session it names, if it names one. */
   open(task: Task, context: RunContext): Promise<Run>;
+  /** Ends what tasks of a conversation left running. */
+  endProcesses?(sessionId: string): Promise<void>;
   health(): DependencyHealth[];
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { EventLog } from '../tasks/event-log.ts';
 import type { FileChange, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import { type Task, usedMs } from '../tasks/task.ts';
 import { Conversation, type RecoveryRules } from './conversation.ts';
-import { type Ending, endEvent, overBudget, remarks, resultOf } from './ending.ts';
+import { type Ending, endEvent, overBudget, remarks, resultOf, undelivered } from './ending.ts';
 import { Hold } from './hold.ts';
 import { type Recollection, recollect } from './recollection.ts';
 import { type Answer, type RequestRules, Requests } from './requests.ts';
@@ -168,10 +168,13 @@ export class TaskRun {
       const last = [...this.#requests.closeAll('end of task'), ...remarks(outcome)];
       if (this.#left) return;
       if (this.#ending) last.push(...(await this.#halt()));
-      const changes = await this.#changes(last);
+      const settled = this.#ending ? undefined : this.#run?.settle?.(outcome?.kind === 'completed');
+      const left = settled ? await this.#tried(settled, 'STOP_UNCONFIRMED', last, []) : [];
+      const finished = this.#options.files.finish(this.#task(), this.#toolsRan);
+      const changes = await this.#tried<FileChange[]>(finished, 'CHANGES_UNKNOWN', last, []);
       if (this.#left) return;
-      last.push(...this.#undelivered());
-      const end = endEvent(this.#task(), this.#ending, outcome, resultOf(outcome, changes));
+      last.push(...undelivered(this.#conversation.unsaid));
+      const end = endEvent(this.#task(), this.#ending, outcome, resultOf(outcome, changes, left));
       this.#options.log.append(this.#id, ...last, end);
     } finally {
       this.#run?.close();
@@ -248,20 +251,12 @@ export class TaskRun {
     }
   }
 
-  async #changes(warnings: TaskEventBody[]): Promise<FileChange[]> {
-    try {
-      return await this.#options.files.finish(this.#task(), this.#toolsRan);
-    } catch (thrown) {
-      warnings.push(this.#warning('CHANGES_UNKNOWN', thrown));
-      return [];
-    }
-  }
-
-  #undelivered(): TaskEventBody[] {
-    const count = this.#conversation.unsaid;
-    if (count === 0) return [];
-    const message = `${count} of the messages to the agent did not reach it before the task ended.`;
-    return [{ kind: 'warning', code: 'MESSAGE_UNDELIVERED', message }];
+  /** What the work answers; where it fails, a warning and `otherwise`. */
+  async #tried<T>(work: Promise<T>, code: string, warnings: TaskEventBody[], otherwise: T): Promise<T> {
+    return work.catch((thrown) => {
+      warnings.push(this.#warning(code, thrown));
+      return otherwise;
+    });
   }
 
   /** What the runner reports. Comes from event handlers, so it never throws. */

@@ -26,6 +26,16 @@ export const fileChangeSchema = z
   })
   .meta({ title: 'file change' });
 
+/** A process that the commands of a task had left running when its agent was done. */
+const processLeftSchema = z
+  .object({
+    command: text('Its command line, at most 200 characters.'),
+    since: text('When it was started, as ISO 8601.'),
+    ports: z.array(count).describe('TCP ports that it listens on, at most 20.'),
+  })
+  .meta({ title: 'process' });
+export type ProcessLeft = z.infer<typeof processLeftSchema>;
+
 /** What a task came to; `files_changed` holds at most the first 100, `files_changed_total` counts all. */
 export const taskResultSchema = z
   .object({
@@ -34,6 +44,12 @@ export const taskResultSchema = z
     files_changed_total: number('How many files changed in all.'),
     finish: text('Why the model stopped, in its own words; `interrupted` where it was stopped.'),
     exit_code: z.number().int().optional().describe('Exit code of what ran, where that is one program.'),
+    processes_left: z
+      .array(processLeftSchema)
+      .optional()
+      .describe(
+        '`completed`: what commands had left running, at most 20; ended by now, unless LEFTOVER_PROCESSES is `keep`.',
+      ),
   })
   .meta({ title: 'result' });
 

@@ -3,6 +3,7 @@ import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Task } from '../../tasks/task.ts';
 import type { DependencyHealth, Run, RunContext, Runner } from '../runner.ts';
+import { abortable } from './abortable.ts';
 import { OpenCodeApi } from './api.ts';
 import { Defaults } from './defaults.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -89,6 +90,8 @@ export class OpenCodeClientManager implements Runner {
       const [session, defaults] = await this.#insist(signal, task.promptId !== undefined, () =>
         Promise.all([this.#sessionFor(task), this.#defaults.of(directory, isFresh(task))]),
       );
+      const { shells } = this.#options.endpoint;
+      await shells?.open(session.id, directory);
       return new SessionRun({
         sessionId: session.id,
         directory,
@@ -98,6 +101,7 @@ export class OpenCodeClientManager implements Runner {
         model: task.model ?? this.#options.model ?? defaults.model,
         agent: task.agent ?? this.#options.agent ?? defaults.agent ?? DEFAULT_AGENT,
         limits: this.#options.turnLimits,
+        shells,
         api: this.#api,
         stream: this.#stream,
         emit,
@@ -148,13 +152,19 @@ export class OpenCodeClientManager implements Runner {
     return this.#api.readFile(directory, path);
   }
 
+  async endProcesses(sessionId: string): Promise<void> {
+    await this.#options.endpoint.shells?.end(sessionId);
+  }
+
   health(): DependencyHealth[] {
     const { status, version, lastError } = this.#monitor;
     const stream = this.#stream.connected
       ? 'stream open'
       : `stream closed (${this.#stream.lastError ?? 'opening'})`;
     const problem = this.#options.endpoint.problem?.();
-    const detail = [version && `version ${version}`, stream, lastError, problem].filter(Boolean).join('; ');
+    const commands = this.#options.endpoint.shells?.summary;
+    const said = [version && `version ${version}`, stream, commands, lastError, problem];
+    const detail = said.filter(Boolean).join('; ');
     return [{ name: 'opencode-server', status: this.#stream.connected ? status : downgrade(status), detail }];
   }
 
@@ -231,18 +241,4 @@ function isFresh({ ownsDirectory, continues }: Task): boolean {
 
 function downgrade(status: DependencyHealth['status']): DependencyHealth['status'] {
   return status === 'ok' ? 'degraded' : status;
-}
-
-/** The promise, or the rejection ABORTED as soon as the signal aborts. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void =>
-    aborted.reject(new BridgeError('INVALID_STATE', 'The run was stopped before it began.'));
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

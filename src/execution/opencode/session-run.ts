@@ -1,43 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, messageOf, toBridgeError } from '../../errors.ts';
-import type { Logger } from '../../logger.ts';
-import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
+import type { ProcessLeft } from '../../tasks/events.ts';
 import type { Prompt, RequestAnswer, Run, TurnOutcome } from '../runner.ts';
-import type { OpenCodeApi, PromptRequest } from './api.ts';
-import type { EventStream } from './event-stream.ts';
+import type { PromptRequest } from './api.ts';
 import { messageId } from './message-id.ts';
 import { OpenTurn } from './open-turn.ts';
 import { quiet } from './quiet.ts';
 import { Records } from './records.ts';
+import type { SessionRunOptions } from './session-run-options.ts';
 import { SessionTree } from './session-tree.ts';
 import { failed } from './translate.ts';
 import type { Verdict } from './turn.ts';
-import { type TurnLimits, Watchdog } from './watchdog.ts';
+import { Watchdog } from './watchdog.ts';
 import type { OpenCodeEvent, SessionStatus } from './wire.ts';
 
 const RESEND_MS = 1_000;
+/** How long OpenCode has to stop its commands before the bridge does. */
+const STOP_LIMIT_MS = 2_000;
 /** Reasons of a retry that show no life of the model; by the texts of OpenCode 1.18.33. */
 const MODEL_HANGS = /timed out/i;
-
-export interface SessionRunOptions {
-  sessionId: string;
-  directory: string;
-  /** Sessions below this one that belong to tasks before. */
-  earlier: readonly string[];
-  /** What the task's log holds already. */
-  past: readonly TaskEvent[];
-  /** The task's first prompt, if it has one already. */
-  firstPromptId?: string | undefined;
-  model?: string | undefined;
-  agent: string;
-  limits: TurnLimits;
-  api: OpenCodeApi;
-  stream: EventStream;
-  emit: (...events: TaskEventBody[]) => void;
-  logger: Logger;
-  now: () => number;
-  onClose: () => void;
-}
 
 /** One task's conversation in one OpenCode session and the sessions that it opens below itself. */
 export class SessionRun implements Run {
@@ -95,10 +76,17 @@ export class SessionRun implements Run {
     const stopping = turn ? this.#stopTurn(turn) : this.#quiet(undefined);
     turn?.settle(stopping.catch(() => undefined).then(() => turn.interrupted()));
     try {
+      // Commands first hear of it from OpenCode, which then starts no more; but it may hang.
+      await Promise.race([stopping.catch(() => undefined), sleep(STOP_LIMIT_MS, undefined, { ref: false })]);
+      await this.#options.shells?.end(this.sessionId);
       await stopping;
     } finally {
       this.close();
     }
+  }
+
+  async settle(completed: boolean): Promise<ProcessLeft[]> {
+    return (await this.#options.shells?.settle(this.sessionId, completed)) ?? [];
   }
 
   async answer(requestId: string, answer: RequestAnswer): Promise<void> {
