@@ -216,8 +216,15 @@ export class TaskRun {
 
   #opened(run: Run): Run {
     this.#run = run;
-    if (this.#over) run.close();
+    if (this.#over) this.#discard(run);
     return run;
+  }
+
+  /** Of a run that was opened when the task was over already. */
+  #discard(run: Run): void {
+    const settled = run.settle?.(false);
+    settled?.catch((thrown) => this.#options.logger.warn({ err: messageOf(thrown) }, 'a task left processes'));
+    run.close();
   }
 
   #end(ending: Ending): void {
