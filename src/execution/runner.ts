@@ -67,8 +67,8 @@ export interface Runner {
   readonly name: 'opencode-server' | 'docker';
   /** Opens a conversation for the task, in its directory; continues the session it names, if it names one. */
   open(task: Task, context: RunContext): Promise<Run>;
-  /** Ends what tasks of a conversation left running. */
-  endProcesses?(sessionId: string): Promise<void>;
+  /** Ends what tasks left running that worked in the directory or below; rejects where something is left. */
+  endProcesses?(directory: string): Promise<void>;
   health(): DependencyHealth[];
   close(): Promise<void>;
 }

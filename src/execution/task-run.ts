@@ -5,6 +5,7 @@ import type { EventLog } from '../tasks/event-log.ts';
 import type { FileChange, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import { type Task, usedMs } from '../tasks/task.ts';
 import { Conversation, type RecoveryRules } from './conversation.ts';
+import { discard } from './discard.ts';
 import { type Ending, endEvent, overBudget, remarks, resultOf, undelivered } from './ending.ts';
 import { Hold } from './hold.ts';
 import { type Recollection, recollect } from './recollection.ts';
@@ -216,15 +217,8 @@ export class TaskRun {
 
   #opened(run: Run): Run {
     this.#run = run;
-    if (this.#over) this.#discard(run);
+    if (this.#over) discard(run, this.#options.logger);
     return run;
-  }
-
-  /** Of a run that was opened when the task was over already. */
-  #discard(run: Run): void {
-    const settled = run.settle?.(false);
-    settled?.catch((thrown) => this.#options.logger.warn({ err: messageOf(thrown) }, 'a task left processes'));
-    run.close();
   }
 
   #end(ending: Ending): void {

@@ -27,7 +27,7 @@ export const fileChangeSchema = z
   .meta({ title: 'file change' });
 
 /** A process that the commands of a task had left running when its agent was done. */
-const processLeftSchema = z
+export const processLeftSchema = z
   .object({
     command: text('Its command line, at most 200 characters.'),
     since: text('When it was started, as ISO 8601.'),

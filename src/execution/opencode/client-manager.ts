@@ -152,8 +152,8 @@ export class OpenCodeClientManager implements Runner {
     return this.#api.readFile(directory, path);
   }
 
-  async endProcesses(sessionId: string): Promise<void> {
-    await this.#options.endpoint.shells?.end(sessionId);
+  async endProcesses(directory: string): Promise<void> {
+    await this.#options.endpoint.shells?.endIn(directory);
   }
 
   health(): DependencyHealth[] {

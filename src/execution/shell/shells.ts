@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { BridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { ProcessLeft } from '../../tasks/events.ts';
+import { isInside } from '../directories/paths.ts';
 import { removeTrees } from '../directories/removal.ts';
 import { cacheVariables } from './caches.ts';
 import { type Boundary, boundary, type SandboxWish, summaryOf } from './detect.ts';
@@ -88,6 +89,12 @@ export class Shells {
   /** Ends what tasks of the conversation left running, if anything. */
   async end(sessionId: string): Promise<void> {
     await this.#shells.get(sessionId)?.end();
+  }
+
+  /** The same for all tasks that worked in the directory or below. */
+  async endIn(directory: string): Promise<void> {
+    const there = [...this.#shells.values()].filter((shell) => isInside(directory, shell.directory));
+    await Promise.all(there.map((shell) => shell.end()));
   }
 
   /** Ends everything. */

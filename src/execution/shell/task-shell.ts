@@ -43,6 +43,10 @@ export class TaskShell {
     this.#start();
   }
 
+  get directory(): string {
+    return this.#options.directory;
+  }
+
   /** Resolves when the end that is under way has come; undefined where none is. */
   get ended(): Promise<void> | undefined {
     return this.#ending?.catch(() => undefined);
