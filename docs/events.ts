@@ -7,6 +7,7 @@ import type { Sink } from '../src/notifications/sink.ts';
 import { describeEvent } from '../src/tasks/describe-event.ts';
 import {
   fileChangeSchema,
+  processLeftSchema,
   questionSchema,
   type TaskEvent,
   type TaskEventBody,
@@ -30,6 +31,7 @@ const SHAPES = [
   questionSchema,
   taskResultSchema,
   fileChangeSchema,
+  processLeftSchema,
   taskErrorSchema,
   todoSchema,
   usageSchema,

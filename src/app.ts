@@ -114,7 +114,13 @@ async function build(
   matrix?.steer(taskControls(execution, store), database, logger);
   releases.push(() => matrix?.close());
   const removals = new TaskRemovals(database);
-  const retention = new Retention({ removals, files, keepMs: config.retentionMs, logger });
+  const retention = new Retention({
+    removals,
+    files,
+    keepMs: config.retentionMs,
+    endProcesses: async (directory) => runner.endProcesses?.(directory),
+    logger,
+  });
   retention.start();
   releases.push(() => retention.close());
 

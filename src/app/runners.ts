@@ -1,9 +1,11 @@
+import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { DockerRunner } from '../execution/docker/docker-runner.ts';
 import type { OpenCodeClientManager } from '../execution/opencode/client-manager.ts';
 import type { Endpoint } from '../execution/opencode/endpoint.ts';
 import type { OtherRunner } from '../execution/other-mode.ts';
 import type { Runner } from '../execution/runner.ts';
+import type { Shells } from '../execution/shell/shells.ts';
 import type { Logger } from '../logger.ts';
 import type { TaskStore } from '../tasks/task-store.ts';
 import type { Release } from './release.ts';
@@ -36,19 +38,40 @@ async function startOpenCodeRunner(config: Config, logger: Logger, releases: Rel
   return manager;
 }
 
-async function openCodeEndpoint(
-  { openCode, childEnv, dataDir }: Config,
-  logger: Logger,
-  releases: Release[],
-): Promise<Endpoint> {
+async function openCodeEndpoint(config: Config, logger: Logger, releases: Release[]): Promise<Endpoint> {
+  const { openCode, childEnv, dataDir } = config;
   const { url, username, password, bin, snapshot } = openCode;
   if (url !== undefined) return { url, username, password };
   const { findOpenCode } = await import('../execution/opencode/binary.ts');
   const { EmbeddedServer } = await import('../execution/opencode/embedded-server.ts');
   const binary = findOpenCode(bin, childEnv.PATH);
-  const server = await EmbeddedServer.start({ binary, env: childEnv, cwd: dataDir, snapshot, logger });
+  const shells = await startShells(config, logger);
+  releases.push(() => shells.close());
+  const server = await EmbeddedServer.start({
+    binary,
+    env: childEnv,
+    cwd: dataDir,
+    snapshot,
+    shells,
+    logger,
+  });
   releases.push(() => server.close());
   return server.endpoint;
+}
+
+async function startShells(config: Config, logger: Logger): Promise<Shells> {
+  const { Shells } = await import('../execution/shell/shells.ts');
+  const { shell, childEnv, dataDir, workspace, matrix } = config;
+  return Shells.start({
+    ...shell,
+    folder: join(dataDir, 'shell'),
+    env: childEnv,
+    // The variables of the bridge are often in a file where it is started.
+    privateFolders: [dataDir, resolve('.env'), ...(matrix ? [matrix.storagePath] : [])],
+    workspaceDir: workspace.dir,
+    roots: workspace.roots,
+    logger,
+  });
 }
 
 async function startDockerRunner(

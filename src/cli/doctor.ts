@@ -1,6 +1,7 @@
 import { type Config, ConfigError, loadConfig } from '../config/config.ts';
 import { EXIT } from './command.ts';
 import type { Check, Finding } from './doctor/check.ts';
+import { commands } from './doctor/commands.ts';
 import { dockerEngine, passedVariables } from './doctor/docker.ts';
 import { embeddedServer } from './doctor/embedded.ts';
 import { externalServer } from './doctor/external.ts';
@@ -35,7 +36,7 @@ function checks({ openCode }: Config): Check[] {
   const common = [node, configuration, proxy, git, dataFolder, workspaceFolder, letta, matrix];
   if (!openCode.enabled) return [...common, dockerEngine, passedVariables];
   if (openCode.url !== undefined) return [...common, externalServer(openCode.url)];
-  return [...common, ripgrep, mappings, embeddedServer];
+  return [...common, ripgrep, mappings, commands, embeddedServer];
 }
 
 const configuration: Check = async ({ openCode }) => {

@@ -66,6 +66,9 @@ export function loadConfig(env: Environment = process.env) {
     if (isHeldBack(name))
       problems.push(`RUNNER_ENV_PASSTHROUGH names ${name}, which tasks must not get to see: leave it out.`);
   }
+  for (const path of values.SHELL_SANDBOX_WRITABLE ?? []) {
+    if (!isAbsolute(path)) problems.push(`SHELL_SANDBOX_WRITABLE ${quote(path)} must be an absolute path.`);
+  }
   const { MATRIX_ENABLED: matrix } = values;
   for (const name of NEEDED_FOR_MATRIX) {
     if (matrix && (env[name] ?? '').trim() === '')
@@ -111,6 +114,12 @@ function assemble(values: Complete, env: Environment, tokens: Token[]) {
       instanceLingerMs: values.INSTANCE_LINGER_MS,
       maxRssMb: values.OPENCODE_MAX_RSS_MB,
       turnLimits: { startMs: START_LIMIT_MS, stallMs: values.STALL_TIMEOUT_MS },
+    },
+    shell: {
+      sandbox: values.SHELL_SANDBOX,
+      writable: values.SHELL_SANDBOX_WRITABLE,
+      passthrough: values.SHELL_ENV_PASSTHROUGH,
+      leftovers: values.LEFTOVER_PROCESSES,
     },
     docker: {
       host: values.DOCKER_HOST,

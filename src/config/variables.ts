@@ -7,6 +7,7 @@ import { LOGS } from './variables/logs.ts';
 import { MATRIX } from './variables/matrix.ts';
 import { OPENCODE_SERVER } from './variables/opencode-server.ts';
 import { SECURITY } from './variables/security.ts';
+import { SHELL } from './variables/shell.ts';
 import { TASKS } from './variables/tasks.ts';
 import { WORKSPACE } from './variables/workspace.ts';
 
@@ -15,6 +16,7 @@ export const VARIABLES = {
   ...BRIDGE,
   ...OPENCODE_SERVER,
   ...TASKS,
+  ...SHELL,
   ...DOCKER,
   ...ENGINE,
   ...WORKSPACE,

@@ -1,6 +1,7 @@
 import { toBridgeError } from '../errors.ts';
 import {
   type FileChange,
+  type ProcessLeft,
   type TaskError,
   type TaskEventBody,
   type TaskResult,
@@ -20,7 +21,11 @@ export type Ending =
   | { kind: 'budget' | 'outside answer'; error: TaskError };
 
 /** What a task came to; no outcome where it was ended before its agent's turn was. */
-export function resultOf(outcome: TurnOutcome | undefined, changes: readonly FileChange[]): TaskResult {
+export function resultOf(
+  outcome: TurnOutcome | undefined,
+  changes: readonly FileChange[],
+  left: ProcessLeft[],
+): TaskResult {
   const summary = isEmpty(outcome) ? NO_WORDS : (outcome?.summary ?? '');
   return {
     summary: summary.length > SUMMARY_LIMIT ? `${summary.slice(0, SUMMARY_LIMIT)}…` : summary,
@@ -28,6 +33,7 @@ export function resultOf(outcome: TurnOutcome | undefined, changes: readonly Fil
     files_changed_total: changes.length,
     finish: outcome && 'finish' in outcome ? outcome.finish : 'interrupted',
     exit_code: outcome && 'exitCode' in outcome ? outcome.exitCode : undefined,
+    ...(left.length > 0 && { processes_left: left }),
   };
 }
 

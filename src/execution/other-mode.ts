@@ -22,7 +22,13 @@ export function ofOneMode(runner: Runner, other: OtherRunner): Runner {
       { next: 'Start a new task in the same directory, or set OPENCODE_SERVER_ENABLED as it was.' },
     );
   };
-  return { name: runner.name, open, health: () => runner.health(), close: () => runner.close() };
+  return {
+    name: runner.name,
+    open,
+    endProcesses: async (directory) => runner.endProcesses?.(directory),
+    health: () => runner.health(),
+    close: () => runner.close(),
+  };
 }
 
 async function stopLeft(task: Task, { emit, past }: RunContext, other: OtherRunner): Promise<void> {

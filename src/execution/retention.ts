@@ -12,6 +12,8 @@ const EVENTS_AT_ONCE = 500;
 export interface RetentionOptions {
   removals: TaskRemovals;
   files: TaskFiles;
+  /** Ends what still runs in a folder that is about to be removed. */
+  endProcesses?: ((directory: string) => Promise<void>) | undefined;
   /** How long a task is kept after its end; 0: for ever. */
   keepMs: number;
   logger: Logger;
@@ -25,7 +27,7 @@ export interface RetentionOptions {
  * A task is hidden first and its row goes last, so that the next round finishes what was broken off or failed.
  */
 export class Retention {
-  readonly #options: Required<RetentionOptions>;
+  readonly #options: Required<Omit<RetentionOptions, 'endProcesses'>> & RetentionOptions;
   readonly #stop = new AbortController();
   /** Tasks whose failure was told. */
   readonly #told = new Set<string>();
@@ -86,6 +88,7 @@ export class Retention {
     const folder = removals.folder(task);
     if (folder === 'wait') return;
     removals.hide(task.id);
+    if (folder === 'remove') await this.#options.endProcesses?.(task.directory);
     await files.remove(task, folder === 'keep', signal);
     do {
       await turn();

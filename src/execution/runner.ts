@@ -1,4 +1,4 @@
-import type { TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
+import type { ProcessLeft, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 
 /** How a turn of the agent came out; `exitCode` where it was a program of its own. `interrupted`: by us, the conversation can go on. */
@@ -42,6 +42,11 @@ export interface Run {
   answer?(requestId: string, answer: RequestAnswer): Promise<void>;
   /** Tells what became of requests that were closed unheard. */
   recheck?(): Promise<void>;
+  /**
+   * Once the agent is done: ends what its commands left running, after a completed task by the operator's rule.
+   * Resolves with what it was.
+   */
+  settle?(completed: boolean): Promise<ProcessLeft[]>;
   /** Lets go of the run; nothing is stopped. */
   close(): void;
 }
@@ -66,6 +71,8 @@ export interface Runner {
   readonly name: 'opencode-server' | 'docker';
   /** Opens a conversation for the task, in its directory; continues the session it names, if it names one. */
   open(task: Task, context: RunContext): Promise<Run>;
+  /** Ends what tasks left running that worked in the directory or below; rejects where something is left. */
+  endProcesses?(directory: string): Promise<void>;
   health(): DependencyHealth[];
   close(): Promise<void>;
 }

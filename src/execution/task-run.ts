@@ -5,6 +5,7 @@ import type { EventLog } from '../tasks/event-log.ts';
 import type { FileChange, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import { Conversation, type RecoveryRules } from './conversation.ts';
+import { discard } from './discard.ts';
 import { type Ending, endEvent, failedBy, overBudget, remarks, resultOf, undelivered } from './ending.ts';
 import { Hold } from './hold.ts';
 import { endingByOutsider, outsideWarning } from './outside-answer.ts';
@@ -171,10 +172,13 @@ export class TaskRun {
       const last = [...this.#requests.closeAll('end of task'), ...remarks(outcome)];
       if (this.#left) return;
       if (this.#ending) last.push(...(await this.#halt()));
-      const changes = await this.#changes(last);
+      const settled = this.#ending ? undefined : this.#run?.settle?.(outcome?.kind === 'completed');
+      const left = settled ? await this.#tried(settled, 'STOP_UNCONFIRMED', last, []) : [];
+      const finished = this.#options.files.finish(this.#task(), this.#toolsRan);
+      const changes = await this.#tried<FileChange[]>(finished, 'CHANGES_UNKNOWN', last, []);
       if (this.#left) return;
       last.push(...undelivered(this.#conversation.unsaid));
-      const end = endEvent(this.#task(), this.#ending, outcome, resultOf(outcome, changes));
+      const end = endEvent(this.#task(), this.#ending, outcome, resultOf(outcome, changes, left));
       this.#options.log.append(this.#id, ...last, end);
     } finally {
       this.#run?.close();
@@ -218,7 +222,7 @@ export class TaskRun {
 
   #opened(run: Run): Run {
     this.#run = run;
-    if (this.#over) run.close();
+    if (this.#over) discard(run, this.#options.logger);
     this.#keepAsking(this.#past);
     return run;
   }
@@ -247,13 +251,12 @@ export class TaskRun {
     }
   }
 
-  async #changes(warnings: TaskEventBody[]): Promise<FileChange[]> {
-    try {
-      return await this.#options.files.finish(this.#task(), this.#toolsRan);
-    } catch (thrown) {
-      warnings.push(this.#warning('CHANGES_UNKNOWN', thrown));
-      return [];
-    }
+  /** What the work answers; where it fails, a warning and `otherwise`. */
+  async #tried<T>(work: Promise<T>, code: string, warnings: TaskEventBody[], otherwise: T): Promise<T> {
+    return work.catch((thrown) => {
+      warnings.push(this.#warning(code, thrown));
+      return otherwise;
+    });
   }
 
   /** What the runner reports. Comes from event handlers, so it never throws. */

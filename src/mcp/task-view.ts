@@ -83,6 +83,7 @@ export function textOfTask(view: Outcome): string {
   if (error) lines.push(`Error ${error.code}: ${error.message}`);
   if (result?.summary) lines.push(result.summary);
   if (result) lines.push(filesLine(result));
+  if (result?.processes_left) lines.push(processesLine(result.processes_left));
   lines.push(`Directory: ${directory}`, ...requests.map(requestLine), `Next: ${view.next}`);
   return lines.join('\n');
 }
@@ -92,6 +93,14 @@ function filesLine({ files_changed, files_changed_total }: NonNullable<Outcome['
   const shown = files_changed.slice(0, 10).map(({ path, change }) => `${change} ${path}`);
   const more = files_changed_total - shown.length;
   return `Files: ${shown.join(', ')}${more > 0 ? ` and ${more} more (get_task_files)` : ''}`;
+}
+
+function processesLine(left: NonNullable<NonNullable<Outcome['result']>['processes_left']>): string {
+  const shown = left.slice(0, 5).map(({ command, ports }) => {
+    const on = ports.length > 0 ? ` (port ${ports.join(', ')})` : '';
+    return `${oneLine(command, 100)}${on}`;
+  });
+  return `Processes left: ${shown.join('; ')}${left.length > 5 ? ` and ${left.length - 5} more` : ''}`;
 }
 
 function requestLine({ id, type, title, patterns, questions, expires_at }: RequestView): string {

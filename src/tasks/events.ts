@@ -26,6 +26,16 @@ export const fileChangeSchema = z
   })
   .meta({ title: 'file change' });
 
+/** A process that the commands of a task had left running when its agent was done. */
+export const processLeftSchema = z
+  .object({
+    command: text('Its command line, at most 200 characters.'),
+    since: text('When it was started, as ISO 8601.'),
+    ports: z.array(count).describe('TCP ports that it listens on, at most 20.'),
+  })
+  .meta({ title: 'process' });
+export type ProcessLeft = z.infer<typeof processLeftSchema>;
+
 /** What a task came to; `files_changed` holds at most the first 100, `files_changed_total` counts all. */
 export const taskResultSchema = z
   .object({
@@ -39,6 +49,12 @@ export const taskResultSchema = z
       .optional()
       .describe(
         'Docker mode: exit code of the last container, 128 and more where it was killed. Absent in server mode.',
+      ),
+    processes_left: z
+      .array(processLeftSchema)
+      .optional()
+      .describe(
+        '`completed`: what commands had left running, at most 20; ended by now, unless LEFTOVER_PROCESSES is `keep`.',
       ),
   })
   .meta({ title: 'result' });

@@ -9,6 +9,7 @@ import { startFakeHomeserver } from '../support/fake-homeserver.ts';
 import { startLetta } from '../support/letta.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import type { Person } from '../support/person.ts';
+import { noSandbox } from '../support/sandbox.ts';
 import { commandLine, rowsOf } from './command.ts';
 
 const SERVER_MODE = { OPENCODE_SERVER_ENABLED: 'true' };
@@ -30,6 +31,10 @@ describe('with an embedded server', () => {
       DATA_DIR: `ok ${cli.dataDir} is writable and free`,
       ripgrep: expect.stringMatching(/^(ok \d|warn rg not found)/),
       opencode: expect.stringMatching(/^ok 1\.18\.33 \(.*opencode/),
+      'commands of tasks':
+        noSandbox === undefined
+          ? 'ok commands in a sandbox (bubblewrap)'
+          : `warn commands without a sandbox (${noSandbox})`,
       'embedded server': expect.stringMatching(/^ok healthy after \d+\.\d s$/),
     });
     expect(outcome.stderr).toBe('');

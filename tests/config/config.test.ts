@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -50,6 +51,7 @@ describe('an empty environment', () => {
         maxRssMb: 2_000,
         turnLimits: { startMs: 30_000, stallMs: 600_000 },
       },
+      shell: { sandbox: 'auto', writable: [], passthrough: [], leftovers: 'end' },
       docker: {
         host: 'unix:///var/run/docker.sock',
         limits: {
@@ -321,7 +323,20 @@ describe('Docker mode', () => {
     [{ DOCKER_HOST: '/var/run/docker.sock' }, /^DOCKER_HOST .*must be unix:/],
     [{ RUNNER_ENV_PASSTHROUGH: 'MCP_AUTH_TOKENS' }, /^RUNNER_ENV_PASSTHROUGH names MCP_AUTH_TOKENS/],
     [{ RUNNER_ENV_PASSTHROUGH: 'MATRIX_API_TOKEN' }, /^RUNNER_ENV_PASSTHROUGH names MATRIX_API_TOKEN/],
+    [{ RUNNER_ENV_PASSTHROUGH: 'GIT_DIR' }, /^RUNNER_ENV_PASSTHROUGH names GIT_DIR/],
+    [{ SHELL_SANDBOX: 'docker' }, /^SHELL_SANDBOX "docker"/],
+    [{ SHELL_SANDBOX_WRITABLE: 'cache' }, /^SHELL_SANDBOX_WRITABLE "cache" must be an absolute path/],
+    [{ LEFTOVER_PROCESSES: 'kill' }, /^LEFTOVER_PROCESSES "kill"/],
   ])('refuses %j', (env: Record<string, string>, says) => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(says)]);
   });
+});
+
+it('hands on no variable that makes git act on another repository', () => {
+  const names = execFileSync('git', ['rev-parse', '--local-env-vars'], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  expect(names).toContain('GIT_DIR');
+  const env = Object.fromEntries(names.map((name) => [name, '/elsewhere']));
+  expect(load({ ...env, GIT_AUTHOR_NAME: 'Anna' }).childEnv).toEqual({ HOME, GIT_AUTHOR_NAME: 'Anna' });
 });

@@ -16,7 +16,8 @@ let outside: string;
 let secret: string;
 
 beforeAll(async () => {
-  bridge = await startBridge({ requests: { policy: 'reject' } });
+  // What permissions hold by themselves; hostile-commands.test.ts shows what the sandbox adds.
+  bridge = await startBridge({ requests: { policy: 'reject' }, shells: { sandbox: 'off' } });
   outside = join(bridge.root, 'outside');
   secret = join(outside, 'secret.txt');
   await mkdir(outside);

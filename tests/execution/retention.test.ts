@@ -54,12 +54,20 @@ interface Setup {
   now?: () => number;
   everyMs?: number;
   path?: string | undefined;
+  endProcesses?: (directory: string) => Promise<void>;
 }
 
-function retention({ keepDays = 30, now = () => NOW, everyMs, path = process.env.PATH }: Setup = {}) {
+function retention({
+  keepDays = 30,
+  now = () => NOW,
+  everyMs,
+  path = process.env.PATH,
+  endProcesses,
+}: Setup = {}) {
   const options = { workspaceDir, snapshotsDir, roots: [], maxFileSize: 1_000, env: { PATH: path }, logger };
   const files = new TaskFiles(options);
-  return new Retention({ removals, files, keepMs: keepDays * DAY, logger, now, ...(everyMs && { everyMs }) });
+  const keepMs = keepDays * DAY;
+  return new Retention({ removals, files, keepMs, logger, now, endProcesses, ...(everyMs && { everyMs }) });
 }
 
 const folderOf = (id: string): string => join(workspaceDir, id);
@@ -168,6 +176,24 @@ describe('a folder', () => {
     await retention().sweep();
     expect(tasks()).toEqual([]);
     expect(folders()).toEqual([]);
+  });
+
+  it('goes after the processes that still run in it, and stays where they do', async () => {
+    task('task_1', 31);
+    task('task_2', 31);
+    const seen: [string, boolean][] = [];
+    const endProcesses = async (directory: string): Promise<void> => {
+      seen.push([directory, existsSync(directory)]);
+      if (directory === folderOf('task_2')) throw new Error('one is left');
+    };
+    await retention({ endProcesses }).sweep();
+    expect(seen).toEqual([
+      [folderOf('task_1'), true],
+      [folderOf('task_2'), true],
+    ]);
+    expect([existsSync(folderOf('task_1')), existsSync(folderOf('task_2'))]).toEqual([false, true]);
+    await retention({ endProcesses: async () => {} }).sweep();
+    expect(existsSync(folderOf('task_2'))).toBe(false);
   });
 
   it('in whose place a symlink was put loses the symlink, not what that leads to', async () => {

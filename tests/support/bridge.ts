@@ -7,6 +7,7 @@ import { OpenCodeClientManager } from '../../src/execution/opencode/client-manag
 import { EmbeddedServer } from '../../src/execution/opencode/embedded-server.ts';
 import { authorization, type Endpoint } from '../../src/execution/opencode/endpoint.ts';
 import type { TurnLimits } from '../../src/execution/opencode/watchdog.ts';
+import { Shells, type ShellsOptions } from '../../src/execution/shell/shells.ts';
 import { createLogger, LOG_LEVELS } from '../../src/logger.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
 import type { Task } from '../../src/tasks/task.ts';
@@ -25,6 +26,9 @@ export interface BridgeSetup extends ManageSetup {
   config?: object;
   /** An engine that runs already, with the model it talks to; absent: an embedded one of its own. */
   on?: { endpoint: Endpoint; model: ScriptedModel };
+  shells?: Partial<ShellsOptions>;
+  /** More variables of the engine. */
+  env?: Record<string, string>;
 }
 
 /** BRIDGE_LOG=debug shows what the bridge says meanwhile. */
@@ -52,9 +56,12 @@ async function build(setup: BridgeSetup, releases: Releases, close: () => Promis
 
   const model = setup.on?.model ?? (await startScriptedModel());
   if (!setup.on) releases.push(() => model.close());
-  const engine = setup.on ? undefined : await startEngine(home, model.url, setup.config);
+  const env = { ...hermeticEnv(home, model.url, setup.config), ...setup.env };
+  const shells = setup.on ? undefined : await startShells(root.path, env, setup);
+  const engine = shells && (await startEngine(home, env, shells));
   if (engine) {
     releases.push(() => expectNothingOf(home));
+    releases.push(() => shells?.close());
     releases.push(() => engine.close());
   }
   const endpoint = setup.on?.endpoint ?? engine?.endpoint;
@@ -88,16 +95,44 @@ async function build(setup: BridgeSetup, releases: Releases, close: () => Promis
   /** The sessions that OpenCode says are at work in the task's directory. */
   const busy = async (task: Task): Promise<string[]> =>
     Object.keys((await client.session.status({ directory: task.directory })).data ?? {});
-  return { ...managed, runner, client, endpoint, engine, home, busy, close, [Symbol.asyncDispose]: close };
+  return {
+    ...managed,
+    runner,
+    client,
+    endpoint,
+    engine,
+    home,
+    busy,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
-function startEngine(home: string, modelUrl: string, config: object | undefined): Promise<EmbeddedServer> {
+function startEngine(home: string, env: Record<string, string>, shells: Shells): Promise<EmbeddedServer> {
   return EmbeddedServer.start({
     binary: findOpenCode(undefined, process.env.PATH),
-    env: hermeticEnv(home, modelUrl, config),
+    env,
     cwd: home,
     snapshot: false,
+    shells,
     logger,
+  });
+}
+
+/** As the app does it. */
+function startShells(root: string, env: Record<string, string>, setup: BridgeSetup): Promise<Shells> {
+  return Shells.start({
+    folder: join(root, 'data', 'shell'),
+    sandbox: 'auto',
+    writable: [],
+    passthrough: [],
+    leftovers: 'end',
+    env,
+    privateFolders: [join(root, 'data')],
+    workspaceDir: join(root, 'workspace'),
+    roots: setup.roots ?? [],
+    logger,
+    ...setup.shells,
   });
 }
 

@@ -13,6 +13,7 @@ interface Variable<S extends z.ZodType = z.ZodType> {
     | 'Docker mode'
     | 'Reproducible engine'
     | 'Tasks'
+    | 'Commands of tasks'
     | 'Workspace'
     | 'Delivery'
     | 'Letta'

@@ -93,6 +93,8 @@ export class OpenCodeClientManager implements Runner {
       const [session, defaults] = await this.#insist(emit, signal, task.promptId !== undefined, () =>
         Promise.all([this.#sessionFor(task), this.#defaults.of(directory, isFresh(task))]),
       );
+      const { shells } = this.#options.endpoint;
+      await shells?.open(session.id, directory);
       return new SessionRun({
         sessionId: session.id,
         directory,
@@ -103,6 +105,7 @@ export class OpenCodeClientManager implements Runner {
         agent: task.agent ?? this.#options.agent ?? defaults.agent ?? DEFAULT_AGENT,
         exclusive: endpoint.process !== undefined,
         limits: this.#options.turnLimits,
+        shells,
         api: this.#api,
         approvals: this.#approvals,
         stream: this.#stream,
@@ -155,13 +158,19 @@ export class OpenCodeClientManager implements Runner {
     return this.#api.readFile(directory, path);
   }
 
+  async endProcesses(directory: string): Promise<void> {
+    await this.#options.endpoint.shells?.endIn(directory);
+  }
+
   health(): DependencyHealth[] {
     const { status, version, lastError } = this.#monitor;
     const stream = this.#stream.connected
       ? 'stream open'
       : `stream closed (${this.#stream.lastError ?? 'opening'})`;
     const problem = this.#options.endpoint.problem?.();
-    const detail = [version && `version ${version}`, stream, lastError, problem].filter(Boolean).join('; ');
+    const commands = this.#options.endpoint.shells?.summary;
+    const said = [version && `version ${version}`, stream, commands, lastError, problem];
+    const detail = said.filter(Boolean).join('; ');
     return [{ name: 'opencode-server', status: this.#stream.connected ? status : downgrade(status), detail }];
   }
 

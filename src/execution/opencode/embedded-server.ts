@@ -5,9 +5,12 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import type { Shells } from '../shell/shells.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ENGINE_MEMORY } from './engine-memory.ts';
+import { MARK, watch } from './engine-watcher.ts';
 import { freePort } from './free-port.ts';
+import { handover, TAKEN } from './handover.ts';
 
 const START_LIMIT_MS = 60_000;
 /** SIGTERM can be swallowed while OpenCode installs a plugin, so SIGKILL follows. */
@@ -15,15 +18,6 @@ const TERM_LIMIT_MS = 3_000;
 const FIRST_BACKOFF_MS = 250;
 const LAST_BACKOFF_MS = 30_000;
 const STEADY_MS = 60_000;
-
-/** In the environment of the server and of whatever it starts. */
-const MARK = 'LETTA_OPENCODE_ENGINE';
-/**
- * Ends the server when the bridge is gone, however it went: its stdin closes with the bridge.
- * Then, and when the server has ended otherwise, it kills the shells that the server left behind (Linux).
- */
-const WATCHER = `read ended || { kill -TERM "$1"; sleep 2; kill -KILL "$1"; }
-grep -ls "${MARK}=$2" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do kill -KILL "$pid"; done`;
 
 export interface EmbeddedServerOptions {
   binary: string;
@@ -33,6 +27,8 @@ export interface EmbeddedServerOptions {
   cwd: string;
   /** `snapshot` of OpenCode's configuration: its own copies of every step, which cost most of its speed. */
   snapshot: boolean;
+  /** Where the commands of tasks run; absent: where OpenCode itself does. */
+  shells?: Shells | undefined;
   logger: Logger;
 }
 
@@ -46,11 +42,14 @@ export class EmbeddedServer {
   #child: ChildProcess | undefined;
   #listeningPid: number | undefined;
   #lastError: string | undefined;
+  /** Whether the engine takes its secrets by stdin; one that does not is started again with all in its environment. */
+  #handsOver = true;
 
   private constructor(options: EmbeddedServerOptions, endpoint: Endpoint) {
     this.#options = options;
     this.endpoint = {
       ...endpoint,
+      shells: options.shells,
       listening: () => this.listening(),
       problem: () => this.#lastError,
       process: {
@@ -111,9 +110,16 @@ export class EmbeddedServer {
     const { port } = new URL(this.endpoint.url);
     const args = ['serve', '--hostname', '127.0.0.1', '--port', port];
     const mark = randomUUID();
-    const env = { ...this.#env(), [MARK]: mark };
+    const { env, input } = this.#handover();
     // In a group of its own, so that Ctrl-C on the bridge leaves it running for the bridge to stop.
-    const child = spawn(binary, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn(binary, args, {
+      cwd,
+      env: { ...env, [MARK]: mark },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    });
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
     this.#child = child;
     const exit = exitOf(child);
     const sweep = watch(child, mark);
@@ -121,8 +127,11 @@ export class EmbeddedServer {
     this.#stop.signal.addEventListener('abort', onStop);
     try {
       const tail = lastLines(child);
-      const started = await Promise.race([listening(child), exit]);
-      if (started === 'listening') {
+      const started = await Promise.race([listening(child, this.#handsOver), exit]);
+      if (started === 'deaf') {
+        this.#handsOver = false;
+        terminate(child);
+      } else if (started === 'listening') {
         this.#lastError = undefined;
         this.#listeningPid = child.pid;
         this.#listening.resolve();
@@ -152,8 +161,14 @@ export class EmbeddedServer {
     this.#listening = Promise.withResolvers();
   }
 
+  #handover(): { env: Readonly<Record<string, string | undefined>>; input: string } {
+    const env = this.#env();
+    return this.#handsOver ? handover(env, randomBytes(24).toString('base64url')) : { env, input: '' };
+  }
+
   #env(): Record<string, string | undefined> {
-    const { env, snapshot } = this.#options;
+    const { env, snapshot, shells } = this.#options;
+    const shell = shells?.path;
     const { username, password } = this.endpoint;
     return {
       ...ENGINE_MEMORY,
@@ -161,16 +176,21 @@ export class EmbeddedServer {
       OPENCODE_SERVER_USERNAME: username,
       OPENCODE_SERVER_PASSWORD: password,
       OPENCODE_DISABLE_AUTOUPDATE: '1',
-      OPENCODE_CONFIG_CONTENT: withDefaults(env.OPENCODE_CONFIG_CONTENT, { snapshot, autoupdate: false }),
+      OPENCODE_CONFIG_CONTENT: configuration(
+        env.OPENCODE_CONFIG_CONTENT,
+        { snapshot, autoupdate: false },
+        shell,
+      ),
+      ...(shell !== undefined && { SHELL: shell }),
     };
   }
 }
 
-/** The user's inline configuration with ours below it. */
-function withDefaults(content: string | undefined, defaults: object): string {
-  if (content === undefined || content.trim() === '') return JSON.stringify(defaults);
+/** The user's inline configuration with ours below it; the shell is set here, so that no project's file sets it. */
+function configuration(content: string | undefined, defaults: object, shell: string | undefined): string {
   try {
-    return JSON.stringify({ ...defaults, ...JSON.parse(content) });
+    const given = content === undefined || content.trim() === '' ? {} : JSON.parse(content);
+    return JSON.stringify({ ...defaults, ...given, ...(shell !== undefined && { shell }) });
   } catch (cause) {
     throw new BridgeError('INVALID_INPUT', 'OPENCODE_CONFIG_CONTENT is not JSON.', { cause });
   }
@@ -183,16 +203,21 @@ function exitOf(child: ChildProcess): Promise<string> {
   });
 }
 
-/** The line on stdout is the only safe sign: a request sent before it is never answered. */
-function listening(child: ChildProcess): Promise<'listening' | 'late'> {
+/**
+ * The line on stdout is the only safe sign: a request sent before it is never answered. `deaf`: it listens, but
+ * has not taken what it was to be handed.
+ */
+function listening(child: ChildProcess, handsOver: boolean): Promise<'listening' | 'deaf' | 'late'> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve('late'), START_LIMIT_MS);
     child.once('close', () => clearTimeout(timer));
     if (!child.stdout) return;
+    let taken = !handsOver;
     createInterface({ input: child.stdout }).on('line', (line) => {
+      if (line === TAKEN) taken = true;
       if (!line.includes('server listening on')) return;
       clearTimeout(timer);
-      resolve('listening');
+      resolve(taken ? 'listening' : 'deaf');
     });
   });
 }
@@ -215,22 +240,4 @@ function terminate(child: ChildProcess): void {
   child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), TERM_LIMIT_MS);
   child.once('close', () => clearTimeout(timer));
-}
-
-/** Starts the watcher; the function returned tells it that the server has ended, and waits for its sweep. */
-function watch(child: ChildProcess, mark: string): () => Promise<void> {
-  if (child.pid === undefined || process.platform === 'win32') return async () => undefined;
-  const args = ['-c', WATCHER, 'watcher', String(child.pid), mark];
-  const watcher = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
-  const gone = new Promise<void>((resolve) => {
-    watcher.once('error', () => resolve());
-    watcher.once('close', () => resolve());
-  });
-  watcher.stdin.on('error', () => undefined);
-  watcher.unref();
-  return () => {
-    watcher.ref();
-    watcher.stdin.end('ended\n');
-    return gone;
-  };
 }

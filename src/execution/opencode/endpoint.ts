@@ -1,3 +1,5 @@
+import type { Shells } from '../shell/shells.ts';
+
 /** Where one OpenCode server is, and the credentials it wants. */
 export interface Endpoint {
   url: string;
@@ -13,6 +15,8 @@ export interface Endpoint {
   problem?: (() => string | undefined) | undefined;
   /** The server's process, where it is ours. */
   process?: EngineProcess | undefined;
+  /** Where commands of tasks run; absent for a server that is not ours: what they start there is out of reach. */
+  shells?: Shells | undefined;
 }
 
 /** The process of a server that we started. */

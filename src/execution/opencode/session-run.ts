@@ -1,48 +1,23 @@
-import type { Logger } from '../../logger.ts';
-import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ProcessLeft } from '../../tasks/events.ts';
 import type { Prompt, RequestAnswer, Run, TurnOutcome } from '../runner.ts';
-import type { OpenCodeApi } from './api.ts';
-import type { Approvals } from './approvals.ts';
-import type { EventStream } from './event-stream.ts';
 import { messageId } from './message-id.ts';
 import { OpenTurn } from './open-turn.ts';
 import { quiet } from './quiet.ts';
 import { Records } from './records.ts';
 import { sendPrompt } from './send-prompt.ts';
+import type { SessionRunOptions } from './session-run-options.ts';
 import { SessionTree } from './session-tree.ts';
 import { SlowStart } from './slow-start.ts';
 import { withoutBlame } from './spoilt-start.ts';
 import type { Verdict } from './turn.ts';
-import { type TurnLimits, Watchdog } from './watchdog.ts';
+import { Watchdog } from './watchdog.ts';
 import type { OpenCodeEvent, SessionStatus } from './wire.ts';
 
+/** How long OpenCode has to stop its commands before the bridge does. */
+const STOP_LIMIT_MS = 2_000;
 /** Reasons of a retry that show no life of the model; by the texts of OpenCode 1.18.33. */
 const MODEL_HANGS = /timed out/i;
-
-export interface SessionRunOptions {
-  sessionId: string;
-  directory: string;
-  /** Sessions below this one that belong to tasks before. */
-  earlier: readonly string[];
-  /** What the task's log holds already. */
-  past: readonly TaskEvent[];
-  /** The task's first prompt, if it has one already. */
-  firstPromptId?: string | undefined;
-  model?: string | undefined;
-  agent: string;
-  /** Whether the server is the bridge's own. */
-  exclusive: boolean;
-  limits: TurnLimits;
-  api: OpenCodeApi;
-  approvals: Approvals;
-  stream: EventStream;
-  emit: (...events: TaskEventBody[]) => void;
-  logger: Logger;
-  now: () => number;
-  /** Has OpenCode start anew in the directory, where the bridge may do that. */
-  renew: () => Promise<void>;
-  onClose: () => void;
-}
 
 /** One task's conversation in one OpenCode session and the sessions that it opens below itself. */
 export class SessionRun implements Run {
@@ -104,10 +79,17 @@ export class SessionRun implements Run {
     const stopping = turn ? this.#stopTurn(turn) : quiet(this.#tree, undefined, this.#options.now);
     turn?.settle(stopping.catch(() => undefined).then(() => turn.interrupted()));
     try {
+      // Commands first hear of it from OpenCode, which then starts no more; but it may hang.
+      await Promise.race([stopping.catch(() => undefined), sleep(STOP_LIMIT_MS, undefined, { ref: false })]);
+      await this.#options.shells?.end(this.sessionId);
       await stopping;
     } finally {
       this.close();
     }
+  }
+
+  async settle(completed: boolean): Promise<ProcessLeft[]> {
+    return (await this.#options.shells?.settle(this.sessionId, completed)) ?? [];
   }
 
   answer(requestId: string, answer: RequestAnswer): Promise<void> {

@@ -1,0 +1,19 @@
+import { mkdir } from 'node:fs/promises';
+import { boundary, summaryOf } from '../../execution/shell/detect.ts';
+import { type Check, failed } from './check.ts';
+
+/** Whether commands of tasks are kept in a sandbox here, found out by a trial. */
+export const commands: Check = async ({ shell, childEnv, dataDir }) => {
+  const check = 'commands of tasks';
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const found = await boundary(shell.sandbox, childEnv, dataDir);
+    const detail = summaryOf(found);
+    if (found.kind === 'bubblewrap' || shell.sandbox === 'off') return [{ check, status: 'ok', detail }];
+    const next =
+      'Install bubblewrap, or set SHELL_SANDBOX=off where a container or a user of its own is the boundary (docs/security.md).';
+    return [{ check, status: 'warn', detail, next }];
+  } catch (thrown) {
+    return [failed(check, thrown)];
+  }
+};

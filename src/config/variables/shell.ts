@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import { list } from './schemas.ts';
+import { variablesOf } from './variable.ts';
+
+const variable = variablesOf('Commands of tasks');
+
+/** Of the embedded server alone: on another one the bridge has no say in how commands run. */
+export const SHELL = {
+  SHELL_SANDBOX: variable({
+    schema: z.enum(['auto', 'bwrap', 'off']),
+    default: 'auto',
+    about:
+      'auto: commands of tasks run in a bubblewrap sandbox where that works. bwrap: the bridge does not start where it does not. off: never.',
+  }),
+  SHELL_SANDBOX_WRITABLE: variable({
+    schema: list,
+    default: '',
+    about:
+      'Existing paths, comma-separated, that commands in the sandbox may see and write besides the folder of their task, such as a cache or a socket.',
+  }),
+  SHELL_ENV_PASSTHROUGH: variable({
+    schema: list,
+    default: '',
+    about:
+      'Variables, comma-separated, that commands get although their names look like secrets; the bridge holds back its own all the same.',
+  }),
+  LEFTOVER_PROCESSES: variable({
+    schema: z.enum(['end', 'keep']),
+    default: 'end',
+    about:
+      'What commands of a completed task have left running: end it with the task, or keep it for tasks that continue it.',
+  }),
+};

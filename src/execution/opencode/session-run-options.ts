@@ -1,0 +1,33 @@
+import type { Logger } from '../../logger.ts';
+import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
+import type { Shells } from '../shell/shells.ts';
+import type { OpenCodeApi } from './api.ts';
+import type { Approvals } from './approvals.ts';
+import type { EventStream } from './event-stream.ts';
+import type { TurnLimits } from './watchdog.ts';
+
+export interface SessionRunOptions {
+  sessionId: string;
+  directory: string;
+  /** Sessions below this one that belong to tasks before. */
+  earlier: readonly string[];
+  /** What the task's log holds already. */
+  past: readonly TaskEvent[];
+  /** The task's first prompt, if it has one already. */
+  firstPromptId?: string | undefined;
+  model?: string | undefined;
+  agent: string;
+  /** Whether the server is the bridge's own. */
+  exclusive: boolean;
+  limits: TurnLimits;
+  shells?: Shells | undefined;
+  api: OpenCodeApi;
+  approvals: Approvals;
+  stream: EventStream;
+  emit: (...events: TaskEventBody[]) => void;
+  logger: Logger;
+  now: () => number;
+  /** Has OpenCode start anew in the directory, where the bridge may do that. */
+  renew: () => Promise<void>;
+  onClose: () => void;
+}

@@ -1,0 +1,62 @@
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import type { ProcessLeft } from '../../tasks/events.ts';
+import { isAlive, startTimeOf } from './processes.ts';
+
+const MAX_PROCESSES = 20;
+const COMMAND_LIMIT = 200;
+const MAX_DESCRIPTORS = 256;
+const MAX_PORTS = 20;
+/** What /proc counts times in, on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+const LISTENS = '0A';
+
+/** What processes are, for those who are told that they were left: the oldest first, a bounded number of them. */
+export async function describeProcesses(pids: readonly number[]): Promise<ProcessLeft[]> {
+  const [boot, listening] = await Promise.all([bootTime(), listeningSockets()]);
+  const some = [...pids].sort((one, other) => one - other).slice(0, MAX_PROCESSES * 5);
+  const found: ProcessLeft[] = [];
+  for (const pid of some) {
+    if (found.length === MAX_PROCESSES) break;
+    const command = await commandOf(pid);
+    const ticks = await startTimeOf(pid);
+    if (command === '' || ticks === undefined || !(await isAlive(pid))) continue;
+    const since = new Date(boot + (ticks / TICKS_PER_SECOND) * 1000).toISOString();
+    found.push({ command, since, ports: await portsOf(pid, listening) });
+  }
+  return found;
+}
+
+async function commandOf(pid: number): Promise<string> {
+  const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  const characters = Array.from(line.replaceAll('\0', ' ').trim());
+  return characters.length > COMMAND_LIMIT
+    ? `${characters.slice(0, COMMAND_LIMIT).join('')}…`
+    : characters.join('');
+}
+
+/** When the machine was started, in epoch milliseconds. */
+async function bootTime(): Promise<number> {
+  const stat = await readFile('/proc/stat', 'utf8').catch(() => '');
+  return Number(/^btime (\d+)$/m.exec(stat)?.[1] ?? 0) * 1000;
+}
+
+/** The ports of listening TCP sockets, by the numbers of the sockets. */
+async function listeningSockets(): Promise<Map<string, number>> {
+  const tables = await Promise.all(
+    ['/proc/net/tcp', '/proc/net/tcp6'].map((path) => readFile(path, 'utf8').catch(() => '')),
+  );
+  const rows = tables.flatMap((table) => table.split('\n').map((row) => row.trim().split(/\s+/)));
+  return new Map(
+    rows.flatMap(([, local = '', , state, , , , , , inode = '']): [string, number][] =>
+      state === LISTENS ? [[inode, Number.parseInt(local.split(':')[1] ?? '', 16)]] : [],
+    ),
+  );
+}
+
+async function portsOf(pid: number, listening: ReadonlyMap<string, number>): Promise<number[]> {
+  const folder = `/proc/${pid}/fd`;
+  const names = (await readdir(folder).catch(() => [])).slice(0, MAX_DESCRIPTORS);
+  const links = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => '')));
+  const ports = links.flatMap((link) => listening.get(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? '') ?? []);
+  return [...new Set(ports)].sort((one, other) => one - other).slice(0, MAX_PORTS);
+}

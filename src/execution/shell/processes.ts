@@ -1,0 +1,101 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+
+/** How many entries of /proc are looked at at a time. */
+const AT_ONCE = 64;
+const POLL_MS = 20;
+
+/** Tells the processes of a task from all others (Linux). */
+export interface Membership {
+  of(pid: number): Promise<boolean>;
+  /** The same at once, for right before a signal: meanwhile the id may be somebody else's. */
+  now(pid: number): boolean;
+}
+
+/** Processes in a sandbox's namespace of process ids, as its link reads, but for the two that hold it. */
+export function inNamespace(link: string): Membership {
+  const path = (pid: number): string => `/proc/${pid}/ns/pid`;
+  const status = (pid: number): string => `/proc/${pid}/status`;
+  return {
+    of: async (pid) =>
+      (await readlink(path(pid)).catch(() => '')) === link &&
+      !isHolder(await readFile(status(pid), 'utf8').catch(() => '')),
+    now: (pid) =>
+      attempt(() => readlinkSync(path(pid)) === link && !isHolder(readFileSync(status(pid), 'utf8'))),
+  };
+}
+
+/** The first two of a namespace, which stay as long as it does. */
+function isHolder(status: string): boolean {
+  return Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1] ?? 1) <= 2;
+}
+
+/** Processes with a variable of this value in their environment. */
+export function withVariable(name: string, value: string): Membership {
+  const path = (pid: number): string => `/proc/${pid}/environ`;
+  const has = (environment: string): boolean => environment.split('\0').includes(`${name}=${value}`);
+  return {
+    of: async (pid) => has(await readFile(path(pid), 'utf8').catch(() => '')),
+    now: (pid) => attempt(() => has(readFileSync(path(pid), 'utf8'))),
+  };
+}
+
+/** The ids of all members, in no order that means anything. */
+export async function membersOf(membership: Membership): Promise<number[]> {
+  const pids = (await readdir('/proc').catch(() => [])).map(Number).filter(Number.isInteger);
+  const found: number[] = [];
+  for (let start = 0; start < pids.length; start += AT_ONCE) {
+    const some = pids.slice(start, start + AT_ONCE);
+    const are = await Promise.all(some.map((pid) => membership.of(pid)));
+    found.push(...some.filter((_, index) => are[index]));
+  }
+  return found.filter((pid) => pid !== process.pid);
+}
+
+/** Sends a signal to those of the ids that still are members; others get their turn in between. */
+export async function signal(
+  pids: readonly number[],
+  membership: Membership,
+  name: NodeJS.Signals,
+): Promise<void> {
+  for (const [index, pid] of pids.entries()) {
+    if (index % AT_ONCE === 0) await turn();
+    if (membership.now(pid)) attempt(() => process.kill(pid, name));
+  }
+}
+
+/** When a process was started, in clock ticks since the machine was; undefined where there is none. */
+export async function startTimeOf(pid: number): Promise<number | undefined> {
+  const fields = (await statOf(pid))?.fields;
+  return fields === undefined ? undefined : Number(fields[19]);
+}
+
+/** State of a process (a letter) and all fields from it on; undefined where there is none. */
+async function statOf(pid: number): Promise<{ state: string; fields: string[] } | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  if (stat === undefined) return undefined;
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0] ?? '', fields };
+}
+
+/** Whether a process runs; one that only waits to be collected does not. */
+export async function isAlive(pid: number): Promise<boolean> {
+  const stat = await statOf(pid);
+  return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/** Resolves when the process is gone, or after the limit. */
+export async function untilGone(pid: number, limitMs: number): Promise<void> {
+  for (const deadline = Date.now() + limitMs; (await isAlive(pid)) && Date.now() < deadline; ) {
+    await sleep(POLL_MS);
+  }
+}
+
+function attempt(action: () => boolean): boolean {
+  try {
+    return action();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,49 @@
+import { accessSync, constants, realpathSync } from 'node:fs';
+import { basename, delimiter, isAbsolute, join } from 'node:path';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Those that take commands as `-c`; OpenCode knows them by their names. */
+const SHELLS: ReadonlySet<string> = new Set(['bash', 'zsh', 'sh', 'dash', 'ksh']);
+const USUAL = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
+
+/** The programs of which a sandbox is made, by absolute paths; undefined where one is missing. */
+export interface SandboxPrograms {
+  bwrap: string;
+  nsenter: string;
+  setpriv: string;
+}
+
+export function findPrograms(env: Environment): SandboxPrograms | { missing: string } {
+  const found = { bwrap: find('bwrap', env), nsenter: find('nsenter', env), setpriv: find('setpriv', env) };
+  const { bwrap, nsenter, setpriv } = found;
+  if (bwrap && nsenter && setpriv) return { bwrap, nsenter, setpriv };
+  return {
+    missing: Object.entries(found)
+      .flatMap(([name, path]) => (path ? [] : [name]))
+      .join(', '),
+  };
+}
+
+/** The shell that OpenCode would use: the user's, where it can be one, else bash, else sh. */
+export function realShell(env: Environment): string {
+  const { SHELL } = env;
+  if (SHELL !== undefined && isAbsolute(SHELL) && SHELLS.has(basename(SHELL)) && isExecutable(SHELL))
+    return SHELL;
+  return find('bash', env) ?? '/bin/sh';
+}
+
+function find(name: string, { PATH = '' }: Environment): string | undefined {
+  const folders = [...PATH.split(delimiter).filter(isAbsolute), ...USUAL];
+  const path = folders.map((folder) => join(folder, name)).find(isExecutable);
+  return path && realpathSync(path);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

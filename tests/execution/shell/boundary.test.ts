@@ -1,0 +1,84 @@
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { cacheVariables } from '../../../src/execution/shell/caches.ts';
+import { boundary } from '../../../src/execution/shell/detect.ts';
+import { withheldNames } from '../../../src/execution/shell/secret-names.ts';
+import { tempDir } from '../../support/temp.ts';
+
+/** A PATH on which bwrap is there and is not allowed, as in most containers. */
+async function withoutNamespaces(folder: string) {
+  const bin = join(folder, 'bin');
+  await mkdir(bin);
+  await writeFile(
+    join(bin, 'bwrap'),
+    '#!/bin/sh\necho "bwrap: No permissions to create new namespace" >&2\nexit 1\n',
+  );
+  await chmod(join(bin, 'bwrap'), 0o755);
+  return { PATH: `${bin}:/usr/bin:/bin` };
+}
+
+it('a sandbox that does not work here is found out by a trial, and told', async () => {
+  await using folder = await tempDir('boundary-');
+  const env = await withoutNamespaces(folder.path);
+  expect(await boundary('auto', env, folder.path)).toEqual({
+    kind: 'environment',
+    why: expect.stringContaining('No permissions to create new namespace'),
+  });
+  await expect(boundary('bwrap', env, folder.path)).rejects.toMatchObject({
+    code: 'INVALID_INPUT',
+    message: expect.stringMatching(/^SHELL_SANDBOX is "bwrap", but .*No permissions to create new namespace/),
+    next: expect.stringContaining('SHELL_SANDBOX=auto'),
+  });
+  expect(await readdir(folder.path)).toEqual(['bin']);
+});
+
+it('off is off', async () => {
+  expect(await boundary('off', {}, '/nowhere')).toEqual({ kind: 'environment', why: 'SHELL_SANDBOX is off' });
+});
+
+it('variables are withheld by what their names say, unless the operator hands them on', () => {
+  const secret = [
+    ...[
+      'ANTHROPIC_API_KEY',
+      'OPENAI_API_KEY',
+      'GITHUB_TOKEN',
+      'HF_TOKEN',
+      'AWS_SECRET_ACCESS_KEY',
+      'AWS_PROFILE',
+    ],
+    ...[
+      'GOOGLE_APPLICATION_CREDENTIALS',
+      'AZURE_RESOURCE_NAME',
+      'AICORE_SERVICE_KEY',
+      'SNOWFLAKE_CORTEX_PAT',
+    ],
+    ...['DB_PASSWORD', 'my_secret', 'OPENCODE_CONFIG_CONTENT', 'OPENCODE_SERVER_PASSWORD', 'NPM_TOKEN'],
+  ];
+  const open = [
+    ...[
+      'PATH',
+      'HOME',
+      'PWD',
+      'OLDPWD',
+      'LANG',
+      'SSH_AUTH_SOCK',
+      'KEYBOARD',
+      'MONKEY',
+      'PATTERN',
+      'TOKENIZERS_PARALLELISM',
+    ],
+    ...['npm_config_registry', 'NODE_OPTIONS', 'HTTP_PROXY', 'GIT_AUTHOR_NAME', 'OPENCODE', 'JAVA_HOME'],
+  ];
+  const env = Object.fromEntries([...secret, ...open].map((name) => [name, 'x']));
+  expect(withheldNames(env, []).sort()).toEqual(secret.sort());
+  expect(withheldNames(env, ['GITHUB_TOKEN'])).not.toContain('GITHUB_TOKEN');
+});
+
+it('caches are in the sandbox, unless the operator has said where, or lets the usual place be written', () => {
+  const env = { HOME: '/home/x', PIP_CACHE_DIR: '/srv/pip' };
+  const variables = cacheVariables(env, '/tmp/.cache', ['/home/x/.npm', '/home/x/.cache']);
+  expect(variables).toMatchObject({ CARGO_HOME: '/tmp/.cache/cargo_home' });
+  for (const name of ['PIP_CACHE_DIR', 'npm_config_cache', 'UV_CACHE_DIR'])
+    expect(variables).not.toHaveProperty(name);
+});

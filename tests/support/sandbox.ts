@@ -1,0 +1,9 @@
+import { boundary } from '../../src/execution/shell/detect.ts';
+import { tempDir } from './temp.ts';
+
+/** Why there is no sandbox for commands here; undefined where there is. */
+export const noSandbox = await (async () => {
+  await using folder = await tempDir('no-sandbox-');
+  const found = await boundary('auto', { PATH: process.env.PATH }, folder.path);
+  return found.kind === 'bubblewrap' ? undefined : found.why;
+})();
