@@ -12,6 +12,7 @@ import {
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { quote, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { wellFormed } from '../text.ts';
 import { Caller } from './caller.ts';
 import { errorResult } from './error-result.ts';
 import { progressSender } from './progress.ts';
@@ -63,13 +64,13 @@ async function answer(
 ): Promise<CallToolResult> {
   try {
     const { structured, text } = await tool.answer(args, call);
-    return { content: [{ type: 'text', text }], structuredContent: structured };
+    return wellFormed({ content: [{ type: 'text', text }], structuredContent: structured });
   } catch (thrown) {
     const error = toBridgeError(thrown);
     const fields = { tool: tool.name, taskId: textOf(args.task_id), code: error.code };
     if (error.code === 'INTERNAL') logger.error({ ...fields, err: causeOf(thrown) }, 'a tool call failed');
     else logger.debug(fields, 'a tool call was refused');
-    return errorResult(error);
+    return wellFormed(errorResult(error));
   }
 }
 

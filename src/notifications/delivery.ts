@@ -6,6 +6,7 @@ import type { EventLog } from '../tasks/event-log.ts';
 import type { TaskEvent } from '../tasks/events.ts';
 import { isEnd, type Task } from '../tasks/task.ts';
 import type { PositionedEvent } from '../tasks/task-store.ts';
+import { head } from '../text.ts';
 import { type Clock, SYSTEM_CLOCK } from './clock.ts';
 import { DeliveryStore } from './delivery-store.ts';
 import { handOver } from './hand-over.ts';
@@ -76,9 +77,8 @@ export class Delivery {
   }
 
   health(): SinkHealth {
-    const lag = describeLag([...this.#lanes.values()], this.#options.clock.now());
     const failing = [...this.#lanes.values()].filter((lane) => lane.failing).length;
-    const details = [lag];
+    const details = [describeLag([...this.#lanes.values()], this.#options.clock.now())];
     if (failing > 0) details.push(`${failing} failing, last error: ${this.#lastError}`);
     if (this.#broken !== undefined) details.push(`stopped: ${this.#broken}`);
     if (this.#givenUp > 0) details.push(`given up: ${this.#givenUp}`);
@@ -203,7 +203,7 @@ export class Delivery {
       return;
     }
     const level = [...this.#lanes.values()].some(({ failing }) => failing) ? 'debug' : 'warn';
-    this.#lastError = err.slice(0, 300);
+    this.#lastError = head(err, 300);
     lane.failed(clock.now(), retryAfterMs, random());
     this.#store.save(lane.progress);
     const lag = describeLag([...this.#lanes.values()], clock.now());

@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { z } from 'zod';
 import type { TaskEvent, TaskEventBody, Usage } from '../../tasks/events.ts';
 import { NO_USAGE, tokensOf } from '../../tasks/events.ts';
+import { head } from '../../text.ts';
 import { type Spending, sumUsage, toolEvents } from '../opencode/translate.ts';
 import { errorSchema, type OpenCodeError, partSchema, todosSchema, tokensSchema } from '../opencode/wire.ts';
 
@@ -147,13 +148,13 @@ export class RunOutput {
   }
 
   #onNoise(text: string): TaskEventBody[] {
-    const line = text.slice(0, LINE_LIMIT);
+    const line = head(text, LINE_LIMIT);
     this.#findings.lastNoise = line;
     this.#findings.unknownAgent ??= UNKNOWN_AGENT.exec(text)?.[1];
     const permission = AUTO_REJECTED.exec(text)?.[1];
     if (permission !== undefined) {
       this.#findings.rejected.push(permission);
-      return this.#warn('PERMISSION_REJECTED', `Rejected by policy: ${permission.slice(0, LINE_LIMIT)}`);
+      return this.#warn('PERMISSION_REJECTED', `Rejected by policy: ${head(permission, LINE_LIMIT)}`);
     }
     return this.#noise < NOISE_LIMIT ? this.#warn('ENGINE_OUTPUT', line) : [];
   }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Task } from '../../tasks/task.ts';
+import { head } from '../../text.ts';
 import type { DependencyHealth, Run, RunContext, Runner } from '../runner.ts';
 import { OpenCodeApi } from './api.ts';
 import { Defaults } from './defaults.ts';
@@ -205,7 +206,7 @@ export class OpenCodeClientManager implements Runner {
       const { id } = await this.#api.session(task.sessionId);
       return { id, earlier: await this.#childrenBefore(id, task.promptId) };
     }
-    const title = task.description.replace(/\s+/g, ' ').trim().slice(0, TITLE_LIMIT);
+    const title = head(task.description.replace(/\s+/g, ' ').trim(), TITLE_LIMIT);
     const metadata = { taskId: task.id, agentId: task.agentId };
     const { id } = await this.#api.createSession(task.directory, title, metadata);
     return { id, earlier: [] };

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { TaskEvent, TaskEventBody, TaskRequest, Usage } from '../../tasks/events.ts';
+import { cut } from '../../text.ts';
 import type { OpenCodeApi } from './api.ts';
 import type { EventStream, SessionListener } from './event-stream.ts';
 import { permissionRequest, questionRequest, sumUsage, toolEvents } from './translate.ts';
@@ -273,7 +274,5 @@ function warning(
   error: { name: string; data?: { message?: string | undefined } | undefined } | undefined,
 ): TaskEventBody[] {
   if (!error || error.name === 'MessageAbortedError') return [];
-  return [
-    { kind: 'warning', code: error.name, message: (error.data?.message ?? error.name).slice(0, 1_000) },
-  ];
+  return [{ kind: 'warning', code: error.name, message: cut(error.data?.message ?? error.name, 1_000) }];
 }

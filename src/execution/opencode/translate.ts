@@ -2,6 +2,7 @@ import { relative, sep } from 'node:path';
 import { quote, toBridgeError } from '../../errors.ts';
 import type { TaskError, TaskEventBody, TaskRequest, Usage } from '../../tasks/events.ts';
 import { NO_USAGE } from '../../tasks/events.ts';
+import { head, tail } from '../../text.ts';
 import type { TurnOutcome } from '../runner.ts';
 import type { AssistantMessage, OpenCodeError, PermissionAsked, QuestionAsked, ToolPart } from './wire.ts';
 
@@ -23,7 +24,7 @@ export function toolEvents(part: ToolPart, directory: string): TaskEventBody[] {
   if (state.status === 'running') return [{ ...call, phase: 'started', title: titleOf(part) }];
   const duration_ms = Math.max(0, Math.round(state.time.end - state.time.start));
   if (state.status === 'error') {
-    const output = tail(state.error);
+    const output = lastOf(state.error);
     return [{ ...call, phase: 'finished', title: titleOf(part), ok: false, output, duration_ms }];
   }
   const exit = state.metadata.exit;
@@ -33,7 +34,7 @@ export function toolEvents(part: ToolPart, directory: string): TaskEventBody[] {
     phase: 'finished',
     title: titleOf(part),
     ok: exit_code === undefined || exit_code === 0,
-    output: tail(state.output),
+    output: lastOf(state.output),
     duration_ms,
     exit_code,
   };
@@ -46,7 +47,7 @@ function titleOf({ tool, state }: ToolPart): string {
   const { command, filePath, pattern, description, url } = state.input;
   const named = [command, filePath, pattern, description, url].find((value) => typeof value === 'string');
   const title = named ?? ('title' in state && state.title) ?? tool;
-  return String(title || tool).slice(0, TITLE_LIMIT);
+  return head(String(title || tool), TITLE_LIMIT);
 }
 
 function inside(directory: string, path: string): string {
@@ -55,8 +56,8 @@ function inside(directory: string, path: string): string {
 }
 
 /** The last characters of a text; says that something went before. */
-function tail(text: string): string {
-  return text.length > OUTPUT_TAIL ? `…${text.slice(-OUTPUT_TAIL)}` : text;
+function lastOf(output: string): string {
+  return output.length > OUTPUT_TAIL ? `…${tail(output, OUTPUT_TAIL - 1)}` : output;
 }
 
 /** A permission that OpenCode asks for, as a request to the outside. */
@@ -66,7 +67,7 @@ export function permissionRequest(asked: PermissionAsked): TaskRequest {
   return {
     id: asked.id,
     type: 'permission',
-    title: `Allow ${asked.permission}: ${what}`.slice(0, TITLE_LIMIT),
+    title: head(`Allow ${asked.permission}: ${what}`, TITLE_LIMIT),
     permission: asked.permission,
     patterns: asked.patterns,
     session_id: asked.sessionID,
@@ -78,7 +79,7 @@ export function questionRequest(asked: QuestionAsked): TaskRequest {
   return {
     id: asked.id,
     type: 'question',
-    title: (asked.questions[0]?.question ?? 'Question').slice(0, TITLE_LIMIT),
+    title: head(asked.questions[0]?.question ?? 'Question', TITLE_LIMIT),
     questions: asked.questions,
     session_id: asked.sessionID,
   };
