@@ -2,7 +2,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { FileChange } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
-import { type Change, ChangeTracker } from './directories/changes.ts';
+import { type Change, ChangeTracker, type ChangeTrackerOptions } from './directories/changes.ts';
 import { type DirectoryEntry, listDirectory, readTaskFile, type TaskFilePage } from './directories/files.ts';
 import { setAside } from './directories/removal.ts';
 import { makeTaskDirectory, resolveTaskDirectory, type TaskDirectory } from './directories/roots.ts';
@@ -13,7 +13,7 @@ export interface TaskFilesOptions {
   snapshotsDir: string;
   /** Bytes of a file that one answer holds at most. */
   maxFileSize: number;
-  env: { PATH?: string | undefined; HOME?: string | undefined };
+  env: ChangeTrackerOptions['env'];
   logger: Logger;
 }
 

@@ -8,6 +8,7 @@ import { readIfRegular } from './regular-file.ts';
 import { removeTrees } from './removal.ts';
 import { makeShadow } from './shadow.ts';
 import { takeSnapshot, writeTree } from './snapshot.ts';
+import { userIgnoreFile } from './user-ignores.ts';
 
 export type { Change } from './change.ts';
 
@@ -33,6 +34,7 @@ const MAX_INDEX = 512 * 1024 * 1024;
 export class ChangeTracker {
   readonly #snapshotsDir: string;
   readonly #git: GitSettings;
+  #userIgnores: Promise<string | undefined> | undefined;
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor({ snapshotsDir, env, git = 'git', timeoutMs = 60_000 }: ChangeTrackerOptions) {
@@ -43,7 +45,9 @@ export class ChangeTracker {
   /** Remembers the folder as it is now; `empty` promises that there is nothing in it yet. */
   begin(taskId: string, directory: string, { empty = false }: { empty?: boolean } = {}): Promise<void> {
     return this.#inTurn(taskId, async (shadow) => {
-      const made = await makeShadow(shadow, directory, { empty, home: this.#git.env.HOME });
+      this.#userIgnores ??= userIgnoreFile(this.#git);
+      const userIgnores = await this.#userIgnores;
+      const made = await makeShadow(shadow, directory, { empty, home: this.#git.env.HOME, userIgnores });
       if (!empty) {
         await takeSnapshot(this.#git, shadow, directory).catch(async (error: unknown) => {
           if (!made.tookIndex) throw error;
