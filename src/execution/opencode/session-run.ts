@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BridgeError, messageOf, toBridgeError } from '../../errors.ts';
+import { messageOf, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
 import type { Prompt, RequestAnswer, Run, TurnOutcome } from '../runner.ts';
 import type { OpenCodeApi, PromptRequest } from './api.ts';
+import type { AskedPermissions } from './asked-permissions.ts';
 import type { EventStream } from './event-stream.ts';
 import { messageId } from './message-id.ts';
 import { OpenTurn } from './open-turn.ts';
@@ -31,6 +32,7 @@ export interface SessionRunOptions {
   model?: string | undefined;
   agent: string;
   limits: TurnLimits;
+  asked: AskedPermissions;
   api: OpenCodeApi;
   stream: EventStream;
   emit: (...events: TaskEventBody[]) => void;
@@ -101,17 +103,8 @@ export class SessionRun implements Run {
     }
   }
 
-  async answer(requestId: string, answer: RequestAnswer): Promise<void> {
-    const { api, directory } = this.#options;
-    try {
-      if (answer.type === 'question') await api.replyQuestion(requestId, directory, answer.answers);
-      else await api.replyPermission(requestId, directory, answer.reply, answer.message);
-    } catch (thrown) {
-      if (!(thrown instanceof BridgeError && thrown.code === 'ENGINE_NOT_FOUND')) throw thrown;
-      throw new BridgeError('REQUEST_CLOSED', `Request "${requestId}" is no longer open in OpenCode.`, {
-        cause: thrown,
-      });
-    }
+  answer(requestId: string, answer: RequestAnswer): Promise<void> {
+    return this.#options.asked.answer(requestId, answer);
   }
 
   close(): void {

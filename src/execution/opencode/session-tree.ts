@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { TaskEvent, TaskEventBody, TaskRequest, Usage } from '../../tasks/events.ts';
-import { cut } from '../../text.ts';
 import type { OpenCodeApi } from './api.ts';
+import type { AskedPermissions } from './asked-permissions.ts';
 import type { EventStream, SessionListener } from './event-stream.ts';
-import { permissionRequest, questionRequest, sumUsage, toolEvents } from './translate.ts';
+import { questionRequest, retrying, sumUsage, toolEvents, warning } from './translate.ts';
 import type { Snapshot } from './turn.ts';
 import type { AssistantMessage, Message, OpenCodeEvent, Part, SessionStatus, ToolPart } from './wire.ts';
 
@@ -18,6 +18,7 @@ export interface SessionTreeOptions {
   earlier: readonly string[];
   /** What the task's log holds already. */
   past: readonly TaskEvent[];
+  asked: AskedPermissions;
   api: OpenCodeApi;
   stream: EventStream;
 }
@@ -77,7 +78,7 @@ export class SessionTree {
       case 'session.error':
         return warning(event.properties.error);
       case 'permission.asked':
-        return this.#onAsked(permissionRequest(event.properties));
+        return this.#onAsked(this.#options.asked.request(event.properties));
       case 'question.asked':
         return this.#onAsked(questionRequest(event.properties));
       case 'permission.replied':
@@ -110,7 +111,7 @@ export class SessionTree {
       this.#meet(info);
       events.push(...parts.flatMap((part) => this.#onPart(part)), ...this.#onMessage(info));
     }
-    const asked = [...permissions.map(permissionRequest), ...questions.map(questionRequest)];
+    const asked = [...permissions.map(this.#options.asked.request), ...questions.map(questionRequest)];
     for (const request of asked) {
       const waits = statuses.has(request.session_id) && this.#sessions.has(request.session_id);
       if (waits) events.push(...this.#onAsked(request));
@@ -262,17 +263,4 @@ export class SessionTree {
     this.#told.add(key);
     return events;
   }
-}
-
-function retrying(status: SessionStatus): TaskEventBody[] {
-  if (status.type !== 'retry') return [];
-  const { attempt, message, next } = status;
-  return [{ kind: 'retrying', attempt, message, next_at: next }];
-}
-
-function warning(
-  error: { name: string; data?: { message?: string | undefined } | undefined } | undefined,
-): TaskEventBody[] {
-  if (!error || error.name === 'MessageAbortedError') return [];
-  return [{ kind: 'warning', code: error.name, message: cut(error.data?.message ?? error.name, 1_000) }];
 }

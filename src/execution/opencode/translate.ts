@@ -2,9 +2,16 @@ import { relative, sep } from 'node:path';
 import { quote, toBridgeError } from '../../errors.ts';
 import type { TaskError, TaskEventBody, TaskRequest, Usage } from '../../tasks/events.ts';
 import { NO_USAGE } from '../../tasks/events.ts';
-import { head, tail } from '../../text.ts';
+import { cut, head, tail } from '../../text.ts';
 import type { TurnOutcome } from '../runner.ts';
-import type { AssistantMessage, OpenCodeError, PermissionAsked, QuestionAsked, ToolPart } from './wire.ts';
+import type {
+  AssistantMessage,
+  OpenCodeError,
+  PermissionAsked,
+  QuestionAsked,
+  SessionStatus,
+  ToolPart,
+} from './wire.ts';
 
 const TITLE_LIMIT = 200;
 const OUTPUT_TAIL = 2_000;
@@ -174,4 +181,19 @@ function providerAuth(message: string): TaskError {
     message: `The model's provider refused the credentials: ${message}`,
     next: 'Give OpenCode a valid key (opencode auth login, or the provider variable), then continue_task_id.',
   };
+}
+
+/** That a call of the model failed, and when it is made again. */
+export function retrying(status: SessionStatus): TaskEventBody[] {
+  if (status.type !== 'retry') return [];
+  const { attempt, message, next } = status;
+  return [{ kind: 'retrying', attempt, message, next_at: next }];
+}
+
+/** An error of a session, which need not be its end. */
+export function warning(
+  error: { name: string; data?: { message?: string | undefined } | undefined } | undefined,
+): TaskEventBody[] {
+  if (!error || error.name === 'MessageAbortedError') return [];
+  return [{ kind: 'warning', code: error.name, message: cut(error.data?.message ?? error.name, 1_000) }];
 }
