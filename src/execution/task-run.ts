@@ -250,7 +250,7 @@ export class TaskRun {
 
   async #changes(warnings: TaskEventBody[]): Promise<FileChange[]> {
     try {
-      return await this.#options.files.finish(this.#task(), this.#toolsRan);
+      return await this.#options.files.finish(this.#task(), this.#toolsRan, warnings);
     } catch (thrown) {
       warnings.push(this.#warning('CHANGES_UNKNOWN', thrown));
       return [];

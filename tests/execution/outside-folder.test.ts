@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Step } from '../../src/scripted-model/script.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
-import { subagent, write } from '../support/steps.ts';
+import { bash, subagent, write } from '../support/steps.ts';
 import { repository } from './directories/folder.ts';
 
 const edit = (filePath: string, oldString: string, newString: string): Step => ({
@@ -120,5 +120,38 @@ describe('EXTERNAL_DIRECTORY_POLICY=ask, in a folder of a repository', () => {
     await bridge.execution.answer(task, requests(task)[1]?.id ?? '', { reply: 'once' }, 'tester');
     expect((await bridge.end(task)).status).toBe('completed');
     expect(read('packages/bar/x.ts')).toBe('y\n');
+  });
+});
+
+describe('what changed in the repository outside of the folder', () => {
+  beforeAll(async () => {
+    bridge = await startBridge();
+  });
+  afterAll(() => bridge.close());
+  beforeEach(prepare);
+
+  const warnings = (task: Task) =>
+    bridge
+      .events(task)
+      .flatMap((event) =>
+        event.kind === 'warning' && event.code === 'OUTSIDE_CHANGES' ? [event.message] : [],
+      );
+
+  it('is told, by whichever way it was changed', async () => {
+    const steps = [
+      bash('echo y > ../bar/x.ts; echo s > ../../SECRET.md; echo b > b.txt'),
+      subagent([write(join(repo, 'SUB.md'), 's\n'), { text: 'x' }]),
+      { text: 'x' },
+    ];
+    const task = await bridge.run(steps, { directory });
+    expect(task.result?.files_changed).toMatchObject([{ path: 'b.txt' }]);
+    expect(warnings(task)).toEqual([
+      expect.stringContaining('3 files: SECRET.md, SUB.md, packages/bar/x.ts'),
+    ]);
+  });
+
+  it('is nothing where nothing was', async () => {
+    const task = await bridge.run([bash('echo b > b.txt'), { text: 'x' }], { directory });
+    expect(warnings(task)).toEqual([]);
   });
 });

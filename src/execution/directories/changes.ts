@@ -3,6 +3,7 @@ import { join, relative, resolve } from 'node:path';
 import { BridgeError, quote } from '../../errors.ts';
 import { type Change, compareIndexes, parseChanges } from './change.ts';
 import { type GitResult, type GitSettings, gitError, runGit } from './git.ts';
+import { changedOutside, outsideOf, rememberOutside } from './outside.ts';
 import { isInside, taskFolder, unlessMissing } from './paths.ts';
 import { readIfRegular } from './regular-file.ts';
 import { removeTrees } from './removal.ts';
@@ -59,6 +60,18 @@ export class ChangeTracker {
     });
   }
 
+  /** Remembers the repository around the folder as it is now, where there is one that git can tell quickly of. */
+  async beginOutside(taskId: string, directory: string): Promise<void> {
+    this.#userIgnores ??= userIgnoreFile(this.#git);
+    const shadow = taskFolder(this.#snapshotsDir, taskId);
+    await rememberOutside(this.#git, shadow, directory, await this.#userIgnores);
+  }
+
+  /** What changed in it since then outside of the folder; undefined where that cannot be told. */
+  outside(taskId: string, directory: string): Promise<{ root: string; paths: string[] } | undefined> {
+    return changedOutside(this.#git, taskFolder(this.#snapshotsDir, taskId), directory);
+  }
+
   /** Remembers the folder as it is now as the task's result; later changes of the folder no longer count. */
   finish(taskId: string, directory: string): Promise<void> {
     return this.#inTurn(taskId, async (shadow) => {
@@ -102,7 +115,9 @@ export class ChangeTracker {
 
   /** Forgets the task; of its folder only the paths named in `more` are removed along with that. */
   remove(taskId: string, more: readonly string[] = [], signal?: AbortSignal): Promise<void> {
-    return this.#inTurn(taskId, (shadow) => removeTrees([shadow, ...more], this.#git.env, signal));
+    return this.#inTurn(taskId, (shadow) =>
+      removeTrees([shadow, outsideOf(shadow), ...more], this.#git.env, signal),
+    );
   }
 
   async #prepare(taskId: string, shadow: string, directory: string): Promise<void> {

@@ -44,13 +44,15 @@ export interface ShadowOptions {
   home?: string | undefined;
   /** The ignore rules that the user has for all repositories. */
   userIgnores?: string | undefined;
+  /** Whether files are read anew where git converts them on their way in; default true. */
+  rehash?: boolean;
 }
 
 /** Makes the private repository `shadow` that watches `directory`; tells whether it took over an index. */
 export async function makeShadow(
   shadow: string,
   directory: string,
-  { empty, home, userIgnores }: ShadowOptions,
+  { empty, home, userIgnores, rehash = true }: ShadowOptions,
 ): Promise<{ tookIndex: boolean }> {
   await rm(shadow, { recursive: true, force: true });
   await mkdir(join(shadow, 'objects', 'info'), { recursive: true });
@@ -66,25 +68,26 @@ export async function makeShadow(
     writeFile(join(shadow, 'info', 'exclude'), [EXCLUDES, rules, itself(shadow, directory)]),
     source && writeFile(join(shadow, 'objects', 'info', 'alternates'), `${source.common}/objects\n`),
   ]);
-  return { tookIndex: source !== undefined && (await takeIndex(shadow, directory, source, home)) };
+  return { tookIndex: source !== undefined && (await takeIndex(shadow, directory, source, rehash, home)) };
 }
 
 async function takeIndex(
   shadow: string,
   directory: string,
   source: Repository,
+  rehash: boolean,
   home: string | undefined,
 ): Promise<boolean> {
   const index = await readIfRegular(join(source.gitDir, 'index'), MAX_INDEX);
   if (index === undefined) return false;
-  const converts = await configConverts(directory, source, home);
+  const converts = rehash && (await configConverts(directory, source, home));
   const folder = Buffer.from(relative(source.root, directory).split(sep).join('/')).toString('latin1');
   const content = folder === '' ? index.content : indexOfFolder(index.content, folder);
   const own =
     content &&
     unbiasedIndex(
       content,
-      (entries) => converts || entries.some(({ path }) => /(^|\/)\.gitattributes$/.test(path)),
+      (entries) => converts || (rehash && entries.some(({ path }) => /(^|\/)\.gitattributes$/.test(path))),
     );
   if (own === undefined) return false;
   const file = join(shadow, 'index');
