@@ -91,7 +91,7 @@ async function build(
     await startRunner(config, store, logger, releases),
     otherRunner(config, store, logger),
   );
-  const { PATH, HOME } = config.childEnv;
+  const { PATH, HOME, XDG_CONFIG_HOME } = config.childEnv;
   const snapshotsDir = join(config.dataDir, 'snapshots');
   await requireWritable(workspaceDir);
   const files = new TaskFiles({
@@ -99,7 +99,7 @@ async function build(
     roots,
     snapshotsDir,
     maxFileSize,
-    env: { PATH, HOME },
+    env: { PATH, HOME, XDG_CONFIG_HOME },
     logger,
   });
   const { limits, requests, recovery } = config;

@@ -1,3 +1,5 @@
+import { head } from './text.ts';
+
 /** Stable codes of every failure the outside can see; one row says how each is presented. */
 const CODES = {
   INVALID_INPUT: { http: 400, retryable: false },
@@ -76,7 +78,7 @@ export function messageOf(thrown: unknown): string {
 /** A value as it is quoted in an error: JSON, at most `limit` characters. */
 export function quote(value: unknown, limit = 80): string {
   const text = printable(jsonOf(value));
-  return text.length > limit ? `${text.slice(0, limit)}… (${text.length} characters)` : text;
+  return text.length > limit ? `${head(text, limit)}… (${text.length} characters)` : text;
 }
 
 function jsonOf(value: unknown): string {

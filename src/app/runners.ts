@@ -89,12 +89,13 @@ async function startDockerRunner(
 // A start takes neither the time nor the memory of the mode that the bridge is not in.
 
 async function clientManager(
-  { openCode }: Config,
+  { openCode, requests }: Config,
   endpoint: Endpoint,
   logger: Logger,
 ): Promise<OpenCodeClientManager> {
   const { OpenCodeClientManager } = await import('../execution/opencode/client-manager.ts');
-  return new OpenCodeClientManager({ ...openCode, endpoint, logger });
+  const asksOutside = requests.outside !== 'allow';
+  return new OpenCodeClientManager({ ...openCode, asksOutside, endpoint, logger });
 }
 
 async function dockerRunner(config: Config, store: TaskStore, logger: Logger): Promise<DockerRunner> {

@@ -8,6 +8,7 @@ import {
   tokensOf,
 } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
+import { cut } from '../text.ts';
 import type { TurnOutcome } from './runner.ts';
 
 const SUMMARY_LIMIT = 4_000;
@@ -28,7 +29,7 @@ export function resultOf(
 ): TaskResult {
   const summary = isEmpty(outcome) ? NO_WORDS : (outcome?.summary ?? '');
   return {
-    summary: summary.length > SUMMARY_LIMIT ? `${summary.slice(0, SUMMARY_LIMIT)}…` : summary,
+    summary: cut(summary, SUMMARY_LIMIT),
     files_changed: changes.slice(0, FILES_LIMIT),
     files_changed_total: changes.length,
     finish: outcome && 'finish' in outcome ? outcome.finish : 'interrupted',

@@ -1,12 +1,17 @@
-import { messageOf } from '../errors.ts';
+import { messageOf, printable } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { FileChange } from '../tasks/events.ts';
+import type { FileChange, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
-import { type Change, ChangeTracker } from './directories/changes.ts';
+import { cut } from '../text.ts';
+import { type Change, ChangeTracker, type ChangeTrackerOptions } from './directories/changes.ts';
 import { type DirectoryEntry, listDirectory, readTaskFile, type TaskFilePage } from './directories/files.ts';
 import type { PatchPage } from './directories/patch-page.ts';
 import { setAside } from './directories/removal.ts';
 import { makeTaskDirectory, resolveTaskDirectory, type TaskDirectory } from './directories/roots.ts';
+
+const DOCKER = 'docker';
+const NAMED = 20;
+const NAME_LIMIT = 100;
 
 export interface TaskFilesOptions {
   workspaceDir: string;
@@ -14,7 +19,7 @@ export interface TaskFilesOptions {
   snapshotsDir: string;
   /** Bytes of a file that one answer holds at most. */
   maxFileSize: number;
-  env: { PATH?: string | undefined; HOME?: string | undefined };
+  env: ChangeTrackerOptions['env'];
   logger: Logger;
 }
 
@@ -48,14 +53,23 @@ export class TaskFiles {
   /** Remembers the folder as the task finds it; of a task that is taken up again it is known already. */
   async begin(task: Task): Promise<void> {
     if (task.promptId !== undefined) return;
+    const outside = this.#tellsOutside(task)
+      ? this.#tracker.beginOutside(task.id, task.directory).catch(this.#unknownOutside(task))
+      : undefined;
     await this.#tracker.begin(task.id, task.directory, { empty: task.ownsDirectory && !task.continues });
+    await outside;
   }
 
-  /** Remembers the folder as the task leaves it, and tells the difference; no tool, no difference. */
-  async finish(task: Task, toolsRan: boolean): Promise<FileChange[]> {
+  /**
+   * Remembers the folder as the task leaves it, and tells the difference; no tool, no difference. What changed
+   * outside of it in its repository is added to `warnings`.
+   */
+  async finish(task: Task, toolsRan: boolean, warnings: TaskEventBody[] = []): Promise<FileChange[]> {
     const finished = this.#tracker.finish(task.id, task.directory);
     if (toolsRan) {
+      const outside = this.#outside(task); // never rejects
       await finished;
+      warnings.push(...(await outside));
       return this.changes(task);
     }
     const background = finished
@@ -70,6 +84,24 @@ export class TaskFiles {
   /** What the task has changed so far, or in all. */
   async changes(task: Task): Promise<FileChange[]> {
     return (await this.#tracker.changes(task.id, task.directory)).map(toFileChange);
+  }
+
+  async #outside(task: Task): Promise<TaskEventBody[]> {
+    if (!this.#tellsOutside(task)) return [];
+    const found = this.#tracker.outside(task.id, task.directory).catch(this.#unknownOutside(task));
+    return outsideChanges(await found);
+  }
+
+  /** A folder of the bridge's own has no repository around it; a container has nothing but its folder. */
+  #tellsOutside({ ownsDirectory, runner }: Task): boolean {
+    return !ownsDirectory && runner !== DOCKER;
+  }
+
+  #unknownOutside({ id }: Task): (thrown: unknown) => undefined {
+    return (thrown) => {
+      const text = 'what changes outside of the folder is not known';
+      this.#options.logger.warn({ taskId: id, err: messageOf(thrown) }, text);
+    };
   }
 
   patch(task: Task, path: string | undefined, maxBytes: number, from?: number): Promise<PatchPage> {
@@ -117,4 +149,13 @@ export class TaskFiles {
 
 function toFileChange({ path, change, additions, deletions }: Change): FileChange {
   return { path, change, additions, deletions };
+}
+
+function outsideChanges(found: { root: string; paths: string[] } | undefined): TaskEventBody[] {
+  if (found === undefined || found.paths.length === 0) return [];
+  const { root, paths } = found;
+  const names = paths.slice(0, NAMED).map((path) => cut(printable(path), NAME_LIMIT));
+  const more = paths.length > NAMED ? ` and ${paths.length - NAMED} more` : '';
+  const message = `While the task ran, something changed in ${cut(root, 200)} outside of its directory, ${paths.length} files: ${names.join(', ')}${more}.`;
+  return [{ kind: 'warning', code: 'OUTSIDE_CHANGES', message }];
 }

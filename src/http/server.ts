@@ -5,6 +5,7 @@ import express, { type Express } from 'express';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { ToolServices } from '../mcp/tool.ts';
+import { wellFormed } from '../text.ts';
 import { errorHandler, notFound } from './errors.ts';
 import { healthRoutes } from './health.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
@@ -106,6 +107,9 @@ function application(
   } = options;
   const rules: AccessRules = { host, allowedHosts, allowedOrigins };
   const app = express();
+  app.set('json replacer', (_: string, value: unknown) =>
+    typeof value === 'string' ? wellFormed(value) : value,
+  );
   app.disable('x-powered-by');
   app.disable('etag');
   app.use(checkHost(rules), checkOrigin(rules));

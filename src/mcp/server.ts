@@ -12,6 +12,7 @@ import {
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { quote, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { wellFormed } from '../text.ts';
 import { answerResult } from './answer-result.ts';
 import { Caller } from './caller.ts';
 import { coerceArguments } from './coerce-arguments.ts';
@@ -73,13 +74,13 @@ async function answer(
   logger: Logger,
 ): Promise<CallToolResult> {
   try {
-    return answerResult(withReason(await tool.answer(args, call), call.ending), hints);
+    return wellFormed(answerResult(withReason(await tool.answer(args, call), call.ending), hints));
   } catch (thrown) {
     const error = toBridgeError(thrown);
     const fields = { tool: tool.name, taskId: textOf(args.task_id), code: error.code };
     if (error.code === 'INTERNAL') logger.error({ ...fields, err: causeOf(thrown) }, 'a tool call failed');
     else logger.debug(fields, 'a tool call was refused');
-    return errorResult(error);
+    return wellFormed(errorResult(error));
   }
 }
 

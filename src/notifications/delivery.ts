@@ -6,6 +6,7 @@ import type { EventLog } from '../tasks/event-log.ts';
 import type { TaskEvent } from '../tasks/events.ts';
 import { isEnd, type Task } from '../tasks/task.ts';
 import type { PositionedEvent } from '../tasks/task-store.ts';
+import { head } from '../text.ts';
 import { CallQueue } from './call-queue.ts';
 import { type Clock, SYSTEM_CLOCK } from './clock.ts';
 import { DeliveryStore } from './delivery-store.ts';
@@ -196,7 +197,7 @@ export class Delivery {
       return;
     }
     const isFirst = this.#lanes.failing === 0;
-    this.#lastError = err.slice(0, 300);
+    this.#lastError = head(err, 300);
     lane.failed(clock.now(), retryAfterMs, random());
     this.#lanes.update(lane);
     this.#store.save(lane.progress);

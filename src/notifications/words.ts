@@ -1,8 +1,3 @@
-/** At most so many characters, never half of a surrogate pair. */
-export function cut(text: string, limit: number): string {
-  return text.length > limit ? `${text.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…` : text;
-}
-
 /** Milliseconds as a person would say them. */
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1_000);

@@ -1,3 +1,4 @@
+import { head } from '../text.ts';
 import type { EventOf, TaskEvent } from './events.ts';
 
 const LINE = 120;
@@ -11,12 +12,11 @@ export function describeEvent(event: TaskEvent): string | undefined {
 /** A text without line breaks, of at most `limit` characters. */
 export function oneLine(text: string, limit = LINE): string {
   // Cut first: a text of megabytes is not searched for its spaces.
-  const line = text
-    .slice(0, 4 * limit)
+  const line = head(text, 4 * limit)
     .replace(/\s+/g, ' ')
     .trim();
   if (line.length <= limit && text.length <= 4 * limit) return line;
-  return `${line.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+  return `${head(line, limit - 1)}…`;
 }
 
 function describe(event: TaskEvent): string | undefined {

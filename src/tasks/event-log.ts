@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { BridgeError } from '../errors.ts';
+import { wellFormed } from '../text.ts';
 import type { TaskEvent, TaskEventBody } from './events.ts';
 import { isEnd, type Task } from './task.ts';
 import type { PositionedEvent, TaskStore } from './task-store.ts';
@@ -103,7 +104,7 @@ export class EventLog {
   #store(taskId: string, bodies: readonly TaskEventBody[], fingerprint?: string): TaskEvent[] {
     if (this.#failed) throw this.#failed;
     try {
-      return this.store.append(taskId, bodies, this.#now(), fingerprint);
+      return this.store.append(taskId, wellFormed(bodies), this.#now(), fingerprint);
     } catch (thrown) {
       if (thrown instanceof BridgeError && thrown.code === 'DATA_DIR_UNUSABLE') {
         this.#failed = thrown;

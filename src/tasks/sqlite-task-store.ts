@@ -1,5 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
+import { wellFormed } from '../text.ts';
 import { type Database, guarded, transaction } from './database.ts';
 import type { EventOf, TaskEvent, TaskEventBody, TaskEventKind } from './events.ts';
 import {
@@ -231,10 +232,16 @@ const countRow = z.object({ status: z.enum(TASK_STATUSES), n: z.number() });
 
 function readTask(row: unknown): Task {
   const { id, description, state } = taskRow.parse(row);
-  return { id, description, ...stateSchema.parse(JSON.parse(state)) };
+  return { id, description, ...stateSchema.parse(parse(state)) };
 }
 
 function readEvent(row: unknown): PositionedEvent {
   const { position, task_id: taskId, seq, at, body } = eventRow.parse(row);
-  return { position, event: { ...taskEventBodySchema.parse(JSON.parse(body)), taskId, seq, at } };
+  return { position, event: { ...taskEventBodySchema.parse(parse(body)), taskId, seq, at } };
+}
+
+/** JSON of ours; what was stored when half of a surrogate pair could still get in is read without it. */
+function parse(json: string): unknown {
+  const value: unknown = JSON.parse(json);
+  return json.includes('\\ud') ? wellFormed(value) : value;
 }

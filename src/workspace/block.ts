@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { TaskEvent } from '../tasks/events.ts';
+import { cut } from '../text.ts';
 
 const blockEventSchema = z.object({
   /** ISO 8601. */
@@ -177,9 +178,4 @@ function bounded(block: WorkspaceBlock, { maxEvents, limit }: BlockBounds): Work
   if (JSON.stringify(next).length > limit)
     next = { ...next, metadata: { ...next.metadata, summary: undefined, error: undefined } };
   return next;
-}
-
-/** At most so many characters, never half of a surrogate pair. */
-function cut(text: string, limit: number): string {
-  return text.length > limit ? `${text.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…` : text;
 }

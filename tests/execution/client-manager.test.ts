@@ -21,6 +21,7 @@ beforeAll(async () => {
   manager = new OpenCodeClientManager({
     endpoint: { url, username, password },
     maxRssMb: 0,
+    asksOutside: true,
     turnLimits: { startMs: 30_000, stallMs: 600_000 },
     logger: createLogger('silent'),
     ...times,

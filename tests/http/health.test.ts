@@ -22,6 +22,15 @@ test('/health tells how things are, and stays 200 when something is not well', a
   expect(await health()).toMatchObject({ status: 200, body: { status: 'degraded' } });
 });
 
+test('no half of a character is in its JSON', async () => {
+  await using server = await startServer();
+  server.bridge.runner.dependencies = [{ name: 'opencode', status: 'down', detail: 'gone \ud83d' }];
+  for (const path of ['/health', '/ready']) {
+    const text = await (await fetch(`${server.http.url}${path}`)).text();
+    expect(text).toContain('gone \ufffd');
+  }
+});
+
 test('/ready is 503 while a dependency is down or the bridge is stopping', async () => {
   await using server = await startServer();
   const ready = () => answerOf(fetch(`${server.http.url}/ready`));

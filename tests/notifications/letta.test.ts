@@ -3,6 +3,7 @@ import { LettaSink, type LettaSinkOptions } from '../../src/notifications/letta/
 import type { TaskEventBody } from '../../src/tasks/events.ts';
 import { workspaceBlockSchema } from '../../src/workspace/block.ts';
 import { type FakeLetta, startLetta } from '../support/letta.ts';
+import { halvesIn } from '../support/well-formed.ts';
 import { BOUNDS, Delivering, type SinkParts, until } from './delivering.ts';
 import { type FarSide, sinkContract, type Trouble } from './sink-contract.ts';
 
@@ -112,6 +113,15 @@ describe('Letta', () => {
     expect(message?.content).toContain('Files changed: 2.');
     expect(message?.content).toContain('get_task_status');
     expect(/^> (.*)$/m.exec(message?.content ?? '')?.[1]).toHaveLength(1_000);
+  });
+
+  it('is told no half of a character, wherever a text is cut', async () => {
+    const split = `a${'😀'.repeat(3_000)}\ud83d`;
+    bridge.create('task_1', agent, STARTED, output(1, split), output(2, '\ude00'), completed(split));
+    await bridge.settled('task_1');
+    const values = letta.values.get(labelOf('task_1')) ?? [];
+    expect(values.join()).toContain('😀');
+    expect(halvesIn([values.map(readBlock), letta.messagesOf(agent)])).toBeUndefined();
   });
 
   it('takes the block away a while after the end, also over a restart', async () => {

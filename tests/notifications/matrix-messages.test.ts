@@ -6,6 +6,7 @@ import * as messages from '../../src/notifications/matrix/messages.ts';
 import { bold, code, lines, quoted, type Rich, rich, words } from '../../src/notifications/matrix/rich.ts';
 import type { EventOf, TaskEventBody, TaskRequest } from '../../src/tasks/events.ts';
 import { apply, type Task } from '../../src/tasks/task.ts';
+import { halvesIn } from '../support/well-formed.ts';
 import { created } from '../tasks/created.ts';
 
 const MOST_BYTES = 60_000;
@@ -204,7 +205,7 @@ describe('what is said of a task', () => {
         const eventId = `$${'e'.repeat(43)}`;
         for (const sent of [content, inThread(content, eventId), edit(content, eventId)]) {
           expect(bytes(sent)).toBeLessThanOrEqual(MOST_BYTES);
-          expect(JSON.stringify(sent).isWellFormed()).toBe(true);
+          expect(halvesIn(sent)).toBeUndefined();
         }
         expect(content).toMatchObject({
           msgtype,

@@ -80,6 +80,7 @@ async function build(setup: BridgeSetup, releases: Releases, close: () => Promis
     maxRssMb,
     retryDelayMs: 500,
     instanceLingerMs,
+    asksOutside: (setup.requests?.outside ?? 'reject') !== 'allow',
     turnLimits: { startMs: 30_000, stallMs: 600_000, ...turnLimits },
     silenceLimitMs,
     logger,

@@ -28,7 +28,12 @@ export class Trials {
     this.#options = options;
     this.#root = engine.root;
     this.#api = new OpenCodeApi(endpoint);
-    this.#manager = new OpenCodeClientManager({ ...openCode, endpoint, logger: createLogger('error') });
+    this.#manager = new OpenCodeClientManager({
+      ...openCode,
+      asksOutside: false,
+      endpoint,
+      logger: createLogger('error'),
+    });
     this.#manager.start();
   }
 

@@ -3,12 +3,14 @@ import { join, relative, resolve } from 'node:path';
 import { BridgeError, quote } from '../../errors.ts';
 import { type Change, compareIndexes, parseChanges } from './change.ts';
 import { type GitResult, type GitSettings, gitError, runGit } from './git.ts';
+import { changedOutside, outsideOf, rememberOutside } from './outside.ts';
 import { type PatchPage, patchPage } from './patch-page.ts';
 import { isInside, taskFolder, unlessMissing } from './paths.ts';
 import { readIfRegular } from './regular-file.ts';
 import { removeTrees } from './removal.ts';
 import { makeShadow } from './shadow.ts';
 import { takeSnapshot, writeTree } from './snapshot.ts';
+import { userIgnoreFile } from './user-ignores.ts';
 
 export type { Change } from './change.ts';
 
@@ -34,6 +36,7 @@ const MAX_INDEX = 512 * 1024 * 1024;
 export class ChangeTracker {
   readonly #snapshotsDir: string;
   readonly #git: GitSettings;
+  #userIgnores: Promise<string | undefined> | undefined;
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor({ snapshotsDir, env, git = 'git', timeoutMs = 60_000 }: ChangeTrackerOptions) {
@@ -44,7 +47,9 @@ export class ChangeTracker {
   /** Remembers the folder as it is now; `empty` promises that there is nothing in it yet. */
   begin(taskId: string, directory: string, { empty = false }: { empty?: boolean } = {}): Promise<void> {
     return this.#inTurn(taskId, async (shadow) => {
-      const made = await makeShadow(shadow, directory, { empty, home: this.#git.env.HOME });
+      this.#userIgnores ??= userIgnoreFile(this.#git);
+      const userIgnores = await this.#userIgnores;
+      const made = await makeShadow(shadow, directory, { empty, home: this.#git.env.HOME, userIgnores });
       if (!empty) {
         await takeSnapshot(this.#git, shadow, directory).catch(async (error: unknown) => {
           if (!made.tookIndex) throw error;
@@ -54,6 +59,18 @@ export class ChangeTracker {
       }
       await keepBaseline(shadow);
     });
+  }
+
+  /** Remembers the repository around the folder as it is now, where there is one that git can tell quickly of. */
+  async beginOutside(taskId: string, directory: string): Promise<void> {
+    this.#userIgnores ??= userIgnoreFile(this.#git);
+    const shadow = taskFolder(this.#snapshotsDir, taskId);
+    await rememberOutside(this.#git, shadow, directory, await this.#userIgnores);
+  }
+
+  /** What changed in it since then outside of the folder; undefined where that cannot be told. */
+  outside(taskId: string, directory: string): Promise<{ root: string; paths: string[] } | undefined> {
+    return changedOutside(this.#git, taskFolder(this.#snapshotsDir, taskId), directory);
   }
 
   /** Remembers the folder as it is now as the task's result; later changes of the folder no longer count. */
@@ -100,7 +117,9 @@ export class ChangeTracker {
 
   /** Forgets the task; of its folder only the paths named in `more` are removed along with that. */
   remove(taskId: string, more: readonly string[] = [], signal?: AbortSignal): Promise<void> {
-    return this.#inTurn(taskId, (shadow) => removeTrees([shadow, ...more], this.#git.env, signal));
+    return this.#inTurn(taskId, (shadow) =>
+      removeTrees([shadow, outsideOf(shadow), ...more], this.#git.env, signal),
+    );
   }
 
   async #prepare(taskId: string, shadow: string, directory: string): Promise<void> {

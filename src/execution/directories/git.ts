@@ -5,7 +5,7 @@ export interface GitSettings {
   /** Name or path of the git program. */
   git: string;
   /** The only variables of the parent that git gets to see. */
-  env: { PATH?: string | undefined; HOME?: string | undefined };
+  env: { PATH?: string | undefined; HOME?: string | undefined; XDG_CONFIG_HOME?: string | undefined };
   /** Milliseconds after which one git process is killed. */
   timeoutMs: number;
 }

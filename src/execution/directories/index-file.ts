@@ -3,6 +3,10 @@ import { createHash } from 'node:crypto';
 // https://git-scm.com/docs/index-format, versions 2 to 4 with SHA-1 ids.
 const HEADER = 12;
 const OID_LENGTH = 20;
+/** Bytes of an entry before its name, the last two of them flags. */
+const FIXED = 62;
+const STAGE = 0x3000;
+const LONG_NAME = 0xfff;
 const GITLINK = 0o160000;
 const ASSUME_VALID = 0x8000;
 const EXTENDED = 0x4000;
@@ -50,6 +54,28 @@ export function unbiasedIndex(file: Buffer, rehash: (entries: IndexEntry[]) => b
   const body = copy.subarray(0, -OID_LENGTH);
   createHash('sha1').update(body).digest().copy(copy, body.length);
   return copy;
+}
+
+/** The index of one folder (latin1, forward slashes) as if the repository began there, with its stages and times. */
+export function indexOfFolder(file: Buffer, folder: string): Buffer | undefined {
+  const entries = readIndex(file);
+  if (entries === undefined) return undefined;
+  const inside = entries.filter(({ path }) => path.startsWith(`${folder}/`));
+  const header = Buffer.from('DIRC\0\0\0\x02\0\0\0\0', 'latin1');
+  header.writeUInt32BE(inside.length, 8);
+  const body = Buffer.concat([header, ...inside.map((entry) => movedUp(file, entry, folder.length + 1))]);
+  return Buffer.concat([body, createHash('sha1').update(body).digest()]);
+}
+
+/** An entry in the form of version 2 without the first bytes of its name. */
+function movedUp(file: Buffer, { at, path }: IndexEntry, dropped: number): Buffer {
+  const name = Buffer.from(path.slice(dropped), 'latin1');
+  const entry = Buffer.alloc((FIXED + name.length + 8) & ~7);
+  file.copy(entry, 0, at, at + FIXED);
+  const stage = file.readUInt16BE(at + FIXED - 2) & STAGE;
+  entry.writeUInt16BE(stage | Math.min(name.length, LONG_NAME), FIXED - 2);
+  name.copy(entry, FIXED);
+  return entry;
 }
 
 function parse(file: Buffer): IndexEntry[] | undefined {

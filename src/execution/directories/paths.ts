@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises';
+import { lstat, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { BridgeError, quote } from '../../errors.ts';
 
@@ -37,4 +37,14 @@ export function errorCode(thrown: unknown): string | undefined {
 /** Takes a path that does not exist for no answer; any other error is thrown on. */
 export function unlessMissing(error: unknown): undefined {
   if (errorCode(error) !== 'ENOENT') throw error;
+}
+
+/** Whether the path is a folder itself, not a symlink to one. */
+export async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isDirectory();
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+    return false;
+  }
 }

@@ -21,10 +21,11 @@ export async function openForReading(
 export async function readIfRegular(
   path: string,
   maxBytes: number,
+  flags = 0,
 ): Promise<{ content: Buffer; stats: Stats } | undefined> {
   let opened: Awaited<ReturnType<typeof openForReading>>;
   try {
-    opened = await openForReading(path);
+    opened = await openForReading(path, flags);
   } catch (error) {
     if (errorCode(error) === undefined) throw error;
     return undefined;

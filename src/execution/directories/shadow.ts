@@ -1,10 +1,11 @@
-import { lstat, mkdir, rm, utimes, writeFile } from 'node:fs/promises';
-import { join, relative, resolve, sep } from 'node:path';
-import { unbiasedIndex } from './index-file.ts';
-import { errorCode, isInside } from './paths.ts';
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { rulesFromAbove } from './ignore-rules.ts';
+import { indexOfFolder, unbiasedIndex } from './index-file.ts';
+import { isInside } from './paths.ts';
 import { readIfRegular } from './regular-file.ts';
+import { canLend, type Repository, repositoryOf, text } from './repository.ts';
 
-const MAX_TEXT = 1024 * 1024;
 const MAX_INDEX = 512 * 1024 * 1024;
 
 // Nothing here may run a program, follow the user's configuration or convert a file's bytes.
@@ -37,63 +38,57 @@ const CONFIG = `[core]
 const ATTRIBUTES = '* -text !eol !crlf !ident !filter !working-tree-encoding !diff !merge\n';
 const EXCLUDES = 'node_modules/\n__pycache__/\n.venv/\n';
 
+export interface ShadowOptions {
+  /** Nothing is in the folder yet. */
+  empty: boolean;
+  home?: string | undefined;
+  /** The ignore rules that the user has for all repositories. */
+  userIgnores?: string | undefined;
+  /** Whether files are read anew where git converts them on their way in; default true. */
+  rehash?: boolean;
+}
+
 /** Makes the private repository `shadow` that watches `directory`; tells whether it took over an index. */
 export async function makeShadow(
   shadow: string,
   directory: string,
-  options: { empty: boolean; home?: string | undefined },
+  { empty, home, userIgnores, rehash = true }: ShadowOptions,
 ): Promise<{ tookIndex: boolean }> {
   await rm(shadow, { recursive: true, force: true });
   await mkdir(join(shadow, 'objects', 'info'), { recursive: true });
   await Promise.all([mkdir(join(shadow, 'refs')), mkdir(join(shadow, 'info'))]);
-  const source = options.empty ? undefined : await findRepository(directory);
-  const exclude = await excludes(shadow, directory, source);
+  const repository = empty ? undefined : await repositoryOf(directory);
+  const source = repository && (await canLend(repository)) ? repository : undefined;
+  // Kept as they are now: what the task writes into rules above its folder hides nothing of what it does.
+  const rules = await rulesFromAbove(directory, repository, userIgnores);
   await Promise.all([
     writeFile(join(shadow, 'HEAD'), 'ref: refs/heads/none\n'),
     writeFile(join(shadow, 'config'), CONFIG),
     writeFile(join(shadow, 'info', 'attributes'), ATTRIBUTES),
-    writeFile(join(shadow, 'info', 'exclude'), exclude),
+    writeFile(join(shadow, 'info', 'exclude'), [EXCLUDES, rules, itself(shadow, directory)]),
     source && writeFile(join(shadow, 'objects', 'info', 'alternates'), `${source.common}/objects\n`),
   ]);
-  return { tookIndex: source !== undefined && (await takeIndex(shadow, directory, source, options.home)) };
-}
-
-interface Repository {
-  /** Where the index is. */
-  gitDir: string;
-  /** Where objects, configuration and info/ are; differs from `gitDir` in a linked work tree. */
-  common: string;
-}
-
-async function findRepository(directory: string): Promise<Repository | undefined> {
-  const gitDir = await findGitDir(join(directory, '.git'));
-  if (gitDir === undefined) return undefined;
-  const link = await text(join(gitDir, 'commondir'));
-  const common = link === '' ? gitDir : resolve(gitDir, link.trimEnd());
-  if (!(await isFolder(join(common, 'objects'))) || common.includes('\n')) return undefined;
-  if (/objectformat\s*=\s*sha256/i.test(await text(join(common, 'config')))) return undefined;
-  return { gitDir, common };
-}
-
-async function findGitDir(dotGit: string): Promise<string | undefined> {
-  if (await isFolder(dotGit)) return dotGit;
-  const link = /^gitdir: (.+?)\s*$/.exec(await text(dotGit))?.[1];
-  return link === undefined ? undefined : resolve(dotGit, '..', link);
+  return { tookIndex: source !== undefined && (await takeIndex(shadow, directory, source, rehash, home)) };
 }
 
 async function takeIndex(
   shadow: string,
   directory: string,
   source: Repository,
+  rehash: boolean,
   home: string | undefined,
 ): Promise<boolean> {
   const index = await readIfRegular(join(source.gitDir, 'index'), MAX_INDEX);
   if (index === undefined) return false;
-  const converts = await configConverts(directory, source, home);
-  const own = unbiasedIndex(
-    index.content,
-    (entries) => converts || entries.some(({ path }) => /(^|\/)\.gitattributes$/.test(path)),
-  );
+  const converts = rehash && (await configConverts(directory, source, home));
+  const folder = Buffer.from(relative(source.root, directory).split(sep).join('/')).toString('latin1');
+  const content = folder === '' ? index.content : indexOfFolder(index.content, folder);
+  const own =
+    content &&
+    unbiasedIndex(
+      content,
+      (entries) => converts || (rehash && entries.some(({ path }) => /(^|\/)\.gitattributes$/.test(path))),
+    );
   if (own === undefined) return false;
   const file = join(shadow, 'index');
   await writeFile(file, own);
@@ -105,36 +100,24 @@ async function takeIndex(
 
 // If git converts line ends or filters on the way in, the ids in its index are not those of the files' bytes.
 async function configConverts(directory: string, source: Repository, home?: string): Promise<boolean> {
-  const attributes = [join(directory, '.gitattributes'), join(source.common, 'info', 'attributes')];
+  const attributes = [join(source.common, 'info', 'attributes')];
+  for (let level = directory; ; level = dirname(level)) {
+    attributes.push(join(level, '.gitattributes'));
+    if (level === source.root) break;
+  }
   const configs = [join(source.common, 'config'), join(source.gitDir, 'config.worktree'), '/etc/gitconfig'];
   if (home !== undefined) configs.push(join(home, '.gitconfig'), join(home, '.config', 'git', 'config'));
   const [set, said] = await Promise.all([Promise.all(attributes.map(text)), Promise.all(configs.map(text))]);
   return set.some((it) => it.trim() !== '') || said.some((it) => /autocrlf|attributesfile|include/i.test(it));
 }
 
-async function excludes(shadow: string, directory: string, source?: Repository): Promise<string> {
-  const theirs = source === undefined ? '' : await text(join(source.common, 'info', 'exclude'));
+/** The rule that keeps the snapshots out of a snapshot of a folder that they lie in. */
+function itself(shadow: string, directory: string): string {
   const snapshots = resolve(shadow, '..');
-  const self = isInside(directory, snapshots) ? relative(directory, snapshots) : undefined;
-  const own = self
-    ? `/${self
-        .split(sep)
-        .join('/')
-        .replace(/[\\*?[\] ]/g, '\\$&')}/\n`
-    : '';
-  return `${EXCLUDES}${theirs}\n${own}`;
-}
-
-async function text(path: string): Promise<string> {
-  return (await readIfRegular(path, MAX_TEXT))?.content.toString() ?? '';
-}
-
-/** Whether the path is a folder itself, not a symlink to one. */
-export async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await lstat(path)).isDirectory();
-  } catch (error) {
-    if (errorCode(error) === undefined) throw error;
-    return false;
-  }
+  const self = isInside(directory, snapshots) ? relative(directory, snapshots) : '';
+  const escaped = self
+    .split(sep)
+    .join('/')
+    .replace(/[\\*?[\] ]/g, '\\$&');
+  return self === '' ? '' : `/${escaped}/\n`;
 }

@@ -4,9 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { deflateSync } from 'node:zlib';
 import { type GitSettings, gitError, runGit } from './git.ts';
 import { nestedRepositories } from './index-file.ts';
-import { errorCode } from './paths.ts';
+import { errorCode, isFolder } from './paths.ts';
 import { readIfRegular } from './regular-file.ts';
-import { isFolder } from './shadow.ts';
 
 const ATTEMPTS = 8;
 const PAUSE_MS = 5;

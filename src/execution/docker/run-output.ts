@@ -2,6 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { z } from 'zod';
 import type { TaskEvent, TaskEventBody, Usage } from '../../tasks/events.ts';
 import { NO_USAGE, tokensOf } from '../../tasks/events.ts';
+import { head } from '../../text.ts';
 import { type Spending, sumUsage, toolEvents } from '../opencode/translate.ts';
 import { type OpenCodeError, type partSchema, todosSchema } from '../opencode/wire.ts';
 import { Lines } from './lines.ts';
@@ -174,12 +175,12 @@ export class RunOutput {
   }
 
   #onNoise(text: string): TaskEventBody[] {
-    const line = text.slice(0, LINE_LIMIT);
+    const line = head(text, LINE_LIMIT);
     this.#findings.lastNoise = line;
     this.#findings.unknownAgent ??= UNKNOWN_AGENT.exec(text)?.[1];
     const permission = AUTO_REJECTED.exec(text)?.[1];
     if (permission !== undefined) {
-      return this.#onRejected(permission.slice(0, LINE_LIMIT));
+      return this.#onRejected(head(permission, LINE_LIMIT));
     }
     return this.#noise < NOISE_LIMIT ? this.#warn('ENGINE_OUTPUT', line) : [];
   }

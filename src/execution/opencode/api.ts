@@ -5,8 +5,10 @@ import { failure, unavailable } from './api-failure.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
 import { enabledMcpServers, type McpServer } from './mcp-servers.ts';
 import { partId } from './message-id.ts';
+import type { PermissionRule } from './outside-rules.ts';
 import { SESSION_RULES } from './session-rules.ts';
 import {
+  agentsSchema,
   type MessageWithParts,
   messageSchema,
   type PermissionAsked,
@@ -59,15 +61,33 @@ export class OpenCodeApi {
     throw unavailable(`${this.#endpoint.url} answers, but not as OpenCode does.`);
   }
 
-  async createSession(directory: string, title: string, metadata: Record<string, string>): Promise<Session> {
-    const order = { directory, title, metadata, permission: SESSION_RULES };
-    const created = this.#client.session.create(order, within(BOOT_TIMEOUT_MS));
+  /** With rules of its own before those that every session gets. */
+  async createSession(
+    directory: string,
+    title: string,
+    metadata: Record<string, string>,
+    rules: readonly PermissionRule[] = [],
+  ): Promise<Session> {
+    const session = { directory, title, metadata, permission: [...rules, ...SESSION_RULES] };
+    const created = this.#client.session.create(session, within(BOOT_TIMEOUT_MS));
     return sessionSchema.parse(await this.#call('create session', created));
   }
 
   async session(sessionID: string): Promise<Session> {
     const session = this.#client.session.get({ sessionID }, within(REQUEST_TIMEOUT_MS));
     return sessionSchema.parse(await this.#call('get session', session));
+  }
+
+  /** Adds rules to those of a session; OpenCode reads them when the next turn begins. */
+  async addRules(sessionID: string, permission: PermissionRule[]): Promise<void> {
+    const updated = this.#client.session.update({ sessionID, permission }, within(REQUEST_TIMEOUT_MS));
+    await this.#call('update session', updated);
+  }
+
+  /** The root of the repository that OpenCode takes a directory to be in; `/` where there is none. */
+  async worktree(directory: string): Promise<string> {
+    const data = await this.#call('path', this.#client.path.get({ directory }, within(BOOT_TIMEOUT_MS)));
+    return z.object({ worktree: z.string() }).parse(data).worktree;
   }
 
   async deleteSession(sessionID: string): Promise<void> {
@@ -185,15 +205,18 @@ export class OpenCodeApi {
 
   /** Names of the agents that can take a prompt in this directory. */
   async agents(directory: string): Promise<string[]> {
-    const data = await this.#call(
-      'agents',
-      this.#client.app.agents({ directory }, within(REQUEST_TIMEOUT_MS)),
-    );
-    return z
-      .array(z.object({ name: z.string(), hidden: z.boolean().optional() }))
-      .parse(data)
-      .filter(({ hidden }) => !hidden)
-      .map(({ name }) => name);
+    const agents = await this.#agents(directory);
+    return agents.filter(({ hidden }) => !hidden).map(({ name }) => name);
+  }
+
+  /** The permission rules of an agent; none of one that it does not know. */
+  async rulesOf(directory: string, agent: string): Promise<PermissionRule[]> {
+    return (await this.#agents(directory)).find(({ name }) => name === agent)?.permission ?? [];
+  }
+
+  async #agents(directory: string): Promise<z.infer<typeof agentsSchema>> {
+    const listed = this.#client.app.agents({ directory }, within(REQUEST_TIMEOUT_MS));
+    return agentsSchema.parse(await this.#call('agents', listed));
   }
 
   /** The entries of a folder; `path` is relative to the directory. */

@@ -13,13 +13,13 @@ import { HealthMonitor } from './health-monitor.ts';
 import { Instances } from './instances.ts';
 import { notReady } from './not-ready.ts';
 import { SessionRun } from './session-run.ts';
+import { Sessions } from './sessions.ts';
 import { Upkeep } from './upkeep.ts';
 import type { TurnLimits } from './watchdog.ts';
 import type { ServerFile, Session, SessionStatus } from './wire.ts';
 
 /** OpenCode's own default agent. */
 const DEFAULT_AGENT = 'build';
-const TITLE_LIMIT = 60;
 /** How long a new task waits for its server before it fails; one that has begun waits up to its own limit. */
 const REACH_LIMIT_MS = 60_000;
 const REACH_POLL_MS = 1_000;
@@ -29,6 +29,8 @@ export interface OpenCodeClientManagerOptions {
   /** `provider/model` for tasks that name none; absent: what the server's configuration says. */
   model?: string | undefined;
   agent?: string | undefined;
+  /** Whether edits in the repository outside of a task's folder are to be asked for. */
+  asksOutside: boolean;
   healthIntervalMs: number;
   maxRetries: number;
   retryDelayMs: number;
@@ -52,6 +54,7 @@ export class OpenCodeClientManager implements Runner {
   readonly #instances: Instances;
   readonly #defaults: Defaults;
   readonly #approvals = new Approvals();
+  readonly #sessions: Sessions;
 
   constructor(options: OpenCodeClientManagerOptions) {
     const { endpoint, healthIntervalMs: intervalMs, maxRetries, retryDelayMs, logger } = options;
@@ -60,6 +63,7 @@ export class OpenCodeClientManager implements Runner {
     this.#stream = new EventStream(endpoint, logger, options.silenceLimitMs);
     this.#instances = new Instances(this.#api, options.instanceLingerMs, logger);
     this.#defaults = new Defaults(this.#api, options.now ?? Date.now);
+    this.#sessions = new Sessions(this.#api, options.asksOutside);
     const streaming = (): boolean => this.#stream.connected;
     const idle = (): boolean => this.#instances.idle;
     const { process } = endpoint;
@@ -90,9 +94,11 @@ export class OpenCodeClientManager implements Runner {
     const free = this.#instances.acquire(directory);
     try {
       await abortable(free, signal);
-      const [session, defaults] = await this.#insist(emit, signal, task.promptId !== undefined, () =>
-        Promise.all([this.#sessionFor(task), this.#defaults.of(directory, isFresh(task))]),
-      );
+      const [session, defaults, agent] = await this.#insist(emit, signal, task.promptId !== undefined, () => {
+        const known = this.#defaults.of(directory, isFresh(task));
+        const agent = known.then((it) => task.agent ?? this.#options.agent ?? it.agent ?? DEFAULT_AGENT);
+        return Promise.all([this.#sessions.of(task, agent), known, agent]);
+      });
       const { shells } = this.#options.endpoint;
       await shells?.open(session.id, directory);
       return new SessionRun({
@@ -102,7 +108,8 @@ export class OpenCodeClientManager implements Runner {
         past,
         firstPromptId: task.promptId,
         model: task.model ?? this.#options.model ?? defaults.model,
-        agent: task.agent ?? this.#options.agent ?? defaults.agent ?? DEFAULT_AGENT,
+        agent,
+        guarded: session.guarded,
         exclusive: endpoint.process !== undefined,
         limits: this.#options.turnLimits,
         shells,
@@ -222,26 +229,6 @@ export class OpenCodeClientManager implements Runner {
       next: 'See its status in health, then try again.',
       cause,
     });
-  }
-
-  async #sessionFor(task: Task): Promise<{ id: string; earlier: string[] }> {
-    if (task.sessionId !== undefined) {
-      const { id } = await this.#api.session(task.sessionId);
-      return { id, earlier: await this.#childrenBefore(id, task.promptId) };
-    }
-    const title = task.description.replace(/\s+/g, ' ').trim().slice(0, TITLE_LIMIT);
-    const metadata = { taskId: task.id, agentId: task.agentId };
-    const { id } = await this.#api.createSession(task.directory, title, metadata);
-    return { id, earlier: [] };
-  }
-
-  /** The children that a session had before a prompt, by the server's own clock; all, where it was never sent. */
-  async #childrenBefore(sessionId: string, promptId: string | undefined): Promise<string[]> {
-    const children = await this.#api.children(sessionId);
-    if (children.length === 0) return [];
-    const [prompt] = promptId === undefined ? [] : await this.#api.messagesFrom(sessionId, promptId);
-    const began = prompt?.info.time.created ?? Number.POSITIVE_INFINITY;
-    return children.filter(({ time }) => time.created < began).map(({ id }) => id);
   }
 }
 

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import { tail } from '../../text.ts';
 import type { Shells } from '../shell/shells.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ENGINE_MEMORY } from './engine-memory.ts';
@@ -223,11 +224,11 @@ function listening(child: ChildProcess, handsOver: boolean): Promise<'listening'
 }
 
 function lastLines(child: ChildProcess): () => string {
-  let tail = '';
-  child.stderr?.on('data', (chunk) => {
-    tail = `${tail}${chunk}`.slice(-500);
+  let last = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk) => {
+    last = tail(`${last}${chunk}`, 500);
   });
-  return () => tail.trim();
+  return () => last.trim();
 }
 
 /** Bytes of memory of a process; 0 where that cannot be known (other systems than Linux). */

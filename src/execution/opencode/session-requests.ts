@@ -3,11 +3,14 @@ import type { TaskEvent, TaskEventBody, TaskRequest } from '../../tasks/events.t
 import type { RequestAnswer } from '../runner.ts';
 import type { OpenCodeApi } from './api.ts';
 import type { Approvals } from './approvals.ts';
+import { asShown, EDIT, EXTERNAL_DIRECTORY } from './outside-edits.ts';
 import { permissionRequest, questionRequest } from './translate.ts';
 import type { Part, PermissionAsked, QuestionAsked, SessionStatus } from './wire.ts';
 
 export interface SessionRequestsOptions {
   directory: string;
+  /** Whether the session has rules by which OpenCode asks for edits outside of the directory. */
+  guarded: boolean;
   api: OpenCodeApi;
   approvals: Approvals;
 }
@@ -17,6 +20,8 @@ interface Asked {
   request: TaskRequest;
   /** The tool call that waits for it. */
   callId?: string | undefined;
+  /** What OpenCode asks for, where that is shown as something else. */
+  own?: { permission: string; patterns: readonly string[] } | undefined;
   /** What `always` would allow. */
   always?: readonly string[] | undefined;
 }
@@ -57,8 +62,10 @@ export class SessionRequests {
   }
 
   onPermission(asked: PermissionAsked): TaskEventBody[] {
-    const { tool, always } = asked;
-    return this.#onAsked({ request: permissionRequest(asked), callId: tool?.callID, always });
+    const { tool, always, permission, patterns } = asked;
+    const { directory, guarded } = this.#options;
+    const request = permissionRequest(guarded ? asShown(asked, directory) : asked);
+    return this.#onAsked({ request, callId: tool?.callID, own: { permission, patterns }, always });
   }
 
   onQuestion(asked: QuestionAsked): TaskEventBody[] {
@@ -75,8 +82,9 @@ export class SessionRequests {
   }
 
   /** Hands an answer to OpenCode; throws REQUEST_CLOSED where that has no such request any more. */
-  async answer(id: string, answer: RequestAnswer): Promise<void> {
+  async answer(id: string, given: RequestAnswer): Promise<void> {
     const { api, directory } = this.#options;
+    const answer = this.#limited(id, given);
     this.#answering(id, answer);
     try {
       if (answer.type === 'question') await api.replyQuestion(id, directory, answer.answers);
@@ -138,11 +146,23 @@ export class SessionRequests {
     );
   }
 
+  /** OpenCode would take "always" for every edit of the repository, in all sessions of the directory. */
+  #limited(id: string, answer: RequestAnswer): RequestAnswer {
+    const asked = this.#open.get(id);
+    if (!this.#options.guarded || !asked || answer.type !== 'permission' || answer.reply !== 'always')
+      return answer;
+    // Of what only the log knows, work outside may be such an edit.
+    const { permission = asked.request.permission === EXTERNAL_DIRECTORY ? EDIT : asked.request.permission } =
+      asked.own ?? {};
+    return permission === EDIT ? { ...answer, reply: 'once' } : answer;
+  }
+
   /** OpenCode may close others of the session with this one. */
   #answering(id: string, answer: RequestAnswer): void {
     const asked = this.#open.get(id);
     if (!asked || answer.type !== 'permission') return;
-    const { permission, session_id: sessionId } = asked.request;
+    const { session_id: sessionId } = asked.request;
+    const { permission } = asked.own ?? asked.request;
     this.#answers.set(id, { sessionId, reply: answer.reply, others: new Set(this.#open.keys()) });
     if (answer.reply === 'always' && permission !== undefined && asked.always)
       this.#options.approvals.add(this.#options.directory, permission, asked.always);
@@ -167,9 +187,10 @@ export class SessionRequests {
    * The request whose answer by the bridge closes this one too. OpenCode 1.18.33 rejects with one request all others
    * of its session, and allows with `always` those that are then allowed; neither is anything that was not said.
    */
-  #impliedBy({ request }: Asked, reply: string): string | undefined {
+  #impliedBy({ request, own }: Asked, reply: string): string | undefined {
     const { approvals, directory } = this.#options;
-    const { id, permission = '', patterns = [], session_id } = request;
+    const { id, session_id } = request;
+    const { permission = '', patterns = [] } = own ?? request;
     if (reply === 'always' && !approvals.cover(directory, permission, patterns)) return undefined;
     for (const [other, answer] of this.#answers) {
       if (other === id || answer.sessionId !== session_id || answer.reply !== reply) continue;

@@ -17,6 +17,8 @@ export interface SessionRunOptions {
   firstPromptId?: string | undefined;
   model?: string | undefined;
   agent: string;
+  /** Whether the session has rules by which OpenCode asks for edits outside of the directory. */
+  guarded: boolean;
   /** Whether the server is the bridge's own. */
   exclusive: boolean;
   limits: TurnLimits;

@@ -5,7 +5,7 @@ import type { Approvals } from './approvals.ts';
 import { BackgroundSubagents } from './background.ts';
 import type { EventStream, SessionListener } from './event-stream.ts';
 import { SessionRequests } from './session-requests.ts';
-import { sumUsage, toolEvents } from './translate.ts';
+import { retrying, sumUsage, toolEvents, warning } from './translate.ts';
 import type { Snapshot } from './turn.ts';
 import type { TurnLimits } from './watchdog.ts';
 import type { AssistantMessage, Message, OpenCodeEvent, Part, SessionStatus, ToolPart } from './wire.ts';
@@ -21,6 +21,8 @@ export interface SessionTreeOptions {
   earlier: readonly string[];
   /** What the task's log holds already. */
   past: readonly TaskEvent[];
+  /** Whether the session has rules by which OpenCode asks for edits outside of the directory. */
+  guarded: boolean;
   api: OpenCodeApi;
   approvals: Approvals;
   stream: EventStream;
@@ -252,19 +254,4 @@ export class SessionTree {
     this.#told.add(key);
     return events;
   }
-}
-
-function retrying(status: SessionStatus): TaskEventBody[] {
-  if (status.type !== 'retry') return [];
-  const { attempt, message, next } = status;
-  return [{ kind: 'retrying', attempt, message, next_at: next }];
-}
-
-function warning(
-  error: { name: string; data?: { message?: string | undefined } | undefined } | undefined,
-): TaskEventBody[] {
-  if (!error || error.name === 'MessageAbortedError') return [];
-  return [
-    { kind: 'warning', code: error.name, message: (error.data?.message ?? error.name).slice(0, 1_000) },
-  ];
 }

@@ -2,8 +2,16 @@ import { relative, sep } from 'node:path';
 import { quote, toBridgeError } from '../../errors.ts';
 import type { TaskError, TaskEventBody, TaskRequest, Usage } from '../../tasks/events.ts';
 import { NO_USAGE } from '../../tasks/events.ts';
+import { cut, head, tail } from '../../text.ts';
 import type { TurnOutcome } from '../runner.ts';
-import type { AssistantMessage, OpenCodeError, PermissionAsked, QuestionAsked, ToolPart } from './wire.ts';
+import type {
+  AssistantMessage,
+  OpenCodeError,
+  PermissionAsked,
+  QuestionAsked,
+  SessionStatus,
+  ToolPart,
+} from './wire.ts';
 
 const TITLE_LIMIT = 200;
 const OUTPUT_TAIL = 2_000;
@@ -23,7 +31,7 @@ export function toolEvents(part: ToolPart, directory: string): TaskEventBody[] {
   if (state.status === 'running') return [{ ...call, phase: 'started', title: titleOf(part) }];
   const duration_ms = Math.max(0, Math.round(state.time.end - state.time.start));
   if (state.status === 'error') {
-    const output = tail(state.error);
+    const output = lastOf(state.error);
     return [{ ...call, phase: 'finished', title: titleOf(part), ok: false, output, duration_ms }];
   }
   const exit = state.metadata.exit;
@@ -33,7 +41,7 @@ export function toolEvents(part: ToolPart, directory: string): TaskEventBody[] {
     phase: 'finished',
     title: titleOf(part),
     ok: exit_code === undefined || exit_code === 0,
-    output: tail(state.output),
+    output: lastOf(state.output),
     duration_ms,
     exit_code,
   };
@@ -46,7 +54,7 @@ function titleOf({ tool, state }: ToolPart): string {
   const { command, filePath, pattern, description, url } = state.input;
   const named = [command, filePath, pattern, description, url].find((value) => typeof value === 'string');
   const title = named ?? ('title' in state && state.title) ?? tool;
-  return String(title || tool).slice(0, TITLE_LIMIT);
+  return head(String(title || tool), TITLE_LIMIT);
 }
 
 function inside(directory: string, path: string): string {
@@ -55,8 +63,8 @@ function inside(directory: string, path: string): string {
 }
 
 /** The last characters of a text; says that something went before. */
-function tail(text: string): string {
-  return text.length > OUTPUT_TAIL ? `…${text.slice(-OUTPUT_TAIL)}` : text;
+function lastOf(output: string): string {
+  return output.length > OUTPUT_TAIL ? `…${tail(output, OUTPUT_TAIL - 1)}` : output;
 }
 
 /** A permission that OpenCode asks for, as a request to the outside. */
@@ -66,7 +74,7 @@ export function permissionRequest(asked: PermissionAsked): TaskRequest {
   return {
     id: asked.id,
     type: 'permission',
-    title: `Allow ${asked.permission}: ${what}`.slice(0, TITLE_LIMIT),
+    title: head(`Allow ${asked.permission}: ${what}`, TITLE_LIMIT),
     permission: asked.permission,
     patterns: asked.patterns,
     session_id: asked.sessionID,
@@ -78,7 +86,7 @@ export function questionRequest(asked: QuestionAsked): TaskRequest {
   return {
     id: asked.id,
     type: 'question',
-    title: (asked.questions[0]?.question ?? 'Question').slice(0, TITLE_LIMIT),
+    title: head(asked.questions[0]?.question ?? 'Question', TITLE_LIMIT),
     questions: asked.questions,
     session_id: asked.sessionID,
   };
@@ -173,4 +181,19 @@ function providerAuth(message: string): TaskError {
     message: `The model's provider refused the credentials: ${message}`,
     next: 'Give OpenCode a valid key (opencode auth login, or the provider variable), then continue_task_id.',
   };
+}
+
+/** That a call of the model failed, and when it is made again. */
+export function retrying(status: SessionStatus): TaskEventBody[] {
+  if (status.type !== 'retry') return [];
+  const { attempt, message, next } = status;
+  return [{ kind: 'retrying', attempt, message, next_at: next }];
+}
+
+/** An error of a session, which need not be its end. */
+export function warning(
+  error: { name: string; data?: { message?: string | undefined } | undefined } | undefined,
+): TaskEventBody[] {
+  if (!error || error.name === 'MessageAbortedError') return [];
+  return [{ kind: 'warning', code: error.name, message: cut(error.data?.message ?? error.name, 1_000) }];
 }

@@ -90,8 +90,23 @@ export const statusSchema = z.union([
   z.object({ type: z.enum(['busy', 'idle']) }),
 ]);
 
+const ruleSchema = z.object({
+  permission: z.string(),
+  pattern: z.string(),
+  action: z.enum(['allow', 'deny', 'ask']),
+});
+
+export const agentsSchema = z.array(
+  z.object({
+    name: z.string(),
+    hidden: z.boolean().nullish(), // null of an agent that a configuration adds
+    permission: z.array(ruleSchema).nullish(),
+  }),
+);
+
 export const sessionSchema = z.object({
   id: z.string(),
+  permission: z.array(ruleSchema).optional(),
   parentID: z.string().optional(),
   directory: z.string(),
   time: z.object({ created: z.number() }),

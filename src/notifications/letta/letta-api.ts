@@ -1,4 +1,5 @@
 import Letta from '@letta-ai/letta-client';
+import { wellFormed } from '../../text.ts';
 import { LettaFailure, lettaFailure } from './letta-failure.ts';
 
 /** How long Letta may take for one answer. */
@@ -47,7 +48,7 @@ export class LettaApi {
   }
 
   async createBlock(block: NewBlock, signal: Signal): Promise<string> {
-    const made = this.#client.blocks.create({ ...block, read_only: true }, { signal });
+    const made = this.#client.blocks.create(wellFormed({ ...block, read_only: true }), { signal });
     return (await attempt('create block', made)).id;
   }
 
@@ -71,7 +72,7 @@ export class LettaApi {
   }
 
   async updateBlock(id: string, value: string, signal: Signal): Promise<void> {
-    await attempt('update block', this.#client.blocks.update(id, { value }, { signal }));
+    await attempt('update block', this.#client.blocks.update(id, wellFormed({ value }), { signal }));
   }
 
   /** Does nothing where it is attached. */
@@ -89,7 +90,7 @@ export class LettaApi {
 
   /** Tells the agent something, and does not wait for its turn. */
   async tell(agentId: string, content: string, otid: string, signal: Signal): Promise<void> {
-    const messages = [{ role: 'system' as const, content, otid }];
+    const messages = [{ role: 'system' as const, content: content.toWellFormed(), otid }];
     await attempt(
       'message the agent',
       this.#client.agents.messages.createAsync(agentId, { messages }, { signal }),

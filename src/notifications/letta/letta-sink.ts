@@ -1,5 +1,6 @@
 import type { TaskEventKind } from '../../tasks/events.ts';
 import { END_STATUSES, isEnd, type Task } from '../../tasks/task.ts';
+import { wellFormed } from '../../text.ts';
 import { DeliveryError, type Parcel, type Receipt, type Sink } from '../sink.ts';
 import { LettaApi, type LettaEndpoint } from './letta-api.ts';
 import { LettaFailure } from './letta-failure.ts';
@@ -83,7 +84,7 @@ export class LettaSink implements Sink {
   async #value(task: Task): Promise<string> {
     const block = await this.#options.block(task.id);
     if (!block) throw new DeliveryError(`${task.id} has no workspace block`);
-    return JSON.stringify(block);
+    return JSON.stringify(wellFormed(block));
   }
 
   /**

@@ -1,5 +1,6 @@
 import { type Task, usedMs } from '../../tasks/task.ts';
-import { cut, duration } from '../words.ts';
+import { cut } from '../../text.ts';
+import { duration } from '../words.ts';
 
 const SUMMARY_LIMIT = 1_000;
 const DESCRIPTION_LIMIT = 200;

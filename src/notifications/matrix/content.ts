@@ -1,4 +1,4 @@
-import { cut } from '../words.ts';
+import { cut } from '../../text.ts';
 import { TASK_KEY, type TaskMark } from './events.ts';
 import type { Rich } from './rich.ts';
 

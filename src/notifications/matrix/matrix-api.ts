@@ -1,6 +1,7 @@
 import { ClientPrefix, MatrixHttpApi, Method } from 'matrix-js-sdk/lib/http-api/index.js';
 import { TypedEventEmitter } from 'matrix-js-sdk/lib/models/typed-event-emitter.js';
 import { z } from 'zod';
+import { wellFormed } from '../../text.ts';
 import { matrixEvent, type SyncAnswer, syncAnswer } from './events.ts';
 import { MatrixFailure, matrixFailure } from './matrix-failure.ts';
 
@@ -166,7 +167,7 @@ export class MatrixApi {
     const limit = AbortSignal.timeout(LIMIT_MS + waitMs);
     const ends = signal ? AbortSignal.any([signal, limit]) : limit;
     try {
-      const call = this.#http.authedRequest<unknown>(method, path, query, body, {
+      const call = this.#http.authedRequest<unknown>(method, path, query, wellFormed(body), {
         abortSignal: ends,
         priority: 'auto',
       });

@@ -1,5 +1,6 @@
 import { ConnectionError, MatrixError } from 'matrix-js-sdk/lib/http-api/index.js';
 import { messageOf } from '../../errors.ts';
+import { head } from '../../text.ts';
 import { DeliveryError } from '../sink.ts';
 
 const TEXT_LIMIT = 200;
@@ -37,7 +38,7 @@ export function matrixFailure(what: string, thrown: unknown): MatrixFailure {
   const hint = errcode === 'M_UNKNOWN_TOKEN' ? ' (MATRIX_ACCESS_TOKEN)' : '';
   const retryAfterMs = status === 429 ? retryAfter(thrown) : undefined;
   return new MatrixFailure(
-    `Matrix: ${what}: HTTP ${status} ${errcode}${hint} ${error.slice(0, TEXT_LIMIT)}`.trim(),
+    `Matrix: ${what}: HTTP ${status} ${errcode}${hint} ${head(error, TEXT_LIMIT)}`.trim(),
     {
       errcode,
       status,

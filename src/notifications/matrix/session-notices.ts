@@ -1,5 +1,5 @@
 import { oneLine } from '../../tasks/describe-event.ts';
-import { cut } from '../words.ts';
+import { cut } from '../../text.ts';
 import { message } from './content.ts';
 import { bold, code, lines, quoted, type Rich, rich } from './rich.ts';
 import type { Rooms } from './rooms.ts';

@@ -63,9 +63,12 @@ export function contentOf(root: string): Record<string, string> {
 }
 
 /** A tracker with its snapshots in `base`. */
-export function trackerIn(base: string, options: { git?: string; timeoutMs?: number; home?: string } = {}) {
-  const { home, ...rest } = options;
-  const env = { PATH: process.env.PATH, ...(home === undefined ? {} : { HOME: home }) };
+export function trackerIn(
+  base: string,
+  options: { git?: string; timeoutMs?: number; home?: string; config?: string } = {},
+) {
+  const { home, config, ...rest } = options;
+  const env = { PATH: process.env.PATH, HOME: home, XDG_CONFIG_HOME: config };
   return new ChangeTracker({ snapshotsDir: join(base, 'snapshots'), env, ...rest });
 }
 

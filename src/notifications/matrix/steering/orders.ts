@@ -1,7 +1,7 @@
 import { BridgeError, messageOf, toBridgeError } from '../../../errors.ts';
 import type { Logger } from '../../../logger.ts';
+import { cut } from '../../../text.ts';
 import type { Clock } from '../../clock.ts';
-import { cut } from '../../words.ts';
 import { message } from '../content.ts';
 import { words } from '../rich.ts';
 import type { Authority } from './authority.ts';

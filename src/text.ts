@@ -1,0 +1,51 @@
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+/** Code units of the longest thing that counts as one character; text that joins without end is cut between pairs. */
+const LONGEST = 32;
+/** Code units looked at on each side of a cut, however long the text is. */
+const REACH = 2 * LONGEST;
+
+/** The first characters of a text, at most `limit` code units, none of them in part. */
+export function head(text: string, limit: number): string {
+  return text.length > limit ? text.slice(0, characterAt(text, limit).start) : text;
+}
+
+/** The last characters of a text, at most `limit` code units, none of them in part. */
+export function tail(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  const from = text.length - limit;
+  const { start, end } = characterAt(text, from);
+  return text.slice(start === from ? from : end);
+}
+
+/** At most `limit` code units of a text; one that is longer ends in "…". */
+export function cut(text: string, limit: number): string {
+  return text.length > limit ? `${head(text, limit - 1)}…` : text;
+}
+
+/** The same value with no half of a surrogate pair in any of its strings: strict readers refuse all of such JSON. */
+export function wellFormed<T>(value: T): T;
+export function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (Array.isArray(value)) return value.map((item) => wellFormed(item));
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value).map(([name, held]) => [name.toWellFormed(), wellFormed(held)]);
+  return Object.fromEntries(entries);
+}
+
+/** Where the character begins and ends that has the code unit at `position`. */
+function characterAt(text: string, position: number): { start: number; end: number } {
+  const from = wholePair(text, Math.max(0, position - REACH));
+  const found = graphemes.segment(text.slice(from, position + REACH)).containing(position - from);
+  const length = found?.segment.length ?? 0;
+  const start = from + (found?.index ?? 0);
+  if (length <= LONGEST && (start > from || from === 0)) return { start, end: start + length };
+  const pair = wholePair(text, position);
+  return { start: pair, end: pair === position ? position : position + 1 };
+}
+
+/** The position, or that before it where it lies between the halves of a pair. */
+function wholePair(text: string, position: number): number {
+  return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(position - 1, position + 1))
+    ? position - 1
+    : position;
+}
