@@ -1,24 +1,24 @@
-import type { EventOf, TaskEvent, TaskEventBody, TaskRequest } from '../tasks/events.ts';
+import type { EventOf, TaskEvent, TaskRequest } from '../tasks/events.ts';
 import type { Ending } from './ending.ts';
 
 const CODE = 'REQUEST_ANSWERED_OUTSIDE';
 
 /** What else there is to tell of a request that is closed: a warning where somebody answered it past the bridge. */
 export function outsideWarning(
-  request: TaskRequest | undefined,
+  request: TaskRequest,
   { by, reply }: EventOf<'request_closed'>,
-): TaskEventBody[] {
-  if (!request || by !== 'opencode' || reply === 'unknown') return [];
+): EventOf<'warning'> | undefined {
+  if (by !== 'opencode' || reply === 'unknown') return undefined;
   const message = `Request "${request.id}" (${request.title}) was answered in OpenCode, not through the bridge: ${reply}.`;
-  return [{ kind: 'warning', code: CODE, message }];
+  return { kind: 'warning', code: CODE, message };
 }
 
 /** How a task ends for which the operator has such requests asked, and that found a way around that. */
 export function endingByOutsider(
-  log: Iterable<TaskEvent>,
+  answered: readonly TaskRequest[],
   isAsked: (request: TaskRequest) => boolean,
 ): Ending | undefined {
-  const request = answeredOutside(log).find(isAsked);
+  const request = answered.find(isAsked);
   if (!request) return undefined;
   const message = `Request "${request.id}" (${request.title}) was answered by somebody other than the bridge, on the bridge's own OpenCode server.`;
   const next =
@@ -26,7 +26,8 @@ export function endingByOutsider(
   return { kind: 'outside answer', error: { code: CODE, message, next } };
 }
 
-function answeredOutside(log: Iterable<TaskEvent>): TaskRequest[] {
+/** The requests of a log that somebody answered past the bridge. */
+export function answeredOutside(log: Iterable<TaskEvent>): TaskRequest[] {
   const requests = new Map<string, TaskRequest>();
   const found: TaskRequest[] = [];
   let closed: TaskRequest | undefined;

@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, messageOf, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EventLog } from '../tasks/event-log.ts';
-import type { FileChange, TaskEvent, TaskEventBody } from '../tasks/events.ts';
+import type { FileChange, TaskEvent, TaskEventBody, TaskRequest } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import { Conversation, type RecoveryRules } from './conversation.ts';
 import { discard } from './discard.ts';
 import { type Ending, endEvent, failedBy, overBudget, remarks, resultOf, undelivered } from './ending.ts';
 import { Hold } from './hold.ts';
-import { endingByOutsider, outsideWarning } from './outside-answer.ts';
+import { answeredOutside, endingByOutsider, outsideWarning } from './outside-answer.ts';
 import { type Recollection, recollect } from './recollection.ts';
 import { type Answer, type RequestRules, Requests } from './requests.ts';
 import type { Run, Runner, TurnOutcome } from './runner.ts';
@@ -52,6 +52,8 @@ export class TaskRun {
   readonly #past: readonly TaskEvent[];
   /** What the log said when the run began. */
   readonly #memory: Recollection;
+  /** Requests that somebody answered past the bridge. */
+  readonly #answeredOutside: TaskRequest[];
   readonly #conversation: Conversation;
   readonly #hold: Hold;
   #run: Run | undefined;
@@ -82,7 +84,8 @@ export class TaskRun {
       },
       onResumed: () => this.#limit.arm(this.#task(), this.#options.now()),
     });
-    this.#past = this.#log();
+    this.#past = options.log.store.events(taskId, 0, Number.MAX_SAFE_INTEGER);
+    this.#answeredOutside = answeredOutside(this.#past);
     this.#memory = recollect(this.#past);
     this.#conversation = new Conversation({
       taskId,
@@ -223,7 +226,7 @@ export class TaskRun {
   #opened(run: Run): Run {
     this.#run = run;
     if (this.#over) discard(run, this.#options.logger);
-    this.#keepAsking(this.#past);
+    this.#keepAsking();
     return run;
   }
 
@@ -263,9 +266,9 @@ export class TaskRun {
   #emit(...events: TaskEventBody[]): void {
     if (this.over) return;
     try {
-      const stored = this.#append(...events.flatMap((event) => this.#seen(event)));
+      this.#append(...events.flatMap((event) => this.#seen(event)));
       this.#keepBudget();
-      if (stored.some(({ kind }) => kind === 'warning')) this.#keepAsking(this.#log());
+      this.#keepAsking();
     } catch (thrown) {
       this.#options.logger.error(
         { taskId: this.#id, err: messageOf(thrown) },
@@ -279,9 +282,9 @@ export class TaskRun {
     if (error) this.#end({ kind: 'budget', error });
   }
 
-  #keepAsking(log: readonly TaskEvent[]): void {
-    const ending =
-      this.#run?.exclusive && endingByOutsider(log, (request) => this.#requests.isAsked(request));
+  #keepAsking(): void {
+    if (!this.#run?.exclusive) return;
+    const ending = endingByOutsider(this.#answeredOutside, (request) => this.#requests.isAsked(request));
     if (ending) this.#end(ending);
   }
 
@@ -291,7 +294,10 @@ export class TaskRun {
     if (event.kind !== 'request_closed') return [event];
     const closed = this.#requests.closed(event);
     const request = this.#task().requests.find(({ id }) => id === event.request_id);
-    return closed ? [closed, ...outsideWarning(request, closed)] : [];
+    const warning = request && closed && outsideWarning(request, closed);
+    if (!warning) return closed ? [closed] : [];
+    this.#answeredOutside.push(request);
+    return [closed, warning];
   }
 
   #append(...events: TaskEventBody[]): TaskEvent[] {
@@ -313,10 +319,6 @@ export class TaskRun {
     if (toBridgeError(thrown).code === 'INTERNAL')
       this.#options.logger.error({ taskId: this.#id, err: messageOf(thrown) }, 'a task failed');
     return failedBy(thrown);
-  }
-
-  #log(): TaskEvent[] {
-    return this.#options.log.store.events(this.#id, 0, Number.MAX_SAFE_INTEGER);
   }
 
   #task(): Task {
