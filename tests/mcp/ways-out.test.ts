@@ -45,9 +45,9 @@ test.each([
   'TURN_STOPPED',
 ])('a task that failed with %s says in both forms how to go on', async (code) => {
   const task_id = await client.start();
-  (await bridge.runner.turnOf(task_id)).fail(code, 'It failed.');
-  const task = await bridge.until(task_id, ({ status }) => isEnd(status));
-  expect(task.error, 'no words are stored').toEqual({ code, message: 'It failed.' });
+  const run = await bridge.runner.turnOf(task_id);
+  run.emit({ kind: 'attached', session_id: run.sessionId, prompt_id: 'msg_1' });
+  bridge.log.append(task_id, { kind: 'failed', error: { code, message: 'It failed.' } });
   const { structured, text } = await client.ok('get_task_status', { task_id });
   const next = String(structured.next);
   expect(next).toContain(`opencode_execute_task with continue_task_id "${task_id}"`);
