@@ -31,9 +31,15 @@ const CODES = {
 
 export type ErrorCode = keyof typeof CODES;
 
+/** What a refusal is about where its code does not say it; each edge has its own words for what to do then. */
+export type ErrorReason =
+  | { kind: 'task_ended' | 'task_queued' | 'session_busy'; taskId: string }
+  | { kind: 'no_session' | 'not_a_folder' | 'not_a_file' | 'outside_task' };
+
 export interface ErrorDetails {
-  /** What the caller can do now, one sentence. */
+  /** What to do now, one sentence, where it is the same for every caller. */
   next?: string;
+  reason?: ErrorReason;
   /** Seconds after which a retry makes sense. */
   retryAfterSeconds?: number;
   cause?: unknown;
@@ -44,12 +50,14 @@ export class BridgeError extends Error {
   override readonly name = 'BridgeError';
   readonly code: ErrorCode;
   readonly next: string | undefined;
+  readonly reason: ErrorReason | undefined;
   readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;
     this.next = details.next;
+    this.reason = details.reason;
     this.retryAfterSeconds = details.retryAfterSeconds;
   }
 

@@ -41,7 +41,7 @@ export function requireContinuable(
   }
   if (task.sessionId === undefined) {
     const text = `Task ${task.id} never reached OpenCode, so nothing can be continued.`;
-    throw new BridgeError('INVALID_STATE', text, { next: 'Start a new task without continue_task_id.' });
+    throw new BridgeError('INVALID_STATE', text, { reason: { kind: 'no_session' } });
   }
   if (task.runner !== runner) {
     const text = `Task ${task.id} ran on ${task.runner}; this bridge runs ${runner}, which does not have its session.`;
@@ -52,7 +52,7 @@ export function requireContinuable(
   const open = store.unfinished().find(({ sessionId }) => sessionId === task.sessionId);
   if (!open) return task;
   throw new BridgeError('INVALID_STATE', `Task ${open.id} still works in the session of ${task.id}.`, {
-    next: `Use send_task_message on ${open.id}, or wait for its end.`,
+    reason: { kind: 'session_busy', taskId: open.id },
   });
 }
 

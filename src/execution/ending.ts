@@ -85,7 +85,6 @@ export function overBudget({ limits, usage }: Task): TaskError | undefined {
   return {
     code: 'BUDGET_EXCEEDED',
     message: `The task has used ${over.join(' and ')}, subagents included.`,
-    next: 'Continue with continue_task_id and a larger limit; the session and its files are kept.',
   };
 }
 
@@ -97,7 +96,6 @@ function timeoutError({ limits }: Task): TaskError {
   return {
     code: 'TIMEOUT',
     message: `The task ran into its limit of ${limits.timeoutMs} ms.`,
-    next: 'Continue with continue_task_id, with a larger timeout_ms if it needs one.',
   };
 }
 

@@ -79,9 +79,7 @@ export class ExecutionManager {
   find(agentId: string, taskId: string): Task {
     const task = this.#options.log.get(taskId);
     if (task && task.agentId === agentId) return task;
-    throw new BridgeError('TASK_NOT_FOUND', `Agent ${quote(agentId)} has no task ${quote(taskId)}.`, {
-      next: 'list_tasks shows your tasks; a task belongs to the agent that started it, and one that ended long ago is removed (TASK_RETENTION_DAYS).',
-    });
+    throw new BridgeError('TASK_NOT_FOUND', `Agent ${quote(agentId)} has no task ${quote(taskId)}.`);
   }
 
   list(agentId: string, status: TaskStatus | undefined, limit: number, before: string | undefined): Task[] {
@@ -275,9 +273,7 @@ export class ExecutionManager {
     throw new BridgeError(
       'INVALID_STATE',
       `Task ${task.id} waits in the queue and cannot take "${what}" yet.`,
-      {
-        next: 'Wait until it runs (get_task_status with wait_ms), or cancel it.',
-      },
+      { reason: { kind: 'task_queued', taskId: task.id } },
     );
   }
 
@@ -296,8 +292,6 @@ function ended(task: Task, what: string): BridgeError {
   return new BridgeError(
     'INVALID_STATE',
     `Task ${task.id} has ended as ${task.status} and cannot take "${what}".`,
-    {
-      next: `To go on in the same session and directory: opencode_execute_task with continue_task_id "${task.id}".`,
-    },
+    { reason: { kind: 'task_ended', taskId: task.id } },
   );
 }

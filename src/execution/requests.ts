@@ -181,13 +181,7 @@ export class Requests {
 
 /** The error that tells the second caller who was first. */
 export function alreadyAnswered(requestId: string, by: string, reply: string): BridgeError {
-  return new BridgeError(
-    'REQUEST_CLOSED',
-    `Request "${requestId}" was already answered by ${by}: ${reply}.`,
-    {
-      next: 'Nothing to do; get_task_status shows how the task goes on.',
-    },
-  );
+  return new BridgeError('REQUEST_CLOSED', `Request "${requestId}" was already answered by ${by}: ${reply}.`);
 }
 
 function translate(request: TaskRequest, { reply, answers, message }: Answer, by: string): RequestAnswer {

@@ -1,4 +1,5 @@
 import type { Task } from '../tasks/task.ts';
+import { taskWayOut } from './ways-out.ts';
 
 /** What the caller of a task can do now, in one sentence. */
 export function nextStep(task: Task): string {
@@ -18,7 +19,7 @@ export function nextStep(task: Task): string {
       return `Nothing more happens.${continueStep(task)}`;
     case 'failed':
     case 'timeout':
-      return task.error?.next ?? (continueStep(task).trim() || 'Mend the cause and start a new task.');
+      return taskWayOut(task) ?? (continueStep(task).trim() || 'Mend the cause and start a new task.');
   }
 }
 

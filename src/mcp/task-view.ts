@@ -4,6 +4,7 @@ import { taskErrorSchema, taskRequestSchema, taskResultSchema, usageSchema } fro
 import { TASK_STATUSES, type Task } from '../tasks/task.ts';
 import { nextStep } from './next-step.ts';
 import type { ToolServices } from './tool.ts';
+import { taskWayOut } from './ways-out.ts';
 
 const requestViewSchema = taskRequestSchema
   .extend({ expires_at: z.string().optional() })
@@ -49,7 +50,7 @@ export function viewOutcome(task: Task, services: ToolServices): Outcome {
     requests: task.requests.map((request) => ({ ...request, expires_at: iso(request.expires_at) })),
     usage: task.usage,
     result: task.result,
-    error: task.error,
+    error: task.error && { ...task.error, next: taskWayOut(task) },
     directory: task.directory,
     workspace_block_id: services.blockId(task.id),
     next: nextStep(task),

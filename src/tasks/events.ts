@@ -63,7 +63,7 @@ export const taskErrorSchema = z
   .object({
     code: text('Stable code.'),
     message: text('What went wrong.'),
-    next: text('What to do now.').optional(),
+    next: text('What to do now, where it is the same for every caller.').optional(),
   })
   .meta({ title: 'error' });
 

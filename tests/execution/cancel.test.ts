@@ -31,7 +31,7 @@ async function expectCancelled(task: Task): Promise<void> {
 async function expectFinal(task: Task): Promise<void> {
   const again = await bridge.execution.cancel(task, 'somebody else', undefined);
   expect(again.error?.message).toBe('enough');
-  const to = { code: 'INVALID_STATE', next: expect.stringContaining(`continue_task_id "${task.id}"`) };
+  const to = { code: 'INVALID_STATE', reason: { kind: 'task_ended', taskId: task.id } };
   await expect(bridge.execution.message(task, 'agent', 'more', 'queue')).rejects.toMatchObject(to);
   await expect(bridge.execution.pause(task, 'agent', undefined)).rejects.toMatchObject(to);
   await expect(bridge.execution.resume(task, 'agent', undefined)).rejects.toMatchObject(to);

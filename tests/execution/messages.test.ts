@@ -123,7 +123,10 @@ describe('a message', () => {
       const said = await bridge.execution.message(task, 'agent', text, delivery).then(
         () => true,
         (thrown) => {
-          expect(thrown).toMatchObject({ code: 'INVALID_STATE', next: expect.stringContaining(task.id) });
+          expect(thrown).toMatchObject({
+            code: 'INVALID_STATE',
+            reason: { kind: 'task_ended', taskId: task.id },
+          });
           return false;
         },
       );
@@ -141,7 +144,7 @@ describe('a message', () => {
     await expect(bridge.execution.message(waiting, 'agent', 'hi', 'queue')).rejects.toMatchObject({
       code: 'INVALID_STATE',
       message: expect.stringContaining('waits in the queue'),
-      next: expect.stringContaining('get_task_status'),
+      reason: { kind: 'task_queued', taskId: waiting.id },
     });
     for (const task of [...running, waiting]) await bridge.execution.cancel(task, 'agent', undefined);
   });
@@ -170,7 +173,7 @@ describe('a finished task', () => {
     const late = bridge.execution.message(first, 'agent', 'more', 'queue');
     await expect(late).rejects.toMatchObject({
       code: 'INVALID_STATE',
-      next: expect.stringContaining(`continue_task_id "${first.id}"`),
+      reason: { kind: 'task_ended', taskId: first.id },
     });
     await writeFile(join(first.directory, 'between.txt'), 'somebody else\n');
     const second = await bridge.run([bash('echo two >> a.txt'), { text: 'second' }], {

@@ -183,7 +183,7 @@ it('refuses a message once the end is decided, and says how to go on', async () 
   await expect(execution.message(task, 'agent', 'too late', 'queue')).rejects.toMatchObject({
     code: 'INVALID_STATE',
     message: expect.stringContaining('has ended as completed'),
-    next: expect.stringContaining('continue_task_id'),
+    reason: { kind: 'task_ended', taskId: task.id },
   });
   expect(kinds(task)).not.toContain('message');
 });

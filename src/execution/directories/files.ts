@@ -49,7 +49,7 @@ export async function listDirectory(
   const handle = await open(real, constants.O_DIRECTORY | constants.O_NOFOLLOW).catch((error: unknown) => {
     if (errorCode(error) !== 'ENOTDIR') throw unreachable('path', path, error);
     throw new BridgeError('INVALID_INPUT', `path ${quote(path, 200)} is not a folder.`, {
-      next: 'Read a file with read_task_file.',
+      reason: { kind: 'not_a_folder' },
     });
   });
   try {
@@ -131,6 +131,6 @@ function requireWhole(name: string, value: number, least: number): void {
 
 function notAFile(path: string): BridgeError {
   return new BridgeError('INVALID_INPUT', `file_path ${quote(path, 200)} is not a regular file.`, {
-    next: 'Call get_task_files to see which files there are.',
+    reason: { kind: 'not_a_file' },
   });
 }

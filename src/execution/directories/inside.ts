@@ -40,7 +40,7 @@ export async function openedAt(fd: number): Promise<string | undefined> {
 /** The refusal of a path that leads out of the task's folder. */
 export function outside(parameter: string, path: string, also = ''): BridgeError {
   const text = `${parameter} ${quote(path, 200)} ${also} is outside the task's directory.`.replace('  ', ' ');
-  return new BridgeError('INVALID_INPUT', text, { next: 'Use a path as get_task_files lists it.' });
+  return new BridgeError('INVALID_INPUT', text, { reason: { kind: 'outside_task' } });
 }
 
 function replaced(root: string): BridgeError {
@@ -55,8 +55,7 @@ export function unreachable(parameter: string, path: string, error: unknown): Br
   const code = errorCode(error);
   const name = `${parameter} ${quote(path, 200)}`;
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    const next = 'Call get_task_files to see which files there are.';
-    return new BridgeError('FILE_NOT_FOUND', `${name} does not exist.`, { next, cause: error });
+    return new BridgeError('FILE_NOT_FOUND', `${name} does not exist.`, { cause: error });
   }
   if (code === 'EACCES' || code === 'EPERM') {
     return new BridgeError('FORBIDDEN', `${name} may not be read by the bridge.`, { cause: error });

@@ -45,7 +45,6 @@ function errorOf(
   return {
     code: 'ENGINE_ERROR',
     message: `OpenCode ended with exit code ${end.exitCode} before its turn was over, and ${said}`,
-    next: 'Continue with continue_task_id; if it happens again, look at the image and its OpenCode.',
   };
 }
 
@@ -54,7 +53,6 @@ function engineLost(end: ContainerEnd | undefined): TaskError {
   return {
     code: 'ENGINE_LOST',
     message: `The container of the task ${what} in the middle of the turn.`,
-    next: 'Continue with continue_task_id: the session and its files are kept.',
   };
 }
 
@@ -78,7 +76,6 @@ function turnStopped(rejected: readonly string[]): TaskError {
   return {
     code: 'TURN_STOPPED',
     message: `OpenCode stopped the turn because a permission was rejected: ${rejected.at(-1)}.`,
-    next: 'Continue with continue_task_id and say what to do instead, or set PERMISSION_POLICY=allow.',
   };
 }
 
@@ -91,5 +88,4 @@ const TOO_MUCH_OUTPUT: TaskError = {
 const OUT_OF_MEMORY: TaskError = {
   code: 'OUT_OF_MEMORY',
   message: 'The container used more memory than RUNNER_MEMORY_LIMIT allows and was killed.',
-  next: 'Raise RUNNER_MEMORY_LIMIT, or continue with continue_task_id in smaller steps.',
 };

@@ -225,10 +225,7 @@ export class OpenCodeClientManager implements Runner {
 
   #unreachable(cause: BridgeError): BridgeError {
     const why = this.#options.endpoint.problem?.() ?? cause.message;
-    return new BridgeError('ENGINE_UNAVAILABLE', `OpenCode is not there: ${why}`, {
-      next: 'See its status in health, then try again.',
-      cause,
-    });
+    return new BridgeError('ENGINE_UNAVAILABLE', `OpenCode is not there: ${why}`, { cause });
   }
 }
 

@@ -6,11 +6,9 @@ export const GOES_ON: ReadonlySet<string> = new Set(['tool-calls', 'unknown']);
 export const TURN_STOPPED: TaskError = {
   code: 'TURN_STOPPED',
   message: 'OpenCode stopped the turn after a tool call, for example because a permission was rejected.',
-  next: 'Continue with continue_task_id and say what to do instead.',
 };
 
 export const OUTPUT_LIMIT: TaskError = {
   code: 'OUTPUT_LIMIT',
   message: "The model's answer was cut at its output limit.",
-  next: 'Continue with continue_task_id, or choose a model with a higher output limit.',
 };

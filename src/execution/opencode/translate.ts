@@ -121,7 +121,6 @@ export function taskError(error: OpenCodeError): TaskError {
       return {
         code: 'PROVIDER_ERROR',
         message: `The model's provider answered ${status === undefined ? '' : `HTTP ${status}: `}${message}`,
-        next: 'Check the provider and the model, then continue with continue_task_id.',
       };
     case 'ContextOverflowError':
       return {
@@ -135,13 +134,11 @@ export function taskError(error: OpenCodeError): TaskError {
       return {
         code: 'CONTENT_FILTERED',
         message: `The model's provider filtered the answer: ${message}`,
-        next: 'Continue with continue_task_id in other words, or choose another model.',
       };
     case 'MessageAbortedError':
       return {
         code: 'ABORTED_EXTERNALLY',
         message: 'Somebody else aborted the OpenCode session.',
-        next: 'Continue with continue_task_id if the work should go on.',
       };
     default:
       return classifyUnknown(message);
@@ -179,7 +176,6 @@ function providerAuth(message: string): TaskError {
   return {
     code: 'PROVIDER_AUTH',
     message: `The model's provider refused the credentials: ${message}`,
-    next: 'Give OpenCode a valid key (opencode auth login, or the provider variable), then continue_task_id.',
   };
 }
 

@@ -137,15 +137,13 @@ export class Turn {
   /** The outcome of a turn that its watchdog gave up on. */
   neverStarted(limitMs: number): TurnOutcome {
     const message = `OpenCode accepted the prompt but did not start on it within ${limitMs / 1000} s.`;
-    const next = 'Look at the OpenCode log, then try again with continue_task_id.';
-    return this.#failed({ code: 'TURN_NEVER_STARTED', message, next }, 'error');
+    return this.#failed({ code: 'TURN_NEVER_STARTED', message }, 'error');
   }
 
   /** The outcome of a turn whose model has been silent for too long. */
   stalled(limitMs: number): TurnOutcome {
     const message = `Nothing came from the model for ${limitMs / 1000} s (STALL_TIMEOUT_MS), and no tool was at work.`;
-    const next = 'Continue with continue_task_id, perhaps with another model.';
-    return this.#failed({ code: 'TURN_STALLED', message, next }, 'interrupted');
+    return this.#failed({ code: 'TURN_STALLED', message }, 'interrupted');
   }
 
   #ended(last: AssistantMessage): TurnOutcome {
@@ -184,5 +182,4 @@ function isAbort(error: OpenCodeError | undefined): error is OpenCodeError {
 const ENGINE_LOST: TaskError = {
   code: 'ENGINE_LOST',
   message: 'OpenCode stopped in the middle of the turn, for example because it was restarted.',
-  next: 'Continue with continue_task_id: the session and its files are kept.',
 };

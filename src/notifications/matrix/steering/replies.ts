@@ -1,4 +1,4 @@
-import type { BridgeError } from '../../../errors.ts';
+import type { BridgeError, ErrorReason } from '../../../errors.ts';
 import { oneLine } from '../../../tasks/describe-event.ts';
 import { tokensOf } from '../../../tasks/events.ts';
 import { isEnd, type Task } from '../../../tasks/task.ts';
@@ -45,10 +45,15 @@ export function describeTasks(tasks: readonly Task[]): string {
 }
 
 /** What went wrong and what to do about it. */
-export function describeError({ code, message, next }: BridgeError): string {
-  // What is closed needs nothing more.
-  return next === undefined || code === 'REQUEST_CLOSED' ? message : `${message}\n${next}`;
+export function describeError({ message, next, reason }: BridgeError): string {
+  const wayOut = next ?? (reason && WAYS_OUT[reason.kind]);
+  return wayOut === undefined ? message : `${message}\n${wayOut}`;
 }
+
+const WAYS_OUT: Partial<Record<ErrorReason['kind'], string>> = {
+  task_ended: 'The agent that started it can hand over another task that goes on from it.',
+  task_queued: 'It takes that as soon as it runs; `!cancel` ends it before.',
+};
 
 function inWords({ status }: Task): string {
   return status === 'input_required' ? 'waiting for an answer' : status;
