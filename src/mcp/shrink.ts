@@ -1,3 +1,5 @@
+import { head } from '../text.ts';
+
 /** How long texts and lists may be, from one try to the next. */
 const STEPS = [
   { text: 8_000, items: Number.POSITIVE_INFINITY },
@@ -24,8 +26,8 @@ function cutAll(value: unknown, step: (typeof STEPS)[number]): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, held]) => [name, cutAll(held, step)]));
 }
 
-/** At most so many characters of a text, never half of a surrogate pair; says that there were more. */
+/** At most so many characters of a text, and how many there were. */
 export function cutText(text: string, limit: number): string {
   if (text.length <= limit) return text;
-  return `${text.slice(0, limit).replace(/[\uD800-\uDBFF]$/, '')}… (${text.length} characters)`;
+  return `${head(text, limit)}… (${text.length} characters)`;
 }

@@ -66,7 +66,8 @@ const FAILED: Partial<Record<string, (goOn: string) => string>> = {
     `Give OpenCode a valid key (opencode auth login, or the provider variable), then ${goOn}.`,
   PROVIDER_ERROR: (goOn) => `Check the provider and the model, then ${goOn}.`,
   TIMEOUT: (goOn) => `To go on, with a larger timeout_ms if it needs one: ${goOn}.`,
-  TURN_NEVER_STARTED: (goOn) => `Look at the OpenCode log, then ${goOn}.`,
+  TURN_NEVER_STARTED: (goOn) =>
+    `Look at the OpenCode log and at the MCP servers of its configuration, then ${goOn}.`,
   TURN_STALLED: (goOn) => `To go on, perhaps with another model: ${goOn}.`,
   TURN_STOPPED: (goOn) =>
     `Say what to do instead: ${goOn}. The operator can allow such actions with PERMISSION_POLICY.`,

@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BridgeError } from '../../src/errors.ts';
+import { SESSION_RULES } from '../../src/execution/opencode/session-rules.ts';
 import { TOOLS } from '../../src/mcp/tools/index.ts';
 import { describeError } from '../../src/notifications/matrix/steering/replies.ts';
 import { isEnd } from '../../src/tasks/task.ts';
@@ -20,13 +21,23 @@ afterEach(() => bridge[Symbol.asyncDispose]());
 
 test('the domain does not know the tools: what it says fits every edge', () => {
   const words = [...TOOLS.map(({ name }) => name), 'continue_task_id'].filter((name) => name.includes('_'));
-  const files = globSync('{execution,tasks}/**/*.ts', { cwd: SRC });
+  // That one denies tasks the tools of any bridge, by name.
+  const rules = 'execution/opencode/session-rules.ts';
+  const files = globSync('{execution,tasks}/**/*.ts', { cwd: SRC }).filter((file) => file !== rules);
   expect(files.length).toBeGreaterThan(50);
   const named = files.flatMap((file) => {
     const source = readFileSync(join(SRC, file), 'utf8');
     return words.filter((word) => source.includes(word)).map((word) => `${file}: ${word}`);
   });
   expect(named).toEqual([]);
+});
+
+test('in OpenCode, a task is denied every tool of a bridge that changes something', () => {
+  const changing = TOOLS.filter(({ annotations }) => !annotations.readOnlyHint).map(
+    ({ name }) => `*_${name}`,
+  );
+  expect(SESSION_RULES.map(({ permission }) => permission).sort()).toEqual(changing.sort());
+  expect(SESSION_RULES.every(({ pattern, action }) => pattern === '*' && action === 'deny')).toBe(true);
 });
 
 test.each([

@@ -82,7 +82,6 @@ function turnStopped(rejected: readonly string[]): TaskError {
 const TOO_MUCH_OUTPUT: TaskError = {
   code: 'CONTAINER_OUTPUT_LIMIT',
   message: 'The container wrote more to its stdout and stderr than RUNNER_OUTPUT_LIMIT allows and was ended.',
-  next: 'Look at what in the folder writes there (a plugin, a command that opens /proc/1/fd/1), or raise RUNNER_OUTPUT_LIMIT; then continue with continue_task_id.',
 };
 
 const OUT_OF_MEMORY: TaskError = {

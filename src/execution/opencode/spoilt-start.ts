@@ -35,5 +35,4 @@ const SPOILING: ReadonlySet<string> = new Set([ABORTED, 'TURN_STALLED', 'interru
 const BROKEN_OFF: TaskError = {
   code: 'TURN_NEVER_STARTED',
   message: 'OpenCode broke the turn off while MCP servers were starting for it, before the model was asked.',
-  next: 'Look at the MCP servers of its configuration, then try again with continue_task_id.',
 };

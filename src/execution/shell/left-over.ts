@@ -1,5 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import type { ProcessLeft } from '../../tasks/events.ts';
+import { cut } from '../../text.ts';
 import { isAlive, startTimeOf } from './processes.ts';
 
 const MAX_PROCESSES = 20;
@@ -28,10 +29,7 @@ export async function describeProcesses(pids: readonly number[]): Promise<Proces
 
 async function commandOf(pid: number): Promise<string> {
   const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  const characters = Array.from(line.replaceAll('\0', ' ').trim());
-  return characters.length > COMMAND_LIMIT
-    ? `${characters.slice(0, COMMAND_LIMIT).join('')}…`
-    : characters.join('');
+  return cut(line.replaceAll('\0', ' ').trim(), COMMAND_LIMIT);
 }
 
 /** When the machine was started, in epoch milliseconds. */
