@@ -6,6 +6,7 @@ import { BridgeError, quote } from '../errors.ts';
 import { isLoopback } from '../loopback.ts';
 import { sendError } from './errors.ts';
 import { addressOf, RateLimit, rateLimited } from './rate-limit.ts';
+import { readForId } from './refused-body.ts';
 
 export interface AccessRules {
   /** The address that the server listens on. */
@@ -100,7 +101,7 @@ export function bearerAuth(tokens: readonly BoundToken[]): RequestHandler {
 function refuseToken(req: Request, res: Response, message: string): void {
   res.set('WWW-Authenticate', 'Bearer');
   const next = 'Send the header "Authorization: Bearer <token>" with a token of MCP_AUTH_TOKENS.';
-  sendError(req, res, new BridgeError('UNAUTHORIZED', message, { next }));
+  readForId(req, res, () => sendError(req, res, new BridgeError('UNAUTHORIZED', message, { next })));
 }
 
 /** What `bearerAuth` found out about a request; nothing where no tokens are configured. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { say, statusOf, wire } from './raw.ts';
 import { answerOf, beginSession, post, request, startServer } from './server.ts';
 
 const list = (id: number | string = 7) => request('tools/list', {}, id);
@@ -39,6 +40,19 @@ describe('an error of the transport carries the id of the request', () => {
     }
   });
 
+  test('without a token, or with a wrong one: a small body is read for its id', async () => {
+    await using server = await startServer({ tokens: [{ token: 't' }] });
+    for (const headers of [{}, bearer('wrong')]) {
+      for (const id of [7, 'x']) {
+        const answer = await answerOf(post(server.url, list(id), headers));
+        expect(answer).toMatchObject({
+          status: 401,
+          body: { jsonrpc: '2.0', id, error: { data: { code: 'UNAUTHORIZED' } } },
+        });
+      }
+    }
+  });
+
   test('what is refused after its body was read', async () => {
     await using server = await startServer({ rateLimit: 3 });
     const batch = [list(1), list(2), list(3), list(4)];
@@ -56,8 +70,9 @@ describe('an error of the transport carries null', () => {
     await using server = await startServer({ tokens: [{ token: 't' }], maxBodyBytes: 300, rateLimit: 4 });
     const large = request('ping', { x: 'x'.repeat(500) }, 7);
     const cases = [
-      [401, list(), {}],
-      [401, list(), bearer('wrong')],
+      [401, request('ping', { x: 'x'.repeat(20_000) }, 7), {}],
+      [401, '{"jsonrpc":"2.0","id":7,', {}],
+      [401, list(), { 'content-type': 'text/plain' }],
       [403, list(), { ...bearer('t'), origin: 'http://evil.example' }],
       [413, large, bearer('t')],
       [400, '{"jsonrpc":"2.0","id":7,', bearer('t')],
@@ -69,6 +84,13 @@ describe('an error of the transport carries null', () => {
       const answer = await answerOf(post(server.url, body, headers));
       expect(answer).toMatchObject({ status, body: { jsonrpc: '2.0', id: null, error: {} } });
     }
+  });
+
+  test('where a body without a token never comes: it is not waited for', async () => {
+    await using server = await startServer({ tokens: [{ token: 't' }] });
+    const head = ['Host: localhost', 'Content-Type: application/json', 'Content-Length: 100'];
+    const answer = await say(server.http.port, wire('POST /mcp', head, '{"id":7'));
+    expect([statusOf(answer), answer.includes('"id":null')]).toEqual([401, true]);
   });
 
   test('where what was refused is itself an answer or a notification: its id is that of another request', async () => {
