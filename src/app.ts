@@ -10,6 +10,7 @@ import { ExecutionManager } from './execution/execution-manager.ts';
 import { ofOneMode } from './execution/other-mode.ts';
 import { Retention } from './execution/retention.ts';
 import { TaskFiles } from './execution/task-files.ts';
+import type { IsFromCommand } from './http/commands-guard.ts';
 import { type HttpServer, startHttpServer } from './http/server.ts';
 import type { Logger } from './logger.ts';
 import { ENDING, McpSession, type Pipe } from './mcp/session.ts';
@@ -138,7 +139,10 @@ async function build(
     ],
   };
   const start = async (access: Config['http']): Promise<HttpServer> => {
-    const server = await startHttpServer({ ...access, services, notices: matrix?.notices, logger });
+    const isFromCommand: IsFromCommand = async (connection) =>
+      (await runner.mayHaveOpened?.(connection)) ?? false;
+    const notices = matrix?.notices;
+    const server = await startHttpServer({ ...access, services, isFromCommand, notices, logger });
     http = server;
     // Undone first: callers can still watch the tasks that get their time to end.
     releases.push(() => server.drain());

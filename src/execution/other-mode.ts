@@ -26,6 +26,7 @@ export function ofOneMode(runner: Runner, other: OtherRunner): Runner {
     name: runner.name,
     open,
     endProcesses: async (directory) => runner.endProcesses?.(directory),
+    mayHaveOpened: async (connection) => (await runner.mayHaveOpened?.(connection)) ?? false,
     health: () => runner.health(),
     close: () => runner.close(),
   };

@@ -73,6 +73,8 @@ export interface Runner {
   open(task: Task, context: RunContext): Promise<Run>;
   /** Ends what tasks left running that worked in the directory or below; rejects where something is left. */
   endProcesses?(directory: string): Promise<void>;
+  /** Whether a connection within this machine may come from a command of a task, where that can be told. */
+  mayHaveOpened?(connection: { remotePort: number; localPort: number }): Promise<boolean>;
   health(): DependencyHealth[];
   close(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { ToolServices } from '../mcp/tool.ts';
 import { wellFormed } from '../text.ts';
+import { type IsFromCommand, refuseCommands } from './commands-guard.ts';
 import { errorHandler, notFound } from './errors.ts';
 import { healthRoutes } from './health.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
@@ -42,6 +43,8 @@ export interface HttpServerOptions {
   /** Requests a minute for each token, or for each address where there are none; 0 or absent: any number. */
   rateLimit?: number;
   services: ToolServices;
+  /** Whether a caller on this machine may be a command of a task; asked where there are no tokens. */
+  isFromCommand?: IsFromCommand | undefined;
   /** Who is told of sessions that are no tasks; absent: nobody. */
   notices?: Notices | undefined;
   logger: Logger;
@@ -103,6 +106,7 @@ function application(
     maxBodyBytes,
     rateLimit = 0,
     services,
+    isFromCommand,
     logger,
   } = options;
   const rules: AccessRules = { host, allowedHosts, allowedOrigins };
@@ -116,7 +120,7 @@ function application(
   app.use(healthRoutes(services, () => state.draining));
   const { requests, batches } = throttle(rateLimit);
   const body = express.json({ limit: maxBodyBytes });
-  const authenticate = bearerAuth(tokens);
+  const authenticate = [refuseCommands(tokens.length > 0 ? undefined : isFromCommand), bearerAuth(tokens)];
   const notice = express.json({ limit: Math.min(NOTICE_BYTES, maxBodyBytes) });
   app.post('/matrix/notify', authenticate, notify.admit, notice, notify.handle);
   app.all('/mcp', authenticate, requests, body, batches, endpoint.handle);

@@ -3,6 +3,7 @@ import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Task } from '../../tasks/task.ts';
 import type { DependencyHealth, Run, RunContext, Runner } from '../runner.ts';
+import type { Connection } from '../shell/peers.ts';
 import { abortable } from './abortable.ts';
 import { OpenCodeApi } from './api.ts';
 import { Approvals } from './approvals.ts';
@@ -167,6 +168,10 @@ export class OpenCodeClientManager implements Runner {
 
   async endProcesses(directory: string): Promise<void> {
     await this.#options.endpoint.shells?.endIn(directory);
+  }
+
+  async mayHaveOpened(connection: Connection): Promise<boolean> {
+    return (await this.#options.endpoint.shells?.mayHaveOpened(connection)) ?? false;
   }
 
   health(): DependencyHealth[] {

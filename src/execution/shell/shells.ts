@@ -8,12 +8,16 @@ import { removeTrees } from '../directories/removal.ts';
 import { cacheVariables } from './caches.ts';
 import { type Boundary, boundary, type SandboxWish, summaryOf } from './detect.ts';
 import type { SandboxRules } from './mounts.ts';
+import { type Connection, Peers } from './peers.ts';
 import { withVariable } from './processes.ts';
 import { realShell } from './programs.ts';
 import { withheldNames } from './secret-names.ts';
 import { TaskShell } from './task-shell.ts';
 import { killAll } from './termination.ts';
 import { OWNER, wrapperPath, wrapperScript } from './wrapper.ts';
+
+/** So long after the last sandbox has ended, what its processes sent may still come in. */
+const SETTLED_MS = 10_000;
 
 export interface ShellsOptions extends SandboxRules {
   /** A folder of its own, which no task may reach; made where it is not there. */
@@ -33,6 +37,8 @@ export class Shells {
   readonly boundary: Boundary;
   readonly #options: ShellsOptions;
   readonly #shells = new Map<string, TaskShell>();
+  readonly #peers = new Peers();
+  #lastEnd = Number.NEGATIVE_INFINITY;
 
   private constructor(options: ShellsOptions, found: Boundary, path: string) {
     this.#options = options;
@@ -97,6 +103,12 @@ export class Shells {
     await Promise.all(there.map((shell) => shell.end()));
   }
 
+  /** Whether a connection within this machine may come from a command in a sandbox; never, where there is none. */
+  async mayHaveOpened(connection: Connection): Promise<boolean> {
+    const none = this.#shells.size === 0 && performance.now() - this.#lastEnd > SETTLED_MS;
+    return this.boundary.kind === 'bubblewrap' && !none && !(await this.#peers.isOutside(connection));
+  }
+
   /** Ends everything. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#shells.values()].map((shell) => shell.end()));
@@ -113,6 +125,7 @@ export class Shells {
       boundary: this.boundary,
       logger,
       onEnd: () => {
+        this.#lastEnd = performance.now();
         if (this.#shells.get(sessionId) === shell) this.#shells.delete(sessionId);
       },
     });

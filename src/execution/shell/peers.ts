@@ -1,0 +1,105 @@
+import { readdir, readFile, readlink } from 'node:fs/promises';
+
+/** How many processes are looked at at a time. */
+const AT_ONCE = 16;
+
+/** The two ports of a connection within this machine, as the one who was called sees them. */
+export interface Connection {
+  remotePort: number;
+  localPort: number;
+}
+
+interface Socket {
+  uid: number;
+  inode: string;
+}
+
+/** What /proc says at one time. */
+interface Sockets {
+  /** Numbers of the sockets that processes outside of every sandbox have, and of those that others have. */
+  outside: ReadonlySet<string>;
+  inside: ReadonlySet<string>;
+  /** Sockets by the own and the other port. */
+  byPorts: ReadonlyMap<string, Socket[]>;
+}
+
+/**
+ * Tells who is certainly no process of a sandbox (Linux). A sandbox has a namespace of processes other than the
+ * bridge's, and so have those that its processes make. A socket that nobody has may be closed already, or on its way
+ * from one process to another.
+ */
+export class Peers {
+  #scan: Promise<Sockets> | undefined;
+  #next: Promise<Sockets> | undefined;
+
+  /** Whether the caller is certainly outside of every sandbox. */
+  async isOutside({ remotePort, localPort }: Connection): Promise<boolean> {
+    const { outside, inside, byPorts } = await this.#fresh();
+    const sockets = byPorts.get(`${remotePort} ${localPort}`) ?? [];
+    const own = process.getuid?.() ?? 0;
+    const isOf = ({ uid, inode }: Socket): boolean => {
+      if (inode === '0' || inside.has(inode)) return false;
+      // Who is not root cannot look at processes of others, and its sandboxes cannot become others.
+      return outside.has(inode) || (own !== 0 && uid !== own);
+    };
+    return sockets.length > 0 && sockets.every(isOf);
+  }
+
+  /** One that begins after the call; calls meanwhile share the next one. */
+  #fresh(): Promise<Sockets> {
+    if (this.#next) return this.#next;
+    const before = this.#scan;
+    const scan = (before?.catch(() => undefined) ?? Promise.resolve()).then(() => {
+      if (this.#next === scan) this.#next = undefined;
+      this.#scan = scan;
+      return this.#look();
+    });
+    this.#next = scan;
+    return scan;
+  }
+
+  async #look(): Promise<Sockets> {
+    const own = await readlink('/proc/self/ns/pid');
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const outside = new Set<string>();
+    const inside = new Set<string>();
+    for (let start = 0; start < pids.length; start += AT_ONCE) {
+      const look = async (pid: string): Promise<void> => {
+        const [namespace, inodes] = await Promise.all([namespaceOf(pid), socketsOf(pid)]);
+        for (const inode of inodes) (namespace === own ? outside : inside).add(inode);
+      };
+      await Promise.all(pids.slice(start, start + AT_ONCE).map(look));
+    }
+    // After that: a socket that was closed meanwhile is nobody's now.
+    return { outside, inside, byPorts: await socketsByPorts() };
+  }
+}
+
+function namespaceOf(pid: string): Promise<string | undefined> {
+  return readlink(`/proc/${pid}/ns/pid`).catch(() => undefined);
+}
+
+async function socketsOf(pid: string): Promise<string[]> {
+  const folder = `/proc/${pid}/fd`;
+  const names = await readdir(folder).catch(() => []);
+  const links = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => '')));
+  return links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
+}
+
+async function socketsByPorts(): Promise<Sockets['byPorts']> {
+  const found = new Map<string, Socket[]>();
+  for (const name of ['tcp', 'tcp6']) {
+    const table = await readFile(`/proc/net/${name}`, 'utf8').catch(() => '');
+    for (const line of table.split('\n').slice(1)) {
+      const [, local = '', remote = '', , , , , uid, , inode] = line.trim().split(/\s+/);
+      if (inode === undefined) continue;
+      const key = `${portOf(local)} ${portOf(remote)}`;
+      found.set(key, [...(found.get(key) ?? []), { uid: Number(uid), inode }]);
+    }
+  }
+  return found;
+}
+
+function portOf(address: string): number {
+  return Number.parseInt(address.split(':')[1] ?? '', 16);
+}

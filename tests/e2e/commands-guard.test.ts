@@ -1,0 +1,89 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../src/execution/opencode/free-port.ts';
+import { scriptText } from '../../src/scripted-model/script.ts';
+import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
+import { noSandbox } from '../support/sandbox.ts';
+import { bash } from '../support/steps.ts';
+import { tempDir } from '../support/temp.ts';
+import { bridgeEnv, type Program, startProgram } from './program.ts';
+
+/** Calls the bridge as a client would, and writes down what it was answered. */
+const CALLER = `
+import { appendFileSync } from 'node:fs';
+const [url, report] = process.argv.slice(2);
+const ask = async (method, params, headers = {}) => {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
+  const type = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+  const answer = await fetch(url, { method: 'POST', body, headers: { ...type, ...headers } });
+  return [answer.status, await answer.text(), answer.headers.get('mcp-session-id')];
+};
+const clientInfo = { name: 'hostile', version: '0' };
+const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo };
+const [status, text, session] = await ask('initialize', params);
+appendFileSync(report, status + ' ' + text + '\\n');
+if (session) {
+  const call = { name: 'opencode_execute_task', arguments: { task_description: 'mine', agent_id: 'hostile' } };
+  appendFileSync(report, JSON.stringify(await ask('tools/call', call, { 'mcp-session-id': session })) + '\\n');
+}
+`;
+
+describe.skipIf(noSandbox !== undefined)(
+  `a bridge that asks for no token${noSandbox ? ` (${noSandbox})` : ''}`,
+  () => {
+    let folder: Awaited<ReturnType<typeof tempDir>>;
+    let model: ScriptedModel;
+    let serve: Program;
+    let url: string;
+
+    beforeAll(async () => {
+      folder = await tempDir('commands-guard-');
+      model = await startScriptedModel();
+      const env = { ...bridgeEnv(folder.path, model.url), MCP_PORT: `${await freePort()}` };
+      serve = startProgram('serve', { ...env, WORKSPACE_ROOTS: folder.path });
+      [, url = ''] = await serve.says(/"url":"(http:[^"]+\/mcp)"/);
+    });
+    afterAll(async () => {
+      serve.child.kill('SIGTERM');
+      await serve.exit;
+      await model.close();
+      await folder.remove();
+    });
+
+    it.each([
+      ['a command', (call: string) => call],
+      ['a process in the background', (call: string) => `(setsid ${call} &) ; sleep 3`],
+      ['a process in a namespace that it has made', (call: string) => `unshare -Urpf ${call} || ${call}`],
+    ])('is not open to %s of a task, and open to a client meanwhile', async (_, how) => {
+      const directory = join(folder.path, `project-${Math.random().toString(36).slice(2)}`);
+      await mkdir(directory);
+      await writeFile(join(directory, 'caller.mjs'), CALLER);
+      const report = join(directory, 'report');
+      const command = how(`'${process.execPath}' caller.mjs '${url}' report`);
+      await using client = await connect(url);
+      const task_description = scriptText([bash(`${command}; sleep 1`), { text: 'Done.' }]);
+      const started = client.call({ task_description, directory, agent_id: 'good', sync: true });
+      // A client that comes while the task works is none of its commands.
+      await using other = await connect(url);
+      expect(await other.names()).toContain('ping');
+      expect(await started).toMatchObject({ status: 'completed' });
+      const said = await readFile(report, 'utf8');
+      expect(said.split('\n').filter(Boolean)).toEqual([expect.stringMatching(/^403 .*command of a task/)]);
+      expect(await other.call({ agent_id: 'hostile' }, 'list_tasks')).toMatchObject({ tasks: [] });
+    });
+  },
+);
+
+async function connect(url: string) {
+  const client = new Client({ name: 'test', version: '0' });
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  return {
+    names: async () => (await client.listTools()).tools.map(({ name }) => name),
+    call: async (args: Record<string, unknown>, name = 'opencode_execute_task') =>
+      (await client.callTool({ name, arguments: args })).structuredContent,
+    [Symbol.asyncDispose]: () => client.close(),
+  };
+}
