@@ -43,7 +43,8 @@ async function stopLeft(task: Task, { emit, past }: RunContext, other: OtherRunn
     const message = `What the task was doing may go on (${messageOf(thrown)}) ${byHand(task)}`;
     emit({ kind: 'warning', code: 'STOP_UNCONFIRMED', message });
   } finally {
-    await runner?.close();
+    // Whatever it says, the task has to hear why it is refused.
+    await runner?.close().catch(() => undefined);
   }
 }
 

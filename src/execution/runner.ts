@@ -1,5 +1,6 @@
 import type { ProcessLeft, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
+import type { Connection } from './shell/peers.ts';
 
 /** How a turn of the agent came out; `exitCode` where it was a program of its own. `interrupted`: by us, the conversation can go on. */
 export type TurnOutcome =
@@ -74,7 +75,7 @@ export interface Runner {
   /** Ends what tasks left running that worked in the directory or below; rejects where something is left. */
   endProcesses?(directory: string): Promise<void>;
   /** Whether a connection within this machine may come from a command of a task, where that can be told. */
-  mayHaveOpened?(connection: { remotePort: number; localPort: number }): Promise<boolean>;
+  mayHaveOpened?(connection: Connection): Promise<boolean>;
   health(): DependencyHealth[];
   close(): Promise<void>;
 }

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
 import { BridgeError } from '../errors.ts';
+import type { Connection } from '../execution/shell/peers.ts';
 import { sendError } from './errors.ts';
 import { isFromHere } from './security.ts';
 
 /** Whether a connection within this machine may come from a command of a task. */
-export type IsFromCommand = (connection: { remotePort: number; localPort: number }) => Promise<boolean>;
+export type IsFromCommand = (connection: Connection) => Promise<boolean>;
 
 /**
  * Where no token is asked for, keeps out what tasks run: it could answer its own permission requests, and use the tasks

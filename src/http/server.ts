@@ -147,11 +147,14 @@ async function listen(server: Server, { host, port }: HttpServerOptions): Promis
 async function stop(server: Server, endpoint: McpEndpoint): Promise<void> {
   const closed = once(server, 'close');
   server.close();
-  await endpoint.close();
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
-  await closed;
-  clearTimeout(timer);
+  try {
+    await endpoint.close();
+  } finally {
+    server.closeIdleConnections();
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+    await closed;
+    clearTimeout(timer);
+  }
 }
 
 function addressOf(server: Server): AddressInfo {

@@ -22,7 +22,7 @@ const REPEATED = 'letta-opencode-plugin/repeated';
 
 const callOfAgent = z.object({
   method: z.literal('tools/call'),
-  params: z.object({ arguments: z.object({ agent_id: z.string() }) }),
+  params: z.object({ arguments: z.object({ agent_id: z.string().min(1) }) }),
 });
 
 /**

@@ -1,7 +1,8 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { ProcessLeft } from '../../tasks/events.ts';
 import { cut } from '../../text.ts';
 import { isAlive, startTimeOf } from './processes.ts';
+import { socketsOf, tcpSockets } from './sockets.ts';
 
 const MAX_PROCESSES = 20;
 const COMMAND_LIMIT = 200;
@@ -9,7 +10,6 @@ const MAX_DESCRIPTORS = 256;
 const MAX_PORTS = 20;
 /** What /proc counts times in, on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
-const LISTENS = '0A';
 
 /** What processes are, for those who are told that they were left: the oldest first, a bounded number of them. */
 export async function describeProcesses(pids: readonly number[]): Promise<ProcessLeft[]> {
@@ -40,21 +40,12 @@ async function bootTime(): Promise<number> {
 
 /** The ports of listening TCP sockets, by the numbers of the sockets. */
 async function listeningSockets(): Promise<Map<string, number>> {
-  const tables = await Promise.all(
-    ['/proc/net/tcp', '/proc/net/tcp6'].map((path) => readFile(path, 'utf8').catch(() => '')),
-  );
-  const rows = tables.flatMap((table) => table.split('\n').map((row) => row.trim().split(/\s+/)));
-  return new Map(
-    rows.flatMap(([, local = '', , state, , , , , , inode = '']): [string, number][] =>
-      state === LISTENS ? [[inode, Number.parseInt(local.split(':')[1] ?? '', 16)]] : [],
-    ),
-  );
+  const sockets = await tcpSockets();
+  return new Map(sockets.filter(({ listens }) => listens).map(({ inode, localPort }) => [inode, localPort]));
 }
 
 async function portsOf(pid: number, listening: ReadonlyMap<string, number>): Promise<number[]> {
-  const folder = `/proc/${pid}/fd`;
-  const names = (await readdir(folder).catch(() => [])).slice(0, MAX_DESCRIPTORS);
-  const links = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => '')));
-  const ports = links.flatMap((link) => listening.get(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? '') ?? []);
+  const inodes = await socketsOf(pid, MAX_DESCRIPTORS);
+  const ports = inodes.flatMap((inode) => listening.get(inode) ?? []);
   return [...new Set(ports)].sort((one, other) => one - other).slice(0, MAX_PORTS);
 }

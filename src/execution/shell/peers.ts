@@ -1,4 +1,5 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readlink } from 'node:fs/promises';
+import { socketsOf, type TcpSocket, tcpSockets } from './sockets.ts';
 
 /** How many processes are looked at at a time. */
 const AT_ONCE = 16;
@@ -9,18 +10,13 @@ export interface Connection {
   localPort: number;
 }
 
-interface Socket {
-  uid: number;
-  inode: string;
-}
-
 /** What /proc says at one time. */
 interface Sockets {
   /** Numbers of the sockets that processes outside of every sandbox have, and of those that others have. */
   outside: ReadonlySet<string>;
   inside: ReadonlySet<string>;
   /** Sockets by the own and the other port. */
-  byPorts: ReadonlyMap<string, Socket[]>;
+  byPorts: ReadonlyMap<string, TcpSocket[]>;
 }
 
 /**
@@ -37,7 +33,7 @@ export class Peers {
     const { outside, inside, byPorts } = await this.#fresh();
     const sockets = byPorts.get(`${remotePort} ${localPort}`) ?? [];
     const own = process.getuid?.() ?? 0;
-    const isOf = ({ uid, inode }: Socket): boolean => {
+    const isOf = ({ uid, inode }: TcpSocket): boolean => {
       if (inode === '0' || inside.has(inode)) return false;
       // Who is not root cannot look at processes of others, and its sandboxes cannot become others.
       return outside.has(inode) || (own !== 0 && uid !== own);
@@ -60,11 +56,11 @@ export class Peers {
 
   async #look(): Promise<Sockets> {
     const own = await readlink('/proc/self/ns/pid');
-    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger);
     const outside = new Set<string>();
     const inside = new Set<string>();
     for (let start = 0; start < pids.length; start += AT_ONCE) {
-      const look = async (pid: string): Promise<void> => {
+      const look = async (pid: number): Promise<void> => {
         const [namespace, inodes] = await Promise.all([namespaceOf(pid), socketsOf(pid)]);
         for (const inode of inodes) (namespace === own ? outside : inside).add(inode);
       };
@@ -75,31 +71,11 @@ export class Peers {
   }
 }
 
-function namespaceOf(pid: string): Promise<string | undefined> {
+function namespaceOf(pid: number): Promise<string | undefined> {
   return readlink(`/proc/${pid}/ns/pid`).catch(() => undefined);
 }
 
-async function socketsOf(pid: string): Promise<string[]> {
-  const folder = `/proc/${pid}/fd`;
-  const names = await readdir(folder).catch(() => []);
-  const links = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => '')));
-  return links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
-}
-
 async function socketsByPorts(): Promise<Sockets['byPorts']> {
-  const found = new Map<string, Socket[]>();
-  for (const name of ['tcp', 'tcp6']) {
-    const table = await readFile(`/proc/net/${name}`, 'utf8').catch(() => '');
-    for (const line of table.split('\n').slice(1)) {
-      const [, local = '', remote = '', , , , , uid, , inode] = line.trim().split(/\s+/);
-      if (inode === undefined) continue;
-      const key = `${portOf(local)} ${portOf(remote)}`;
-      found.set(key, [...(found.get(key) ?? []), { uid: Number(uid), inode }]);
-    }
-  }
-  return found;
-}
-
-function portOf(address: string): number {
-  return Number.parseInt(address.split(':')[1] ?? '', 16);
+  const sockets = await tcpSockets();
+  return Map.groupBy(sockets, ({ localPort, remotePort }) => `${localPort} ${remotePort}`);
 }
