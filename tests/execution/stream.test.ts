@@ -1,3 +1,4 @@
+import { readdirSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -13,7 +14,9 @@ let proxy: FaultyProxy;
 let external: Endpoint;
 
 beforeAll(async () => {
-  owner = await startBridge({ config: { permission: { bash: { '*': 'allow', 'touch *': 'ask' } } } });
+  // As a server of an operator's own: on the bridge's own one, commands of no task are refused.
+  const config = { permission: { bash: { '*': 'allow', 'touch *': 'ask' } } };
+  owner = await startBridge({ config, shells: { sandbox: 'off' } });
   await owner.run([{ text: 'warm' }]);
   proxy = await startFaultyProxy(owner.endpoint.url);
   const { username, password } = owner.endpoint;
@@ -243,16 +246,20 @@ it('never touches the sessions of others on the same server', async () => {
 it('a prompt that is sent again, for OpenCode has not stored it yet, is there once', async () => {
   await using bridge = await throughProxy();
   let [prompts, readings] = [0, 0];
+  const folders = () => readdirSync(bridge.workspaceDir);
   proxy.fault = (method, path) => {
     if (path.includes('/prompt_async')) {
       prompts += 1;
+      if (prompts === 2) writeFileSync(join(bridge.workspaceDir, folders()[0] ?? '', 'again'), '');
       return prompts === 1 ? 'lose answer' : undefined;
     }
     if (method !== 'GET' || !/\/message\?/.test(path)) return undefined;
     readings += 1;
     return readings === 1 ? { status: 200, type: 'application/json', body: '[]' } : undefined;
   };
-  const task = await bridge.run([bash('echo once >> times.txt; cat times.txt'), { text: 'said' }]);
+  // The turn is at work until then, or it would end before the prompt is sent again.
+  const command = 'echo once >> times.txt; until [ -e again ]; do sleep 0.1; done; cat times.txt';
+  const task = await bridge.run([bash(command), { text: 'said' }]);
   proxy.fault = () => undefined;
   expect(prompts).toBe(2);
   expect(task).toMatchObject({
