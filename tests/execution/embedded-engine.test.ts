@@ -160,6 +160,32 @@ it('can be closed while it starts', async () => {
   expect(await processesOf(home.path)).toEqual([]);
 });
 
+it('that does not take its secrets from stdin never listens with a password that can be known, and is started again with all', async () => {
+  await using home = await tempDir('engine-old-');
+  const old = join(home.path, 'opencode');
+  const starts = join(home.path, 'starts');
+  await writeFile(
+    old,
+    `#!/bin/sh\necho "$OPENCODE_SERVER_PASSWORD" >> ${starts}\necho "opencode server listening on x"\nexec sleep 60\n`,
+  );
+  await chmod(old, 0o755);
+  const server = await EmbeddedServer.start(options(home.path, old));
+  try {
+    await server.listening();
+    const passwords = (await readFile(starts, 'utf8')).trim().split('\n');
+    expect(passwords).toEqual([expect.stringMatching(/^.{32}$/), server.endpoint.password]);
+    expect(passwords[0]).not.toBe(server.endpoint.password);
+  } finally {
+    await server.close();
+  }
+});
+
+it('shows no password and no key in /proc', async () => {
+  const environment = await readFile(`/proc/${bridge.engine?.pid}/environ`, 'utf8');
+  const secrets = [bridge.endpoint.password ?? '-', 'apiKey', 'OPENCODE_CONFIG_CONTENT'];
+  for (const secret of secrets) expect(environment).not.toContain(secret);
+});
+
 it('that cannot be started says why, and can be closed', async () => {
   await using home = await tempDir('engine-broken-');
   const broken = join(home.path, 'opencode');

@@ -20,7 +20,8 @@ let guest: Bridge;
 
 beforeAll(async () => {
   const config = { permission: { bash: { '*': 'allow', 'touch *': 'ask', 'git *': 'ask' } } };
-  bridge = await startBridge({ config });
+  // In no sandbox, for the guest's tasks have none there.
+  bridge = await startBridge({ config, shells: { sandbox: 'off' } });
   proxy = await startFaultyProxy(bridge.endpoint.url);
   const { url, username, password } = bridge.endpoint;
   guest = await startBridge({ on: { endpoint: { url, username, password }, model: bridge.model } });

@@ -131,6 +131,7 @@ export class EmbeddedServer {
       const started = await Promise.race([listening(child, this.#handsOver), exit]);
       if (started === 'deaf') {
         this.#handsOver = false;
+        logger.warn({ binary }, 'this OpenCode takes no secrets by stdin; its environment shows them');
         terminate(child);
       } else if (started === 'listening') {
         this.#lastError = undefined;

@@ -13,7 +13,11 @@ grep -ls "${MARK}=$2" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do k
 export function watch(child: ChildProcess, mark: string): () => Promise<void> {
   if (child.pid === undefined || process.platform === 'win32') return async () => undefined;
   const args = ['-c', WATCHER, 'watcher', String(child.pid), mark];
-  const watcher = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  const watcher = spawn('/bin/sh', args, {
+    env: { PATH: '/usr/bin:/bin' },
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
   const gone = new Promise<void>((resolve) => {
     watcher.once('error', () => resolve());
     watcher.once('close', () => resolve());

@@ -8,6 +8,14 @@ export const OWNER = 'LETTA_OPENCODE_SHELLS';
 /** Of root's capabilities those that ordinary commands need; none that mounts, traces or makes devices. */
 const ROOT_KEEPS = 'chown,dac_override,fowner,fsetid,kill,setgid,setuid,net_bind_service';
 const DROP = '--no-new-privs --inh-caps=-all --ambient-caps=-all';
+/** What the embedded server is started with, or adds by itself. */
+const OF_THE_SERVER = [
+  'OPENCODE_SERVER_USERNAME',
+  'OPENCODE_SERVER_PASSWORD',
+  'OPENCODE_CONFIG_CONTENT',
+  'OPENCODE_DISABLE_AUTOUPDATE',
+  'OPENCODE_PID',
+];
 /** How long a command waits for its sandbox to be there. */
 const WAITS = 200;
 
@@ -33,10 +41,10 @@ export function statePath(folder: string, sessionId: string): string {
 
 /** The shell script that OpenCode takes for the shell: it drops what is the bridge's and enters the sandbox. */
 export function wrapperScript({ folder, shell, withheld, sandbox }: WrapperOptions): string {
-  const dropped = [...withheld.filter(isShellName), 'OPENCODE_PID'];
+  const dropped = new Set([...withheld.filter(isShellName), ...OF_THE_SERVER]);
   return [
     '#!/bin/sh',
-    `unset ${dropped.join(' ')}`,
+    `unset ${[...dropped].join(' ')}`,
     `export SHELL=${quoted(shell)}`,
     ...(sandbox
       ? intoSandbox(folder, shell, sandbox)

@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { cacheVariables } from '../../../src/execution/shell/caches.ts';
 import { boundary } from '../../../src/execution/shell/detect.ts';
 import { withheldNames } from '../../../src/execution/shell/secret-names.ts';
+import { wrapperScript } from '../../../src/execution/shell/wrapper.ts';
 import { tempDir } from '../../support/temp.ts';
 
 /** A PATH on which bwrap is there and is not allowed, as in most containers. */
@@ -73,6 +76,28 @@ it('variables are withheld by what their names say, unless the operator hands th
   const env = Object.fromEntries([...secret, ...open].map((name) => [name, 'x']));
   expect(withheldNames(env, []).sort()).toEqual(secret.sort());
   expect(withheldNames(env, ['GITHUB_TOKEN'])).not.toContain('GITHUB_TOKEN');
+});
+
+it('the shell drops what is of the server, also where the engine hands it on, and keeps the rest', async () => {
+  await using folder = await tempDir('wrapper-');
+  const wrapper = join(folder.path, 'bash');
+  const script = wrapperScript({
+    folder: folder.path,
+    shell: '/bin/bash',
+    withheld: ['MY_TOKEN', 'not/a name'],
+  });
+  await writeFile(wrapper, script);
+  await chmod(wrapper, 0o755);
+  const names = ['SERVER_PASSWORD', 'SERVER_USERNAME', 'CONFIG_CONTENT', 'PID'].map(
+    (name) => `OPENCODE_${name}`,
+  );
+  const env = Object.fromEntries([...names, 'MY_TOKEN'].map((name) => [name, 'secret']));
+  const { stdout } = await promisify(execFile)(wrapper, ['-c', 'env; exit 0'], {
+    env: { ...env, OTHER: 'kept' },
+  });
+  expect(stdout).not.toContain('secret');
+  expect(stdout).toContain('OTHER=kept');
+  expect(stdout).toContain('SHELL=/bin/bash');
 });
 
 it('caches are in the sandbox, unless the operator has said where, or lets the usual place be written', () => {
