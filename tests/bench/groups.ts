@@ -3,11 +3,13 @@ import { eventLogRows } from './event-log.ts';
 import { loadRows } from './load.ts';
 import type { Row } from './report.ts';
 import { serverRows } from './server.ts';
+import { shellRows } from './shell.ts';
 import { sinkRows } from './sinks.ts';
 
 /** The rows by what they are measured on, in the order of the table. */
 export const GROUPS: Readonly<Record<string, () => AsyncIterable<Row>>> = {
   server: serverRows,
+  shell: shellRows,
   log: eventLogRows,
   load: loadRows,
   sinks: sinkRows,

@@ -6,7 +6,7 @@ import { createLogger } from '../../src/logger.ts';
 
 /**
  * `node shell-host.ts <root> <command>…`: runs commands one after the other in one task's shell, as whoever runs
- * this; says in JSON how they came out, what they left, and what the fastest of some took beyond plain ones.
+ * this; says in JSON how they came out and what they left.
  */
 const [, , root = '', ...commands] = process.argv;
 const directory = join(root, 'workspace', 'one');
@@ -28,11 +28,9 @@ const shells = await Shells.start({
 await shells.open('ses_one', directory);
 const outcomes = [];
 for (const command of commands) outcomes.push(await run(shells.path, command));
-const joined = await fastest(shells.path);
-const plain = await fastest('/bin/bash');
 const left = await shells.settle('ses_one', true);
 await shells.close();
-process.stdout.write(JSON.stringify({ outcomes, left, ms: joined - plain }));
+process.stdout.write(JSON.stringify({ outcomes, left }));
 
 function run(
   shell: string,
@@ -50,14 +48,4 @@ function run(
   child.stdin.on('error', () => undefined);
   child.stdin.end('from stdin');
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, ...said })));
-}
-
-async function fastest(shell: string): Promise<number> {
-  const times: number[] = [];
-  for (let round = 0; round < 30; round++) {
-    const began = performance.now();
-    await run(shell, 'true');
-    times.push(performance.now() - began);
-  }
-  return Math.min(...times);
 }
