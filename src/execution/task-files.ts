@@ -64,7 +64,7 @@ export class TaskFiles {
    * Remembers the folder as the task leaves it, and tells the difference; no tool, no difference. What changed
    * outside of it in its repository is added to `warnings`.
    */
-  async finish(task: Task, toolsRan: boolean, warnings: TaskEventBody[] = []): Promise<FileChange[]> {
+  async finish(task: Task, toolsRan: boolean, warnings: TaskEventBody[]): Promise<FileChange[]> {
     const finished = this.#tracker.finish(task.id, task.directory);
     if (toolsRan) {
       const outside = this.#outside(task); // never rejects

@@ -177,7 +177,7 @@ export class TaskRun {
       if (this.#ending) last.push(...(await this.#halt()));
       const settled = this.#ending ? undefined : this.#run?.settle?.(outcome?.kind === 'completed');
       const left = settled ? await this.#tried(settled, 'STOP_UNCONFIRMED', last, []) : [];
-      const finished = this.#options.files.finish(this.#task(), this.#toolsRan);
+      const finished = this.#options.files.finish(this.#task(), this.#toolsRan, last);
       const changes = await this.#tried<FileChange[]>(finished, 'CHANGES_UNKNOWN', last, []);
       if (this.#left) return;
       last.push(...undelivered(this.#conversation.unsaid));

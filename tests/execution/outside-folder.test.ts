@@ -125,7 +125,8 @@ describe('EXTERNAL_DIRECTORY_POLICY=ask, in a folder of a repository', () => {
 
 describe('what changed in the repository outside of the folder', () => {
   beforeAll(async () => {
-    bridge = await startBridge();
+    // In their sandbox commands can write nothing there.
+    bridge = await startBridge({ shells: { sandbox: 'off' } });
   });
   afterAll(() => bridge.close());
   beforeEach(prepare);
