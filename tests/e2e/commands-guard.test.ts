@@ -13,22 +13,20 @@ import { bridgeEnv, type Program, startProgram } from './program.ts';
 
 /** Calls the bridge as a client would, and writes down what it was answered. */
 const CALLER = `
-import { appendFileSync } from 'node:fs';
-const [url, report] = process.argv.slice(2);
-const ask = async (method, params, headers = {}) => {
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
-  const type = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
-  const answer = await fetch(url, { method: 'POST', body, headers: { ...type, ...headers } });
-  return [answer.status, await answer.text(), answer.headers.get('mcp-session-id')];
-};
-const clientInfo = { name: 'hostile', version: '0' };
-const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo };
-const [status, text, session] = await ask('initialize', params);
-appendFileSync(report, status + ' ' + text + '\\n');
-if (session) {
-  const call = { name: 'opencode_execute_task', arguments: { task_description: 'mine', agent_id: 'hostile' } };
-  appendFileSync(report, JSON.stringify(await ask('tools/call', call, { 'mcp-session-id': session })) + '\\n');
+port=$1
+ask() {
+  exec 3<> "/dev/tcp/127.0.0.1/$port"
+  printf 'POST /mcp HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\nContent-Type: application/json\\r\\n%sContent-Length: %s\\r\\n\\r\\n%s' "$2" "\${#1}" "$1" >&3
+  cat <&3
 }
+init='{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"hostile","version":"0"}}}'
+answer=$(ask "$init" '')
+session=$(printf '%s' "$answer" | tr -d '\\r' | sed -n 's/^[Mm]cp-[Ss]ession-[Ii]d: //p')
+printf '%s' "$answer" | tr -d '\\r' | tr '\\n' ' ' >> report
+if [ -n "$session" ]; then
+  call='{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"opencode_execute_task","arguments":{"task_description":"mine","agent_id":"hostile"}}}'
+  ask "$call" "$(printf 'Mcp-Session-Id: %s\\r\\n.' "$session" | sed '$s/\\.$//')" >> report
+fi
 `;
 
 describe.skipIf(noSandbox !== undefined)(
@@ -60,9 +58,9 @@ describe.skipIf(noSandbox !== undefined)(
     ])('is not open to %s of a task, and open to a client meanwhile', async (_, how) => {
       const directory = join(folder.path, `project-${Math.random().toString(36).slice(2)}`);
       await mkdir(directory);
-      await writeFile(join(directory, 'caller.mjs'), CALLER);
+      await writeFile(join(directory, 'caller.sh'), CALLER);
       const report = join(directory, 'report');
-      const command = how(`'${process.execPath}' caller.mjs '${url}' report`);
+      const command = how(`bash caller.sh ${new URL(url).port}`);
       await using client = await connect(url);
       const task_description = scriptText([bash(`${command}; sleep 1`), { text: 'Done.' }]);
       const started = client.call({ task_description, directory, agent_id: 'good', sync: true });
@@ -71,7 +69,8 @@ describe.skipIf(noSandbox !== undefined)(
       expect(await other.names()).toContain('ping');
       expect(await started).toMatchObject({ status: 'completed' });
       const said = await readFile(report, 'utf8');
-      expect(said.split('\n').filter(Boolean)).toEqual([expect.stringMatching(/^403 .*command of a task/)]);
+      expect(said).toMatch(/^HTTP\/1\.1 403 .*command of a task/);
+      expect(said).not.toContain('hostile');
       expect(await other.call({ agent_id: 'hostile' }, 'list_tasks')).toMatchObject({ tasks: [] });
     });
   },
