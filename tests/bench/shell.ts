@@ -11,6 +11,8 @@ import { sideBySide } from './sample.ts';
 
 const ROUNDS = 60;
 const SESSION = 'ses_bench';
+/** In the first one bash takes a socket as stdin for a remote login, and reads ~/.bashrc. */
+const SHLVL = '1';
 
 /** What it costs a command that it runs in the sandbox of its task, or without one but without secrets. */
 export async function* shellRows(): AsyncGenerator<Row> {
@@ -38,7 +40,10 @@ async function cost(sandbox: 'bwrap' | 'off', where: string): Promise<Row> {
   await shells.open(SESSION, directory);
   const run = promisify(execFile);
   const command = (shell: string) => () =>
-    run(shell, ['-c', 'true'], { cwd: directory, env: { PATH, HOME, LETTA_OPENCODE_SESSION: SESSION } });
+    run(shell, ['-c', 'true'], {
+      cwd: directory,
+      env: { PATH, HOME, SHLVL, LETTA_OPENCODE_SESSION: SESSION },
+    });
   const { first: wrapped, second: plain } = await sideBySide(
     ROUNDS,
     command(shells.path),

@@ -1,10 +1,9 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 
 /** How many entries of /proc are looked at at a time. */
 const AT_ONCE = 64;
-const POLL_MS = 20;
 
 /** Tells the processes of a task from all others (Linux). */
 export interface Membership {
@@ -85,11 +84,9 @@ export async function isAlive(pid: number): Promise<boolean> {
   return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
 }
 
-/** Resolves when the process is gone, or after the limit. */
-export async function untilGone(pid: number, limitMs: number): Promise<void> {
-  for (const deadline = Date.now() + limitMs; (await isAlive(pid)) && Date.now() < deadline; ) {
-    await sleep(POLL_MS);
-  }
+/** Whether a process runs no code of its own any more, be it that nobody has collected it. */
+export async function isExiting(pid: number): Promise<boolean> {
+  return (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')) === '';
 }
 
 function attempt(action: () => boolean): boolean {

@@ -2,15 +2,18 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { BridgeError } from '../../errors.ts';
 import { bubblewrapArguments } from './bubblewrap.ts';
 import type { Mount } from './mounts.ts';
-import { startTimeOf, untilGone } from './processes.ts';
+import { inNamespace, isExiting, startTimeOf } from './processes.ts';
+import { alive } from './termination.ts';
 import { OWNER } from './wrapper.ts';
 
 const START_LIMIT_MS = 10_000;
 const GONE_LIMIT_MS = 5_000;
+const POLL_MS = 20;
 const statusSchema = z.object({ 'child-pid': z.number().int(), 'pid-namespace': z.number().int() });
 
 export interface SandboxOptions {
@@ -70,13 +73,22 @@ export class Sandbox {
     }
   }
 
-  /** Ends every process in it; resolves when all are gone. */
+  /** Ends every process in it; resolves when none runs any more. */
   async close(): Promise<void> {
     await rm(this.#state, { force: true });
     this.#child.kill('SIGKILL');
-    // Its child, the first process of the namespace, dies with it, and is gone when all there are.
     await this.#ended;
-    await untilGone(this.pid, GONE_LIMIT_MS);
+    for (const deadline = Date.now() + GONE_LIMIT_MS; Date.now() < deadline; await sleep(POLL_MS)) {
+      if (await this.#isOver()) return;
+    }
+  }
+
+  /**
+   * Its child, the first process of the namespace, dies with it, and all there with that one. It is gone only when all
+   * have been collected, which the machine's init may leave for a while.
+   */
+  async #isOver(): Promise<boolean> {
+    return (await isExiting(this.pid)) && (await alive(inNamespace(this.namespace))).length === 0;
   }
 }
 

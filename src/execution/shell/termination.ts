@@ -30,7 +30,8 @@ export async function killAll(membership: Membership): Promise<number> {
   return (await alive(membership)).length;
 }
 
-async function alive(membership: Membership): Promise<number[]> {
+/** The members that run; those that only wait to be collected do not. */
+export async function alive(membership: Membership): Promise<number[]> {
   const pids = await membersOf(membership);
   const are = await Promise.all(pids.map((pid) => isAlive(pid)));
   return pids.filter((_, index) => are[index]);
