@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, type BridgeSetup, startBridge } from '../support/bridge.ts';
 import { type FaultyProxy, startFaultyProxy } from '../support/proxy.ts';
@@ -31,6 +31,19 @@ async function hanging(name: string, timeout: number): Promise<string> {
   const mcp = { slow: { type: 'local', command: ['sleep', '611'], timeout } };
   await writeFile(join(directory, 'opencode.json'), JSON.stringify({ mcp }));
   return directory;
+}
+
+/**
+ * As after OpenCode's npm install of the SDK for tools. An instance that is disposed of during that install leaves its
+ * lock behind, and the next one with tools waits until the lock is 60 s old.
+ */
+async function installed(config: string): Promise<void> {
+  const sdk = '@opencode-ai/plugin';
+  const dependencies = { [sdk]: '1.18.33' };
+  const packages = { '': { dependencies }, [`node_modules/${sdk}`]: { version: '1.18.33' } };
+  await mkdir(join(config, 'node_modules', sdk), { recursive: true });
+  await writeFile(join(config, 'package.json'), JSON.stringify({ dependencies }));
+  await writeFile(join(config, 'package-lock.json'), JSON.stringify({ packages }));
 }
 
 const warnings = (on: Bridge, task: Task) =>
@@ -64,6 +77,27 @@ it('lets a task go on though another in its folder is cancelled while both start
   expect(await owner.end(second), JSON.stringify(owner.events(second))).toMatchObject({
     status: 'completed',
   });
+});
+
+it('lets a task go on that was paused while the tools of its folder were loading', async () => {
+  const directory = join(owner.workspaceDir, 'tools');
+  await mkdir(join(directory, '.opencode', 'tool'), { recursive: true });
+  const slow = 'await new Promise((resolve) => setTimeout(resolve, 3_000));';
+  const tool = "export default { description: 'Slow', args: {}, execute: async () => 'done' };";
+  await writeFile(join(directory, '.opencode', 'tool', 'slow.ts'), `${slow}\n${tool}\n`);
+  for (const config of [join(directory, '.opencode'), join(owner.home, 'config', 'opencode')])
+    await installed(config);
+  const task = await owner.start([{ text: 'ok' }], { directory });
+  const isStarting = async () => {
+    const attached = owner.events(task).find(({ kind }) => kind === 'attached');
+    if (attached?.kind !== 'attached') return false;
+    const { data } = await owner.client.session.messages({ sessionID: attached.session_id, directory });
+    return data?.some(({ info }) => info.role === 'assistant');
+  };
+  await vi.waitFor(async () => expect(await isStarting()).toBe(true), { timeout: 20_000, interval: 50 });
+  await owner.execution.pause(task, 'agent', undefined);
+  await owner.execution.resume(task, 'agent', undefined);
+  expect(await owner.end(task), JSON.stringify(owner.events(task))).toMatchObject({ status: 'completed' });
 });
 
 it('waits for an OpenCode that answers with HTTP 500 for a while, at each step of a start, and says so', async () => {

@@ -11,9 +11,10 @@ export interface SpoiltStartOptions {
 }
 
 /**
- * How a turn came out, seen from outside of OpenCode. Where one that waits for MCP servers to start is aborted, OpenCode
- * 1.18.33 keeps that as their failure for the whole directory: others that wait break off with it, later ones at once.
- * So after such an abort by the bridge the directory's instance is started anew, and what broke off is no abort.
+ * How a turn came out, seen from outside of OpenCode. OpenCode 1.18.33 loads the tools and MCP servers of a directory in
+ * its first turn there. An abort meanwhile is kept as their failure for the whole directory: turns that wait for them
+ * break off with it, later ones at once. So after such an abort by the bridge the directory's instance is started anew,
+ * and what broke off is no abort.
  */
 export async function withoutBlame(
   turn: OpenTurn,
@@ -23,7 +24,6 @@ export async function withoutBlame(
   const code = outcome.kind === 'failed' ? outcome.error.code : outcome.kind;
   const isStarting = turn.state.started && !turn.state.reached;
   if (!isStarting || !SPOILING.has(code) || !api.hasAborted(directory)) return outcome;
-  if ((await api.mcpServers(directory).catch(() => [])).length === 0) return outcome;
   await renew();
   const isBlamed = outcome.kind === 'failed' && code === ABORTED;
   return isBlamed ? { ...outcome, error: BROKEN_OFF } : outcome;
@@ -34,5 +34,5 @@ const SPOILING: ReadonlySet<string> = new Set([ABORTED, 'TURN_STALLED', 'interru
 
 const BROKEN_OFF: TaskError = {
   code: 'TURN_NEVER_STARTED',
-  message: 'OpenCode broke the turn off while MCP servers were starting for it, before the model was asked.',
+  message: 'OpenCode broke the turn off while it was starting in the folder, before the model was asked.',
 };
