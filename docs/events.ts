@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { Matrix } from '../src/app/matrix.ts';
 import { flatEvent } from '../src/mcp/tools/get-task-history.ts';
+import { project, type WorkspaceBlock } from '../src/memory/block.ts';
 import { LettaSink } from '../src/notifications/letta/letta-sink.ts';
-import { Matrix } from '../src/notifications/matrix/matrix.ts';
 import type { Sink } from '../src/notifications/sink.ts';
 import { describeEvent } from '../src/tasks/describe-event.ts';
 import {
@@ -19,7 +20,6 @@ import {
   usageSchema,
 } from '../src/tasks/events.ts';
 import { apply, type Task } from '../src/tasks/task.ts';
-import { project, type WorkspaceBlock } from '../src/workspace/block.ts';
 import { before, EXAMPLES } from './event-examples.ts';
 import { code, fields, NOTE, table } from './markdown.ts';
 

@@ -3,67 +3,127 @@ import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 /**
- * A part of src is a folder, or a file that lies directly in it. What each may import of the others;
+ * A room of src is a folder of ROOMS, or else the first folder or file of a path. What each may import of the others;
  * `docs/architecture.md` has the same as a picture.
  */
+const ROOMS = [
+  'runners/opencode-protocol',
+  'runners/opencode-server',
+  'runners/docker',
+  'runners/shell',
+  'store/sqlite',
+  'notifications/letta',
+  'notifications/matrix',
+];
+
+/** What every room may import: they know nothing of the product. */
+const FOUNDATION = [
+  'errors',
+  'delivery-error',
+  'health',
+  'text',
+  'logger',
+  'version',
+  'clock',
+  'loopback',
+  'keyed-queue',
+];
+
 const ARROWS: Record<string, readonly string[]> = {
-  index: ['cli', 'version'],
+  index: ['cli'],
   cli: [
     'app',
     'config',
     'mcp',
-    'http',
-    'execution',
-    'notifications',
-    'tasks',
-    'scripted-model',
-    'loopback',
+    'runners/opencode-protocol',
+    'runners/opencode-server',
+    'runners/docker',
+    'runners/shell',
+    'notifications/letta',
+    'matrix',
+    'store',
+    'store/sqlite',
     'proxy',
-    'errors',
-    'text',
-    'logger',
-    'version',
   ],
   app: [
     'config',
     'http',
     'mcp',
+    'api',
     'execution',
-    'workspace',
+    'runners',
+    'runners/opencode-server',
+    'runners/docker',
+    'runners/shell',
+    'workspaces',
+    'store',
+    'store/sqlite',
+    'memory',
     'notifications',
+    'notifications/letta',
+    'notifications/matrix',
+    'matrix',
     'tasks',
-    'errors',
-    'text',
-    'logger',
-    'version',
   ],
-  http: ['mcp', 'execution', 'tasks', 'loopback', 'errors', 'text', 'logger', 'version'],
-  mcp: ['execution', 'tasks', 'errors', 'text', 'logger', 'version'],
-  execution: ['tasks', 'matrix-user', 'loopback', 'errors', 'text', 'logger'],
-  workspace: ['tasks', 'errors', 'text', 'logger'],
-  notifications: ['tasks', 'errors', 'text', 'logger'],
-  tasks: ['errors', 'text'],
-  config: ['matrix-user', 'loopback', 'errors', 'text', 'logger'],
-  'scripted-model': [],
-  'matrix-user': [],
-  loopback: [],
-  proxy: ['loopback'],
-  errors: ['text'],
-  text: [],
-  logger: ['errors'],
-  version: [],
+  http: ['mcp', 'api'],
+  mcp: ['api', 'tasks'],
+  api: ['execution', 'workspaces', 'tasks'],
+  execution: ['runners', 'workspaces', 'store', 'tasks'],
+  runners: ['tasks'],
+  'runners/opencode-protocol': ['runners', 'tasks'],
+  'runners/shell': ['runners', 'workspaces', 'tasks'],
+  'runners/opencode-server': ['runners', 'runners/opencode-protocol', 'runners/shell', 'tasks'],
+  'runners/docker': ['runners', 'runners/opencode-protocol', 'workspaces', 'tasks'],
+  workspaces: ['store', 'tasks'],
+  store: ['tasks'],
+  'store/sqlite': ['store', 'tasks'],
+  memory: ['store', 'tasks'],
+  notifications: ['store', 'tasks'],
+  'notifications/letta': ['notifications', 'tasks'],
+  'notifications/matrix': ['notifications', 'matrix', 'tasks'],
+  matrix: ['store', 'tasks'],
+  config: [],
+  tasks: [],
+  proxy: [],
 };
 
-/** The parts that may import a package; each other package belongs to exactly one part. */
+/** What still breaks a rule: it only gets shorter. */
+const LEFT: readonly string[] = [
+  'matrix-user.ts: the room matrix-user is not in ARROWS',
+  'workspaces/retention.ts: workspaces must not import store/sqlite',
+  'store/sqlite/inbox-store.ts: store/sqlite must not import matrix',
+  'runners/docker/docker-runner.ts: runners/docker must not import store',
+  'notifications/delivery.ts: notifications must not import store/sqlite',
+  'notifications/task-delivery.ts: notifications must not import store/sqlite',
+  'memory/local-memory.ts: memory must not import store/sqlite',
+  'mcp/tool.ts: mcp must not import execution',
+  'mcp/tools/read-task-file.ts: mcp must not import workspaces',
+  'matrix/inbound/command-executor.ts: matrix must not import store/sqlite',
+  'matrix/inbound/command-handler.ts: matrix must not import store/sqlite',
+  'matrix/inbound/inbox-pruning.ts: matrix must not import store/sqlite',
+  'matrix/inbound/inbox.ts: matrix must not import store/sqlite',
+  'matrix/inbound/listener.ts: matrix must not import store/sqlite',
+  'matrix/inbound/steering.ts: matrix must not import store/sqlite',
+  'http/commands-guard.ts: http must not import runners',
+  'execution/create-task-input.ts: execution must not import matrix-user',
+  'config/variables/matrix.ts: config must not import matrix-user',
+  'cli/opencode/session.ts: cli must not import runners',
+  'cli/opencode/session.ts: cli must not import tasks',
+];
+
+/** The first folders that may import a package; each other package belongs to exactly one. */
 const SHARED: Record<string, readonly string[]> = {
   // Input is parsed where it comes in, and input comes in at every edge.
-  zod: Object.keys(ARROWS),
+  zod: [...Object.keys(ARROWS), ...FOUNDATION].map(firstOf),
   // The protocol over stdio, over HTTP, and the client of the demo.
   '@modelcontextprotocol/sdk': ['mcp', 'http', 'cli'],
 };
 
-/** Node's own modules that only some parts may import. */
-const GUARDED: Record<string, readonly string[]> = { 'node:sqlite': ['tasks'], 'node:process': ['config'] };
+/** Node's own modules that only some rooms may import. */
+const GUARDED: Record<string, readonly string[]> = {
+  'node:sqlite': ['store/sqlite'],
+  'node:process': ['config'],
+};
 
 type Sources = Readonly<Record<string, string>>;
 
@@ -81,8 +141,14 @@ function withoutComments(source: string): string {
   return source.replace(STRING_OR_COMMENT, '$1');
 }
 
-/** The first part of a path below src: `tasks/task.ts` → `tasks`, `app.ts` → `app`. */
-function partOf(path: string): string {
+/** The room of a path below src: `tasks/task.ts` → `tasks`, `store/sqlite/schema.ts` → `store/sqlite`. */
+function roomOf(path: string): string {
+  const inner = ROOMS.find((room) => path.startsWith(`${room}/`));
+  return inner ?? firstOf(path);
+}
+
+/** The first folder or file of a path below src: `runners/docker/lines.ts` → `runners`. */
+function firstOf(path: string): string {
   return path.split('/')[0]?.replace(/\.ts$/, '') ?? '';
 }
 
@@ -105,23 +171,27 @@ function violations(sources: Sources): string[] {
 }
 
 function inOneFile(path: string, source: string, sources: Sources): string[] {
-  const part = partOf(path);
-  const allowed = ARROWS[part];
-  if (!allowed) return [`${path}: the part ${part} is not in ARROWS`];
+  const room = roomOf(path);
+  const allowed = ARROWS[room] ?? (FOUNDATION.includes(room) ? FOUNDATION : undefined);
+  if (!allowed) return [`${path}: the room ${room} is not in ARROWS`];
   const found: string[] = [];
   if (COMPUTED_IMPORT.test(source)) found.push(`${path}: imports something that cannot be read here`);
-  if (part !== 'config' && ENVIRONMENT.test(source)) found.push(`${path}: reads process.env`);
+  if (room !== 'config' && ENVIRONMENT.test(source)) found.push(`${path}: reads process.env`);
   for (const specifier of importsOf(source)) {
     if (specifier.startsWith('.')) {
       const target = resolveFrom(path, specifier);
       if (!(target in sources)) found.push(`${path}: ${specifier} is not a file of src`);
-      else if (partOf(target) !== part && !allowed.includes(partOf(target)))
-        found.push(`${path}: ${part} must not import ${partOf(target)}`);
-    } else if (GUARDED[specifier] && !GUARDED[specifier].includes(part)) {
+      else if (!mayImport(room, roomOf(target), allowed))
+        found.push(`${path}: ${room} must not import ${roomOf(target)}`);
+    } else if (GUARDED[specifier] && !GUARDED[specifier].includes(room)) {
       found.push(`${path}: only ${GUARDED[specifier]} may import ${specifier}`);
     }
   }
   return found;
+}
+
+function mayImport(room: string, target: string, allowed: readonly string[]): boolean {
+  return target === room || FOUNDATION.includes(target) || allowed.includes(target);
 }
 
 function packagesWithTwoHomes(sources: Sources): string[] {
@@ -130,7 +200,7 @@ function packagesWithTwoHomes(sources: Sources): string[] {
     for (const specifier of importsOf(source)) {
       if (specifier.startsWith('.') || specifier.startsWith('node:')) continue;
       const name = packageOf(specifier);
-      homes.set(name, (homes.get(name) ?? new Set()).add(partOf(path)));
+      homes.set(name, (homes.get(name) ?? new Set()).add(firstOf(path)));
     }
   }
   return [...homes].flatMap(([name, parts]) => {
@@ -181,44 +251,40 @@ describe('the sources', () => {
   });
 
   it('break no rule', () => {
-    expect(violations(sources)).toEqual([]);
+    expect(violations(sources).filter((line) => !LEFT.includes(line))).toEqual([]);
   });
 
-  it('have every part that the rules name', () => {
-    const parts = new Set(Object.keys(sources).map(partOf));
-    expect(Object.keys(ARROWS).filter((part) => !parts.has(part))).toEqual([]);
+  it('have every room that the rules name', () => {
+    const rooms = new Set(Object.keys(sources).map(roomOf));
+    expect([...Object.keys(ARROWS), ...FOUNDATION].filter((room) => !rooms.has(room))).toEqual([]);
   });
 });
 
 /** The file that is added or replaced, its source, and what is then said. */
 const BROKEN: readonly [path: string, source: string, says: string][] = [
-  ['tasks/x.ts', "import { y } from '../execution/runner.ts';", 'tasks must not import execution'],
-  ['tasks/x.ts', "import { y } from '../logger.ts';", 'tasks must not import logger'],
-  [
-    'execution/x.ts',
-    "import type { Y } from '../workspace/block.ts';",
-    'execution must not import workspace',
-  ],
-  ['workspace/x.ts', "export * from '../execution/runner.ts';", 'workspace must not import execution'],
+  ['tasks/x.ts', "import { y } from '../execution/queue.ts';", 'tasks must not import execution'],
+  ['store/x.ts', "import { y } from './sqlite/schema.ts';", 'store must not import store/sqlite'],
+  ['execution/x.ts', "import type { Y } from '../memory/block.ts';", 'execution must not import memory'],
+  ['memory/x.ts', "export * from '../execution/queue.ts';", 'memory must not import execution'],
   ['config/x.ts', "import { y } from '../tasks/task.ts';", 'config must not import tasks'],
-  ['http/x.ts', "const y = await import('../app.ts');", 'http must not import app'],
+  ['http/x.ts', "const y = await import('../app/app.ts');", 'http must not import app'],
   ['mcp/x.ts', "import {\n  y,\n} from '../config/config.ts';", 'mcp must not import config'],
   ['execution/x.ts', "import '../cli/serve.ts';", 'execution must not import cli'],
-  ['app.ts', "import { y } from './scripted-model/server.ts';", 'app must not import scripted-model'],
-  ['helpers/x.ts', '', 'the part helpers is not in ARROWS'],
-  ['http/x.ts', "import { DatabaseSync } from 'node:sqlite';", 'only tasks may import node:sqlite'],
+  ['app/x.ts', "import { y } from '../cli/serve.ts';", 'app must not import cli'],
+  ['helpers/x.ts', '', 'the room helpers is not in ARROWS'],
+  ['http/x.ts', "import { DatabaseSync } from 'node:sqlite';", 'only store/sqlite may import node:sqlite'],
   ['http/x.ts', "import { env } from 'node:process';", 'only config may import node:process'],
-  ['app.ts', 'const home = process.env.HOME;', 'app.ts: reads process.env'],
-  ['app.ts', "const home = process['env'].HOME;", 'app.ts: reads process.env'],
-  ['app.ts', 'const { env } = process;', 'app.ts: reads process.env'],
-  ['app.ts', 'const y = await import(name);', 'imports something that cannot be read here'],
-  ['app.ts', "const y = require('pino');", 'imports something that cannot be read here'],
-  ['app.ts', "import { y } from './nowhere.ts';", './nowhere.ts is not a file of src'],
+  ['app/app.ts', 'const home = process.env.HOME;', 'app/app.ts: reads process.env'],
+  ['app/app.ts', "const home = process['env'].HOME;", 'app/app.ts: reads process.env'],
+  ['app/app.ts', 'const { env } = process;', 'app/app.ts: reads process.env'],
+  ['app/app.ts', 'const y = await import(name);', 'imports something that cannot be read here'],
+  ['app/app.ts', "const y = require('pino');", 'imports something that cannot be read here'],
+  ['app/app.ts', "import { y } from './nowhere.ts';", './nowhere.ts is not a file of src'],
   ['http/x.ts', "import { pino } from 'pino';", 'pino is imported by http and logger'],
   [
     'http/x.ts',
     "import { y } from '@opencode-ai/sdk/v2';",
-    '@opencode-ai/sdk is imported by execution and http',
+    '@opencode-ai/sdk is imported by http and runners',
   ],
   [
     'execution/x.ts',

@@ -4,14 +4,18 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { quote } from '../src/errors.ts';
-import { RunOutput } from '../src/execution/docker/run-output.ts';
-import { resultOf } from '../src/execution/ending.ts';
-import { permissionRequest, questionRequest, toolEvents } from '../src/execution/opencode/translate.ts';
+import { resultOf } from '../src/execution/termination.ts';
+import { project, type WorkspaceBlock } from '../src/memory/block.ts';
 import { outcomeMessage } from '../src/notifications/letta/outcome-message.ts';
+import { RunOutput } from '../src/runners/docker/run-output.ts';
+import {
+  permissionRequest,
+  questionRequest,
+  toolEvents,
+} from '../src/runners/opencode-protocol/translate.ts';
 import { describeEvent } from '../src/tasks/describe-event.ts';
 import { NO_USAGE } from '../src/tasks/events.ts';
 import { isEnd } from '../src/tasks/task.ts';
-import { project, type WorkspaceBlock } from '../src/workspace/block.ts';
 import { startBridge } from './mcp/bridge.ts';
 import { halvesIn, splittable } from './support/well-formed.ts';
 

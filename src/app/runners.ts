@@ -1,13 +1,13 @@
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
-import type { DockerRunner } from '../execution/docker/docker-runner.ts';
-import type { OpenCodeClientManager } from '../execution/opencode/client-manager.ts';
-import type { Endpoint } from '../execution/opencode/endpoint.ts';
-import type { OtherRunner } from '../execution/other-mode.ts';
-import type { Runner } from '../execution/runner.ts';
-import type { Shells } from '../execution/shell/shells.ts';
 import type { Logger } from '../logger.ts';
-import type { TaskStore } from '../tasks/task-store.ts';
+import type { DockerRunner } from '../runners/docker/docker-runner.ts';
+import type { OpenCodeClientManager } from '../runners/opencode-server/client-manager.ts';
+import type { Endpoint } from '../runners/opencode-server/endpoint.ts';
+import type { Runner } from '../runners/runner.ts';
+import type { OtherRunner } from '../runners/runner-mismatch.ts';
+import type { Shells } from '../runners/shell/shells.ts';
+import type { TaskStore } from '../store/task-store.ts';
 import type { Release } from './release.ts';
 
 /** The feature flag is read here, and below for what the other mode left. */
@@ -42,8 +42,8 @@ async function openCodeEndpoint(config: Config, logger: Logger, releases: Releas
   const { openCode, childEnv, dataDir } = config;
   const { url, username, password, bin, snapshot } = openCode;
   if (url !== undefined) return { url, username, password };
-  const { findOpenCode } = await import('../execution/opencode/binary.ts');
-  const { EmbeddedServer } = await import('../execution/opencode/embedded-server.ts');
+  const { findOpenCode } = await import('../runners/opencode-server/binary.ts');
+  const { EmbeddedServer } = await import('../runners/opencode-server/embedded-server.ts');
   const binary = findOpenCode(bin, childEnv.PATH);
   const shells = await startShells(config, logger);
   releases.push(() => shells.close());
@@ -60,7 +60,7 @@ async function openCodeEndpoint(config: Config, logger: Logger, releases: Releas
 }
 
 async function startShells(config: Config, logger: Logger): Promise<Shells> {
-  const { Shells } = await import('../execution/shell/shells.ts');
+  const { Shells } = await import('../runners/shell/shells.ts');
   const { shell, childEnv, dataDir, workspace, matrix } = config;
   return Shells.start({
     ...shell,
@@ -93,13 +93,13 @@ async function clientManager(
   endpoint: Endpoint,
   logger: Logger,
 ): Promise<OpenCodeClientManager> {
-  const { OpenCodeClientManager } = await import('../execution/opencode/client-manager.ts');
+  const { OpenCodeClientManager } = await import('../runners/opencode-server/client-manager.ts');
   const asksOutside = requests.outside !== 'allow';
   return new OpenCodeClientManager({ ...openCode, asksOutside, endpoint, logger });
 }
 
 async function dockerRunner(config: Config, store: TaskStore, logger: Logger): Promise<DockerRunner> {
-  const { DockerRunner } = await import('../execution/docker/docker-runner.ts');
+  const { DockerRunner } = await import('../runners/docker/docker-runner.ts');
   const { dataDir, envFiles } = config;
   const { model, agent } = config.openCode;
   return new DockerRunner({ ...config.docker, model, agent, dataDir, envFiles, store, logger });

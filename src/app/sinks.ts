@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
-import type { Matrix } from '../notifications/matrix/matrix.ts';
+import type { WorkspaceManager } from '../memory/workspace-manager.ts';
 import type { Sink } from '../notifications/sink.ts';
-import type { WorkspaceManager } from '../workspace/workspace-manager.ts';
+import type { Matrix } from './matrix.ts';
 
 /** Whatever follows the log from outside. What is off is not even loaded. */
 export async function sinks(
@@ -20,6 +20,6 @@ export async function sinks(
 /** Matrix, where it is on. */
 export async function openMatrix(config: Config['matrix']): Promise<Matrix | undefined> {
   if (!config) return undefined;
-  const { Matrix } = await import('../notifications/matrix/matrix.ts');
+  const { Matrix } = await import('./matrix.ts');
   return new Matrix(config);
 }

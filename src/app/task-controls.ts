@@ -1,7 +1,7 @@
 import type { ExecutionManager } from '../execution/execution-manager.ts';
-import type { TaskControls } from '../notifications/matrix/steering/task-controls.ts';
+import type { TaskControls } from '../matrix/inbound/task-controls.ts';
+import type { TaskStore } from '../store/task-store.ts';
 import { describeEvent } from '../tasks/describe-event.ts';
-import type { TaskStore } from '../tasks/task-store.ts';
 
 /** Of so many events of a task, the last that says something. */
 const LOOK_BACK = 50;

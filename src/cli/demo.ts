@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { startApp } from '../app/app.ts';
 import { thenRelease } from '../app/release.ts';
-import { startApp } from '../app.ts';
 import { loadIsolatedConfig } from '../config/isolated.ts';
 import { printable } from '../errors.ts';
 import { createLogger, type Logger } from '../logger.ts';
-import { scriptedProviderConfig } from '../scripted-model/provider-config.ts';
-import { startScriptedModel } from '../scripted-model/server.ts';
 import { VERSION } from '../version.ts';
 import { EXIT } from './command.ts';
 import { runTask } from './demo/run-task.ts';
 import { RULES } from './demo/script.ts';
+import { scriptedProviderConfig } from './demo/scripted-model/provider-config.ts';
+import { startScriptedModel } from './demo/scripted-model/server.ts';
 
 /**
  * One task end to end in a throw-away folder: the bridge, the real OpenCode, a real MCP client over HTTP.

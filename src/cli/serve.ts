@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { thenRelease } from '../app/release.ts';
 import { BridgeError } from '../errors.ts';
-import { type Claim, claimDataDir } from '../tasks/claim.ts';
-import { readOwner } from '../tasks/owner.ts';
+import { readOwner } from '../store/lock-info.ts';
+import { type Claim, claimDataDir } from '../store/sqlite/data-dir-lock.ts';
 import { configured, EXIT, stopSignal } from './command.ts';
 
 /** Those who only look whether DATA_DIR is free have it for milliseconds, and say nothing of themselves. */
@@ -15,7 +15,7 @@ export async function serve(): Promise<number> {
   const stopped = stopSignal();
   const claimed = await claim(config.dataDir);
   // Loaded afterwards: where this takes the place of one that has just stopped, others wait for it too.
-  const { startApp } = await import('../app.ts');
+  const { startApp } = await import('../app/app.ts');
   const app = await startApp(config, logger, claimed);
   const work = async (): Promise<void> => {
     const { url } = await app.listen();

@@ -6,8 +6,8 @@ import type { Logger } from '../logger.ts';
 import { Relay } from '../mcp/relay.ts';
 import { stdioClient } from '../mcp/stdio.ts';
 import { configured, EXIT, stopSignal } from './command.ts';
-import { findPlace } from './stdio/find-place.ts';
-import type { Place } from './stdio/place.ts';
+import { findPlace } from './stdio/connect-upstream.ts';
+import type { Place } from './stdio/upstream-target.ts';
 
 /** How long another process may take to start, to close or to answer. */
 const PATIENCE_MS = 15_000;

@@ -1,7 +1,7 @@
 import type { EventOf } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import { inheritedAgent, inheritedModel } from './admission.ts';
-import { type ExecutionLimits, observersOf, type TaskOrder } from './order.ts';
+import { type ExecutionLimits, observersOf, type TaskOrder } from './create-task-input.ts';
 
 /** An order that nothing speaks against. */
 export interface Acceptance {

@@ -1,8 +1,8 @@
 import { basename, dirname } from 'node:path';
 import { BridgeError, quote } from '../errors.ts';
+import type { TaskStore } from '../store/task-store.ts';
 import type { Task } from '../tasks/task.ts';
-import type { TaskStore } from '../tasks/task-store.ts';
-import type { ExecutionLimits } from './order.ts';
+import type { ExecutionLimits } from './create-task-input.ts';
 import type { FairQueue } from './queue.ts';
 
 /** How long an idempotency key stands for its task, from the first call on. */

@@ -1,7 +1,7 @@
+import type { Run, TurnOutcome } from '../runners/runner.ts';
 import type { TaskEvent, TaskEventBody } from '../tasks/events.ts';
-import { Outbox } from './outbox.ts';
-import { RECOVERY, type Recollection } from './recollection.ts';
-import type { Run, TurnOutcome } from './runner.ts';
+import { Outbox } from './prompt-queue.ts';
+import { RECOVERY, type Recollection } from './replay.ts';
 
 const CONTINUE = 'You were interrupted. Go on with the task from where you stopped.';
 const RESTARTED =

@@ -1,18 +1,19 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { BridgeError, messageOf, quote } from '../errors.ts';
+import type { DependencyHealth } from '../health.ts';
 import type { Logger } from '../logger.ts';
-import type { EventLog } from '../tasks/event-log.ts';
+import type { Runner } from '../runners/runner.ts';
+import type { EventLog } from '../store/event-log.ts';
 import type { TaskEvent } from '../tasks/events.ts';
 import { newTaskId } from '../tasks/ids.ts';
 import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
+import type { TaskFiles } from '../workspaces/task-files.ts';
 import { type Acceptance, createdEvent } from './acceptance.ts';
 import { isForeign, repeatedTask, requireContinuable, requireRoom } from './admission.ts';
 import type { RecoveryRules } from './conversation.ts';
-import { type ExecutionLimits, fingerprint, type TaskOrder, validate } from './order.ts';
+import { type ExecutionLimits, fingerprint, type TaskOrder, validate } from './create-task-input.ts';
+import { type Answer, alreadyAnswered, type RequestRules } from './input-requests.ts';
 import { FairQueue } from './queue.ts';
-import { type Answer, alreadyAnswered, type RequestRules } from './requests.ts';
-import type { DependencyHealth, Runner } from './runner.ts';
-import type { TaskFiles } from './task-files.ts';
 import { type Delivery, type MessageMarks, TaskRun } from './task-run.ts';
 
 export interface ExecutionManagerOptions {

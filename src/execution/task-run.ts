@@ -1,18 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, messageOf, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { EventLog } from '../tasks/event-log.ts';
+import type { Run, Runner, TurnOutcome } from '../runners/runner.ts';
+import type { EventLog } from '../store/event-log.ts';
 import type { FileChange, TaskEvent, TaskEventBody, TaskRequest } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
+import type { TaskFiles } from '../workspaces/task-files.ts';
 import { Conversation, type RecoveryRules } from './conversation.ts';
 import { discard } from './discard.ts';
-import { type Ending, endEvent, failedBy, overBudget, remarks, resultOf, undelivered } from './ending.ts';
-import { Hold } from './hold.ts';
-import { answeredOutside, endingByOutsider, outsideWarning } from './outside-answer.ts';
-import { type Recollection, recollect } from './recollection.ts';
-import { type Answer, type RequestRules, Requests } from './requests.ts';
-import type { Run, Runner, TurnOutcome } from './runner.ts';
-import type { TaskFiles } from './task-files.ts';
+import { answeredOutside, endingByOutsider, outsideWarning } from './external-answer.ts';
+import { type Answer, type RequestRules, Requests } from './input-requests.ts';
+import { Hold } from './pause-controller.ts';
+import { type Recollection, recollect } from './replay.ts';
+import {
+  type Ending,
+  endEvent,
+  failedBy,
+  overBudget,
+  remarks,
+  resultOf,
+  undelivered,
+} from './termination.ts';
 import { TimeLimit } from './time-limit.ts';
 
 /** How long the server is waited for to stop what an earlier process left running. */

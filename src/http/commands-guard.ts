@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
 import { BridgeError } from '../errors.ts';
-import type { Connection } from '../execution/shell/peers.ts';
+import type { Connection } from '../runners/runner.ts';
 import { sendError } from './errors.ts';
 import { isFromHere } from './security.ts';
 

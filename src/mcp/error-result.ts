@@ -1,7 +1,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { wayOut } from '../api/ways-out.ts';
 import type { BridgeError } from '../errors.ts';
 import { cutText } from './shrink.ts';
-import { wayOut } from './ways-out.ts';
 
 /** Characters of an error's message, which may hold what others said. */
 const MAX_MESSAGE = 4_000;

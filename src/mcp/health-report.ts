@@ -1,4 +1,4 @@
-import type { DependencyHealth } from '../execution/runner.ts';
+import type { DependencyHealth } from '../health.ts';
 import type { ToolServices } from './tool.ts';
 
 export interface HealthReport {

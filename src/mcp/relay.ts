@@ -14,7 +14,7 @@ import {
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { Link } from './link.ts';
+import { Link } from './upstream.ts';
 
 const REFUSED = -32_000;
 const REPLAY = 'letta-opencode-plugin/replay';

@@ -10,11 +10,11 @@ import {
   type ServerRequest,
 } from '@modelcontextprotocol/sdk/types.js';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
+import { Caller } from '../api/caller.ts';
 import { quote, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { wellFormed } from '../text.ts';
 import { answerResult } from './answer-result.ts';
-import { Caller } from './caller.ts';
 import { coerceArguments } from './coerce-arguments.ts';
 import { errorResult } from './error-result.ts';
 import { progressSender } from './progress.ts';

@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { nextStep } from '../api/next-step.ts';
+import { taskWayOut } from '../api/ways-out.ts';
 import { oneLine } from '../tasks/describe-event.ts';
 import { taskErrorSchema, taskRequestSchema, taskResultSchema, usageSchema } from '../tasks/events.ts';
 import { TASK_STATUSES, type Task } from '../tasks/task.ts';
-import { nextStep } from './next-step.ts';
 import type { ToolServices } from './tool.ts';
-import { taskWayOut } from './ways-out.ts';
 
 const requestViewSchema = taskRequestSchema
   .extend({ expires_at: z.string().optional() })

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { ExecutionManager } from '../execution/execution-manager.ts';
-import type { DependencyHealth } from '../execution/runner.ts';
+import type { DependencyHealth } from '../health.ts';
 import { parseArguments } from './arguments.ts';
 
 /** What the tools work with; the composition root provides it. */

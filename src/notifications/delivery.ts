@@ -1,20 +1,22 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { type Clock, SYSTEM_CLOCK } from '../clock.ts';
+import { DeliveryError } from '../delivery-error.ts';
 import { messageOf } from '../errors.ts';
+import type { DependencyHealth } from '../health.ts';
 import type { Logger } from '../logger.ts';
-import type { Database } from '../tasks/database.ts';
-import type { EventLog } from '../tasks/event-log.ts';
+import type { EventLog } from '../store/event-log.ts';
+import type { Database } from '../store/sqlite/database.ts';
+import { DeliveryStore } from '../store/sqlite/delivery-store.ts';
+import type { PositionedEvent } from '../store/task-store.ts';
 import type { TaskEvent } from '../tasks/events.ts';
 import { isEnd, type Task } from '../tasks/task.ts';
-import type { PositionedEvent } from '../tasks/task-store.ts';
 import { head } from '../text.ts';
 import { CallQueue } from './call-queue.ts';
-import { type Clock, SYSTEM_CLOCK } from './clock.ts';
-import { DeliveryStore } from './delivery-store.ts';
-import { handOver } from './hand-over.ts';
-import { Lane } from './lane.ts';
-import { OpenLanes } from './open-lanes.ts';
-import { DeliveryError, type Receipt, type Sink } from './sink.ts';
-import { healthOf, type SinkHealth } from './sink-health.ts';
+import { handOver } from './call-sink.ts';
+import { OpenLanes } from './open-deliveries.ts';
+import type { Receipt, Sink } from './sink.ts';
+import { healthOf } from './sink-health.ts';
+import { Lane } from './task-delivery.ts';
 
 /** Events that one call gets at most. */
 const PAGE = 500;
@@ -78,7 +80,7 @@ export class Delivery {
     uncut();
   }
 
-  health(): SinkHealth {
+  health(): DependencyHealth {
     const { failing } = this.#lanes;
     const lag = this.#lanes.lag(this.#options.clock.now());
     const troubles = { failing, lastError: this.#lastError, stopped: this.#broken, givenUp: this.#givenUp };

@@ -1,11 +1,5 @@
-import type { Lane } from './lane.ts';
-
-/** How a sink is, as `/health` shows it. Never `down`: tasks run without it. */
-export interface SinkHealth {
-  name: string;
-  status: 'ok' | 'degraded';
-  detail: string;
-}
+import type { DependencyHealth } from '../health.ts';
+import type { Lane } from './task-delivery.ts';
 
 interface Troubles {
   failing: number;
@@ -15,8 +9,8 @@ interface Troubles {
   givenUp: number;
 }
 
-/** Health by what is still to be told, in words, and what went wrong. */
-export function healthOf(name: string, lag: string, troubles: Troubles): SinkHealth {
+/** Health of a sink, which is never `down` because tasks run without it: by what is still to be told, in words, and what went wrong. */
+export function healthOf(name: string, lag: string, troubles: Troubles): DependencyHealth {
   const { failing, lastError, stopped, givenUp } = troubles;
   const details = [lag];
   if (failing > 0) details.push(`${failing} failing, last error: ${lastError}`);

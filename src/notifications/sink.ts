@@ -43,18 +43,3 @@ export interface Receipt {
   /** Nothing more of this task has to be told, ever. */
   readonly settled?: boolean | undefined;
 }
-
-/** Why a parcel was not taken, where the sink knows more than that. */
-export class DeliveryError extends Error {
-  override readonly name = 'DeliveryError';
-  /** How long the far side wants to be left alone. */
-  readonly retryAfterMs: number | undefined;
-  /** It can never succeed: the task is given up. */
-  readonly final: boolean;
-
-  constructor(message: string, details: { retryAfterMs?: number; final?: boolean; cause?: unknown } = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined);
-    this.retryAfterMs = details.retryAfterMs;
-    this.final = details.final ?? false;
-  }
-}

@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startApp } from '../../src/app/app.ts';
 import { type Release, releaseAll, thenRelease } from '../../src/app/release.ts';
-import { startApp } from '../../src/app.ts';
 import { loadIsolatedConfig } from '../../src/config/isolated.ts';
 import type { Logger } from '../../src/logger.ts';
-import { claimDataDir } from '../../src/tasks/claim.ts';
-import { openDatabase } from '../../src/tasks/database.ts';
+import { claimDataDir } from '../../src/store/sqlite/data-dir-lock.ts';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { tempDir } from '../support/temp.ts';
 
 const WITHDRAW = 'owner.json cannot be removed';

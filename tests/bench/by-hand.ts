@@ -2,9 +2,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ContainerCreateOptions } from 'dockerode';
-import { makeTaskDirectory } from '../../src/execution/directories/roots.ts';
-import { type ContainerLimits, containerSpec } from '../../src/execution/docker/container-spec.ts';
-import { ownerFor, SessionFolder } from '../../src/execution/docker/session-folder.ts';
+import { type ContainerLimits, containerSpec } from '../../src/runners/docker/container-spec.ts';
+import { ownerFor, SessionFolder } from '../../src/runners/docker/session-folder.ts';
+import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { engine } from '../support/docker.ts';
 
 const run = promisify(execFile);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Script, scriptText } from '../../src/scripted-model/script.ts';
+import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { bash, slowly } from '../support/steps.ts';
 import type { BenchBridge } from './bench-bridge.ts';
 import { ms, type Row } from './report.ts';

@@ -1,7 +1,7 @@
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '../../src/execution/opencode/free-port.ts';
-import { startScriptedModel } from '../../src/scripted-model/server.ts';
+import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { testLimits } from '../support/docker.ts';
 import { tempDir } from '../support/temp.ts';
 import { type BenchBridge, startBridge } from './bench-bridge.ts';

@@ -1,6 +1,6 @@
-import { openDatabase } from '../../src/tasks/database.ts';
-import { EventLog } from '../../src/tasks/event-log.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
+import { EventLog } from '../../src/store/event-log.ts';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from '../tasks/created.ts';
 import type { Row } from './report.ts';

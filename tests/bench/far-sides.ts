@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { TASK_KEY, taskMark } from '../../src/notifications/matrix/events.ts';
+import { TASK_KEY, taskMark } from '../../src/matrix/events.ts';
 import { Person } from '../support/person.ts';
 import { until } from './sample.ts';
 

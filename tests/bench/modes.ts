@@ -1,11 +1,11 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { makeTaskDirectory } from '../../src/execution/directories/roots.ts';
-import { ownerFor } from '../../src/execution/docker/session-folder.ts';
-import { freePort } from '../../src/execution/opencode/free-port.ts';
-import { scriptText } from '../../src/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
+import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
+import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import { ownerFor } from '../../src/runners/docker/session-folder.ts';
+import { freePort } from '../../src/runners/opencode-server/free-port.ts';
+import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { containerOf } from '../support/docker.ts';
 import { startOpenCode } from '../support/opencode.ts';
 import { bash } from '../support/steps.ts';

@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../src/execution/opencode/free-port.ts';
-import { startScriptedModel } from '../../src/scripted-model/server.ts';
+import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 import { type BenchBridge, startBridge } from './bench-bridge.ts';

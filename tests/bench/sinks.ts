@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeTaskDirectory } from '../../src/execution/directories/roots.ts';
-import { freePort } from '../../src/execution/opencode/free-port.ts';
-import { scriptText } from '../../src/scripted-model/script.ts';
-import { startScriptedModel } from '../../src/scripted-model/server.ts';
+import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
+import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import { freePort } from '../../src/runners/opencode-server/free-port.ts';
+import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { startOpenCode } from '../support/opencode.ts';
 import { bash, slowly, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/client';
 import { z } from 'zod';
-import { makeTaskDirectory } from '../../src/execution/directories/roots.ts';
-import { scriptText } from '../../src/scripted-model/script.ts';
+import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
+import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import type { RunningOpenCode } from '../support/opencode.ts';
 import type { BenchBridge } from './bench-bridge.ts';
 

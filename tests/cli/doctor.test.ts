@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { openDatabase } from '../../src/tasks/database.ts';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { engine, IMAGE } from '../support/docker.ts';
 import { startFakeHomeserver } from '../support/fake-homeserver.ts';
 import { startLetta } from '../support/letta.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import { type Script, scriptText } from '../../src/scripted-model/script.ts';
+import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { isEnd, TASK_STATUSES } from '../../src/tasks/task.ts';
 import { containerOf } from '../support/docker.ts';
 import { bash, write } from '../support/steps.ts';

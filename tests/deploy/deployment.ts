@@ -7,7 +7,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { expect } from 'vitest';
 import { z } from 'zod';
-import { freePort } from '../../src/execution/opencode/free-port.ts';
+import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { containerEnv, engine, removeContainers } from '../support/docker.ts';
 import { tempDir } from '../support/temp.ts';
 import { compose, fillIn } from './compose.ts';
@@ -19,7 +19,7 @@ const READY = { timeout: 120_000, interval: 200 };
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of compose
 const MODE = '${OPENCODE_SERVER_ENABLED}';
 const MODEL = 'http://model:8080/v1';
-const MODEL_ENTRY = `import { startScriptedModel } from '/app/src/scripted-model/server.ts';
+const MODEL_ENTRY = `import { startScriptedModel } from '/app/src/cli/demo/scripted-model/server.ts';
 await startScriptedModel({ host: '0.0.0.0', port: 8080 });`;
 
 export type Deployment = Awaited<ReturnType<typeof deploy>>;

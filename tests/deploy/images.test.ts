@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { startScriptedModel } from '../../src/scripted-model/server.ts';
+import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { startOpenCode } from '../support/opencode.ts';
 import { readStages, readTop, stageOf } from './dockerfile.ts';
 

@@ -4,10 +4,10 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import { OpenCodeApi } from '../../src/execution/opencode/api.ts';
-import { textOf } from '../../src/scripted-model/chat.ts';
-import { type Script, scriptText } from '../../src/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
+import { textOf } from '../../src/cli/demo/scripted-model/chat.ts';
+import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
+import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import { OpenCodeApi } from '../../src/runners/opencode-server/api.ts';
 import { isEnd } from '../../src/tasks/task.ts';
 import {
   containerEnv,

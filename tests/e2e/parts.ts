@@ -1,6 +1,6 @@
-import { openDatabase } from '../../src/tasks/database.ts';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEvent } from '../../src/tasks/events.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import type { Task } from '../../src/tasks/task.ts';
 
 /** What a bridge that does not run any more has stored: a task, its events, and every task of the same agent. */

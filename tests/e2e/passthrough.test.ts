@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type Script, scriptText } from '../../src/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
+import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
+import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { processesOf } from '../support/processes.ts';
 import { bash } from '../support/steps.ts';
@@ -286,7 +286,7 @@ describe('stdio leaves', () => {
   });
 
   it('with exit code 4 where the owner of DATA_DIR cannot be joined', async () => {
-    const database = join(import.meta.dirname, '../../src/tasks/database.ts');
+    const database = join(import.meta.dirname, '../../src/store/sqlite/database.ts');
     const holder = spawn(process.execPath, [
       '--input-type=module',
       '-e',

@@ -5,11 +5,11 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { createOpencodeClient } from '@opencode-ai/sdk/v2/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
-import { authorization } from '../../src/execution/opencode/endpoint.ts';
-import { freePort } from '../../src/execution/opencode/free-port.ts';
-import { permissionVariable } from '../../src/execution/opencode/session-rules.ts';
-import { scriptText } from '../../src/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
+import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
+import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import { permissionVariable } from '../../src/runners/opencode-protocol/session-rules.ts';
+import { authorization } from '../../src/runners/opencode-server/endpoint.ts';
+import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { commandLine, rowsOf } from '../cli/command.ts';
 import { startOpenCode } from '../support/opencode.ts';
 import { subagent } from '../support/steps.ts';

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { OpenCodeClientManager } from '../../src/execution/opencode/client-manager.ts';
+import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { createLogger } from '../../src/logger.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
+import { OpenCodeClientManager } from '../../src/runners/opencode-server/client-manager.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 

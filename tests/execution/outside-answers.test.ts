@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Endpoint } from '../../src/execution/opencode/endpoint.ts';
-import type { Step } from '../../src/scripted-model/script.ts';
+import type { Step } from '../../src/cli/demo/scripted-model/script.ts';
+import type { Endpoint } from '../../src/runners/opencode-server/endpoint.ts';
 import type { TaskRequest } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, type BridgeSetup, startBridge } from '../support/bridge.ts';

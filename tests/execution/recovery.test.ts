@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Step } from '../../src/scripted-model/script.ts';
+import type { Step } from '../../src/cli/demo/scripted-model/script.ts';
 import type { TaskEvent } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { BridgeError } from '../../src/errors.ts';
-import { type PermissionPolicy, Requests } from '../../src/execution/requests.ts';
-import type { RequestAnswer } from '../../src/execution/runner.ts';
+import { type PermissionPolicy, Requests } from '../../src/execution/input-requests.ts';
+import type { RequestAnswer } from '../../src/runners/runner.ts';
 import type { TaskRequest } from '../../src/tasks/events.ts';
 
 const NOW = 1_000_000;

@@ -2,13 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Retention } from '../../src/execution/retention.ts';
-import { TaskFiles } from '../../src/execution/task-files.ts';
 import type { Logger } from '../../src/logger.ts';
-import { type Database, openDatabase } from '../../src/tasks/database.ts';
+import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
+import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import type { EventOf, TaskEventBody } from '../../src/tasks/events.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/tasks/task-removals.ts';
+import { Retention } from '../../src/workspaces/retention.ts';
+import { TaskFiles } from '../../src/workspaces/task-files.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from '../tasks/created.ts';
 
@@ -67,7 +67,16 @@ function retention({
   const options = { workspaceDir, snapshotsDir, roots: [], maxFileSize: 1_000, env: { PATH: path }, logger };
   const files = new TaskFiles(options);
   const keepMs = keepDays * DAY;
-  return new Retention({ removals, files, keepMs, logger, now, endProcesses, ...(everyMs && { everyMs }) });
+  return new Retention({
+    removals,
+    files,
+    keepMs,
+    keyLifetimeMs: DAY,
+    logger,
+    now,
+    endProcesses,
+    ...(everyMs && { everyMs }),
+  });
 }
 
 const folderOf = (id: string): string => join(workspaceDir, id);
@@ -349,7 +358,7 @@ function killed(at: string): string {
     after(TaskFiles, 'remove', 'after folder');
     const removals = new TaskRemovals(openDatabase(${JSON.stringify(join(root.path, 'data'))}));
     const files = new TaskFiles(${JSON.stringify(options)});
-    await new Retention({ removals, files, keepMs: ${30 * DAY}, logger: {}, now: () => ${NOW} }).sweep();`;
+    await new Retention({ removals, files, keepMs: ${30 * DAY}, keyLifetimeMs: ${DAY}, logger: {}, now: () => ${NOW} }).sweep();`;
 }
 
 describe('a folder that cannot be removed', () => {

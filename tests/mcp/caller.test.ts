@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Caller } from '../../src/mcp/caller.ts';
+import { Caller } from '../../src/api/caller.ts';
 import { startBridge } from './bridge.ts';
 
 test('token, header and argument name the caller, in this order', () => {

@@ -1,12 +1,12 @@
+import type { DependencyHealth } from '../../src/health.ts';
 import type {
-  DependencyHealth,
   Prompt,
   RequestAnswer,
   Run,
   RunContext,
   Runner,
   TurnOutcome,
-} from '../../src/execution/runner.ts';
+} from '../../src/runners/runner.ts';
 import type { TaskEventBody, TaskRequest } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 

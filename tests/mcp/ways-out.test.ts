@@ -2,9 +2,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BridgeError } from '../../src/errors.ts';
-import { SESSION_RULES } from '../../src/execution/opencode/session-rules.ts';
+import { describeError } from '../../src/matrix/inbound/replies.ts';
 import { TOOLS } from '../../src/mcp/tools/index.ts';
-import { describeError } from '../../src/notifications/matrix/steering/replies.ts';
+import { SESSION_RULES } from '../../src/runners/opencode-protocol/session-rules.ts';
 import { isEnd } from '../../src/tasks/task.ts';
 import { startBridge, type TestClient } from './bridge.ts';
 
@@ -22,8 +22,10 @@ afterEach(() => bridge[Symbol.asyncDispose]());
 test('the domain does not know the tools: what it says fits every edge', () => {
   const words = [...TOOLS.map(({ name }) => name), 'continue_task_id'].filter((name) => name.includes('_'));
   // That one denies tasks the tools of any bridge, by name.
-  const rules = 'execution/opencode/session-rules.ts';
-  const files = globSync('{execution,tasks}/**/*.ts', { cwd: SRC }).filter((file) => file !== rules);
+  const rules = 'runners/opencode-protocol/session-rules.ts';
+  const files = globSync('{execution,runners,workspaces,store,tasks}/**/*.ts', { cwd: SRC }).filter(
+    (file) => file !== rules,
+  );
   expect(files.length).toBeGreaterThan(50);
   const named = files.flatMap((file) => {
     const source = readFileSync(join(SRC, file), 'utf8');

@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DeliveryError } from '../../src/delivery-error.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Delivery, type DeliveryOptions } from '../../src/notifications/delivery.ts';
-import { DeliveryError, type Receipt } from '../../src/notifications/sink.ts';
-import { type Database, openDatabase } from '../../src/tasks/database.ts';
-import { EventLog } from '../../src/tasks/event-log.ts';
+import type { Receipt } from '../../src/notifications/sink.ts';
+import { EventLog } from '../../src/store/event-log.ts';
+import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
+import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/tasks/task-removals.ts';
 import { ManualClock, settled } from '../support/clock.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from '../tasks/created.ts';

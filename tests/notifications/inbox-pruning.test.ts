@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
-import { Inbox } from '../../src/notifications/matrix/steering/inbox.ts';
-import { InboxStore } from '../../src/notifications/matrix/steering/inbox-store.ts';
-import { type Database, openDatabase } from '../../src/tasks/database.ts';
+import { Inbox } from '../../src/matrix/inbound/inbox.ts';
+import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { InboxStore } from '../../src/store/sqlite/inbox-store.ts';
 import { ManualClock } from '../support/clock.ts';
 import { tempDir } from '../support/temp.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { workspaceBlockSchema } from '../../src/memory/block.ts';
 import { LettaSink, type LettaSinkOptions } from '../../src/notifications/letta/letta-sink.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
-import { workspaceBlockSchema } from '../../src/workspace/block.ts';
 import { type FakeLetta, startLetta } from '../support/letta.ts';
 import { halvesIn } from '../support/well-formed.ts';
 import { BOUNDS, Delivering, type SinkParts, until } from './delivering.ts';

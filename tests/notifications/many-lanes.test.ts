@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
 import { Delivery } from '../../src/notifications/delivery.ts';
-import { Lane } from '../../src/notifications/lane.ts';
-import { type Database, openDatabase } from '../../src/tasks/database.ts';
-import { EventLog } from '../../src/tasks/event-log.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
+import { Lane } from '../../src/notifications/task-delivery.ts';
+import { EventLog } from '../../src/store/event-log.ts';
+import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import { ManualClock, settled } from '../support/clock.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from '../tasks/created.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { answersTo, howToAnswer } from '../../src/notifications/matrix/steering/answers.ts';
+import { answersTo, howToAnswer } from '../../src/matrix/inbound/answers.ts';
 import {
   type Command,
   type Context,
   commandOf,
   commandOfReaction,
-} from '../../src/notifications/matrix/steering/command.ts';
+} from '../../src/matrix/inbound/command.ts';
 import type { TaskRequest } from '../../src/tasks/events.ts';
 
 const TALK: Context = { task: false };

@@ -1,8 +1,8 @@
-import { TASK_KEY, taskMark } from '../../src/notifications/matrix/events.ts';
-import { MatrixApi } from '../../src/notifications/matrix/matrix-api.ts';
+import { TASK_KEY, taskMark } from '../../src/matrix/events.ts';
+import { MatrixApi } from '../../src/matrix/matrix-api.ts';
+import { Sender } from '../../src/matrix/rate-limited-sender.ts';
 import { MatrixSink } from '../../src/notifications/matrix/matrix-sink.ts';
 import { Rooms, type RoomsOptions } from '../../src/notifications/matrix/rooms.ts';
-import { Sender } from '../../src/notifications/matrix/sender.ts';
 import type { Homeserver } from '../support/homeserver.ts';
 import type { Person } from '../support/person.ts';
 import { type FaultyProxy, startFaultyProxy } from '../support/proxy.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { edit, inThread, message } from '../../src/notifications/matrix/content.ts';
+import { edit, inThread, message } from '../../src/matrix/content.ts';
+import { bold, code, lines, quoted, type Rich, rich, words } from '../../src/matrix/rich.ts';
 import * as messages from '../../src/notifications/matrix/messages.ts';
-import { bold, code, lines, quoted, type Rich, rich, words } from '../../src/notifications/matrix/rich.ts';
 import type { EventOf, TaskEventBody, TaskRequest } from '../../src/tasks/events.ts';
 import { apply, type Task } from '../../src/tasks/task.ts';
 import { halvesIn } from '../support/well-formed.ts';

@@ -1,11 +1,11 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { MatrixApi } from '../../src/notifications/matrix/matrix-api.ts';
-import { MatrixFailure } from '../../src/notifications/matrix/matrix-failure.ts';
-import { Sender } from '../../src/notifications/matrix/sender.ts';
-import { MatrixStorage } from '../../src/notifications/matrix/steering/matrix-storage.ts';
-import type { TaskControls } from '../../src/notifications/matrix/steering/task-controls.ts';
+import { MatrixStorage } from '../../src/matrix/inbound/matrix-storage.ts';
+import type { TaskControls } from '../../src/matrix/inbound/task-controls.ts';
+import { MatrixApi } from '../../src/matrix/matrix-api.ts';
+import { MatrixFailure } from '../../src/matrix/matrix-failure.ts';
+import { Sender } from '../../src/matrix/rate-limited-sender.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import { fastClock } from '../support/clock.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { TASK_KEY } from '../../src/notifications/matrix/events.ts';
-import { scriptText } from '../../src/scripted-model/script.ts';
+import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
+import { TASK_KEY } from '../../src/matrix/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import type { Homeserver } from '../support/homeserver.ts';

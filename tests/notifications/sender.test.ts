@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { MatrixFailure } from '../../src/notifications/matrix/matrix-failure.ts';
-import { type Outgoing, Sender } from '../../src/notifications/matrix/sender.ts';
+import { MatrixFailure } from '../../src/matrix/matrix-failure.ts';
+import { type Outgoing, Sender } from '../../src/matrix/rate-limited-sender.ts';
 import { ManualClock, settled } from '../support/clock.ts';
 
 const NEVER = new AbortController().signal;

@@ -2,8 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createOpencodeClient, type Message, type Part } from '@opencode-ai/sdk/v2/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Script, scriptText } from '../../src/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
+import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
+import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { ChatMessage } from '../../src/scripted-model/chat.ts';
-import { chooseStep } from '../../src/scripted-model/choice.ts';
-import { findScript, type Rule, ScriptError, scriptText } from '../../src/scripted-model/script.ts';
+import type { ChatMessage } from '../../src/cli/demo/scripted-model/chat.ts';
+import { chooseStep } from '../../src/cli/demo/scripted-model/choice.ts';
+import { findScript, type Rule, ScriptError, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 
 const user = (content: ChatMessage['content']): ChatMessage => ({ role: 'user', content });
 const assistant: ChatMessage = { role: 'assistant', content: 'earlier' };

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type Rule, type Script, scriptText } from '../../src/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/scripted-model/server.ts';
+import { type Rule, type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
+import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 
 const open: ScriptedModel[] = [];
 afterEach(async () => {
@@ -216,7 +216,7 @@ describe('a hanging step', () => {
       ['--input-type=module', '--eval', DISCONNECT],
       {
         timeout: 30_000,
-        env: { ...process.env, SERVER: import.meta.resolve('../../src/scripted-model/server.ts') },
+        env: { ...process.env, SERVER: import.meta.resolve('../../src/cli/demo/scripted-model/server.ts') },
       },
     );
     expect(JSON.parse(stdout)).toEqual({ during: true, after: false });

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OpencodeClient } from '@opencode-ai/sdk/v2/client';
-import { RECOVERY } from '../../src/execution/recollection.ts';
-import { openDatabase } from '../../src/tasks/database.ts';
+import { RECOVERY } from '../../src/execution/replay.ts';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEvent } from '../../src/tasks/events.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import { isEnd, type Task, type TaskStatus } from '../../src/tasks/task.ts';
 import type { Handed } from './traffic.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Script, scriptText } from '../../src/scripted-model/script.ts';
+import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { isEnd, TASK_STATUSES } from '../../src/tasks/task.ts';
 import { bash, slowly, write } from '../support/steps.ts';
 import type { BridgeProcess } from './bridge-process.ts';

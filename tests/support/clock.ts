@@ -1,4 +1,4 @@
-import { type Clock, SYSTEM_CLOCK } from '../../src/notifications/clock.ts';
+import { type Clock, SYSTEM_CLOCK } from '../../src/clock.ts';
 
 /** A clock that stands until it is moved. */
 export class ManualClock implements Clock {

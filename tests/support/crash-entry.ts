@@ -1,7 +1,7 @@
-import { Engine } from '../../src/execution/docker/engine.ts';
-import { OpenCodeApi } from '../../src/execution/opencode/api.ts';
+import { Engine } from '../../src/runners/docker/docker-client.ts';
+import { OpenCodeApi } from '../../src/runners/opencode-server/api.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 
 /**
  * The program with a place where it kills itself as `kill -9` would: CRASH_AT is "before" or "after", and a

@@ -1,6 +1,6 @@
-import { findOpenCode } from '../../src/execution/opencode/binary.ts';
-import { EmbeddedServer } from '../../src/execution/opencode/embedded-server.ts';
 import { createLogger } from '../../src/logger.ts';
+import { findOpenCode } from '../../src/runners/opencode-server/binary.ts';
+import { EmbeddedServer } from '../../src/runners/opencode-server/embedded-server.ts';
 import { hermeticEnv } from './opencode.ts';
 
 /** `node engine-host.ts <home>`: a process that has an embedded engine; says its process id once it listens. */

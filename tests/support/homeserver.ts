@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { freePort } from '../../src/execution/opencode/free-port.ts';
+import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { Person } from './person.ts';
 import { tempDir } from './temp.ts';
 

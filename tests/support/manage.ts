@@ -1,19 +1,19 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
+import type { RecordedRequest, ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import type { RecoveryRules } from '../../src/execution/conversation.ts';
+import type { ExecutionLimits, TaskOrder } from '../../src/execution/create-task-input.ts';
 import { ExecutionManager } from '../../src/execution/execution-manager.ts';
-import type { ExecutionLimits, TaskOrder } from '../../src/execution/order.ts';
-import type { RequestRules } from '../../src/execution/requests.ts';
-import type { Runner } from '../../src/execution/runner.ts';
-import { TaskFiles } from '../../src/execution/task-files.ts';
+import type { RequestRules } from '../../src/execution/input-requests.ts';
 import type { Logger } from '../../src/logger.ts';
-import { type Script, scriptText } from '../../src/scripted-model/script.ts';
-import type { RecordedRequest, ScriptedModel } from '../../src/scripted-model/server.ts';
-import { openDatabase } from '../../src/tasks/database.ts';
-import { EventLog } from '../../src/tasks/event-log.ts';
+import type { Runner } from '../../src/runners/runner.ts';
+import { EventLog } from '../../src/store/event-log.ts';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEvent } from '../../src/tasks/events.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import { isEnd, type Task } from '../../src/tasks/task.ts';
+import { TaskFiles } from '../../src/workspaces/task-files.ts';
 
 export type Releases = (() => Promise<unknown> | unknown)[];
 

@@ -5,9 +5,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { ENGINE_MEMORY } from '../../src/execution/opencode/engine-memory.ts';
-import { freePort } from '../../src/execution/opencode/free-port.ts';
-import { scriptedProviderConfig } from '../../src/scripted-model/provider-config.ts';
+import { scriptedProviderConfig } from '../../src/cli/demo/scripted-model/provider-config.ts';
+import { ENGINE_MEMORY } from '../../src/runners/opencode-protocol/engine-memory.ts';
+import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { tempDir } from './temp.ts';
 
 const BINARY = join(import.meta.dirname, '../../node_modules/opencode-ai/bin/opencode.exe');

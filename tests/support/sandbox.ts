@@ -1,4 +1,4 @@
-import { boundary } from '../../src/execution/shell/detect.ts';
+import { boundary } from '../../src/runners/shell/detect.ts';
 import { tempDir } from './temp.ts';
 
 /** Why there is no sandbox for commands here; undefined where there is. */

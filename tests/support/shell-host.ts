@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Shells } from '../../src/execution/shell/shells.ts';
 import { createLogger } from '../../src/logger.ts';
+import { Shells } from '../../src/runners/shell/shells.ts';
 
 /**
  * `node shell-host.ts <root> <command>…`: runs commands one after the other in one task's shell, as whoever runs

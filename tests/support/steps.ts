@@ -1,4 +1,4 @@
-import { type Script, type Step, scriptText } from '../../src/scripted-model/script.ts';
+import { type Script, type Step, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 
 /** A step of the scripted model that calls one tool. */
 export const bash = (command: string): Step => ({

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { DeliveryStore } from '../../src/notifications/delivery-store.ts';
-import { committing, type Database, openDatabase } from '../../src/tasks/database.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
+import { committing, type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { DeliveryStore } from '../../src/store/sqlite/delivery-store.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from './created.ts';
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDatabase } from '../../src/tasks/database.ts';
-import { EventLog } from '../../src/tasks/event-log.ts';
+import { EventLog } from '../../src/store/event-log.ts';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEvent, TaskEventBody } from '../../src/tasks/events.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from './created.ts';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { MIGRATIONS } from '../../src/tasks/schema.ts';
+import { MIGRATIONS } from '../../src/store/sqlite/schema.ts';
 import type { Task } from '../../src/tasks/task.ts';
 
 /** Makes the database of a bridge that knew the schema up to `version`, with these tasks in it. */

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { claimDataDir } from '../../src/tasks/claim.ts';
-import { openDatabase } from '../../src/tasks/database.ts';
-import { readOwner } from '../../src/tasks/owner.ts';
+import { readOwner } from '../../src/store/lock-info.ts';
+import { claimDataDir } from '../../src/store/sqlite/data-dir-lock.ts';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { tempDir } from '../support/temp.ts';
 
 let folder: Awaited<ReturnType<typeof tempDir>>;

@@ -1,12 +1,12 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { DeliveryStore } from '../../src/notifications/delivery-store.ts';
-import { InboxStore } from '../../src/notifications/matrix/steering/inbox-store.ts';
-import { type Database, openDatabase } from '../../src/tasks/database.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/tasks/task-removals.ts';
-import { LocalMemory } from '../../src/workspace/local-memory.ts';
+import { LocalMemory } from '../../src/memory/local-memory.ts';
+import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { DeliveryStore } from '../../src/store/sqlite/delivery-store.ts';
+import { InboxStore } from '../../src/store/sqlite/inbox-store.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
+import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import { tempDir } from '../support/temp.ts';
 
 const SRC = join(import.meta.dirname, '../../src');
@@ -58,7 +58,7 @@ it('looks at the statements of every file that has some', () => {
     /database\.prepare\(/i.test(readFileSync(join(SRC, file), 'utf8')),
   );
   // Of the pragmas alone.
-  const others = files.filter((file) => file !== join('tasks', 'database.ts'));
+  const others = files.filter((file) => file !== join('store', 'sqlite', 'database.ts'));
   expect(new Set(prepared.map(({ file }) => file))).toEqual(new Set(others));
   const written = others.flatMap(
     (file) => readFileSync(join(SRC, file), 'utf8').match(/[^.]\bprepare\(/g) ?? [],

@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type Database, openDatabase } from '../../src/tasks/database.ts';
-import { MIGRATIONS } from '../../src/tasks/schema.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/tasks/task-removals.ts';
+import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { MIGRATIONS } from '../../src/store/sqlite/schema.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
+import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from './created.ts';
 import { makeOlderDatabase } from './older-database.ts';

@@ -4,13 +4,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDatabase } from '../../src/tasks/database.ts';
+import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from './created.ts';
 
-const DATABASE = join(import.meta.dirname, '../../src/tasks/database.ts');
+const DATABASE = join(import.meta.dirname, '../../src/store/sqlite/database.ts');
 const END: TaskEventBody = { kind: 'cancelled', by: 'me' };
 
 let folder: Awaited<ReturnType<typeof tempDir>>;

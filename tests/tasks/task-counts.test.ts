@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type Database, openDatabase, transaction } from '../../src/tasks/database.ts';
+import { type Database, openDatabase, transaction } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
+import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
 import { isEnd } from '../../src/tasks/task.ts';
-import { TaskRemovals } from '../../src/tasks/task-removals.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from './created.ts';
 

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
-import { type Database, openDatabase } from '../../src/tasks/database.ts';
-import { EventLog } from '../../src/tasks/event-log.ts';
+import { LocalMemory } from '../../src/memory/local-memory.ts';
+import { WorkspaceManager } from '../../src/memory/workspace-manager.ts';
+import { EventLog } from '../../src/store/event-log.ts';
+import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
+import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/tasks/task-removals.ts';
-import { LocalMemory } from '../../src/workspace/local-memory.ts';
-import { WorkspaceManager } from '../../src/workspace/workspace-manager.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from '../tasks/created.ts';
 

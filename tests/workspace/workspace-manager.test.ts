@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
-import { type Database, openDatabase } from '../../src/tasks/database.ts';
-import { EventLog } from '../../src/tasks/event-log.ts';
+import { project, type WorkspaceBlock, workspaceBlockSchema } from '../../src/memory/block.ts';
+import { LocalMemory } from '../../src/memory/local-memory.ts';
+import { WorkspaceManager } from '../../src/memory/workspace-manager.ts';
+import { EventLog } from '../../src/store/event-log.ts';
+import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
-import { SqliteTaskStore } from '../../src/tasks/sqlite-task-store.ts';
-import { project, type WorkspaceBlock, workspaceBlockSchema } from '../../src/workspace/block.ts';
-import { LocalMemory } from '../../src/workspace/local-memory.ts';
-import { WorkspaceManager } from '../../src/workspace/workspace-manager.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from '../tasks/created.ts';
 

@@ -1,4 +1,4 @@
-import type { Rule } from '../../scripted-model/script.ts';
+import type { Rule } from './scripted-model/script.ts';
 
 export const TASK = 'Write a small program that prints the prime numbers below 50, and run it.';
 

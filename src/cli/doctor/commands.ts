@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { boundary, summaryOf } from '../../execution/shell/detect.ts';
+import { boundary, summaryOf } from '../../runners/shell/detect.ts';
 import { type Check, failed } from './check.ts';
 
 /** Whether commands of tasks are kept in a sandbox here, found out by a trial. */

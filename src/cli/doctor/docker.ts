@@ -1,5 +1,5 @@
 import { BridgeError } from '../../errors.ts';
-import { buildCommand, Engine } from '../../execution/docker/engine.ts';
+import { buildCommand, Engine } from '../../runners/docker/docker-client.ts';
 import { type Check, type Finding, failed } from './check.ts';
 
 /** The Docker Engine, the image of task containers, and what this host can bound. */

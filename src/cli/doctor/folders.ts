@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgeError } from '../../errors.ts';
-import { openDatabase } from '../../tasks/database.ts';
+import { openDatabase } from '../../store/sqlite/database.ts';
 import { type Check, failed } from './check.ts';
 
 /** Nobody but the owner reads the database. */

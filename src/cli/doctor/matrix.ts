@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts';
-import type { MatrixApi } from '../../notifications/matrix/matrix-api.ts';
-import { powerIn } from '../../notifications/matrix/power-levels.ts';
+import type { MatrixApi } from '../../matrix/matrix-api.ts';
+import { powerIn } from '../../matrix/power-levels.ts';
 import { type Check, type Finding, failed } from './check.ts';
 
 type Settings = NonNullable<Config['matrix']>;
@@ -10,7 +10,7 @@ const UNTOLD = 'Tasks run, but nobody is told of them in Matrix.';
 /** The account and the room of Matrix, where it is on; nothing is changed there. Tasks run without it too. */
 export const matrix: Check = async ({ matrix: settings }) => {
   if (!settings) return [];
-  const { MatrixApi } = await import('../../notifications/matrix/matrix-api.ts');
+  const { MatrixApi } = await import('../../matrix/matrix-api.ts');
   const api = new MatrixApi(settings);
   const account = await accountOf(api, settings);
   const { mode, roomId, userId } = settings;

@@ -1,6 +1,6 @@
-import type { OpenCodeApi } from '../../execution/opencode/api.ts';
-import type { McpServer } from '../../execution/opencode/mcp-servers.ts';
 import { isLoopback } from '../../loopback.ts';
+import type { OpenCodeApi } from '../../runners/opencode-server/api.ts';
+import type { McpServer } from '../../runners/opencode-server/mcp-servers.ts';
 import { type Finding, failed } from './check.ts';
 
 const PACKAGE = 'letta-opencode-plugin';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
-import { Engine } from '../../execution/docker/engine.ts';
-import { ServerContainer } from '../../execution/docker/server-container.ts';
+import { Engine } from '../../runners/docker/docker-client.ts';
+import { ServerContainer } from '../../runners/docker/server-container.ts';
 import { EXIT } from '../command.ts';
 import { readOptions } from './options.ts';
 import { say } from './say.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
-import { awaitGreeting } from '../../execution/opencode/greeting.ts';
+import { awaitGreeting } from '../../runners/opencode-server/wait-for-connected.ts';
 import { EXIT } from '../command.ts';
 import { baseUrl, endpointOf, readOptions, seconds } from './options.ts';
 import { inSeconds, say } from './say.ts';

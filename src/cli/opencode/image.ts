@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts';
 import { BridgeError, quote } from '../../errors.ts';
-import type { Engine } from '../../execution/docker/engine.ts';
+import type { Engine } from '../../runners/docker/docker-client.ts';
 import { say } from './say.ts';
 
 const DIGEST = /^(?:[^@\s]+@)?sha256:[0-9a-f]{64}$/;

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { socketsOf, tcpSockets } from '../../execution/shell/sockets.ts';
+import { socketsOf, tcpSockets } from '../../runners/shell/sockets.ts';
 
 /** The process that listens on a port of this machine; undefined where that cannot be seen (Linux, own processes). */
 export async function listenerOn(port: number): Promise<number | undefined> {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine } from '../../execution/docker/engine.ts';
-import { ServerContainer } from '../../execution/docker/server-container.ts';
-import { rssOf } from '../../execution/opencode/embedded-server.ts';
 import { isLoopback } from '../../loopback.ts';
+import type { Engine } from '../../runners/docker/docker-client.ts';
+import { ServerContainer } from '../../runners/docker/server-container.ts';
+import { rssOf } from '../../runners/opencode-server/embedded-server.ts';
 import { listenerOn } from './listener.ts';
 
 const SAMPLE_MS = 1_000;

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
 import { httpUrl, model } from '../../config/variables/schemas.ts';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
-import type { Endpoint } from '../../execution/opencode/endpoint.ts';
+import type { Endpoint } from '../../runners/opencode-server/endpoint.ts';
 
 const LONGEST_S = 86_400;
 

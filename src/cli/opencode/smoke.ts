@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
 import { BridgeError, messageOf } from '../../errors.ts';
-import { awaitGreeting } from '../../execution/opencode/greeting.ts';
+import { awaitGreeting } from '../../runners/opencode-server/wait-for-connected.ts';
 import { EXIT, stopSignal } from '../command.ts';
 import { baseUrl, endpointOf, modelName, readOptions, seconds } from './options.ts';
 import { inSeconds, say } from './say.ts';

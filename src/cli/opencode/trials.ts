@@ -1,9 +1,9 @@
 import type { Config } from '../../config/config.ts';
 import { BridgeError } from '../../errors.ts';
-import { OpenCodeApi } from '../../execution/opencode/api.ts';
-import { OpenCodeClientManager } from '../../execution/opencode/client-manager.ts';
-import type { Endpoint } from '../../execution/opencode/endpoint.ts';
 import { createLogger } from '../../logger.ts';
+import { OpenCodeApi } from '../../runners/opencode-server/api.ts';
+import { OpenCodeClientManager } from '../../runners/opencode-server/client-manager.ts';
+import type { Endpoint } from '../../runners/opencode-server/endpoint.ts';
 import { type Step, trySession } from './session.ts';
 
 export interface TrialOptions {

@@ -1,6 +1,6 @@
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import type { Owner } from '../../tasks/owner.ts';
-import type { Place } from './place.ts';
+import type { Owner } from '../../store/lock-info.ts';
+import type { Place } from './upstream-target.ts';
 
 const GOODBYE_MS = 1_000;
 /** The stream of a session cannot be resumed: once it is cut, the session is looked for anew. */

@@ -1,10 +1,10 @@
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
+import { startApp } from '../../app/app.ts';
 import { thenRelease } from '../../app/release.ts';
-import { startApp } from '../../app.ts';
 import type { Config } from '../../config/config.ts';
 import type { Logger } from '../../logger.ts';
-import type { Claim } from '../../tasks/claim.ts';
-import type { Place } from './place.ts';
+import type { Claim } from '../../store/sqlite/data-dir-lock.ts';
+import type { Place } from './upstream-target.ts';
 
 /** A bridge in this process, which others of this user can join. */
 export async function serveHere(config: Config, logger: Logger, claim: Claim): Promise<Place> {

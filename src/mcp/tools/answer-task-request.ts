@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { nextStep } from '../../api/next-step.ts';
 import { BridgeError } from '../../errors.ts';
 import { TASK_STATUSES } from '../../tasks/task.ts';
 import { agentId, reason, shortText, taskId } from '../inputs.ts';
-import { nextStep } from '../next-step.ts';
 import { defineTool } from '../tool.ts';
 
 const label = z.string().min(1).max(4_000);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { TaskFilePage } from '../../execution/directories/files.ts';
+import type { TaskFilePage } from '../../workspaces/files.ts';
 import { agentId, path, taskId } from '../inputs.ts';
 import { CONTENT_PAGE, pageThatFits } from '../pages.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { nextStep } from '../../api/next-step.ts';
 import { TASK_STATUSES } from '../../tasks/task.ts';
 import { agentId, reason, taskId } from '../inputs.ts';
-import { nextStep } from '../next-step.ts';
 import { defineTool } from '../tool.ts';
 
 /** Cancels, pauses or resumes a task. */

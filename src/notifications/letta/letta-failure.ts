@@ -1,7 +1,7 @@
 import { APIConnectionError, APIError } from '@letta-ai/letta-client';
 import { z } from 'zod';
+import { DeliveryError } from '../../delivery-error.ts';
 import { messageOf } from '../../errors.ts';
-import { DeliveryError } from '../sink.ts';
 
 /**
  * What a failed call means. `refused`: it had no effect. `unsure`: it may have had its effect. `label_taken`: the

@@ -1,7 +1,8 @@
+import { DeliveryError } from '../../delivery-error.ts';
 import type { TaskEventKind } from '../../tasks/events.ts';
 import { END_STATUSES, isEnd, type Task } from '../../tasks/task.ts';
 import { wellFormed } from '../../text.ts';
-import { DeliveryError, type Parcel, type Receipt, type Sink } from '../sink.ts';
+import type { Parcel, Receipt, Sink } from '../sink.ts';
 import { LettaApi, type LettaEndpoint } from './letta-api.ts';
 import { LettaFailure } from './letta-failure.ts';
 import { type Notes, notesOf } from './notes.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { KeptNotes } from '../kept-notes.ts';
 import type { Parcel } from '../sink.ts';
+import { KeptNotes } from '../sink-state.ts';
 
 const notesSchema = z.object({
   /** A block is being made, or was and the answer got lost. */

@@ -1,9 +1,9 @@
+import type { Sender } from '../../matrix/rate-limited-sender.ts';
 import type { TaskEventKind } from '../../tasks/events.ts';
 import { END_STATUSES } from '../../tasks/task.ts';
 import type { Parcel, Receipt, Sink } from '../sink.ts';
 import { notesOf } from './notes.ts';
 import type { Rooms } from './rooms.ts';
-import type { Sender } from './sender.ts';
 import { TaskThread } from './task-thread.ts';
 
 /** The card changes at most so often. */

@@ -1,10 +1,10 @@
+import { bold, code, lines, quoted, type Rich, rich, words } from '../../matrix/rich.ts';
 import { describeEvent, oneLine } from '../../tasks/describe-event.ts';
 import type { EventOf, TaskEvent, TaskRequest } from '../../tasks/events.ts';
 import { tokensOf } from '../../tasks/events.ts';
 import { isEnd, type Task, type TaskStatus, usedMs } from '../../tasks/task.ts';
 import { cut } from '../../text.ts';
 import { duration } from '../words.ts';
-import { bold, code, lines, quoted, type Rich, rich, words } from './rich.ts';
 
 const DESCRIPTION_LIMIT = 1_000;
 const SUMMARY_LIMIT = 4_000;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { TASK_STATUSES } from '../../tasks/task.ts';
-import { KeptNotes } from '../kept-notes.ts';
 import type { Parcel } from '../sink.ts';
+import { KeptNotes } from '../sink-state.ts';
 
 const notesSchema = z.object({
   roomId: z.string().optional(),

@@ -1,10 +1,10 @@
+import { DeliveryError } from '../../delivery-error.ts';
 import { messageOf, quote } from '../../errors.ts';
+import { TASK_KEY } from '../../matrix/events.ts';
+import type { MatrixApi, NewRoom } from '../../matrix/matrix-api.ts';
+import { MatrixFailure } from '../../matrix/matrix-failure.ts';
 import { oneLine } from '../../tasks/describe-event.ts';
 import type { Task } from '../../tasks/task.ts';
-import { DeliveryError } from '../sink.ts';
-import { TASK_KEY } from './events.ts';
-import type { MatrixApi, NewRoom } from './matrix-api.ts';
-import { MatrixFailure } from './matrix-failure.ts';
 
 const NAME_LIMIT = 60;
 /** From this level on people may steer. */

@@ -1,9 +1,9 @@
+import { message } from '../../matrix/content.ts';
+import type { Sender } from '../../matrix/rate-limited-sender.ts';
+import { bold, code, lines, quoted, type Rich, rich } from '../../matrix/rich.ts';
 import { oneLine } from '../../tasks/describe-event.ts';
 import { cut } from '../../text.ts';
-import { message } from './content.ts';
-import { bold, code, lines, quoted, type Rich, rich } from './rich.ts';
 import type { Rooms } from './rooms.ts';
-import type { Sender } from './sender.ts';
 
 const TITLE_LIMIT = 200;
 const TEXT_LIMIT = 2_000;

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
+import { edit, inThread, message } from '../../matrix/content.ts';
+import type { TaskMark } from '../../matrix/events.ts';
+import type { Outgoing, Sender } from '../../matrix/rate-limited-sender.ts';
+import type { Rich } from '../../matrix/rich.ts';
 import { describeEvent } from '../../tasks/describe-event.ts';
 import type { EventOf, TaskEvent } from '../../tasks/events.ts';
 import { END_STATUSES, isEnd, type Task } from '../../tasks/task.ts';
-import { edit, inThread, message } from './content.ts';
-import type { TaskMark } from './events.ts';
 import * as messages from './messages.ts';
 import type { Notes } from './notes.ts';
-import type { Rich } from './rich.ts';
-import type { Outgoing, Sender } from './sender.ts';
 
 const STEPS = 5;
 

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach } from 'vitest';
-import { ChangeTracker } from '../../../src/execution/directories/changes.ts';
+import { ChangeTracker } from '../../../src/workspaces/changes/changes.ts';
 
 const made: string[] = [];
 

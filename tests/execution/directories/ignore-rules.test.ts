@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { rulesBelow } from '../../../src/execution/directories/ignore-pattern.ts';
+import { rulesBelow } from '../../../src/workspaces/changes/ignore-pattern.ts';
 import { git, repository, shortChanges, temporaryFolder, trackerIn, write } from './folder.ts';
 
 const MADE = {

@@ -4,7 +4,7 @@ import {
   type ContainerOrder,
   containerName,
   containerSpec,
-} from '../../../src/execution/docker/container-spec.ts';
+} from '../../../src/runners/docker/container-spec.ts';
 
 const ORDER: ContainerOrder = {
   bridgeId: 'b1',

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, expect, it, vi } from 'vitest';
-import { Engine } from '../../../src/execution/docker/engine.ts';
+import { Engine } from '../../../src/runners/docker/docker-client.ts';
 import { engine, IMAGE } from '../../support/docker.ts';
 
 vi.setConfig({ testTimeout: 180_000 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Lines } from '../../../src/execution/docker/lines.ts';
+import { Lines } from '../../../src/runners/docker/lines.ts';
 
 const MIB = 2 ** 20;
 

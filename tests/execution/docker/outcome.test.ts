@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ContainerEnd, outcomeOf } from '../../../src/execution/docker/outcome.ts';
-import type { Findings } from '../../../src/execution/docker/run-output.ts';
+import { type ContainerEnd, outcomeOf } from '../../../src/runners/docker/outcome.ts';
+import type { Findings } from '../../../src/runners/docker/run-output.ts';
 
 const end = (exitCode: number, oomKilled = false): ContainerEnd => ({ exitCode, oomKilled });
 const found = (findings: Partial<Findings>): Findings => ({ summary: 'words', rejected: [], ...findings });

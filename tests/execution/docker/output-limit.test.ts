@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { boundedLog } from '../../../src/execution/docker/container-spec.ts';
-import { Engine } from '../../../src/execution/docker/engine.ts';
-import { loggedSize } from '../../../src/execution/docker/logged-size.ts';
+import { boundedLog } from '../../../src/runners/docker/container-spec.ts';
+import { Engine } from '../../../src/runners/docker/docker-client.ts';
+import { loggedSize } from '../../../src/runners/docker/logged-size.ts';
 import type { Task } from '../../../src/tasks/task.ts';
 import { containersOf, type DockerBridge, engine, IMAGE, startDockerBridge } from '../../support/docker.ts';
 import { bash } from '../../support/steps.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RunOutput } from '../../../src/execution/docker/run-output.ts';
+import { RunOutput } from '../../../src/runners/docker/run-output.ts';
 import type { TaskEvent, TaskEventBody } from '../../../src/tasks/events.ts';
 import { NO_USAGE } from '../../../src/tasks/events.ts';
 

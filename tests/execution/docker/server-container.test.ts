@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type ServerOrder, serverSpec } from '../../../src/execution/docker/server-container.ts';
+import { type ServerOrder, serverSpec } from '../../../src/runners/docker/server-container.ts';
 
 const ORDER: ServerOrder = {
   image: 'sha256:1',

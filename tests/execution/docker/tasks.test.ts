@@ -1,8 +1,8 @@
 import { chown, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { textOf } from '../../../src/scripted-model/chat.ts';
-import { scriptText } from '../../../src/scripted-model/script.ts';
+import { textOf } from '../../../src/cli/demo/scripted-model/chat.ts';
+import { scriptText } from '../../../src/cli/demo/scripted-model/script.ts';
 import type { TaskEvent } from '../../../src/tasks/events.ts';
 import type { Task } from '../../../src/tasks/task.ts';
 import {

@@ -1,9 +1,9 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { unheard } from '../../../src/execution/docker/session-folder.ts';
-import { textOf } from '../../../src/scripted-model/chat.ts';
-import { scriptText } from '../../../src/scripted-model/script.ts';
+import { textOf } from '../../../src/cli/demo/scripted-model/chat.ts';
+import { scriptText } from '../../../src/cli/demo/scripted-model/script.ts';
+import { unheard } from '../../../src/runners/docker/session-folder.ts';
 import { type DockerBridge, engine, startDockerBridge } from '../../support/docker.ts';
 import { tempDir } from '../../support/temp.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Approvals } from '../../../src/execution/opencode/approvals.ts';
-import { matches } from '../../../src/execution/opencode/wildcard.ts';
+import { matches } from '../../../src/runners/opencode-protocol/wildcard.ts';
+import { Approvals } from '../../../src/runners/opencode-server/approvals.ts';
 
 it.each([
   ['ls', 'ls *', true],

@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from 'vitest';
-import { BackgroundSubagents } from '../../../src/execution/opencode/background.ts';
-import type { MessageWithParts, Part, SessionStatus } from '../../../src/execution/opencode/wire.ts';
+import type { MessageWithParts, Part, SessionStatus } from '../../../src/runners/opencode-protocol/wire.ts';
+import { BackgroundSubagents } from '../../../src/runners/opencode-server/background.ts';
 
 const LIMIT_MS = 30_000;
 const BUSY: SessionStatus = { type: 'busy' };

@@ -2,8 +2,8 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
-import { boundedEvents } from '../../../src/execution/opencode/bounded-events.ts';
-import { EventStream } from '../../../src/execution/opencode/event-stream.ts';
+import { boundedEvents } from '../../../src/runners/opencode-server/bounded-events.ts';
+import { EventStream } from '../../../src/runners/opencode-server/event-stream.ts';
 import { logger } from '../../support/bridge.ts';
 
 const MIB = 2 ** 20;

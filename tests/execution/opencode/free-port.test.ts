@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { expect, it } from 'vitest';
-import { freePort } from '../../../src/execution/opencode/free-port.ts';
+import { freePort } from '../../../src/runners/opencode-server/free-port.ts';
 
 const RANGE = '/proc/sys/net/ipv4/ip_local_port_range';
 

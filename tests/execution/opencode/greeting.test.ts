@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { awaitGreeting } from '../../../src/execution/opencode/greeting.ts';
+import { awaitGreeting } from '../../../src/runners/opencode-server/wait-for-connected.ts';
 
 const STREAM = { 'content-type': 'text/event-stream' };
 const HEARTBEAT = 'data: {"type":"server.heartbeat"}\n\n';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { messageId } from '../../../src/execution/opencode/message-id.ts';
+import { messageId } from '../../../src/runners/opencode-server/message-id.ts';
 
 const NOW = 1_795_258_275_676;
 

@@ -4,7 +4,7 @@ import {
   NO_EDITS,
   outsideRules,
   type PermissionRule,
-} from '../../../src/execution/opencode/outside-rules.ts';
+} from '../../../src/runners/opencode-protocol/outside-rules.ts';
 
 /** As OpenCode 1.18.33 evaluates rules: the last one that matches, else it asks. */
 function decide(rules: readonly PermissionRule[], path: string): string {

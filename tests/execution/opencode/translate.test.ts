@@ -7,8 +7,8 @@ import {
   taskError,
   toolEvents,
   unknownAgent,
-} from '../../../src/execution/opencode/translate.ts';
-import type { AssistantMessage, ToolPart } from '../../../src/execution/opencode/wire.ts';
+} from '../../../src/runners/opencode-protocol/translate.ts';
+import type { AssistantMessage, ToolPart } from '../../../src/runners/opencode-protocol/wire.ts';
 
 const time = { start: 1_000, end: 1_250 };
 

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Turn, type Verdict } from '../../../src/execution/opencode/turn.ts';
 import type {
   AssistantMessage,
   Message,
   MessageWithParts,
   OpenCodeError,
-} from '../../../src/execution/opencode/wire.ts';
+} from '../../../src/runners/opencode-protocol/wire.ts';
+import { Turn, type Verdict } from '../../../src/runners/opencode-server/turn-state.ts';
 
 const PROMPT = 'msg_prompt';
 const BUSY = { type: 'busy' } as const;

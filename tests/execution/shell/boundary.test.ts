@@ -3,10 +3,10 @@ import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { cacheVariables } from '../../../src/execution/shell/caches.ts';
-import { boundary } from '../../../src/execution/shell/detect.ts';
-import { withheldNames } from '../../../src/execution/shell/secret-names.ts';
-import { wrapperScript } from '../../../src/execution/shell/wrapper.ts';
+import { cacheVariables } from '../../../src/runners/shell/caches.ts';
+import { boundary } from '../../../src/runners/shell/detect.ts';
+import { withheldNames } from '../../../src/runners/shell/secret-names.ts';
+import { wrapperScript } from '../../../src/runners/shell/wrapper.ts';
 import { tempDir } from '../../support/temp.ts';
 
 /** A PATH on which bwrap is there and is not allowed, as in most containers. */

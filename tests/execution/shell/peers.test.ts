@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Peers } from '../../../src/execution/shell/peers.ts';
+import { Peers } from '../../../src/runners/shell/peers.ts';
 
 describe.skipIf(process.platform !== 'linux')('who has opened a connection (Linux)', () => {
   const server = createServer({ allowHalfOpen: true });

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mountsFor } from '../../../src/execution/shell/mounts.ts';
-import { repositoryOf } from '../../../src/execution/shell/repository.ts';
+import { mountsFor } from '../../../src/runners/shell/mounts.ts';
+import { repositoryOf } from '../../../src/runners/shell/repository.ts';
 import { tempDir } from '../../support/temp.ts';
 
 let root: Awaited<ReturnType<typeof tempDir>>;

@@ -1,0 +1,82 @@
+import type { DependencyHealth } from '../health.ts';
+import type { Logger } from '../logger.ts';
+import { MatrixStorage } from '../matrix/inbound/matrix-storage.ts';
+import { Steering } from '../matrix/inbound/steering.ts';
+import type { TaskControls } from '../matrix/inbound/task-controls.ts';
+import { MatrixApi } from '../matrix/matrix-api.ts';
+import { Sender } from '../matrix/rate-limited-sender.ts';
+import { MatrixSink } from '../notifications/matrix/matrix-sink.ts';
+import { Rooms } from '../notifications/matrix/rooms.ts';
+import { SessionNotices } from '../notifications/matrix/session-notices.ts';
+import type { Database } from '../store/sqlite/database.ts';
+
+export interface MatrixOptions {
+  /** The homeserver, without a path. */
+  url: string;
+  token: string;
+  /** Whose the token is. */
+  userId: string;
+  mode: 'thread' | 'room';
+  /** The room for all; absent: one is made. */
+  roomId: string | undefined;
+  /** Who is told of every task. */
+  observers: readonly string[];
+  /** Who may steer besides those with power level 50 and up. */
+  allowedSenders: readonly string[];
+  /** The file that holds how far was read. */
+  storagePath: string;
+}
+
+/** Everything that the bridge has to do with Matrix, over one account. */
+export class Matrix {
+  readonly sink: MatrixSink;
+  readonly notices: SessionNotices;
+  readonly #options: MatrixOptions;
+  readonly #api: MatrixApi;
+  readonly #rooms: Rooms;
+  readonly #sender: Sender;
+  #steering: Steering | undefined;
+
+  constructor(options: MatrixOptions) {
+    const { url, token, mode, observers } = options;
+    this.#options = options;
+    this.#api = new MatrixApi({ url, token });
+    this.#rooms = new Rooms({ ...options, api: this.#api });
+    this.#sender = new Sender(this.#api);
+    this.sink = new MatrixSink({ rooms: this.#rooms, sender: this.#sender, mode, observers });
+    this.notices = new SessionNotices(this.#rooms, this.#sender);
+  }
+
+  /** Listens to people, from where an earlier process stopped. */
+  steer(controls: TaskControls, database: Database, logger: Logger): void {
+    const { url: homeserver, storagePath, ...options } = this.#options;
+    const storage = new MatrixStorage(storagePath, { userId: options.userId, homeserver });
+    this.#steering = new Steering({
+      ...options,
+      api: this.#api,
+      sender: this.#sender,
+      storage,
+      database,
+      controls,
+      roomId: () => this.#rooms.sharedId,
+      prepare: (signal) => this.#prepare(signal),
+      onEncrypted: (roomId) => this.#rooms.becameEncrypted(roomId),
+      logger: logger.child({ sink: 'matrix' }),
+    });
+    this.#steering.start();
+  }
+
+  health(): DependencyHealth[] {
+    return this.#steering ? [this.#steering.health()] : [];
+  }
+
+  /** What is being done for people has a while to end. */
+  async close(): Promise<void> {
+    await this.#steering?.close();
+  }
+
+  /** What was said in the room for all can only be told apart once it is known which that is. */
+  async #prepare(signal: AbortSignal): Promise<void> {
+    if (this.#options.mode === 'thread') await this.#rooms.shared(signal);
+  }
+}

@@ -1,0 +1,63 @@
+import { ConnectionError, MatrixError } from 'matrix-js-sdk/lib/http-api/index.js';
+import { DeliveryError } from '../delivery-error.ts';
+import { messageOf } from '../errors.ts';
+import { head } from '../text.ts';
+
+const TEXT_LIMIT = 200;
+
+/** A call that the homeserver refused, or that did not reach it. */
+export class MatrixFailure extends DeliveryError {
+  /** The specification's code, such as M_FORBIDDEN; absent where the answer was none of Matrix. */
+  readonly errcode: string | undefined;
+  /** Absent where there was no answer. */
+  readonly status: number | undefined;
+
+  constructor(
+    message: string,
+    details: { errcode?: string; status?: number; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
+    super(message, details);
+    this.errcode = details.errcode;
+    this.status = details.status;
+  }
+
+  /** The server wants to be left alone for a while. */
+  get limited(): boolean {
+    return this.status === 429;
+  }
+}
+
+/** Whatever the client threw while it did `what`. */
+export function matrixFailure(what: string, thrown: unknown): MatrixFailure {
+  if (thrown instanceof MatrixFailure) return thrown;
+  if (!(thrown instanceof MatrixError)) {
+    const { cause } = thrown instanceof ConnectionError ? thrown : {};
+    return new MatrixFailure(`Matrix: ${what}: ${reasonOf(cause ?? thrown)}`, { cause: thrown });
+  }
+  const { errcode = 'no error code', httpStatus: status = 0, error = '' } = thrown;
+  const hint = errcode === 'M_UNKNOWN_TOKEN' ? ' (MATRIX_ACCESS_TOKEN)' : '';
+  const retryAfterMs = status === 429 ? retryAfter(thrown) : undefined;
+  return new MatrixFailure(
+    `Matrix: ${what}: HTTP ${status} ${errcode}${hint} ${head(error, TEXT_LIMIT)}`.trim(),
+    {
+      errcode,
+      status,
+      cause: thrown,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    },
+  );
+}
+
+function retryAfter(error: MatrixError): number | undefined {
+  try {
+    return error.getRetryAfterMs() ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `fetch` hides in its cause what happened to the socket. */
+function reasonOf(thrown: unknown): string {
+  const cause = thrown instanceof Error ? thrown.cause : undefined;
+  return messageOf(cause ?? thrown) || messageOf(thrown);
+}

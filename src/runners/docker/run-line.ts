@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { errorSchema, partSchema, tokensSchema } from '../opencode-protocol/wire.ts';
+
+/** The lines of `opencode run --format json` that we need. */
+export const lineSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('step_start'), sessionID: z.string() }),
+  z.object({ type: z.literal('text'), sessionID: z.string(), part: partSchema }),
+  z.object({ type: z.literal('tool_use'), sessionID: z.string(), part: partSchema }),
+  z.object({
+    type: z.literal('step_finish'),
+    sessionID: z.string(),
+    part: z.object({ id: z.string(), reason: z.string(), cost: z.number(), tokens: tokensSchema }),
+  }),
+  z.object({ type: z.literal('error'), sessionID: z.string().optional(), error: errorSchema }),
+]);
+export type Line = z.infer<typeof lineSchema>;
+
+/** The types of these lines. */
+export const KNOWN: ReadonlySet<unknown> = new Set(
+  lineSchema.options.map((option) => option.shape.type.value),
+);
+
+/** What a line says in JSON; undefined for one that is no JSON object. */
+export function parse(text: string): unknown {
+  if (!text.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export function isJson(text: string): boolean {
+  return parse(text) !== undefined;
+}

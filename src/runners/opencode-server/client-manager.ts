@@ -1,0 +1,247 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BridgeError, messageOf } from '../../errors.ts';
+import type { DependencyHealth } from '../../health.ts';
+import type { Logger } from '../../logger.ts';
+import type { Task } from '../../tasks/task.ts';
+import type { ServerFile, Session, SessionStatus } from '../opencode-protocol/wire.ts';
+import type { Connection, Run, RunContext, Runner } from '../runner.ts';
+import { abortable } from './abortable.ts';
+import { OpenCodeApi } from './api.ts';
+import { Approvals } from './approvals.ts';
+import { Defaults } from './defaults.ts';
+import type { Endpoint } from './endpoint.ts';
+import { Upkeep } from './engine-supervisor.ts';
+import { EventStream, type SessionListener } from './event-stream.ts';
+import { HealthMonitor } from './health-monitor.ts';
+import { Instances } from './instances.ts';
+import { notReady } from './not-ready.ts';
+import { SessionRun } from './session-run.ts';
+import { Sessions } from './sessions.ts';
+import type { TurnLimits } from './watchdog.ts';
+
+/** OpenCode's own default agent. */
+const DEFAULT_AGENT = 'build';
+/** How long a new task waits for its server before it fails; one that has begun waits up to its own limit. */
+const REACH_LIMIT_MS = 60_000;
+const REACH_POLL_MS = 1_000;
+
+export interface OpenCodeClientManagerOptions {
+  endpoint: Endpoint;
+  /** `provider/model` for tasks that name none; absent: what the server's configuration says. */
+  model?: string | undefined;
+  agent?: string | undefined;
+  /** Whether edits in the repository outside of a task's folder are to be asked for. */
+  asksOutside: boolean;
+  healthIntervalMs: number;
+  maxRetries: number;
+  retryDelayMs: number;
+  instanceLingerMs: number;
+  /** Megabytes beyond which a server of our own is started anew when no task uses it; 0: never. */
+  maxRssMb: number;
+  turnLimits: TurnLimits;
+  /** Milliseconds after which an event stream without a frame is taken for dead. */
+  silenceLimitMs?: number;
+  logger: Logger;
+  now?: () => number;
+}
+
+/** Runs tasks as sessions of one OpenCode server, heard over its one event stream. */
+export class OpenCodeClientManager implements Runner {
+  readonly name = 'opencode-server';
+  readonly #options: OpenCodeClientManagerOptions;
+  readonly #api: OpenCodeApi;
+  readonly #stream: EventStream;
+  readonly #monitor: HealthMonitor;
+  readonly #instances: Instances;
+  readonly #defaults: Defaults;
+  readonly #approvals = new Approvals();
+  readonly #sessions: Sessions;
+
+  constructor(options: OpenCodeClientManagerOptions) {
+    const { endpoint, healthIntervalMs: intervalMs, maxRetries, retryDelayMs, logger } = options;
+    this.#options = options;
+    this.#api = new OpenCodeApi(endpoint);
+    this.#stream = new EventStream(endpoint, logger, options.silenceLimitMs);
+    this.#instances = new Instances(this.#api, options.instanceLingerMs, logger);
+    this.#defaults = new Defaults(this.#api, options.now ?? Date.now);
+    this.#sessions = new Sessions(this.#api, options.asksOutside);
+    const streaming = (): boolean => this.#stream.connected;
+    const idle = (): boolean => this.#instances.idle;
+    const { process } = endpoint;
+    const { maxRssMb } = options;
+    const upkeep =
+      process && new Upkeep({ process, maxRssMb, hangChecks: maxRetries + 1, streaming, idle, logger });
+    const check = (timeoutMs: number): Promise<{ version: string }> => this.#api.health(timeoutMs);
+    this.#monitor = new HealthMonitor({
+      check: upkeep ? (timeoutMs) => upkeep.check(() => check(timeoutMs)) : check,
+      listening: endpoint.listening,
+      streaming,
+      intervalMs,
+      maxRetries,
+      retryDelayMs,
+      logger,
+    });
+  }
+
+  /** Opens the event stream and begins to watch the server's health; waits for neither. */
+  start(): void {
+    this.#monitor.start();
+    this.#stream.ready().catch(() => undefined);
+  }
+
+  async open(task: Task, { emit, past, signal }: RunContext): Promise<Run> {
+    const { endpoint, logger, now = Date.now } = this.#options;
+    const { directory } = task;
+    const free = this.#instances.acquire(directory);
+    try {
+      await abortable(free, signal);
+      const [session, defaults, agent] = await this.#insist(emit, signal, task.promptId !== undefined, () => {
+        const known = this.#defaults.of(directory, isFresh(task));
+        const agent = known.then((it) => task.agent ?? this.#options.agent ?? it.agent ?? DEFAULT_AGENT);
+        return Promise.all([this.#sessions.of(task, agent), known, agent]);
+      });
+      const { shells } = this.#options.endpoint;
+      await shells?.open(session.id, directory);
+      return new SessionRun({
+        sessionId: session.id,
+        directory,
+        earlier: session.earlier,
+        past,
+        firstPromptId: task.promptId,
+        model: task.model ?? this.#options.model ?? defaults.model,
+        agent,
+        guarded: session.guarded,
+        exclusive: endpoint.process !== undefined,
+        limits: this.#options.turnLimits,
+        shells,
+        api: this.#api,
+        approvals: this.#approvals,
+        stream: this.#stream,
+        emit,
+        logger: logger.child({ taskId: task.id }),
+        now,
+        renew: async () => this.#instances.renew(directory, task.ownsDirectory || !!endpoint.process),
+        onClose: () => this.#instances.release(directory, task.ownsDirectory),
+      });
+    } catch (thrown) {
+      this.#instances.release(directory, task.ownsDirectory);
+      throw thrown;
+    }
+  }
+
+  /** Whether the server answers, and its version. */
+  healthCheck(): Promise<{ version: string }> {
+    return this.#monitor.check();
+  }
+
+  createSession(directory: string, title: string, metadata: Record<string, string>): Promise<Session> {
+    return this.#api.createSession(directory, title, metadata);
+  }
+
+  /** Hears a session's events until the returned function is called. */
+  async subscribeToEvents(sessionId: string, listener: SessionListener): Promise<() => void> {
+    this.#stream.listen(sessionId, listener);
+    await this.#stream.ready();
+    return () => this.#stream.unlisten(sessionId, listener);
+  }
+
+  async getSessionInfo(sessionId: string): Promise<{ session: Session; status: SessionStatus }> {
+    const session = await this.#api.session(sessionId);
+    const statuses = await this.#api.statuses(session.directory);
+    return { session, status: statuses.get(sessionId) ?? { type: 'idle' } };
+  }
+
+  async abortSession(sessionId: string): Promise<void> {
+    const { directory } = await this.#api.session(sessionId);
+    await this.#api.abort(sessionId, directory);
+  }
+
+  /** A folder as the server sees it; `path` is relative to the directory. */
+  listFiles(directory: string, path = '.'): Promise<ServerFile[]> {
+    return this.#api.listFiles(directory, path);
+  }
+
+  /** A file's exact bytes as the server sees them. */
+  readFile(directory: string, path: string): Promise<Buffer> {
+    return this.#api.readFile(directory, path);
+  }
+
+  async endProcesses(directory: string): Promise<void> {
+    await this.#options.endpoint.shells?.endIn(directory);
+  }
+
+  async mayHaveOpened(connection: Connection): Promise<boolean> {
+    return (await this.#options.endpoint.shells?.mayHaveOpened(connection)) ?? false;
+  }
+
+  health(): DependencyHealth[] {
+    const { status, version, lastError } = this.#monitor;
+    const stream = this.#stream.connected
+      ? 'stream open'
+      : `stream closed (${this.#stream.lastError ?? 'opening'})`;
+    const problem = this.#options.endpoint.problem?.();
+    const commands = this.#options.endpoint.shells?.summary;
+    const said = [version && `version ${version}`, stream, commands, lastError, problem];
+    const detail = said.filter(Boolean).join('; ');
+    return [{ name: 'opencode-server', status: this.#stream.connected ? status : downgrade(status), detail }];
+  }
+
+  async close(): Promise<void> {
+    this.#monitor.close();
+    this.#instances.close();
+    this.#stream.close();
+  }
+
+  /** Does it when the server can be reached, again where the connection fails; `endlessly`, or for a minute. */
+  async #insist<T>(
+    emit: RunContext['emit'],
+    signal: AbortSignal,
+    endlessly: boolean,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    let told = false;
+    const deadline = endlessly ? Number.POSITIVE_INFINITY : Date.now() + REACH_LIMIT_MS;
+    for (;;) {
+      await abortable(this.#reachable(signal, deadline), signal);
+      try {
+        return await abortable(work(), signal);
+      } catch (thrown) {
+        if (!isPassing(thrown) || Date.now() > deadline) throw thrown;
+        this.#options.logger.warn({ err: messageOf(thrown) }, 'a session could not be opened; trying again');
+        if (!told) emit(notReady(thrown, endlessly ? undefined : REACH_LIMIT_MS));
+        told = true;
+        await abortable(sleep(REACH_POLL_MS), signal);
+      }
+    }
+  }
+
+  /** Waits for the server, which may be starting; refused credentials are told at once. */
+  async #reachable(signal: AbortSignal, deadline: number): Promise<void> {
+    const listening = this.#options.endpoint.listening?.() ?? Promise.resolve();
+    const opened = listening.then(() => this.#stream.ready()).then(() => true);
+    while (!signal.aborted) {
+      if (await Promise.race([opened, sleep(REACH_POLL_MS, false, { ref: false })])) return;
+      await this.#api.health(REACH_POLL_MS).catch((thrown) => {
+        if (!isPassing(thrown)) throw thrown;
+        if (Date.now() > deadline) throw this.#unreachable(thrown);
+      });
+    }
+  }
+
+  #unreachable(cause: BridgeError): BridgeError {
+    const why = this.#options.endpoint.problem?.() ?? cause.message;
+    return new BridgeError('ENGINE_UNAVAILABLE', `OpenCode is not there: ${why}`, { cause });
+  }
+}
+
+function isPassing(thrown: unknown): thrown is BridgeError {
+  return thrown instanceof BridgeError && thrown.code === 'ENGINE_UNAVAILABLE';
+}
+
+function isFresh({ ownsDirectory, continues }: Task): boolean {
+  return ownsDirectory && continues === undefined;
+}
+
+function downgrade(status: DependencyHealth['status']): DependencyHealth['status'] {
+  return status === 'ok' ? 'degraded' : status;
+}

@@ -1,0 +1,176 @@
+import { EventSource } from 'eventsource';
+import type { Logger } from '../../logger.ts';
+import { type OpenCodeEvent, readFrame, sessionOf } from '../opencode-protocol/wire.ts';
+import { boundedEvents, LONGEST_EVENT } from './bounded-events.ts';
+import { authorization, type Endpoint } from './endpoint.ts';
+
+/** OpenCode sends a heartbeat every 10 s; three missed ones mean that the stream is dead. */
+const SILENCE_LIMIT_MS = 30_000;
+/**
+ * A new stream is greeted at once, unless the server is overloaded, or has taken the connection before it
+ * listened, which it never answers. The limit doubles with each time it is missed.
+ */
+const FIRST_GREETING_LIMIT_MS = 2_000;
+const LAST_GREETING_LIMIT_MS = 16_000;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 5_000;
+
+/**
+ * Hears the events of some sessions. `onSign`: something came that shows them alive, be it no event to us.
+ * `onLost`: none come until the stream is open again. `onGap`: it is open again; events may have been
+ * missed, read the records.
+ */
+export interface SessionListener {
+  onEvent(event: OpenCodeEvent): void;
+  onSign?(): void;
+  onLost?(why: string): void;
+  onGap(): void;
+}
+
+/**
+ * The one event stream of a server (`GET /global/event`), told apart by session.
+ * It is opened again for ever after a cut, an end, an error or a silence; OpenCode replays nothing.
+ */
+export class EventStream {
+  readonly #endpoint: Endpoint;
+  readonly #logger: Logger;
+  readonly #silenceLimitMs: number;
+  readonly #listeners = new Map<string, Set<SessionListener>>();
+  #source: EventSource | undefined;
+  #silence: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #connecting: Promise<void> | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  #greetingMs = FIRST_GREETING_LIMIT_MS;
+  #connected = Promise.withResolvers<void>();
+  #open = false;
+  #greeted = false;
+  #closed = false;
+  #lastError: string | undefined;
+
+  constructor(endpoint: Endpoint, logger: Logger, silenceLimitMs = SILENCE_LIMIT_MS) {
+    this.#endpoint = endpoint;
+    this.#logger = logger;
+    this.#silenceLimitMs = silenceLimitMs;
+  }
+
+  get connected(): boolean {
+    return this.#open;
+  }
+
+  get lastError(): string | undefined {
+    return this.#lastError;
+  }
+
+  /** Resolves once the stream is open; opens it if nobody has yet. */
+  ready(): Promise<void> {
+    this.#connecting ??= this.#connect();
+    return this.#connected.promise;
+  }
+
+  /** Sends a session's events to a listener, besides others, also those of children it names later. */
+  listen(sessionId: string, listener: SessionListener): void {
+    const listeners = this.#listeners.get(sessionId) ?? new Set();
+    this.#listeners.set(sessionId, listeners.add(listener));
+  }
+
+  unlisten(sessionId: string, listener: SessionListener): void {
+    const listeners = this.#listeners.get(sessionId);
+    listeners?.delete(listener);
+    if (listeners?.size === 0) this.#listeners.delete(sessionId);
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    this.#drop();
+  }
+
+  async #connect(): Promise<void> {
+    await this.#endpoint.listening?.();
+    if (this.#closed) return;
+    const headers = authorization(this.#endpoint);
+    const source = new EventSource(`${this.#endpoint.url}/global/event`, {
+      fetch: async (url, init) => {
+        const response = await fetch(url, { ...init, headers: { ...init.headers, ...headers } });
+        const { status, redirected, body } = response;
+        const bounded = body?.pipeThrough(boundedEvents(LONGEST_EVENT)) ?? null;
+        return { url: response.url, status, redirected, headers: response.headers, body: bounded };
+      },
+    });
+    this.#source = source;
+    this.#heard(this.#greetingMs);
+    this.#greetingMs = Math.min(this.#greetingMs * 2, LAST_GREETING_LIMIT_MS);
+    source.addEventListener('message', ({ data }) => this.#onData(String(data)));
+    source.addEventListener('error', ({ code, message }) => {
+      this.#fail(code ? `HTTP ${code}` : (message ?? 'the connection ended'));
+    });
+  }
+
+  #onData(data: string): void {
+    this.#heard();
+    const frame = readFrame(data);
+    if (frame.kind === 'event') this.#dispatch(frame.event);
+    else if (frame.kind === 'connected') this.#onConnected();
+    else if (frame.kind === 'ignored') this.#onSign(frame.session);
+    else if (frame.kind === 'misfit') {
+      this.#logger.warn({ type: frame.type }, 'an OpenCode event does not have the expected shape');
+    }
+  }
+
+  #dispatch(event: OpenCodeEvent): void {
+    const session = sessionOf(event);
+    if (session === undefined) return;
+    const parent = event.type === 'session.created' ? event.properties.info.parentID : undefined;
+    // A status is OpenCode's; everything else is the model's doing.
+    if (event.type !== 'session.status') this.#onSign(session);
+    for (const listener of this.#listeners.get(parent ?? session) ?? []) listener.onEvent(event);
+  }
+
+  #onSign(session: string | undefined): void {
+    if (session === undefined) return;
+    for (const listener of this.#listeners.get(session) ?? []) listener.onSign?.();
+  }
+
+  #onConnected(): void {
+    this.#open = true;
+    this.#retryMs = FIRST_RETRY_MS;
+    this.#greetingMs = FIRST_GREETING_LIMIT_MS;
+    this.#lastError = undefined;
+    this.#connected.resolve();
+    if (this.#greeted) for (const listener of this.#everybody()) listener.onGap();
+    this.#greeted = true;
+  }
+
+  #everybody(): Set<SessionListener> {
+    return new Set([...this.#listeners.values()].flatMap((listeners) => [...listeners]));
+  }
+
+  #heard(limitMs = this.#silenceLimitMs): void {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#fail(`silent for ${limitMs} ms`), limitMs);
+  }
+
+  #fail(why: string): void {
+    if (this.#closed) return;
+    this.#lastError = why;
+    if (this.#open) {
+      this.#logger.warn({ why }, 'the OpenCode event stream ended; it is opened again');
+      for (const listener of this.#everybody()) listener.onLost?.(why);
+    }
+    this.#drop();
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => {
+      this.#connecting = this.#connect();
+    }, this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
+  }
+
+  #drop(): void {
+    clearTimeout(this.#silence);
+    this.#source?.close();
+    this.#source = undefined;
+    if (this.#open) this.#connected = Promise.withResolvers<void>();
+    this.#open = false;
+  }
+}

@@ -1,0 +1,78 @@
+import { relative, sep } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Task } from '../../tasks/task.ts';
+import { head } from '../../text.ts';
+import { EDIT } from '../opencode-protocol/outside-edits.ts';
+import { NO_EDITS, outsideRules, type PermissionRule } from '../opencode-protocol/outside-rules.ts';
+import { SESSION_RULES } from '../opencode-protocol/session-rules.ts';
+import type { OpenCodeApi } from './api.ts';
+
+const TITLE_LIMIT = 60;
+
+/** A session for a task. */
+interface TaskSession {
+  id: string;
+  /** Sessions below it that belong to tasks before. */
+  earlier: string[];
+  /** Whether it has rules by which OpenCode asks for edits outside of the directory. */
+  guarded: boolean;
+}
+
+/** Makes or finds the session of a task. */
+export class Sessions {
+  readonly #api: OpenCodeApi;
+  readonly #asksOutside: boolean;
+
+  /** `asksOutside`: what is edited outside of the task's folder is to be asked for. */
+  constructor(api: OpenCodeApi, asksOutside: boolean) {
+    this.#api = api;
+    this.#asksOutside = asksOutside;
+  }
+
+  async of(task: Task, agent: Promise<string>): Promise<TaskSession> {
+    const rules = await this.#rulesFor(task, agent);
+    const guarded = rules.length > 0;
+    if (task.sessionId !== undefined) {
+      const { id, permission = [] } = await this.#api.session(task.sessionId);
+      const missing = missingRules(permission, rules);
+      if (missing.length > 0) await this.#api.addRules(id, missing);
+      return { id, earlier: await this.#childrenBefore(id, task.promptId), guarded };
+    }
+    const title = head(task.description.replace(/\s+/g, ' ').trim(), TITLE_LIMIT);
+    const metadata = { taskId: task.id, agentId: task.agentId };
+    // That an agent may edit nothing is in its own rules; subagents would have it from the session.
+    const given = rules === NO_EDITS ? [] : rules;
+    const { id } = await this.#api.createSession(task.directory, title, metadata, given);
+    return { id, earlier: [], guarded };
+  }
+
+  async #rulesFor({ directory, ownsDirectory }: Task, agent: Promise<string>): Promise<PermissionRule[]> {
+    if (!this.#asksOutside || ownsDirectory) return []; // a folder of ours is a repository of its own
+    const worktree = await this.#api.worktree(directory);
+    const folder = relative(worktree, directory).split(sep).join('/');
+    // Of a folder in no repository OpenCode takes the root of all files for its own, and nothing there for inside.
+    if (worktree === '/' || folder === '') return [];
+    return outsideRules(folder, await this.#api.rulesOf(directory, await agent));
+  }
+
+  /** The children that a session had before a prompt, by the server's own clock; all, where it was never sent. */
+  async #childrenBefore(sessionId: string, promptId: string | undefined): Promise<string[]> {
+    const children = await this.#api.children(sessionId);
+    if (children.length === 0) return [];
+    const [prompt] = promptId === undefined ? [] : await this.#api.messagesFrom(sessionId, promptId);
+    const began = prompt?.info.time.created ?? Number.POSITIVE_INFINITY;
+    return children.filter(({ time }) => time.created < began).map(({ id }) => id);
+  }
+}
+
+/**
+ * What a session has to be given yet. Rules are added behind those that it has, and the later ones count: another
+ * agent has other rules of edits. A session of an earlier version has none at all.
+ */
+function missingRules(has: readonly PermissionRule[], edits: PermissionRule[]): PermissionRule[] {
+  const hasEdits = has.filter(({ permission }) => permission === EDIT);
+  const given = isDeepStrictEqual(hasEdits.slice(-edits.length), edits);
+  const needless = edits.length === 0 || given || (edits === NO_EDITS && hasEdits.length === 0);
+  const general = SESSION_RULES.filter((rule) => !has.some((other) => isDeepStrictEqual(other, rule)));
+  return [...(needless ? [] : edits), ...general];
+}

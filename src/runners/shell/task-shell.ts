@@ -1,0 +1,104 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BridgeError, messageOf } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import type { ProcessLeft } from '../../tasks/events.ts';
+import { removeTrees } from '../../workspaces/trash.ts';
+import type { Boundary } from './detect.ts';
+import { describeProcesses } from './left-over.ts';
+import { mountsFor, type SandboxRules } from './mounts.ts';
+import { inNamespace, type Membership, membersOf, withVariable } from './processes.ts';
+import { noteFailure, Sandbox } from './sandbox.ts';
+import { killAll, terminate } from './termination.ts';
+import { SESSION, statePath } from './wrapper.ts';
+
+/** A sandbox that its own commands end over and over is not started again. */
+const MAX_STARTS = 20;
+
+export interface TaskShellOptions {
+  sessionId: string;
+  directory: string;
+  /** The private folder of all shells. */
+  folder: string;
+  rules: SandboxRules;
+  boundary: Boundary;
+  logger: Logger;
+  onEnd: () => void;
+}
+
+/** Where the commands of one conversation run, and what they have started there. */
+export class TaskShell {
+  readonly #options: TaskShellOptions;
+  readonly #state: string;
+  readonly #tmp: string;
+  #sandbox: Promise<Sandbox | undefined> = Promise.resolve(undefined);
+  #starts = 0;
+  #ending: Promise<void> | undefined;
+
+  constructor(options: TaskShellOptions) {
+    const { folder, sessionId } = options;
+    this.#options = options;
+    this.#state = statePath(folder, sessionId);
+    this.#tmp = join(folder, 'tmp', sessionId);
+    this.#start();
+  }
+
+  get directory(): string {
+    return this.#options.directory;
+  }
+
+  /** Resolves when the end that is under way has come; undefined where none is. */
+  get ended(): Promise<void> | undefined {
+    return this.#ending?.catch(() => undefined);
+  }
+
+  /** What commands have started and still runs. */
+  async processes(): Promise<ProcessLeft[]> {
+    const pids = await membersOf(await this.#membership());
+    return pids.length === 0 ? [] : describeProcesses(pids);
+  }
+
+  /** Ends everything that commands have started; rejects where something cannot be ended. */
+  end(): Promise<void> {
+    this.#ending ??= this.#end().finally(() => this.#options.onEnd());
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    const membership = await this.#membership();
+    const pids = await membersOf(membership);
+    if (pids.length > 0) await terminate(pids, membership);
+    const sandbox = await this.#sandbox;
+    await sandbox?.close();
+    const left = sandbox ? 0 : await killAll(membership);
+    if (left > 0) throw new BridgeError('INTERNAL', `${left} processes of the task could not be ended.`);
+    await removeTrees([this.#state, this.#tmp], { PATH: '/usr/bin:/bin' });
+  }
+
+  async #membership(): Promise<Membership> {
+    const sandbox = await this.#sandbox;
+    return sandbox ? inNamespace(sandbox.namespace) : withVariable(SESSION, this.#options.sessionId);
+  }
+
+  /** Commands wait for it; where it fails they are told why. */
+  #start(): void {
+    const { boundary, logger, sessionId } = this.#options;
+    if (boundary.kind !== 'bubblewrap' || this.#ending) return;
+    this.#starts++;
+    this.#sandbox = this.#launch(boundary).catch(async (thrown) => {
+      logger.error({ sessionId, err: messageOf(thrown) }, 'the sandbox of a task could not be started');
+      await noteFailure(this.#state, messageOf(thrown));
+      return undefined;
+    });
+  }
+
+  async #launch({ programs: { bwrap }, asRoot }: Boundary & { kind: 'bubblewrap' }): Promise<Sandbox> {
+    const { rules, directory, folder } = this.#options;
+    await mkdir(this.#tmp, { recursive: true, mode: 0o700 });
+    await chmod(this.#tmp, 0o1777);
+    if (this.#starts > MAX_STARTS) throw new Error('its commands ended it too often');
+    const mounts = await mountsFor(rules, directory, this.#tmp);
+    const onExit = (): void => this.#start();
+    return Sandbox.start({ bwrap, asRoot, mounts, state: this.#state, owner: folder, onExit });
+  }
+}

@@ -1,0 +1,168 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { BridgeError } from '../errors.ts';
+import type { TaskEvent, TaskEventBody } from '../tasks/events.ts';
+import { isEnd, type Task } from '../tasks/task.ts';
+import { wellFormed } from '../text.ts';
+import type { PositionedEvent, TaskStore } from './task-store.ts';
+
+const PAGE = 256;
+
+/** The append-only log of all tasks: an event is stored before anyone hears of it. */
+export class EventLog {
+  readonly store: TaskStore;
+  readonly #now: () => number;
+  readonly #followers = new Map<string, Audience>();
+  readonly #tailers = new Set<() => void>();
+  readonly #failure = Promise.withResolvers<BridgeError>();
+  #failed: BridgeError | undefined;
+
+  constructor(store: TaskStore, now: () => number = Date.now) {
+    this.store = store;
+    this.#now = now;
+  }
+
+  /**
+   * Resolves when something could not be stored (DATA_DIR_UNUSABLE). From then on nothing is, so that the log has
+   * no hole that a later process could not see: what is missing at its end it learns from OpenCode's records.
+   */
+  get failure(): Promise<BridgeError> {
+    return this.#failure.promise;
+  }
+
+  /** Stores events of one task, all or none, then wakes whoever follows it. */
+  append(taskId: string, ...bodies: TaskEventBody[]): TaskEvent[] {
+    return this.#publish(taskId, this.#store(taskId, bodies));
+  }
+
+  /** Stores the first event of a new task; `fingerprint` tells equal requests under one idempotency key. */
+  create(taskId: string, created: TaskEventBody, fingerprint: string): TaskEvent[] {
+    return this.#publish(taskId, this.#store(taskId, [created], fingerprint));
+  }
+
+  get(taskId: string): Task | undefined {
+    return this.store.get(taskId);
+  }
+
+  /**
+   * A task's events behind `afterSeq`: stored ones, then each new one as it comes, no gap and no repeat.
+   * Ends after the task's last event, or when the signal aborts. On a long way others get their turn.
+   */
+  async *follow(
+    taskId: string,
+    afterSeq: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<TaskEvent, void, void> {
+    const audience = this.#followers.get(taskId) ?? { wakes: new Set(), recent: [] };
+    this.#followers.set(taskId, audience);
+    const alarm = new Alarm(audience.wakes, signal);
+    try {
+      let seq = afterSeq;
+      while (!signal?.aborted) {
+        const page = after(audience.recent, seq) ?? this.store.events(taskId, seq, PAGE);
+        for (const event of page) {
+          yield event;
+          seq = event.seq;
+        }
+        if (page.length === PAGE) await turn();
+        if (page.length > 0) continue;
+        const task = this.store.get(taskId);
+        if (!task || (isEnd(task.status) && task.lastSeq <= seq)) return;
+        await alarm.next();
+      }
+    } finally {
+      alarm.close();
+      if (audience.wakes.size === 0) this.#followers.delete(taskId);
+    }
+  }
+
+  /**
+   * Events of all tasks behind a position, by pages, for ever; ends when the signal aborts. Between two pages others
+   * get their turn; the second is read after it, so that it holds nothing that was removed meanwhile.
+   */
+  async *tail(
+    position: number,
+    signal: AbortSignal,
+    pageSize = PAGE,
+  ): AsyncGenerator<PositionedEvent[], void, void> {
+    const alarm = new Alarm(this.#tailers, signal);
+    try {
+      let reached = position;
+      while (!signal.aborted) {
+        const page = this.store.eventsAfter(reached, pageSize);
+        const last = page.at(-1);
+        if (last) {
+          yield page;
+          reached = last.position;
+          await turn();
+        } else await alarm.next();
+      }
+    } finally {
+      alarm.close();
+    }
+  }
+
+  #store(taskId: string, bodies: readonly TaskEventBody[], fingerprint?: string): TaskEvent[] {
+    if (this.#failed) throw this.#failed;
+    try {
+      return this.store.append(taskId, wellFormed(bodies), this.#now(), fingerprint);
+    } catch (thrown) {
+      if (thrown instanceof BridgeError && thrown.code === 'DATA_DIR_UNUSABLE') {
+        this.#failed = thrown;
+        this.#failure.resolve(thrown);
+      }
+      throw thrown;
+    }
+  }
+
+  #publish(taskId: string, events: TaskEvent[]): TaskEvent[] {
+    const audience = this.#followers.get(taskId);
+    if (audience) {
+      audience.recent = [...audience.recent, ...events].slice(-PAGE);
+      for (const wake of audience.wakes) wake();
+    }
+    for (const wake of this.#tailers) wake();
+    return events;
+  }
+}
+
+/** Who follows a task, and its latest events, so that live followers read no database. */
+interface Audience {
+  readonly wakes: Set<() => void>;
+  recent: readonly TaskEvent[];
+}
+
+/** The recent events behind `seq`; undefined where they do not reach back that far. */
+function after(recent: readonly TaskEvent[], seq: number): readonly TaskEvent[] | undefined {
+  const first = recent[0]?.seq;
+  return first !== undefined && first <= seq + 1 ? recent.slice(seq + 1 - first) : undefined;
+}
+
+/** A wake-up that is remembered until it is awaited, so that none falls between a read and the wait. */
+class Alarm {
+  readonly #group: Set<() => void>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #ring = (): void => {
+    this.#rung = true;
+    this.#resolve?.();
+  };
+  #rung = false;
+  #resolve: (() => void) | undefined;
+
+  constructor(group: Set<() => void>, signal: AbortSignal | undefined) {
+    this.#group = group;
+    this.#signal = signal;
+    group.add(this.#ring);
+    signal?.addEventListener('abort', this.#ring);
+  }
+
+  async next(): Promise<void> {
+    if (!this.#rung) await new Promise<void>((resolve) => (this.#resolve = resolve));
+    this.#rung = false;
+    this.#resolve = undefined;
+  }
+
+  close(): void {
+    this.#group.delete(this.#ring);
+    this.#signal?.removeEventListener('abort', this.#ring);
+  }
+}

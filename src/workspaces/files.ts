@@ -1,0 +1,136 @@
+import { constants } from 'node:fs';
+import { lstat, open, readdir } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { BridgeError, quote } from '../errors.ts';
+import { mediaTypeOf } from './media-types.ts';
+import { openedAt, outside, resolveInside, unreachable } from './path-guard.ts';
+import { errorCode, isInside } from './paths.ts';
+import { openForReading } from './regular-file.ts';
+import { looksLikeText, readPage } from './text-page.ts';
+
+export interface DirectoryEntry {
+  /** Relative to the task's folder, forward slashes. */
+  path: string;
+  type: 'file' | 'directory' | 'symlink';
+  /** Bytes; 0 for a folder. */
+  size: number;
+}
+
+export interface TaskFilePage {
+  content: Buffer;
+  /** Bytes of the whole file. */
+  size: number;
+  /** Byte at which `content` starts. */
+  offset: number;
+  /** True when more of the file follows at `offset + content.length`. */
+  truncated: boolean;
+  mediaType: string;
+  /** Whether `content` is UTF-8 text. */
+  isText: boolean;
+}
+
+export interface PageRequest {
+  /** First byte; default 0. */
+  offset?: number | undefined;
+  /** Bytes wanted; default and upper bound is `maxSize`. */
+  limit?: number | undefined;
+  maxSize: number;
+}
+
+const MAX_ENTRIES = 1000;
+
+/** The entries of one folder of a task behind the first `from`, sorted by name, without `.git`, fifos, sockets and devices. */
+export async function listDirectory(
+  root: string,
+  path = '.',
+  from = 0,
+): Promise<{ entries: DirectoryEntry[]; truncated: boolean }> {
+  const { realRoot, real } = await resolveInside(root, path, 'path');
+  const handle = await open(real, constants.O_DIRECTORY | constants.O_NOFOLLOW).catch((error: unknown) => {
+    if (errorCode(error) !== 'ENOTDIR') throw unreachable('path', path, error);
+    throw new BridgeError('INVALID_INPUT', `path ${quote(path, 200)} is not a folder.`, {
+      reason: { kind: 'not_a_folder' },
+    });
+  });
+  try {
+    const at = await openedAt(handle.fd);
+    if (at !== undefined && !isInside(realRoot, at)) throw outside('path', path);
+    // By its handle it stays the same folder, whatever takes its place meanwhile.
+    const folder = at === undefined ? real : `/proc/self/fd/${handle.fd}`;
+    const sorted = (await readdir(folder))
+      .filter((name) => name !== '.git')
+      .sort()
+      .slice(from);
+    const found = await Promise.all(
+      sorted
+        .slice(0, MAX_ENTRIES)
+        .map((name) => describe(join(folder, name), relative(realRoot, join(real, name)))),
+    );
+    return { entries: found.filter((it) => it !== undefined), truncated: sorted.length > MAX_ENTRIES };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** One page of a file of a task, exact to the byte; a page of text ends between two characters. */
+export async function readTaskFile(
+  root: string,
+  path: string,
+  { offset = 0, limit, maxSize }: PageRequest,
+): Promise<TaskFilePage> {
+  requireWhole('offset', offset, 0);
+  if (limit !== undefined) requireWhole('limit', limit, 1);
+  const { realRoot, real } = await resolveInside(root, path, 'file_path');
+  const { handle, stats, regular } = await openForReading(real, constants.O_NOFOLLOW).catch(
+    (error: unknown) => {
+      if (errorCode(error) === 'ENXIO') throw notAFile(path); // a socket
+      throw unreachable('file_path', path, error);
+    },
+  );
+  try {
+    if (!regular) throw notAFile(path);
+    if (!isInside(realRoot, (await openedAt(handle.fd)) ?? real)) throw outside('file_path', path);
+    const text = await looksLikeText(handle, stats.size);
+    const bounded = Math.min(limit ?? maxSize, maxSize);
+    const page = await readPage(handle, { offset, limit: bounded, size: stats.size, text });
+    return {
+      ...page,
+      size: stats.size,
+      offset,
+      truncated: page.content.length > 0 && offset + page.content.length < stats.size,
+      mediaType: mediaTypeOf(real, text),
+    };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function describe(path: string, relativePath: string): Promise<DirectoryEntry | undefined> {
+  try {
+    const stats = await lstat(path);
+    const name = relativePath.split(sep).join('/');
+    if (stats.isFile()) return { path: name, type: 'file', size: stats.size };
+    if (stats.isDirectory()) return { path: name, type: 'directory', size: 0 };
+    if (stats.isSymbolicLink()) return { path: name, type: 'symlink', size: stats.size };
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error; // otherwise: gone meanwhile
+  }
+  return undefined;
+}
+
+function requireWhole(name: string, value: number, least: number): void {
+  if (Number.isSafeInteger(value) && value >= least) return;
+  throw new BridgeError(
+    'INVALID_INPUT',
+    `${name} ${quote(value)} is not a whole number of at least ${least}.`,
+    {
+      next: `Give ${name} in bytes, or leave it out.`,
+    },
+  );
+}
+
+function notAFile(path: string): BridgeError {
+  return new BridgeError('INVALID_INPUT', `file_path ${quote(path, 200)} is not a regular file.`, {
+    reason: { kind: 'not_a_file' },
+  });
+}
