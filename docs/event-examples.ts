@@ -1,6 +1,6 @@
-import type { EventOf, TaskEventKind, TaskRequest } from '../src/tasks/events.ts';
+import type { EventOf, InputRequest, TaskEventKind } from '../src/tasks/events.ts';
 
-const request: TaskRequest = {
+const request: InputRequest = {
   id: 'per_1',
   type: 'permission',
   title: 'Allow bash: npm test',

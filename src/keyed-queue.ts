@@ -1,5 +1,5 @@
 /** Work in order for each key, the keys side by side. */
-export class Lanes {
+export class KeyedQueue {
   readonly #last = new Map<string, Promise<void>>();
 
   /** Does the work, which never rejects, behind all that came before it for the key. */

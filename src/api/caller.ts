@@ -4,7 +4,7 @@ const DEFAULT_AGENT = 'default';
 const MAX_LENGTH = 200;
 
 /** What one request says about its caller. */
-export interface Claims {
+export interface CallerIdentity {
   /** The agent that the bearer token is bound to. */
   token?: string | undefined;
   /** The X-Agent-Id header. */
@@ -24,7 +24,7 @@ export class Caller {
   #used: { agentId: string; several: boolean } | undefined;
 
   /** The calling agent. Throws AGENT_MISMATCH, AGENT_REQUIRED or INVALID_INPUT. */
-  resolve(claims: Claims): string {
+  resolve(claims: CallerIdentity): string {
     const given = SOURCES.flatMap(([key, source]) => {
       const agentId = claims[key];
       return agentId === undefined ? [] : [{ source, agentId }];

@@ -12,9 +12,9 @@ import type { ToolServices } from '../mcp/tool.ts';
 import { LocalMemory } from '../memory/local-memory.ts';
 import { WorkspaceManager } from '../memory/workspace-manager.ts';
 import { Delivery } from '../notifications/delivery.ts';
-import { ofOneMode } from '../runners/runner-mismatch.ts';
+import { withMismatch } from '../runners/runner-mismatch.ts';
 import { EventLog } from '../store/event-log.ts';
-import { type Claim, claimDataDir } from '../store/sqlite/data-dir-lock.ts';
+import { type DataDirLock, lockDataDir } from '../store/sqlite/data-dir-lock.ts';
 import { SqliteTaskStore } from '../store/sqlite/sqlite-task-store.ts';
 import { TaskRemovals } from '../store/sqlite/task-removals.ts';
 import { VERSION } from '../version.ts';
@@ -43,7 +43,7 @@ export interface App {
 export async function startApp(
   config: Config,
   logger: Logger,
-  claim: Claim = claimDataDir(config.dataDir, 'serve'),
+  claim: DataDirLock = lockDataDir(config.dataDir, 'serve'),
 ): Promise<App> {
   const releases: Release[] = [];
   const close = (): Promise<void> => releaseAll(releases, logger);
@@ -59,7 +59,7 @@ export async function startApp(
 async function build(
   config: Config,
   logger: Logger,
-  claim: Claim,
+  claim: DataDirLock,
   releases: Release[],
   close: () => Promise<void>,
 ): Promise<App> {
@@ -89,7 +89,7 @@ async function build(
     releases.push(() => delivery.close());
   }
 
-  const runner = ofOneMode(
+  const runner = withMismatch(
     await startRunner(config, store, logger, releases),
     otherRunner(config, store, logger),
   );

@@ -4,7 +4,7 @@ import { MatrixStorage } from '../matrix/inbound/matrix-storage.ts';
 import { Steering } from '../matrix/inbound/steering.ts';
 import type { TaskControls } from '../matrix/inbound/task-controls.ts';
 import { MatrixApi } from '../matrix/matrix-api.ts';
-import { Sender } from '../matrix/rate-limited-sender.ts';
+import { RateLimitedSender } from '../matrix/rate-limited-sender.ts';
 import { MatrixSink } from '../notifications/matrix/matrix-sink.ts';
 import { Rooms } from '../notifications/matrix/rooms.ts';
 import { SessionNotices } from '../notifications/matrix/session-notices.ts';
@@ -34,7 +34,7 @@ export class Matrix {
   readonly #options: MatrixOptions;
   readonly #api: MatrixApi;
   readonly #rooms: Rooms;
-  readonly #sender: Sender;
+  readonly #sender: RateLimitedSender;
   #steering: Steering | undefined;
 
   constructor(options: MatrixOptions) {
@@ -42,7 +42,7 @@ export class Matrix {
     this.#options = options;
     this.#api = new MatrixApi({ url, token });
     this.#rooms = new Rooms({ ...options, api: this.#api });
-    this.#sender = new Sender(this.#api);
+    this.#sender = new RateLimitedSender(this.#api);
     this.sink = new MatrixSink({ rooms: this.#rooms, sender: this.#sender, mode, observers });
     this.notices = new SessionNotices(this.#rooms, this.#sender);
   }

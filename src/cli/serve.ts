@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { thenRelease } from '../app/release.ts';
 import { BridgeError } from '../errors.ts';
-import { readOwner } from '../store/lock-info.ts';
-import { type Claim, claimDataDir } from '../store/sqlite/data-dir-lock.ts';
+import { readLockInfo } from '../store/lock-info.ts';
+import { type DataDirLock, lockDataDir } from '../store/sqlite/data-dir-lock.ts';
 import { configured, EXIT, stopSignal } from './command.ts';
 
 /** Those who only look whether DATA_DIR is free have it for milliseconds, and say nothing of themselves. */
@@ -27,13 +27,13 @@ export async function serve(): Promise<number> {
   return EXIT.ok;
 }
 
-async function claim(dataDir: string): Promise<Claim> {
+async function claim(dataDir: string): Promise<DataDirLock> {
   for (const until = Date.now() + PATIENCE_MS; ; ) {
     try {
-      return claimDataDir(dataDir, 'serve');
+      return lockDataDir(dataDir, 'serve');
     } catch (thrown) {
       const inUse = thrown instanceof BridgeError && thrown.code === 'DATA_DIR_IN_USE';
-      if (!inUse || readOwner(dataDir) || Date.now() > until) throw thrown;
+      if (!inUse || readLockInfo(dataDir) || Date.now() > until) throw thrown;
     }
     await sleep(POLL_MS);
   }

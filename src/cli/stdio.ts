@@ -6,8 +6,8 @@ import type { Logger } from '../logger.ts';
 import { Relay } from '../mcp/relay.ts';
 import { stdioClient } from '../mcp/stdio.ts';
 import { configured, EXIT, stopSignal } from './command.ts';
-import { findPlace } from './stdio/connect-upstream.ts';
-import type { Place } from './stdio/upstream-target.ts';
+import { connectUpstream } from './stdio/connect-upstream.ts';
+import type { UpstreamTarget } from './stdio/upstream-target.ts';
 
 /** How long another process may take to start, to close or to answer. */
 const PATIENCE_MS = 15_000;
@@ -59,7 +59,7 @@ async function serveClient(
   let takeFrom = 0;
   let until = Date.now() + PATIENCE_MS;
   for (;;) {
-    const place = await findPlace(config, logger, { takeFrom, until, signal });
+    const place = await connectUpstream(config, logger, { takeFrom, until, signal });
     if (!place) return;
     const since = Date.now();
     const reason = await Promise.race([goOnWith(relay, place), stopped, place.failure]).catch(
@@ -83,7 +83,7 @@ async function serveClient(
 }
 
 /** Passes messages on until the place is lost; resolves with the reason. */
-async function goOnWith(relay: Relay, { transport }: Place): Promise<string> {
+async function goOnWith(relay: Relay, { transport }: UpstreamTarget): Promise<string> {
   try {
     const { lost } = await relay.connect(transport);
     return await lost;

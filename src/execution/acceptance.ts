@@ -1,13 +1,13 @@
 import type { EventOf } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import { inheritedAgent, inheritedModel } from './admission.ts';
-import { type ExecutionLimits, observersOf, type TaskOrder } from './create-task-input.ts';
+import { type CreateTaskInput, type ExecutionLimits, observersOf } from './create-task-input.ts';
 
 /** An order that nothing speaks against. */
 export interface Acceptance {
   id: string;
   agentId: string;
-  order: TaskOrder;
+  order: CreateTaskInput;
   print: string;
   directory: { path: string; ours: boolean };
   before: Task | undefined;

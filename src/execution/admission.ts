@@ -66,7 +66,7 @@ export function isForeign(store: TaskStore, agentId: string, path: string): bool
 }
 
 /** Throws QUEUE_FULL where one more task of the agent could neither run nor wait. */
-export function requireRoom(
+export function assertCapacity(
   { maxConcurrent, maxQueued, maxQueuedPerAgent = maxQueued }: ExecutionLimits,
   running: number,
   queue: FairQueue,

@@ -1,7 +1,7 @@
 import type { Run, TurnOutcome } from '../runners/runner.ts';
 import type { TaskEvent, TaskEventBody } from '../tasks/events.ts';
-import { Outbox } from './prompt-queue.ts';
-import { RECOVERY, type Recollection } from './replay.ts';
+import { PromptQueue } from './prompt-queue.ts';
+import { RECOVERY, type RecoveredState } from './replay.ts';
 
 const CONTINUE = 'You were interrupted. Go on with the task from where you stopped.';
 const RESTARTED =
@@ -20,7 +20,7 @@ export interface RecoveryRules {
 export interface ConversationOptions {
   taskId: string;
   /** What the log said when the run began. */
-  memory: Recollection;
+  memory: RecoveredState;
   recovery: RecoveryRules;
   append: (...events: TaskEventBody[]) => TaskEvent[];
   /** Resolves at once unless the task is paused. */
@@ -31,34 +31,34 @@ export interface ConversationOptions {
   onLast: () => void;
 }
 
-type RecordedPrompt = NonNullable<Recollection['prompt']>;
+type RecordedPrompt = NonNullable<RecoveredState['prompt']>;
 type Message = Extract<TaskEventBody, { kind: 'message' }>;
 
 /** What is said between a task and its agent, turn after turn. */
 export class Conversation {
   readonly #options: ConversationOptions;
-  readonly #outbox: Outbox;
+  readonly #promptQueue: PromptQueue;
   #recoveries: number;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
-    this.#outbox = new Outbox(options.taskId, options.memory.unsaid);
+    this.#promptQueue = new PromptQueue(options.taskId, options.memory.pending);
     this.#recoveries = options.memory.recoveries;
   }
 
   /** How many messages the agent has not got yet. */
-  get unsaid(): number {
-    return this.#outbox.messages;
+  get pending(): number {
+    return this.#promptQueue.messages;
   }
 
   /** Says it with the next prompt. */
-  say(message: Message): void {
+  enqueue(message: Message): void {
     const [event] = this.#options.append(message);
-    if (event) this.#outbox.add({ seq: event.seq, text: message.text });
+    if (event) this.#promptQueue.add({ seq: event.seq, text: message.text });
   }
 
   /** Goes on until the agent is done and nobody has anything to add. */
-  async hold(run: Run): Promise<TurnOutcome> {
+  async run(run: Run): Promise<TurnOutcome> {
     const { memory, append, resumed, isOver } = this.#options;
     let earlier = memory.prompt;
     for (;;) {
@@ -69,7 +69,7 @@ export class Conversation {
       }
       const outcome = await (earlier
         ? this.#takeUp(run, earlier)
-        : run.turn(this.#outbox.prompt(run.sessionId, append)));
+        : run.turn(this.#promptQueue.prompt(run.sessionId, append)));
       earlier = undefined;
       await resumed();
       if (this.#isLast(outcome)) return outcome;
@@ -89,7 +89,7 @@ export class Conversation {
   #isLast(outcome: TurnOutcome): boolean {
     const { isOver, onLast } = this.#options;
     if (!isOver() && this.#goesOn(outcome)) return false;
-    const last = isOver() || outcome.kind === 'failed' || this.#outbox.isEmpty;
+    const last = isOver() || outcome.kind === 'failed' || this.#promptQueue.isEmpty;
     if (last) onLast();
     return last;
   }
@@ -97,7 +97,7 @@ export class Conversation {
   /** Whether there is something to say to the agent after a turn that did not come to its end. */
   #goesOn(outcome: TurnOutcome): boolean {
     if (outcome.kind === 'interrupted') {
-      if (this.#outbox.isEmpty) this.#sayOurselves(CONTINUE);
+      if (this.#promptQueue.isEmpty) this.#sayOurselves(CONTINUE);
       return true;
     }
     const { policy, max } = this.#options.recovery;
@@ -111,6 +111,6 @@ export class Conversation {
   }
 
   #sayOurselves(text: string, type?: string): void {
-    this.say({ kind: 'message', from: 'system', delivery: 'queue', text, type });
+    this.enqueue({ kind: 'message', from: 'system', delivery: 'queue', text, type });
   }
 }

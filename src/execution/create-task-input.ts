@@ -18,7 +18,7 @@ export interface ExecutionLimits {
 }
 
 /** What a caller asks to have done. */
-export interface TaskOrder {
+export interface CreateTaskInput {
   description: string;
   idempotencyKey?: string | undefined;
   timeoutMs?: number | undefined;
@@ -35,7 +35,7 @@ export interface TaskOrder {
 }
 
 /** Refuses an order that cannot be run, by parameter name and value. */
-export function validate(order: TaskOrder, limits: ExecutionLimits): void {
+export function validate(order: CreateTaskInput, limits: ExecutionLimits): void {
   const { description, timeoutMs, maxCostUsd, maxTokens, model } = order;
   if (description.trim() === '') {
     throw new BridgeError('INVALID_INPUT', '`task_description` is empty; say what is to be done.');
@@ -68,7 +68,7 @@ export function validate(order: TaskOrder, limits: ExecutionLimits): void {
   validateObservers(observersOf(order), order);
 }
 
-function validateObservers(users: readonly string[], { observers = [] }: TaskOrder): void {
+function validateObservers(users: readonly string[], { observers = [] }: CreateTaskInput): void {
   if (users.length > MAX_OBSERVERS) {
     throw new BridgeError(
       'INVALID_INPUT',
@@ -83,12 +83,12 @@ function validateObservers(users: readonly string[], { observers = [] }: TaskOrd
 }
 
 /** Who is to observe the task: each user once. */
-export function observersOf({ observers = [] }: TaskOrder): string[] {
+export function observersOf({ observers = [] }: CreateTaskInput): string[] {
   return [...new Set(observers)];
 }
 
 /** Equal for orders that ask for the same. */
-export function fingerprint(order: TaskOrder): string {
+export function fingerprint(order: CreateTaskInput): string {
   const { description, timeoutMs, directory, model, agent, continueTaskId } = order;
   // Whom one names first makes no difference to who observes.
   const observers = observersOf(order).sort();

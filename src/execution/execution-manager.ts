@@ -9,12 +9,12 @@ import { newTaskId } from '../tasks/ids.ts';
 import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
 import type { TaskFiles } from '../workspaces/task-files.ts';
 import { type Acceptance, createdEvent } from './acceptance.ts';
-import { isForeign, repeatedTask, requireContinuable, requireRoom } from './admission.ts';
+import { assertCapacity, isForeign, repeatedTask, requireContinuable } from './admission.ts';
 import type { RecoveryRules } from './conversation.ts';
-import { type ExecutionLimits, fingerprint, type TaskOrder, validate } from './create-task-input.ts';
-import { type Answer, alreadyAnswered, type RequestRules } from './input-requests.ts';
+import { type CreateTaskInput, type ExecutionLimits, fingerprint, validate } from './create-task-input.ts';
+import { type AnswerInput, alreadyAnswered, type RequestRules } from './input-requests.ts';
 import { FairQueue } from './queue.ts';
-import { type Delivery, type MessageMarks, TaskRun } from './task-run.ts';
+import { type MessageDelivery, type MessageMarks, TaskRun } from './task-run.ts';
 
 export interface ExecutionManagerOptions {
   runner: Runner;
@@ -59,7 +59,7 @@ export class ExecutionManager {
   }
 
   /** Stores the order as a task, and starts it if there is room. Refuses without a trace. */
-  async execute(agentId: string, order: TaskOrder): Promise<Accepted> {
+  async execute(agentId: string, order: CreateTaskInput): Promise<Accepted> {
     this.#requireOpen();
     validate(order, this.#options.limits);
     const print = fingerprint(order);
@@ -149,7 +149,7 @@ export class ExecutionManager {
     task: Task,
     from: 'agent' | 'human',
     text: string,
-    delivery: Delivery,
+    delivery: MessageDelivery,
     marks: MessageMarks = {},
   ): Promise<Task> {
     if (text.trim() === '')
@@ -160,7 +160,7 @@ export class ExecutionManager {
     return this.#current(task);
   }
 
-  async answer(task: Task, requestId: string, answer: Answer, by: string): Promise<Task> {
+  async answer(task: Task, requestId: string, answer: AnswerInput, by: string): Promise<Task> {
     const closed = this.#options.log.store.closedRequest(task.id, requestId);
     if (closed) throw alreadyAnswered(requestId, closed.by, closed.reply);
     await (this.#open(task) ?? (await this.#tooLate(task, 'answer'))).answer(requestId, answer, by);
@@ -184,7 +184,7 @@ export class ExecutionManager {
     const timer = setTimeout(resolve, graceMs);
     await Promise.race([this.#allEnded(), graceOver]);
     clearTimeout(timer);
-    await Promise.allSettled([...this.#runs.values()].map((run) => run.leave()));
+    await Promise.allSettled([...this.#runs.values()].map((run) => run.detach()));
     await this.#options.files.close();
   }
 
@@ -194,13 +194,13 @@ export class ExecutionManager {
     await Promise.allSettled(working.map((run) => run.ended));
   }
 
-  #repeated(agentId: string, order: TaskOrder, print: string): Accepted | undefined {
+  #repeated(agentId: string, order: CreateTaskInput, print: string): Accepted | undefined {
     const { log, now } = this.#options;
     const task = repeatedTask(log.store, agentId, order.idempotencyKey, print, now());
     return task && { task, queuePosition: this.#queue.position(task.id), repeated: true };
   }
 
-  #continued(agentId: string, { continueTaskId, directory }: TaskOrder): Task | undefined {
+  #continued(agentId: string, { continueTaskId, directory }: CreateTaskInput): Task | undefined {
     if (continueTaskId === undefined) return undefined;
     const { log, runner } = this.#options;
     return requireContinuable(log.store, this.find(agentId, continueTaskId), directory, runner.name);
@@ -210,7 +210,7 @@ export class ExecutionManager {
     this.#requireOpen();
     const { id, agentId, print } = accepted;
     const { limits, runner, log } = this.#options;
-    requireRoom(limits, this.#busy(), this.#queue, agentId);
+    assertCapacity(limits, this.#busy(), this.#queue, agentId);
     log.create(id, createdEvent(accepted, runner.name, limits), print);
     this.#queue.add(agentId, id);
     this.#schedule();

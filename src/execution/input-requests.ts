@@ -1,6 +1,6 @@
 import { BridgeError } from '../errors.ts';
-import type { RequestAnswer } from '../runners/runner.ts';
-import type { EventOf, TaskRequest } from '../tasks/events.ts';
+import type { RunnerAnswer } from '../runners/runner.ts';
+import type { EventOf, InputRequest } from '../tasks/events.ts';
 
 export type PermissionPolicy = 'ask' | 'allow' | 'reject';
 
@@ -18,7 +18,7 @@ export interface RequestRules {
 }
 
 /** An answer as a caller gives it. */
-export interface Answer {
+export interface AnswerInput {
   reply?: 'once' | 'always' | 'reject' | undefined;
   answers?: string[][] | undefined;
   message?: string | undefined;
@@ -32,7 +32,7 @@ interface Attempt {
 }
 
 interface Open {
-  request: TaskRequest;
+  request: InputRequest;
   timer: NodeJS.Timeout | undefined;
   /** On its way. */
   claim?: Attempt;
@@ -41,10 +41,10 @@ interface Open {
 }
 
 /** What becomes of the requests. */
-export interface RequestsOptions {
+export interface InputRequestsOptions {
   rules: RequestRules;
   /** Hands an answer to whoever asked; throws REQUEST_CLOSED where that is answered already. */
-  send: (requestId: string, answer: RequestAnswer) => Promise<void>;
+  send: (requestId: string, answer: RunnerAnswer) => Promise<void>;
   onClosed: (event: EventOf<'request_closed'>) => void;
   /** Has it told what became of a request that was found closed. */
   recheck?: (() => Promise<void>) | undefined;
@@ -53,18 +53,18 @@ export interface RequestsOptions {
 }
 
 /** The open permissions and questions of one task: the first answer wins, silence is answered at a deadline. */
-export class Requests {
-  readonly #options: RequestsOptions;
+export class InputRequests {
+  readonly #options: InputRequestsOptions;
   readonly #open = new Map<string, Open>();
   /** The last answer of ours to each request. */
   readonly #answers = new Map<string, Attempt>();
 
-  constructor(options: RequestsOptions) {
+  constructor(options: InputRequestsOptions) {
     this.#options = options;
   }
 
   /** Takes in a request as the runner tells it; returns it with its deadline. */
-  opened(request: TaskRequest, now: number): EventOf<'request_opened'> {
+  opened(request: InputRequest, now: number): EventOf<'request_opened'> {
     const delay = this.#policyFor(request) === 'ask' ? this.#options.rules.timeoutMs : 0;
     const timed = { ...request, expires_at: now + delay };
     this.restore(timed, now);
@@ -72,7 +72,7 @@ export class Requests {
   }
 
   /** Takes a request up that was opened before; its deadline stays, and the policy is that of now. */
-  restore(request: TaskRequest, now: number): void {
+  restore(request: InputRequest, now: number): void {
     const open: Open = { request, timer: undefined, attempts: [] };
     this.#open.set(request.id, open);
     const policy = this.#policyFor(request);
@@ -81,7 +81,7 @@ export class Requests {
   }
 
   /** Whether the operator wants to have it asked, whatever it is. */
-  isAsked(request: TaskRequest): boolean {
+  isAsked(request: InputRequest): boolean {
     return request.type === 'question'
       ? this.#options.rules.policy === 'ask'
       : this.#policyFor(request) === 'ask';
@@ -105,7 +105,7 @@ export class Requests {
   }
 
   /** Answers an open request. Throws REQUEST_NOT_FOUND, REQUEST_CLOSED or INVALID_INPUT. */
-  async answer(requestId: string, answer: Answer, by: string): Promise<void> {
+  async answer(requestId: string, answer: AnswerInput, by: string): Promise<void> {
     const open = this.#open.get(requestId);
     if (!open) throw new BridgeError('REQUEST_NOT_FOUND', `The task has no open request "${requestId}".`);
     if (open.claim) throw alreadyAnswered(requestId, open.claim.by, open.claim.reply);
@@ -160,13 +160,13 @@ export class Requests {
     this.#options.onClosed({ kind: 'request_closed', request_id, by: 'opencode', reply: 'unknown' });
   }
 
-  #policyFor({ type, permission }: TaskRequest): PermissionPolicy {
+  #policyFor({ type, permission }: InputRequest): PermissionPolicy {
     const { policy, outside } = this.#options.rules;
     if (type === 'question') return 'ask';
     return permission === OUTSIDE ? outside : policy;
   }
 
-  #byItself(request: TaskRequest): Answer {
+  #byItself(request: InputRequest): AnswerInput {
     const { timeoutMs } = this.#options.rules;
     const policy = this.#policyFor(request);
     if (policy === 'allow') return { reply: 'once' };
@@ -184,7 +184,11 @@ export function alreadyAnswered(requestId: string, by: string, reply: string): B
   return new BridgeError('REQUEST_CLOSED', `Request "${requestId}" was already answered by ${by}: ${reply}.`);
 }
 
-function translate(request: TaskRequest, { reply, answers, message }: Answer, by: string): RequestAnswer {
+function translate(
+  request: InputRequest,
+  { reply, answers, message }: AnswerInput,
+  by: string,
+): RunnerAnswer {
   if (request.type === 'permission') {
     if (answers) throw unfit(request, 'answers', 'takes `reply` (once, always or reject)');
     if (!reply) throw unfit(request, 'reply', 'needs `reply` (once, always or reject)');
@@ -202,7 +206,7 @@ function translate(request: TaskRequest, { reply, answers, message }: Answer, by
   return { type: 'question', answers: questions.map(() => [words]) };
 }
 
-function unfit(request: TaskRequest, name: string, why: string): BridgeError {
+function unfit(request: InputRequest, name: string, why: string): BridgeError {
   return new BridgeError('INVALID_INPUT', `\`${name}\`: request "${request.id}" ${why}.`);
 }
 
@@ -210,6 +214,6 @@ function isClosed(thrown: unknown): boolean {
   return thrown instanceof BridgeError && thrown.code === 'REQUEST_CLOSED';
 }
 
-function describe(answer: RequestAnswer): string {
+function describe(answer: RunnerAnswer): string {
   return 'answers' in answer ? answer.answers.map((labels) => labels.join(', ')).join('; ') : answer.reply;
 }

@@ -2,7 +2,7 @@ import { BridgeError } from '../errors.ts';
 import type { Run } from '../runners/runner.ts';
 import type { EventOf, TaskEventBody } from '../tasks/events.ts';
 
-export interface HoldOptions {
+export interface PauseControllerOptions {
   taskId: string;
   /** What is to be held; undefined while it is only starting. */
   run: () => Run | undefined;
@@ -15,12 +15,12 @@ export interface HoldOptions {
 }
 
 /** The pauses of one task: one control at a time, in the order they came. */
-export class Hold {
-  readonly #options: HoldOptions;
+export class PauseController {
+  readonly #options: PauseControllerOptions;
   #last: Promise<void> = Promise.resolve();
   #released: PromiseWithResolvers<void> | undefined;
 
-  constructor(options: HoldOptions) {
+  constructor(options: PauseControllerOptions) {
     this.#options = options;
   }
 

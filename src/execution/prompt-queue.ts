@@ -3,17 +3,17 @@ import { DESCRIPTION_SEQ } from '../runners/sent-prompts.ts';
 import type { TaskEventBody } from '../tasks/events.ts';
 
 /** What has to be said to the agent, by the event that says it. */
-export interface Saying {
+export interface PendingMessage {
   seq: number;
   text: string;
 }
 
 /** What waits to be said to the agent of one task, in order; a prompt takes all of it. */
-export class Outbox {
+export class PromptQueue {
   readonly #taskId: string;
-  #waiting: readonly Saying[];
+  #waiting: readonly PendingMessage[];
 
-  constructor(taskId: string, waiting: readonly Saying[]) {
+  constructor(taskId: string, waiting: readonly PendingMessage[]) {
     this.#taskId = taskId;
     this.#waiting = waiting;
   }
@@ -27,7 +27,7 @@ export class Outbox {
     return this.#waiting.filter(({ seq }) => seq !== DESCRIPTION_SEQ).length;
   }
 
-  add(saying: Saying): void {
+  add(saying: PendingMessage): void {
     this.#waiting = [...this.#waiting, saying];
   }
 

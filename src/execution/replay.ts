@@ -1,32 +1,32 @@
 import { DESCRIPTION_SEQ } from '../runners/sent-prompts.ts';
 import type { TaskEvent } from '../tasks/events.ts';
-import type { Saying } from './prompt-queue.ts';
-import type { Ending } from './termination.ts';
+import type { PendingMessage } from './prompt-queue.ts';
+import type { TerminationReason } from './termination.ts';
 
 /** The `type` of the messages that send an agent on after OpenCode was lost. */
 export const RECOVERY = 'recovery';
 
 /** What a task's log tells whoever takes the task up. */
-export interface Recollection {
+export interface RecoveredState {
   /** The prompt last recorded, which may or may not have left; absent before the first. */
   prompt?: { id: string; text: string; at: number };
   /** What no recorded prompt says yet. */
-  unsaid: Saying[];
+  pending: PendingMessage[];
   /** Whether the turn of that prompt was cut off by us, for a pause or an urgent message. */
   interrupted: boolean;
   /** There where the end was decided but is not on record. */
-  ending?: Ending;
+  ending?: TerminationReason;
   toolsRan: boolean;
   /** How often the agent was sent on after OpenCode was lost. */
   recoveries: number;
 }
 
 /** Reads a task's whole log, oldest first. */
-export function recollect(log: Iterable<TaskEvent>): Recollection {
-  const memory: Recollection = { unsaid: [], interrupted: false, toolsRan: false, recoveries: 0 };
+export function replay(log: Iterable<TaskEvent>): RecoveredState {
+  const memory: RecoveredState = { pending: [], interrupted: false, toolsRan: false, recoveries: 0 };
   const say = (id: string, at: number, seqs: readonly number[]): void => {
-    const said = memory.unsaid.filter(({ seq }) => seqs.includes(seq));
-    memory.unsaid = memory.unsaid.filter(({ seq }) => !seqs.includes(seq));
+    const said = memory.pending.filter(({ seq }) => seqs.includes(seq));
+    memory.pending = memory.pending.filter(({ seq }) => !seqs.includes(seq));
     const before = memory.prompt?.id === id ? [memory.prompt.text] : [];
     memory.prompt = { id, at, text: [...before, ...said.map(({ text }) => text)].join('\n\n') };
     memory.interrupted = false;
@@ -34,10 +34,10 @@ export function recollect(log: Iterable<TaskEvent>): Recollection {
   for (const event of log) {
     switch (event.kind) {
       case 'created':
-        memory.unsaid.push({ seq: event.seq, text: event.description });
+        memory.pending.push({ seq: event.seq, text: event.description });
         break;
       case 'message':
-        memory.unsaid.push({ seq: event.seq, text: event.text });
+        memory.pending.push({ seq: event.seq, text: event.text });
         if (event.delivery === 'interrupt') memory.interrupted = true;
         if (event.type === RECOVERY) memory.recoveries += 1;
         break;

@@ -3,22 +3,22 @@ import { BridgeError, messageOf, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Run, Runner, TurnOutcome } from '../runners/runner.ts';
 import type { EventLog } from '../store/event-log.ts';
-import type { FileChange, TaskEvent, TaskEventBody, TaskRequest } from '../tasks/events.ts';
+import type { FileChange, InputRequest, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import type { TaskFiles } from '../workspaces/task-files.ts';
 import { Conversation, type RecoveryRules } from './conversation.ts';
 import { discard } from './discard.ts';
-import { answeredOutside, endingByOutsider, outsideWarning } from './external-answer.ts';
-import { type Answer, type RequestRules, Requests } from './input-requests.ts';
-import { Hold } from './pause-controller.ts';
-import { type Recollection, recollect } from './replay.ts';
+import { answeredExternally, externalAnswerWarning, terminationByExternalAnswer } from './external-answer.ts';
+import { type AnswerInput, InputRequests, type RequestRules } from './input-requests.ts';
+import { PauseController } from './pause-controller.ts';
+import { type RecoveredState, replay } from './replay.ts';
 import {
-  type Ending,
   endEvent,
   failedBy,
   overBudget,
   remarks,
   resultOf,
+  type TerminationReason,
   undelivered,
 } from './termination.ts';
 import { TimeLimit } from './time-limit.ts';
@@ -27,7 +27,7 @@ import { TimeLimit } from './time-limit.ts';
 const HALT_LIMIT_MS = 60_000;
 /** How long a process that leaves waits for a decided end; then the next process comes to the same end. */
 const LEAVE_LIMIT_MS = 5_000;
-export type Delivery = 'queue' | 'interrupt';
+export type MessageDelivery = 'queue' | 'interrupt';
 
 /** What else is kept with a message. */
 export interface MessageMarks {
@@ -54,18 +54,18 @@ export class TaskRun {
   readonly ended: Promise<void>;
   readonly #id: string;
   readonly #options: TaskRunOptions;
-  readonly #requests: Requests;
+  readonly #requests: InputRequests;
   readonly #abort = new AbortController();
   readonly #cut = Promise.withResolvers<undefined>();
   readonly #past: readonly TaskEvent[];
   /** What the log said when the run began. */
-  readonly #memory: Recollection;
+  readonly #memory: RecoveredState;
   /** Requests that somebody answered past the bridge. */
-  readonly #answeredOutside: TaskRequest[];
+  readonly #answeredOutside: InputRequest[];
   readonly #conversation: Conversation;
-  readonly #hold: Hold;
+  readonly #pause: PauseController;
   #run: Run | undefined;
-  #ending: Ending | undefined;
+  #ending: TerminationReason | undefined;
   readonly #limit = new TimeLimit(() => this.#end({ kind: 'timeout' }));
   #toolsRan: boolean;
   #over = false;
@@ -74,14 +74,14 @@ export class TaskRun {
   constructor(taskId: string, options: TaskRunOptions) {
     this.#id = taskId;
     this.#options = options;
-    this.#requests = new Requests({
+    this.#requests = new InputRequests({
       rules: options.requests,
       send: (requestId, answer) => this.#running('answer').answer(requestId, answer),
       onClosed: (event) => this.#emit(event),
       recheck: async () => this.#run?.recheck?.(),
       onFailure: (thrown) => this.#emit(this.#warning('REQUEST_UNANSWERED', thrown)),
     });
-    this.#hold = new Hold({
+    this.#pause = new PauseController({
       taskId,
       run: () => this.#run,
       isOver: () => this.over,
@@ -93,14 +93,14 @@ export class TaskRun {
       onResumed: () => this.#limit.arm(this.#task(), this.#options.now()),
     });
     this.#past = options.log.store.events(taskId, 0, Number.MAX_SAFE_INTEGER);
-    this.#answeredOutside = answeredOutside(this.#past);
-    this.#memory = recollect(this.#past);
+    this.#answeredOutside = answeredExternally(this.#past);
+    this.#memory = replay(this.#past);
     this.#conversation = new Conversation({
       taskId,
       memory: this.#memory,
       recovery: options.recovery,
       append: (...events) => this.#append(...events),
-      resumed: () => this.#hold.released(),
+      resumed: () => this.#pause.released(),
       isOver: () => this.over,
       onLast: () => {
         this.#over = true;
@@ -127,11 +127,11 @@ export class TaskRun {
   }
 
   /** Lets go of the task as it is, for a later process to take up; an end that is decided has a while to be told. */
-  async leave(): Promise<void> {
+  async detach(): Promise<void> {
     if (!this.over) {
       this.#left = true;
       this.#over = true;
-      this.#cutOff();
+      this.#abortRun();
     }
     await Promise.race([this.ended, sleep(LEAVE_LIMIT_MS, undefined, { ref: false })]);
     this.#left = true;
@@ -139,19 +139,19 @@ export class TaskRun {
 
   /** Does nothing to a task that is paused, or whose end is decided meanwhile. */
   pause(by: string, reason: string | undefined, ref?: string): Promise<void> {
-    return this.#hold.pause(by, reason, ref);
+    return this.#pause.pause(by, reason, ref);
   }
 
   /** Does nothing to a task that is not paused. */
   resume(by: string, reason: string | undefined, ref?: string): Promise<void> {
-    return this.#hold.resume(by, reason, ref);
+    return this.#pause.resume(by, reason, ref);
   }
 
   /** Hands a message to the agent: after its present turn, or by interrupting that. */
   async message(
     from: 'agent' | 'human',
     text: string,
-    delivery: Delivery,
+    delivery: MessageDelivery,
     marks: MessageMarks,
   ): Promise<void> {
     const run = this.#run;
@@ -161,14 +161,14 @@ export class TaskRun {
         next,
       });
     }
-    this.#conversation.say({ kind: 'message', from, delivery, text, ...marks });
-    if (delivery !== 'interrupt' || this.#hold.on) return;
+    this.#conversation.enqueue({ kind: 'message', from, delivery, text, ...marks });
+    if (delivery !== 'interrupt' || this.#pause.on) return;
     await run?.interrupt?.();
     this.#append(...this.#requests.closeAll('interruption'));
   }
 
   /** Answers a request of the agent's; throws REQUEST_CLOSED with who was first. */
-  answer(requestId: string, answer: Answer, by: string): Promise<void> {
+  answer(requestId: string, answer: AnswerInput, by: string): Promise<void> {
     return this.#requests.answer(requestId, answer, by);
   }
 
@@ -188,7 +188,7 @@ export class TaskRun {
       const finished = this.#options.files.finish(this.#task(), this.#toolsRan, last);
       const changes = await this.#tried<FileChange[]>(finished, 'CHANGES_UNKNOWN', last, []);
       if (this.#left) return;
-      last.push(...undelivered(this.#conversation.unsaid));
+      last.push(...undelivered(this.#conversation.pending));
       const end = endEvent(this.#task(), this.#ending, outcome, resultOf(outcome, changes, left));
       this.#options.log.append(this.#id, ...last, end);
     } finally {
@@ -208,9 +208,9 @@ export class TaskRun {
     this.#append({ kind: 'warning', code: 'BRIDGE_RESTARTED', message });
     for (const request of requests) this.#requests.restore(request, this.#options.now());
     if (clock.since !== undefined) this.#limit.arm(this.#task(), this.#options.now());
-    else this.#hold.restore();
+    else this.#pause.restore();
     // In logs of earlier versions a request could take a task out of its pause while its clock stood.
-    if (this.#hold.on && status !== 'paused') this.#append({ kind: 'paused' });
+    if (this.#pause.on && status !== 'paused') this.#append({ kind: 'paused' });
     if (this.#memory.ending) this.#end(this.#memory.ending);
     this.#keepBudget();
   }
@@ -223,7 +223,7 @@ export class TaskRun {
       this.#openRun(task, this.#abort.signal).then((opened) => this.#opened(opened)),
       files.begin(task),
     ]);
-    return this.#conversation.hold(run);
+    return this.#conversation.run(run);
   }
 
   #openRun(task: Task, signal: AbortSignal): Promise<Run> {
@@ -238,16 +238,16 @@ export class TaskRun {
     return run;
   }
 
-  #end(ending: Ending): void {
+  #end(ending: TerminationReason): void {
     if (this.over) return;
     this.#ending = ending;
-    this.#cutOff();
+    this.#abortRun();
   }
 
-  #cutOff(): void {
+  #abortRun(): void {
     this.#abort.abort();
     this.#cut.resolve(undefined);
-    this.#hold.release();
+    this.#pause.release();
   }
 
   /** Stops what runs, also of an earlier process; a warning where it is not sure that it has stopped. */
@@ -292,7 +292,9 @@ export class TaskRun {
 
   #keepAsking(): void {
     if (!this.#run?.exclusive) return;
-    const ending = endingByOutsider(this.#answeredOutside, (request) => this.#requests.isAsked(request));
+    const ending = terminationByExternalAnswer(this.#answeredOutside, (request) =>
+      this.#requests.isAsked(request),
+    );
     if (ending) this.#end(ending);
   }
 
@@ -302,7 +304,7 @@ export class TaskRun {
     if (event.kind !== 'request_closed') return [event];
     const closed = this.#requests.closed(event);
     const request = this.#task().requests.find(({ id }) => id === event.request_id);
-    const warning = request && closed && outsideWarning(request, closed);
+    const warning = request && closed && externalAnswerWarning(request, closed);
     if (!warning) return closed ? [closed] : [];
     this.#answeredOutside.push(request);
     return [closed, warning];

@@ -16,7 +16,7 @@ const FILES_LIMIT = 100;
 const NO_WORDS = 'The agent ended its turn without a word.';
 
 /** Why a task ends before its agent is done; the first reason stays. */
-export type Ending =
+export type TerminationReason =
   | { kind: 'cancelled'; by: string; reason?: string | undefined }
   | { kind: 'timeout' }
   | { kind: 'budget' | 'outside answer'; error: TaskError };
@@ -59,7 +59,7 @@ export function failedBy(thrown: unknown): TurnOutcome {
 /** The task's last event. */
 export function endEvent(
   task: Task,
-  ending: Ending | undefined,
+  ending: TerminationReason | undefined,
   outcome: TurnOutcome | undefined,
   result: TaskResult,
 ): TaskEventBody {

@@ -34,7 +34,7 @@ interface Waiting {
  * The one way into rooms, because the server limits what the account sends in all of them together. Who has to wait
  * waits here; mere progress is held back first, so that there is room for what matters.
  */
-export class Sender {
+export class RateLimitedSender {
   readonly #api: Pick<MatrixApi, 'send'>;
   readonly #clock: Clock;
   readonly #line: Waiting[] = [];

@@ -14,7 +14,7 @@ import {
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { Link } from './upstream.ts';
+import { Upstream } from './upstream.ts';
 
 const REFUSED = -32_000;
 const REPLAY = 'letta-opencode-plugin/replay';
@@ -39,7 +39,7 @@ export class Relay {
   #initialize: JSONRPCRequest | undefined;
   #initialized: JSONRPCMessage | undefined;
   #waiting: JSONRPCMessage[] = [];
-  #link: Link | undefined;
+  #link: Upstream | undefined;
 
   constructor(client: Transport, logger: Logger) {
     this.#client = client;
@@ -52,7 +52,7 @@ export class Relay {
    * of the reason why it could not be reached any more.
    */
   async connect(server: Transport): Promise<{ lost: Promise<string> }> {
-    const link = new Link(server, (message) => this.#fromServer(message), this.#logger);
+    const link = new Upstream(server, (message) => this.#fromServer(message), this.#logger);
     await link.start();
     await this.#introduce(link);
     this.#link = link;
@@ -95,7 +95,7 @@ export class Relay {
     if (call.success && this.#agents.size < 2) this.#agents.add(call.data.params.arguments.agent_id);
   }
 
-  #toServer(link: Link, message: JSONRPCMessage): void {
+  #toServer(link: Upstream, message: JSONRPCMessage): void {
     const cancelled = CancelledNotificationSchema.safeParse(message).data?.params.requestId;
     if (isJSONRPCRequest(message)) this.#ask(link, message);
     else if (cancelled === undefined) this.#send(link, message);
@@ -103,7 +103,7 @@ export class Relay {
   }
 
   /** A request whose id another one still has gets one of ours: each has its own answer. */
-  #ask(link: Link, request: JSONRPCRequest): void {
+  #ask(link: Upstream, request: JSONRPCRequest): void {
     let { id } = request;
     while (this.#pending.has(id)) {
       this.#repeated += 1;
@@ -116,7 +116,7 @@ export class Relay {
   }
 
   /** Of two requests with one id none is taken back: the answer of the other one would be lost. */
-  #cancel(link: Link, message: JSONRPCMessage, cancelled: RequestId): void {
+  #cancel(link: Upstream, message: JSONRPCMessage, cancelled: RequestId): void {
     const [meant, another] = [...this.#pending].filter(([, { id }]) => id === cancelled);
     if (!meant || another) return;
     const [requestId] = meant;
@@ -125,7 +125,7 @@ export class Relay {
     this.#send(link, { jsonrpc: '2.0', method: 'notifications/cancelled', params });
   }
 
-  #send(link: Link, message: JSONRPCMessage, refused?: (reason: string) => void): void {
+  #send(link: Upstream, message: JSONRPCMessage, refused?: (reason: string) => void): void {
     link.send(message).catch((thrown: unknown) => {
       this.#logger.debug({ err: messageOf(thrown) }, 'the bridge refused a message');
       refused?.(messageOf(thrown));
@@ -145,7 +145,7 @@ export class Relay {
     this.#tell({ ...message, id: request.id });
   }
 
-  async #introduce(link: Link): Promise<void> {
+  async #introduce(link: Upstream): Promise<void> {
     const initialize = this.#initialize;
     // One that still waits is passed on as it is.
     if (!initialize || this.#waiting.includes(initialize)) return;

@@ -14,7 +14,7 @@ import type { Logger } from '../logger.ts';
 const STRANGER: ReadonlySet<number> = new Set([401, 404]);
 
 /** The way to one server, in order; tells once when it is cut. */
-export class Link {
+export class Upstream {
   readonly lost: Promise<string>;
   readonly #transport: Transport;
   readonly #cut: (reason: string) => void;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { DeliveryError } from '../delivery-error.ts';
 import { quote } from '../errors.ts';
-import type { Parcel, Receipt, Sink } from './sink.ts';
+import type { Ack, Batch, Sink } from './sink.ts';
 
 const receiptSchema = z.object({
   upTo: z.number().int().optional(),
@@ -14,25 +14,25 @@ const receiptSchema = z.object({
  * Calls the sink, which may throw, hang or answer what it likes: rejects at its limit, and at once when `cut` aborts.
  * Whatever it does after that has no effect here.
  */
-export async function handOver(
+export async function callSink(
   sink: Sink,
-  parcel: Omit<Parcel, 'signal'>,
+  batch: Omit<Batch, 'signal'>,
   clock: Clock,
   cut: AbortSignal,
-): Promise<Receipt> {
+): Promise<Ack> {
   const over = Promise.withResolvers<never>();
   const call = new AbortController();
   const end = (why: string) => () => over.reject(new DeliveryError(why));
   const cancel = clock.after(sink.limitMs, end(`no answer within ${sink.limitMs / 1_000} s`));
   const stopped = end('the bridge stopped meanwhile');
   cut.addEventListener('abort', stopped);
-  const keep = (notes: object, durably?: boolean): void => {
+  const save = (notes: object, durably?: boolean): void => {
     if (call.signal.aborted) throw new DeliveryError('the call was given up meanwhile');
-    parcel.keep(notes, durably);
+    batch.save(notes, durably);
   };
-  const deliver = async () => sink.deliver({ ...parcel, keep, signal: call.signal });
+  const deliver = async () => sink.deliver({ ...batch, save, signal: call.signal });
   try {
-    return readReceipt(await Promise.race([deliver(), over.promise]));
+    return readAck(await Promise.race([deliver(), over.promise]));
   } finally {
     cancel();
     cut.removeEventListener('abort', stopped);
@@ -40,7 +40,7 @@ export async function handOver(
   }
 }
 
-function readReceipt(answer: unknown): Receipt {
+function readAck(answer: unknown): Ack {
   const { data } = receiptSchema.safeParse(answer);
   if (!data) throw new DeliveryError(`the sink answered ${quote(answer)}`);
   return data;

@@ -12,11 +12,11 @@ import type { TaskEvent } from '../tasks/events.ts';
 import { isEnd, type Task } from '../tasks/task.ts';
 import { head } from '../text.ts';
 import { CallQueue } from './call-queue.ts';
-import { handOver } from './call-sink.ts';
-import { OpenLanes } from './open-deliveries.ts';
-import type { Receipt, Sink } from './sink.ts';
+import { callSink } from './call-sink.ts';
+import { OpenDeliveries } from './open-deliveries.ts';
+import type { Ack, Sink } from './sink.ts';
 import { healthOf } from './sink-health.ts';
-import { Lane } from './task-delivery.ts';
+import { TaskDelivery } from './task-delivery.ts';
 
 /** Events that one call gets at most. */
 const PAGE = 500;
@@ -47,7 +47,7 @@ export class Delivery {
   readonly #options: Required<DeliveryOptions>;
   readonly #store: DeliveryStore;
   readonly #logger: Logger;
-  readonly #lanes = new OpenLanes();
+  readonly #lanes = new OpenDeliveries();
   readonly #calls: CallQueue;
   readonly #stop = new AbortController();
   readonly #cut = new AbortController();
@@ -95,7 +95,7 @@ export class Delivery {
   /** Before the log is followed, which makes new lanes: what happens meanwhile stands behind `position`. */
   async #resumeAll(): Promise<void> {
     for (const page of this.#store.open(LANES_AT_ONCE)) {
-      for (const progress of page) this.#resume(new Lane(progress));
+      for (const progress of page) this.#resume(new TaskDelivery(progress));
       await turn();
       if (this.#stop.signal.aborted) return;
     }
@@ -107,8 +107,8 @@ export class Delivery {
     const created = page.filter(({ event }) => event.kind === 'created' && event.at >= since);
     const ids = created.map(({ event }) => event.taskId);
     const begun = ids.length > 0 ? this.#store.begin(ids, page.at(-1)?.position ?? 0) : [];
-    for (const taskId of begun) this.#lanes.add(Lane.of(taskId));
-    const heard = new Set<Lane>();
+    for (const taskId of begun) this.#lanes.add(TaskDelivery.of(taskId));
+    const heard = new Set<TaskDelivery>();
     for (const { event } of page) {
       const lane = this.#lanes.get(event.taskId);
       lane?.heard(event, this.#options.sink.urgent.has(event.kind));
@@ -117,7 +117,7 @@ export class Delivery {
     for (const lane of heard) this.#plan(lane);
   }
 
-  #resume(lane: Lane): void {
+  #resume(lane: TaskDelivery): void {
     const task = this.#options.log.get(lane.taskId);
     if (!task) return;
     lane.resume(task.lastSeq, this.#oldest(lane.taskId, lane.seq));
@@ -125,7 +125,7 @@ export class Delivery {
     this.#plan(lane);
   }
 
-  #plan(lane: Lane): void {
+  #plan(lane: TaskDelivery): void {
     lane.unplan?.();
     lane.unplan = undefined;
     const at = lane.nextAt();
@@ -140,13 +140,13 @@ export class Delivery {
     this.#calls.add(() => this.#call(lane));
   }
 
-  async #call(lane: Lane): Promise<void> {
+  async #call(lane: TaskDelivery): Promise<void> {
     await this.#serve(lane).catch((thrown) => this.#break(thrown));
     lane.busy = false;
     if (this.#lanes.has(lane.taskId)) this.#plan(lane);
   }
 
-  async #serve(lane: Lane): Promise<void> {
+  async #serve(lane: TaskDelivery): Promise<void> {
     const { sink, log, maxAgeMs, clock } = this.#options;
     const task = log.get(lane.taskId);
     if (!task) {
@@ -161,34 +161,34 @@ export class Delivery {
     }
     try {
       const notes = this.#store.notes(task.id);
-      const keep = (kept: object, durably = false) => this.#store.keep(task.id, kept, durably);
-      const parcel = { task, events, notes, keep };
-      const receipt = await handOver(sink, parcel, clock, this.#cut.signal);
-      this.#accept(lane, task, events, receipt);
+      const save = (state: object, durably = false) => this.#store.saveState(task.id, state, durably);
+      const batch = { task, events, notes, save };
+      const ack = await callSink(sink, batch, clock, this.#cut.signal);
+      this.#accept(lane, task, events, ack);
     } catch (thrown) {
       this.#refuse(lane, task, thrown);
     }
   }
 
-  #accept(lane: Lane, task: Task, events: readonly TaskEvent[], receipt: Receipt): void {
+  #accept(lane: TaskDelivery, task: Task, events: readonly TaskEvent[], ack: Ack): void {
     const { clock, sink } = this.#options;
-    if (receipt.settled) {
+    if (ack.settled) {
       this.#settle(lane, task);
       return;
     }
-    const seq = receipt.upTo ?? events.at(-1)?.seq ?? lane.seq;
+    const seq = ack.upTo ?? events.at(-1)?.seq ?? lane.seq;
     if (seq > task.lastSeq || seq < lane.seq || (events.length > 0 && seq === lane.seq)) {
       throw new DeliveryError(`the sink answered upTo ${seq} to events behind ${lane.seq}`);
     }
     const failed = lane.failing;
-    lane.taken(seq, receipt.againAt, this.#oldest(task.id, seq), clock.now(), sink.paceMs);
+    lane.taken(seq, ack.againAt, this.#oldest(task.id, seq), clock.now(), sink.paceMs);
     this.#lanes.update(lane);
     this.#store.save(lane.progress);
-    if (isEnd(task.status) && seq === task.lastSeq && receipt.againAt === undefined) this.#settle(lane, task);
+    if (isEnd(task.status) && seq === task.lastSeq && ack.againAt === undefined) this.#settle(lane, task);
     if (failed) this.#recovered();
   }
 
-  #refuse(lane: Lane, task: Task, thrown: unknown): void {
+  #refuse(lane: TaskDelivery, task: Task, thrown: unknown): void {
     if (this.#cut.signal.aborted) return;
     const { clock, random } = this.#options;
     const { final, retryAfterMs } = thrown instanceof DeliveryError ? thrown : {};
@@ -208,7 +208,7 @@ export class Delivery {
     this.#logger[isFirst ? 'warn' : 'debug'](fields, 'a delivery failed; it is tried again');
   }
 
-  #giveUp(lane: Lane, task: Task, missing: boolean): void {
+  #giveUp(lane: TaskDelivery, task: Task, missing: boolean): void {
     this.#count(lane, this.#lastError, 'what is older than DELIVERY_MAX_AGE_MS is no longer delivered');
     if (missing) lane.skip(task.lastSeq, this.#options.clock.now());
     else lane.forget();
@@ -217,13 +217,13 @@ export class Delivery {
     if (!missing && isEnd(task.status)) this.#settle(lane, task);
   }
 
-  #count(lane: Lane, err: string | undefined, message: string): void {
+  #count(lane: TaskDelivery, err: string | undefined, message: string): void {
     this.#store.giveUp(lane.taskId);
     this.#givenUp += 1;
     this.#logger.error({ taskId: lane.taskId, err }, message);
   }
 
-  #settle(lane: Lane, task: Task): void {
+  #settle(lane: TaskDelivery, task: Task): void {
     this.#store.settle(lane.taskId, task.lastSeq);
     this.#lanes.delete(lane);
     if (lane.failing) this.#recovered();

@@ -1,17 +1,17 @@
 import { describeLag } from './sink-health.ts';
-import type { Lane } from './task-delivery.ts';
+import type { TaskDelivery } from './task-delivery.ts';
 
 /** Up to so many lanes are looked through each time that somebody asks; more of them once a second at most. */
 const FEW = 1_000;
 const LAG_LIFETIME_MS = 1_000;
 
 /** The lanes of all tasks of which more may have to be told to a sink, however many they are. */
-export class OpenLanes {
-  readonly #lanes = new Map<string, Lane>();
-  readonly #failing = new Set<Lane>();
+export class OpenDeliveries {
+  readonly #lanes = new Map<string, TaskDelivery>();
+  readonly #failing = new Set<TaskDelivery>();
   #lag = { text: '', at: 0 };
 
-  get(taskId: string): Lane | undefined {
+  get(taskId: string): TaskDelivery | undefined {
     return this.#lanes.get(taskId);
   }
 
@@ -19,22 +19,22 @@ export class OpenLanes {
     return this.#lanes.has(taskId);
   }
 
-  values(): Iterable<Lane> {
+  values(): Iterable<TaskDelivery> {
     return this.#lanes.values();
   }
 
-  add(lane: Lane): void {
+  add(lane: TaskDelivery): void {
     this.#lanes.set(lane.taskId, lane);
     this.update(lane);
   }
 
-  delete(lane: Lane): void {
+  delete(lane: TaskDelivery): void {
     this.#lanes.delete(lane.taskId);
     this.#failing.delete(lane);
   }
 
   /** Has to be called after each call of the sink for the lane. */
-  update(lane: Lane): void {
+  update(lane: TaskDelivery): void {
     if (lane.failing) this.#failing.add(lane);
     else this.#failing.delete(lane);
   }

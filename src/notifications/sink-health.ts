@@ -1,5 +1,5 @@
 import type { DependencyHealth } from '../health.ts';
-import type { Lane } from './task-delivery.ts';
+import type { TaskDelivery } from './task-delivery.ts';
 
 interface Troubles {
   failing: number;
@@ -21,7 +21,7 @@ export function healthOf(name: string, lag: string, troubles: Troubles): Depende
 }
 
 /** What is still to be told, in words. */
-export function describeLag(lanes: Iterable<Lane>, now: number): string {
+export function describeLag(lanes: Iterable<TaskDelivery>, now: number): string {
   let tasks = 0;
   let events = 0;
   let since = now;

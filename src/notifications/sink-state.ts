@@ -1,15 +1,15 @@
 import type { z } from 'zod';
-import type { Parcel } from './sink.ts';
+import type { Batch } from './sink.ts';
 
 /** What a sink knows of its far side for one task; each change is stored before the next call. */
-export class KeptNotes<T extends object> {
+export class SinkState<T extends object> {
   readonly #schema: z.ZodType<T>;
-  readonly #keep: Parcel['keep'];
+  readonly #keep: Batch['save'];
   #content: T;
 
-  constructor(schema: z.ZodType<T>, { notes, keep }: Pick<Parcel, 'notes' | 'keep'>) {
+  constructor(schema: z.ZodType<T>, { notes, save }: Pick<Batch, 'notes' | 'save'>) {
     this.#schema = schema;
-    this.#keep = keep;
+    this.#keep = save;
     this.#content = schema.parse(notes ?? {});
   }
 

@@ -14,11 +14,11 @@ export interface Sink {
   /** How long one call may take. */
   readonly limitMs: number;
   /** Takes what is new of one task; never called twice at once for the same task. Rejects to be called again. */
-  deliver(parcel: Parcel): Promise<Receipt>;
+  deliver(batch: Batch): Promise<Ack>;
 }
 
 /** What is new of one task. */
-export interface Parcel {
+export interface Batch {
   /** The task as it is now, which may be ahead of the events. */
   readonly task: Task;
   /** In order, the oldest that the sink has not taken first; none on a call that the sink asked for by `againAt`. */
@@ -29,14 +29,14 @@ export interface Parcel {
    * Stores notes for this task, which outlive this process; `durably`: a power loss too, which takes its time.
    * Throws where the call has been given up meanwhile.
    */
-  keep(notes: object, durably?: boolean): void;
+  save(notes: object, durably?: boolean): void;
   /** Aborts when the call takes too long and when the bridge stops. */
   readonly signal: AbortSignal;
 }
 
-/** What became of a parcel. */
-export interface Receipt {
-  /** The number of the last event that was taken; absent: of the last one in the parcel. */
+/** What became of a batch. */
+export interface Ack {
+  /** The number of the last event that was taken; absent: of the last one in the batch. */
   readonly upTo?: number | undefined;
   /** When to be called again even if nothing happens, in epoch milliseconds. */
   readonly againAt?: number | undefined;

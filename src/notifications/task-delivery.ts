@@ -9,7 +9,7 @@ const LONGEST_ASKED_MS = 3_600_000;
 const LEAST_GAP_MS = 100;
 
 /** One task on its way to one sink: what is missing there, and when the sink is called next. */
-export class Lane {
+export class TaskDelivery {
   readonly taskId: string;
   /** A call is under way or stands in line. */
   busy = false;
@@ -35,8 +35,8 @@ export class Lane {
     this.#attempts = attempts;
   }
 
-  static of(taskId: string): Lane {
-    return new Lane({ taskId, seq: 0, dueAt: null, firstFailedAt: null, attempts: 0 });
+  static of(taskId: string): TaskDelivery {
+    return new TaskDelivery({ taskId, seq: 0, dueAt: null, firstFailedAt: null, attempts: 0 });
   }
 
   get progress(): Progress {

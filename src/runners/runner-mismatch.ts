@@ -12,7 +12,7 @@ export type OtherRunner = () => Promise<Runner | undefined>;
  * The runner, for a store that may hold tasks of the other mode: a session of one mode means nothing to the other, so
  * they are refused, and what a bridge in that mode left running for them is stopped.
  */
-export function ofOneMode(runner: Runner, other: OtherRunner): Runner {
+export function withMismatch(runner: Runner, other: OtherRunner): Runner {
   const open = async (task: Task, context: RunContext): Promise<Run> => {
     if (task.sessionId === undefined || task.runner === runner.name) return runner.open(task, context);
     await stopLeft(task, context, other);

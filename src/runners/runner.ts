@@ -21,7 +21,7 @@ export interface Prompt {
 }
 
 /** An answer to a permission (`reply`) or to a question (`answers`, one list of labels a question). */
-export type RequestAnswer =
+export type RunnerAnswer =
   | { type: 'permission'; reply: 'once' | 'always' | 'reject'; message?: string | undefined }
   | { type: 'question'; answers: string[][] };
 
@@ -40,7 +40,7 @@ export interface Run {
   freeze?(): Promise<void>;
   thaw?(): Promise<void>;
   /** Answers a request; throws REQUEST_CLOSED where somebody else has. */
-  answer?(requestId: string, answer: RequestAnswer): Promise<void>;
+  answer?(requestId: string, answer: RunnerAnswer): Promise<void>;
   /** Tells what became of requests that were closed unheard. */
   recheck?(): Promise<void>;
   /**

@@ -4,13 +4,13 @@ import type { TaskEvent } from '../tasks/events.ts';
 export const DESCRIPTION_SEQ = 1;
 
 /** What was said to an agent with one prompt; `id` as it is recorded. */
-export interface SaidPrompt {
+export interface SentPrompt {
   id: string;
   text: string;
 }
 
 /** The prompts that a task's log, oldest event first, has on record, in the order in which they were said. */
-export function saidPrompts(log: Iterable<TaskEvent>): SaidPrompt[] {
+export function sentPrompts(log: Iterable<TaskEvent>): SentPrompt[] {
   const texts = new Map<number, string>();
   const said = new Map<string, string[]>();
   const say = (id: string, seqs: readonly number[]): void => {

@@ -16,13 +16,13 @@ const ownerSchema = z.object({
 });
 
 /** The process that works on a DATA_DIR, as it tells others of itself. */
-export type Owner = z.infer<typeof ownerSchema>;
+export type LockInfo = z.infer<typeof ownerSchema>;
 
 /**
  * Tells who has `dataDir`, for this user's eyes only. It informs; the lock of the database decides, so only
  * the process that has it may write here.
  */
-export function writeOwner(dataDir: string, owner: Owner): void {
+export function writeLockInfo(dataDir: string, owner: LockInfo): void {
   const path = join(dataDir, FILE);
   const draft = `${path}.new`;
   // A draft that a killed process left keeps its mode when it is written again.
@@ -32,7 +32,7 @@ export function writeOwner(dataDir: string, owner: Owner): void {
 }
 
 /** Best effort: what stays behind harms nobody. */
-export function removeOwner(dataDir: string): void {
+export function removeLockInfo(dataDir: string): void {
   try {
     rmSync(join(dataDir, FILE), { force: true });
   } catch {
@@ -41,7 +41,7 @@ export function removeOwner(dataDir: string): void {
 }
 
 /** Who says to have `dataDir` and lives; undefined where nobody says so, or what is said cannot be read. */
-export function readOwner(dataDir: string): Owner | undefined {
+export function readLockInfo(dataDir: string): LockInfo | undefined {
   try {
     const owner = ownerSchema.parse(JSON.parse(readFileSync(join(dataDir, FILE), 'utf8')));
     return isAlive(owner.pid) ? owner : undefined;
@@ -51,7 +51,7 @@ export function readOwner(dataDir: string): Owner | undefined {
 }
 
 /** The owner in words: `process 12 (serve, since …, http://…)`. */
-export function describeOwner({ pid, kind, since, url }: Owner): string {
+export function describeLock({ pid, kind, since, url }: LockInfo): string {
   return `process ${pid} (${[kind, `since ${since}`, url].filter(Boolean).join(', ')})`;
 }
 

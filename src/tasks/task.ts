@@ -1,5 +1,5 @@
 import { BridgeError } from '../errors.ts';
-import type { EventOf, TaskError, TaskEvent, TaskRequest, TaskResult, Usage } from './events.ts';
+import type { EventOf, InputRequest, TaskError, TaskEvent, TaskResult, Usage } from './events.ts';
 import { NO_USAGE } from './events.ts';
 
 export const TASK_STATUSES = [
@@ -39,7 +39,7 @@ export interface Task {
   readonly usage: Usage;
   /** Percent of the todo list that is done; absent until the agent has made one. */
   readonly progress?: number | undefined;
-  readonly requests: readonly TaskRequest[];
+  readonly requests: readonly InputRequest[];
   readonly result?: TaskResult | undefined;
   readonly error?: TaskError | undefined;
   /** Time spent against the limit: what is used up, and since when the clock runs (absent: it stands). */

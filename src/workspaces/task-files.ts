@@ -7,7 +7,7 @@ import { type Change, ChangeTracker, type ChangeTrackerOptions } from './changes
 import type { PatchPage } from './changes/patch-page.ts';
 import { type DirectoryEntry, listDirectory, readTaskFile, type TaskFilePage } from './files.ts';
 import { makeTaskDirectory, resolveTaskDirectory, type TaskDirectory } from './resolve-directory.ts';
-import { setAside } from './trash.ts';
+import { moveToTrash } from './trash.ts';
 
 const DOCKER = 'docker';
 const NAMED = 20;
@@ -132,7 +132,7 @@ export class TaskFiles {
     signal: AbortSignal,
   ): Promise<void> {
     const { workspaceDir, logger } = this.#options;
-    const paths = stays ? [] : await setAside(directory, workspaceDir);
+    const paths = stays ? [] : await moveToTrash(directory, workspaceDir);
     await this.#tracker.remove(id, paths, signal);
     if (paths) return;
     logger.warn(

@@ -23,7 +23,7 @@ export async function removeTrees(
  * Takes a folder that was made in `workspaceDir` out of reach at once, so that no new task is pointed at what is
  * half gone; what to remove then, or undefined, and nothing done, where it does not lie there.
  */
-export async function setAside(directory: string, workspaceDir: string): Promise<string[] | undefined> {
+export async function moveToTrash(directory: string, workspaceDir: string): Promise<string[] | undefined> {
   const parent = await realpath(dirname(directory)).catch(unlessMissing);
   if (parent === undefined) return [];
   if (parent !== (await realpath(workspaceDir).catch(unlessMissing))) return undefined;

@@ -5,7 +5,7 @@ import { startApp } from '../../src/app/app.ts';
 import { type Release, releaseAll, thenRelease } from '../../src/app/release.ts';
 import { loadIsolatedConfig } from '../../src/config/isolated.ts';
 import type { Logger } from '../../src/logger.ts';
-import { claimDataDir } from '../../src/store/sqlite/data-dir-lock.ts';
+import { lockDataDir } from '../../src/store/sqlite/data-dir-lock.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -77,7 +77,7 @@ describe('a bridge', () => {
     });
   /** Of which one release fails in the middle of the others. */
   const claim = () => {
-    const claimed = claimDataDir(join(folder.path, 'data'), 'serve');
+    const claimed = lockDataDir(join(folder.path, 'data'), 'serve');
     return {
       ...claimed,
       withdraw: () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Step } from '../../src/cli/demo/scripted-model/script.ts';
 import type { Endpoint } from '../../src/runners/opencode-server/endpoint.ts';
-import type { TaskRequest } from '../../src/tasks/events.ts';
+import type { InputRequest } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, type BridgeSetup, startBridge } from '../support/bridge.ts';
 import { type FaultyProxy, startFaultyProxy } from '../support/proxy.ts';
@@ -43,7 +43,7 @@ const through = (setup: BridgeSetup = {}, endpoint: Partial<Endpoint> = {}) =>
     on: { endpoint: { ...bridge.endpoint, url: proxy.url, ...endpoint }, model: bridge.model },
   });
 
-async function opened(on: Bridge, task: Task, after = 0): Promise<TaskRequest & { seq: number }> {
+async function opened(on: Bridge, task: Task, after = 0): Promise<InputRequest & { seq: number }> {
   const event = await on.until(task, ({ kind }) => kind === 'request_opened', after);
   if (event.kind !== 'request_opened') throw new Error('unreachable');
   return { ...event.request, seq: event.seq };

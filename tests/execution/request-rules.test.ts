@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { BridgeError } from '../../src/errors.ts';
-import { type PermissionPolicy, Requests } from '../../src/execution/input-requests.ts';
-import type { RequestAnswer } from '../../src/runners/runner.ts';
-import type { TaskRequest } from '../../src/tasks/events.ts';
+import { InputRequests, type PermissionPolicy } from '../../src/execution/input-requests.ts';
+import type { RunnerAnswer } from '../../src/runners/runner.ts';
+import type { InputRequest } from '../../src/tasks/events.ts';
 
 const NOW = 1_000_000;
 const LIMIT_MS = 60_000;
-const PERMISSION: TaskRequest = { id: 'per_1', type: 'permission', title: 'Allow', session_id: 'ses_1' };
-const QUESTION: TaskRequest = {
+const PERMISSION: InputRequest = { id: 'per_1', type: 'permission', title: 'Allow', session_id: 'ses_1' };
+const QUESTION: InputRequest = {
   id: 'que_1',
   type: 'question',
   title: 'Which?',
@@ -27,10 +27,10 @@ afterEach(() => {
 });
 
 function start(policy: PermissionPolicy = 'ask', outside: PermissionPolicy = 'reject') {
-  const send = vi.fn<(id: string, answer: RequestAnswer) => Promise<void>>(async () => undefined);
+  const send = vi.fn<(id: string, answer: RunnerAnswer) => Promise<void>>(async () => undefined);
   const closed = vi.fn<(event: object | undefined) => void>();
   const onFailure = vi.fn();
-  const requests = new Requests({
+  const requests = new InputRequests({
     rules: { policy, outside, timeoutMs: LIMIT_MS },
     send,
     onClosed: (event) => closed(requests.closed(event)),

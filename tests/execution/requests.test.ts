@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { TaskEvent, TaskRequest } from '../../src/tasks/events.ts';
+import type { InputRequest, TaskEvent } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import { ask, bash, subagent } from '../support/steps.ts';
@@ -21,7 +21,7 @@ async function folder(name: string): Promise<string> {
   return path;
 }
 
-async function opened(on: Bridge, task: Task, after = 0): Promise<TaskRequest & { seq: number }> {
+async function opened(on: Bridge, task: Task, after = 0): Promise<InputRequest & { seq: number }> {
   const event = await on.until(task, ({ kind }) => kind === 'request_opened', after);
   if (event.kind !== 'request_opened') throw new Error('unreachable');
   return { ...event.request, seq: event.seq };

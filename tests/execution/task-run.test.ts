@@ -7,12 +7,12 @@ import type { Prompt, Run, RunContext, Runner, TurnOutcome } from '../../src/run
 import { EventLog } from '../../src/store/event-log.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
-import { NO_USAGE, type TaskRequest } from '../../src/tasks/events.ts';
+import { type InputRequest, NO_USAGE } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { TaskFiles } from '../../src/workspaces/task-files.ts';
 import { tempDir } from '../support/temp.ts';
 
-const REQUEST: TaskRequest = { id: 'per_1', type: 'permission', title: 'Allow', session_id: 'ses' };
+const REQUEST: InputRequest = { id: 'per_1', type: 'permission', title: 'Allow', session_id: 'ses' };
 const DONE: TurnOutcome = { kind: 'completed', summary: 'done', finish: 'stop' };
 
 /** A runner whose turns end when the test says so. */

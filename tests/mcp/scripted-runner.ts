@@ -1,13 +1,6 @@
 import type { DependencyHealth } from '../../src/health.ts';
-import type {
-  Prompt,
-  RequestAnswer,
-  Run,
-  RunContext,
-  Runner,
-  TurnOutcome,
-} from '../../src/runners/runner.ts';
-import type { TaskEventBody, TaskRequest } from '../../src/tasks/events.ts';
+import type { Prompt, Run, RunContext, Runner, RunnerAnswer, TurnOutcome } from '../../src/runners/runner.ts';
+import type { InputRequest, TaskEventBody } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 
 /** A runner whose agent does what the test says, when it says so. */
@@ -44,7 +37,7 @@ export class ScriptedRunner implements Runner {
 export class ScriptedRun implements Run {
   readonly sessionId: string;
   readonly prompts: string[] = [];
-  readonly answers: { requestId: string; answer: RequestAnswer }[] = [];
+  readonly answers: { requestId: string; answer: RunnerAnswer }[] = [];
   readonly begun: Promise<void>;
   readonly #begin: () => void;
   readonly #context: RunContext;
@@ -76,7 +69,7 @@ export class ScriptedRun implements Run {
     this.emit({ ...call, phase: 'started' }, { ...call, phase: 'finished', ok: true, output, exit_code: 0 });
   }
 
-  ask(request: Partial<TaskRequest> & Pick<TaskRequest, 'id' | 'type'>): void {
+  ask(request: Partial<InputRequest> & Pick<InputRequest, 'id' | 'type'>): void {
     this.emit({
       kind: 'request_opened',
       request: { title: `asks ${request.id}`, session_id: this.sessionId, ...request },
@@ -95,7 +88,7 @@ export class ScriptedRun implements Run {
     this.#outcome.resolve({ kind: 'interrupted', summary: '' });
   }
 
-  async answer(requestId: string, answer: RequestAnswer): Promise<void> {
+  async answer(requestId: string, answer: RunnerAnswer): Promise<void> {
     this.answers.push({ requestId, answer });
     // As OpenCode does, it reports that the request is closed, whoever closed it.
     this.emit({ kind: 'request_closed', request_id: requestId, by: 'opencode', reply: 'unknown' });

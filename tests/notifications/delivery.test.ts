@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DeliveryError } from '../../src/delivery-error.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Delivery, type DeliveryOptions } from '../../src/notifications/delivery.ts';
-import type { Receipt } from '../../src/notifications/sink.ts';
+import type { Ack } from '../../src/notifications/sink.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
@@ -81,9 +81,9 @@ async function begin(taskId = 'task_1', ...events: TaskEventBody[]): Promise<voi
 function timed(): number[] {
   const times: number[] = [];
   const { answer } = sink;
-  sink.answer = (parcel) => {
+  sink.answer = (batch) => {
     times.push(clock.now());
-    return answer(parcel);
+    return answer(batch);
   };
   return new Proxy(times, {
     get: (at, key) =>
@@ -235,7 +235,7 @@ describe('a sink that fails', () => {
     ['takes nothing', () => ({ upTo: 0 }), /the sink answered upTo 0/],
     ['never answers', () => new Promise(() => {}), /no answer within 30 s/],
   ])('is called again where it %s', async (_, answer, says) => {
-    sink.answer = answer as () => Receipt;
+    sink.answer = answer as () => Ack;
     delivery.start();
     await begin();
     await clock.advance(30_000);
@@ -368,8 +368,8 @@ describe('a sink that wants to be called again', () => {
 
 describe('what a sink keeps for a task', () => {
   it('is there at the next call and after a restart, also where the call failed', async () => {
-    sink.answer = ({ keep }) => {
-      keep({ block: 7 });
+    sink.answer = ({ save }) => {
+      save({ block: 7 });
       throw new Error('later');
     };
     delivery.start();
@@ -383,8 +383,8 @@ describe('what a sink keeps for a task', () => {
 
   it('is not stored by a call that was given up', async () => {
     let late: (() => void) | undefined;
-    sink.answer = ({ keep }) => {
-      late ??= () => keep({ late: true });
+    sink.answer = ({ save }) => {
+      late ??= () => save({ late: true });
       return new Promise(() => {});
     };
     delivery.start();
@@ -396,7 +396,7 @@ describe('what a sink keeps for a task', () => {
 });
 
 it('a bridge that stops lets a call under way end, and cuts off one that does not', async () => {
-  const answer = Promise.withResolvers<Receipt>();
+  const answer = Promise.withResolvers<Ack>();
   sink.answer = ({ task }) => (task.id === 'task_1' ? answer.promise : new Promise(() => {}));
   delivery.start();
   await begin('task_1');
@@ -423,9 +423,9 @@ it('a task that is removed is forgotten', async () => {
 });
 
 it('a database that fails ends the delivery, not the bridge', async () => {
-  sink.answer = ({ keep }) => {
+  sink.answer = ({ save }) => {
     database.exec('DROP TABLE deliveries');
-    keep({});
+    save({});
     return {};
   };
   delivery.start();

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
 import { Delivery } from '../../src/notifications/delivery.ts';
-import { Lane } from '../../src/notifications/task-delivery.ts';
+import { TaskDelivery } from '../../src/notifications/task-delivery.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
@@ -62,7 +62,7 @@ async function pileUp(): Promise<void> {
 
 /** How often something was asked of a lane. */
 function counting(what: 'missing' | 'failing') {
-  return vi.spyOn(Lane.prototype, what, 'get').mock.calls;
+  return vi.spyOn(TaskDelivery.prototype, what, 'get').mock.calls;
 }
 
 it('health looks through many lanes once a second at most, however often it is asked', async () => {
@@ -93,7 +93,7 @@ it('a start takes up many lanes in steps, and none of them twice', async () => {
   await closed();
   log.store.close();
   open();
-  const taken = vi.spyOn(Lane.prototype, 'resume').mock.calls;
+  const taken = vi.spyOn(TaskDelivery.prototype, 'resume').mock.calls;
   delivery.start();
   const steps: number[] = [];
   while (taken.length < TASKS) {

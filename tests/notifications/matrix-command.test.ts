@@ -6,7 +6,7 @@ import {
   commandOf,
   commandOfReaction,
 } from '../../src/matrix/inbound/command.ts';
-import type { TaskRequest } from '../../src/tasks/events.ts';
+import type { InputRequest } from '../../src/tasks/events.ts';
 
 const TALK: Context = { task: false };
 const TASK: Context = { task: true };
@@ -113,7 +113,7 @@ describe('a reaction', () => {
 });
 
 const options = (...labels: string[]) => labels.map((label) => ({ label, description: '' }));
-const asks = (...questions: NonNullable<TaskRequest['questions']>): TaskRequest => ({
+const asks = (...questions: NonNullable<InputRequest['questions']>): InputRequest => ({
   id: 'que_1',
   type: 'question',
   title: 'Question',
@@ -125,7 +125,7 @@ const several = { ...one, multiple: true };
 const free = { header: 'Count', question: 'How many?', options: [] };
 
 describe('an answer', () => {
-  it.each<[text: string, request: TaskRequest, means: string[][]]>([
+  it.each<[text: string, request: InputRequest, means: string[][]]>([
     ['1', asks(one), [['npm']]],
     [' 2 ', asks(one), [['Yarn']]],
     ['yarn', asks(one), [['Yarn']]],
@@ -141,7 +141,7 @@ describe('an answer', () => {
     expect(answersTo(request, text)).toEqual(means);
   });
 
-  it.each<[text: string, request: TaskRequest, says: string]>([
+  it.each<[text: string, request: InputRequest, says: string]>([
     ['4', asks(one), 'There is no option 4, there are 3.'],
     ['', asks(one), 'The answer is empty.'],
     ['1', asks(one, free), 'There are 2 questions to answer at once.'],

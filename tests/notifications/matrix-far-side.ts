@@ -1,6 +1,6 @@
 import { TASK_KEY, taskMark } from '../../src/matrix/events.ts';
 import { MatrixApi } from '../../src/matrix/matrix-api.ts';
-import { Sender } from '../../src/matrix/rate-limited-sender.ts';
+import { RateLimitedSender } from '../../src/matrix/rate-limited-sender.ts';
 import { MatrixSink } from '../../src/notifications/matrix/matrix-sink.ts';
 import { Rooms, type RoomsOptions } from '../../src/notifications/matrix/rooms.ts';
 import type { Homeserver } from '../support/homeserver.ts';
@@ -62,7 +62,7 @@ export async function matrixFarSide(
     sink({ clock }: SinkParts) {
       const api = new MatrixApi({ url: proxy.url, token: bot.token });
       rooms = new Rooms({ api, userId: bot.userId, mode: 'thread', roomId, observers: [], ...options });
-      const sender = new Sender(api, clock);
+      const sender = new RateLimitedSender(api, clock);
       return new MatrixSink({
         rooms,
         sender,

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { edit, inThread, message } from '../../src/matrix/content.ts';
 import { bold, code, lines, quoted, type Rich, rich, words } from '../../src/matrix/rich.ts';
 import * as messages from '../../src/notifications/matrix/messages.ts';
-import type { EventOf, TaskEventBody, TaskRequest } from '../../src/tasks/events.ts';
+import type { EventOf, InputRequest, TaskEventBody } from '../../src/tasks/events.ts';
 import { apply, type Task } from '../../src/tasks/task.ts';
 import { halvesIn } from '../support/well-formed.ts';
 import { created } from '../tasks/created.ts';
@@ -105,7 +105,7 @@ function taskOf(...bodies: TaskEventBody[]): Task {
   return task;
 }
 
-const requests = (text: fc.Arbitrary<string>): fc.Arbitrary<TaskRequest> =>
+const requests = (text: fc.Arbitrary<string>): fc.Arbitrary<InputRequest> =>
   fc.record({
     id: fc.constant('req_1'),
     type: fc.constantFrom('permission' as const, 'question' as const),

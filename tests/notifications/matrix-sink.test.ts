@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RoomsOptions } from '../../src/notifications/matrix/rooms.ts';
-import type { TaskEventBody, TaskRequest } from '../../src/tasks/events.ts';
+import type { InputRequest, TaskEventBody } from '../../src/tasks/events.ts';
 import type { Homeserver } from '../support/homeserver.ts';
 import type { RoomEvent } from '../support/person.ts';
 import { created } from '../tasks/created.ts';
@@ -36,7 +36,7 @@ const completed = (summary = 'Done.', files = 1): TaskEventBody => ({
   },
 });
 const output = (text: string): TaskEventBody => ({ kind: 'output', text, message_id: 'm', part_id: text });
-const permission = (fields: Partial<TaskRequest> = {}): TaskEventBody => ({
+const permission = (fields: Partial<InputRequest> = {}): TaskEventBody => ({
   kind: 'request_opened',
   request: {
     id: 'per_1',

@@ -5,7 +5,7 @@ import { MatrixStorage } from '../../src/matrix/inbound/matrix-storage.ts';
 import type { TaskControls } from '../../src/matrix/inbound/task-controls.ts';
 import { MatrixApi } from '../../src/matrix/matrix-api.ts';
 import { MatrixFailure } from '../../src/matrix/matrix-failure.ts';
-import { Sender } from '../../src/matrix/rate-limited-sender.ts';
+import { RateLimitedSender } from '../../src/matrix/rate-limited-sender.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import { fastClock } from '../support/clock.ts';
@@ -136,7 +136,7 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
     const { ann, room } = stage;
     const { task, root } = await waiting(stage);
     const asked = Promise.withResolvers<void>();
-    const mute = new Sender({
+    const mute = new RateLimitedSender({
       send() {
         asked.resolve();
         return hangs;

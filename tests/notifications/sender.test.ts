@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MatrixFailure } from '../../src/matrix/matrix-failure.ts';
-import { type Outgoing, Sender } from '../../src/matrix/rate-limited-sender.ts';
+import { type Outgoing, RateLimitedSender } from '../../src/matrix/rate-limited-sender.ts';
 import { ManualClock, settled } from '../support/clock.ts';
 
 const NEVER = new AbortController().signal;
@@ -12,7 +12,7 @@ let arrived: [txnId: string, second: number, took: boolean][];
 let begun: number;
 /** What the server does with the event that arrives now. */
 let takes: () => boolean | Promise<boolean>;
-let sender: Sender;
+let sender: RateLimitedSender;
 
 beforeEach(() => {
   clock = new ManualClock();
@@ -26,7 +26,7 @@ beforeEach(() => {
     if (!took) throw new MatrixFailure('limited', { status: 429, retryAfterMs: 4_000 });
     return `$${txnId}`;
   };
-  sender = new Sender({ send }, clock);
+  sender = new RateLimitedSender({ send }, clock);
 });
 
 /** As Synapse limits by default: ten at once, then one in five seconds. */

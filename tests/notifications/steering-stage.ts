@@ -7,9 +7,9 @@ import { TASK_KEY } from '../../src/matrix/events.ts';
 import { MatrixStorage } from '../../src/matrix/inbound/matrix-storage.ts';
 import { Steering, type SteeringOptions } from '../../src/matrix/inbound/steering.ts';
 import { MatrixApi } from '../../src/matrix/matrix-api.ts';
-import { Sender } from '../../src/matrix/rate-limited-sender.ts';
+import { RateLimitedSender } from '../../src/matrix/rate-limited-sender.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
-import type { TaskRequest } from '../../src/tasks/events.ts';
+import type { InputRequest } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, logger } from '../support/bridge.ts';
 import type { Homeserver } from '../support/homeserver.ts';
@@ -97,7 +97,7 @@ export class Stage {
     const api = new MatrixApi({ url: this.server.url, token: this.bot.token });
     this.steering = new Steering({
       api,
-      sender: new Sender(api),
+      sender: new RateLimitedSender(api),
       userId: this.bot.userId,
       allowedSenders: [],
       mode: 'thread',
@@ -131,7 +131,7 @@ export class Stage {
   }
 
   /** The task's next request, and the message that tells of it. */
-  async request(task: Task, root: string): Promise<{ request: TaskRequest; message: string }> {
+  async request(task: Task, root: string): Promise<{ request: InputRequest; message: string }> {
     const isAsked = ({ kind }: { kind: string }) => kind === 'request_opened';
     const event = await this.bridge.until(task, isAsked, this.#toldUpTo.get(task.id) ?? 0);
     if (event.kind !== 'request_opened') throw new Error('unreachable');

@@ -1,4 +1,4 @@
-import { Engine } from '../../src/runners/docker/docker-client.ts';
+import { DockerClient } from '../../src/runners/docker/docker-client.ts';
 import { OpenCodeApi } from '../../src/runners/opencode-server/api.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
@@ -32,8 +32,8 @@ SqliteTaskStore.prototype.append = function (taskId, bodies, ...rest) {
 const calls = [
   [OpenCodeApi.prototype, 'createSession'],
   [OpenCodeApi.prototype, 'prompt'],
-  [Engine.prototype, 'create'],
-  [Engine.prototype, 'start'],
+  [DockerClient.prototype, 'create'],
+  [DockerClient.prototype, 'start'],
 ] as const;
 for (const [prototype, name] of calls) {
   const call: (...args: unknown[]) => Promise<unknown> = Reflect.get(prototype, name);

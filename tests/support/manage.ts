@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import type { RecordedRequest, ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import type { RecoveryRules } from '../../src/execution/conversation.ts';
-import type { ExecutionLimits, TaskOrder } from '../../src/execution/create-task-input.ts';
+import type { CreateTaskInput, ExecutionLimits } from '../../src/execution/create-task-input.ts';
 import { ExecutionManager } from '../../src/execution/execution-manager.ts';
 import type { RequestRules } from '../../src/execution/input-requests.ts';
 import type { Logger } from '../../src/logger.ts';
@@ -26,7 +26,7 @@ export interface ManageSetup {
 }
 
 /** A task order whose description is a script for the model. */
-export type Order = Omit<TaskOrder, 'description'> & { description?: string; agentId?: string };
+export type Order = Omit<CreateTaskInput, 'description'> & { description?: string; agentId?: string };
 
 const LIMITS: ExecutionLimits = {
   maxConcurrent: 10,

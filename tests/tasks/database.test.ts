@@ -42,7 +42,7 @@ it('what was delivered changes nothing about what the log waits for', () => {
   const deliveries = new DeliveryStore(database, 'letta');
   store.append('task_1', [created()], 1);
   deliveries.begin(['task_1'], 1);
-  deliveries.keep('task_1', { block: 'block_1' }, false);
+  deliveries.saveState('task_1', { block: 'block_1' }, false);
   store.append('task_1', [{ kind: 'output', text: 'hello', message_id: 'm', part_id: 'p' }], 2);
   expect(level()).toBe(NORMAL);
   deliveries.save({ taskId: 'task_1', seq: 2, dueAt: null, firstFailedAt: null, attempts: 0 });
@@ -62,7 +62,7 @@ it('waits for it before what must not be done twice, also while the log does not
   const levels: unknown[] = [];
   database.function('seen', () => levels.push(level()));
   database.exec(`CREATE TEMP TRIGGER watch AFTER UPDATE ON deliveries BEGIN SELECT seen(); END`);
-  deliveries.keep('task_1', { sendingAt: 1 }, true);
-  deliveries.keep('task_1', { toldAt: 2 }, false);
+  deliveries.saveState('task_1', { sendingAt: 1 }, true);
+  deliveries.saveState('task_1', { toldAt: 2 }, false);
   expect(levels).toEqual([FULL, NORMAL]);
 });

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readOwner } from '../../src/store/lock-info.ts';
-import { claimDataDir } from '../../src/store/sqlite/data-dir-lock.ts';
+import { readLockInfo } from '../../src/store/lock-info.ts';
+import { lockDataDir } from '../../src/store/sqlite/data-dir-lock.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -19,14 +19,14 @@ beforeEach(async () => {
 afterEach(() => folder.remove());
 
 test('who claims DATA_DIR is told of, with its token once it listens, until it withdraws', async () => {
-  const claim = claimDataDir(folder.path, 'stdio');
+  const claim = lockDataDir(folder.path, 'stdio');
   const told = { pid: process.pid, kind: 'stdio', since: expect.stringMatching(/^20.*Z$/) };
-  expect(readOwner(folder.path)).toEqual(told);
+  expect(readLockInfo(folder.path)).toEqual(told);
   claim.announce('http://127.0.0.1:1/mcp');
-  expect(readOwner(folder.path)).toEqual({ ...told, url: 'http://127.0.0.1:1/mcp', token: claim.token });
+  expect(readLockInfo(folder.path)).toEqual({ ...told, url: 'http://127.0.0.1:1/mcp', token: claim.token });
   expect((await stat(file)).mode & 0o777).toBe(0o600);
   claim.withdraw();
-  expect(readOwner(folder.path)).toBeUndefined();
+  expect(readLockInfo(folder.path)).toBeUndefined();
   claim.withdraw();
   claim.database.close();
 });
@@ -37,7 +37,7 @@ test('each claim has a token of its own, in a file that nobody else may read wha
     await chmod(join(folder.path, name), 0o666);
   }
   const tokens = [1, 2].map(() => {
-    const claim = claimDataDir(folder.path, 'serve');
+    const claim = lockDataDir(folder.path, 'serve');
     claim.announce('http://127.0.0.1:1/mcp');
     claim.database.close();
     return claim.token;
@@ -52,19 +52,19 @@ test('a process that is dead is no owner, nor is what cannot be read', async () 
   await once(dead, 'exit');
   const owner = { pid: dead.pid, kind: 'serve', since: new Date().toISOString() };
   await writeFile(file, JSON.stringify({ ...owner, pid: process.pid }));
-  expect(readOwner(folder.path)?.pid).toBe(process.pid);
+  expect(readLockInfo(folder.path)?.pid).toBe(process.pid);
   for (const text of [JSON.stringify(owner), '{', '{"pid":0}', JSON.stringify({ ...owner, pid: -1 })]) {
     await writeFile(file, text);
-    expect(readOwner(folder.path)).toBeUndefined();
+    expect(readLockInfo(folder.path)).toBeUndefined();
   }
 });
 
 test('a DATA_DIR in use says by whom, and is not harmed by who asks', () => {
-  const claim = claimDataDir(folder.path, 'serve');
+  const claim = lockDataDir(folder.path, 'serve');
   claim.announce('http://127.0.0.1:1/mcp');
   const who = new RegExp(`process ${process.pid} \\(serve, since \\S+, http://127.0.0.1:1/mcp\\)`);
-  expect(() => claimDataDir(folder.path, 'stdio')).toThrow(who);
+  expect(() => lockDataDir(folder.path, 'stdio')).toThrow(who);
   expect(() => openDatabase(folder.path)).toThrow(who);
-  expect(readOwner(folder.path)?.token).toBe(claim.token);
+  expect(readLockInfo(folder.path)?.token).toBe(claim.token);
   claim.database.close();
 });

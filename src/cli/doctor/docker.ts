@@ -1,12 +1,12 @@
 import { BridgeError } from '../../errors.ts';
-import { buildCommand, Engine } from '../../runners/docker/docker-client.ts';
+import { buildCommand, DockerClient } from '../../runners/docker/docker-client.ts';
 import { type Check, type Finding, failed } from './check.ts';
 
 /** The Docker Engine, the image of task containers, and what this host can bound. */
 export const dockerEngine: Check = async ({ docker: { host, limits } }) => {
   const check = 'Docker Engine';
   try {
-    const engine = new Engine(host);
+    const engine = new DockerClient(host);
     const { version, apiVersion, unsupported } = await engine.info();
     const detail = `${version}, API ${apiVersion} (${host})`;
     const image = await engine.hasImage(limits.image);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
-import { awaitGreeting } from '../../runners/opencode-server/wait-for-connected.ts';
+import { waitForConnected } from '../../runners/opencode-server/wait-for-connected.ts';
 import { EXIT } from '../command.ts';
 import { baseUrl, endpointOf, readOptions, seconds } from './options.ts';
 import { inSeconds, say } from './say.ts';
@@ -12,7 +12,7 @@ export async function health(config: Config, args: string[]): Promise<number> {
   const options = readOptions(args, OPTIONS);
   const endpoint = endpointOf(config, options.baseUrl);
   const began = Date.now();
-  await awaitGreeting(endpoint, options.timeout);
+  await waitForConnected(endpoint, options.timeout);
   say(`healthy: ${endpoint.url}/event said server.connected after ${inSeconds(Date.now() - began)}`);
   return EXIT.ok;
 }

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts';
 import { BridgeError, quote } from '../../errors.ts';
-import type { Engine } from '../../runners/docker/docker-client.ts';
+import type { DockerClient } from '../../runners/docker/docker-client.ts';
 import { say } from './say.ts';
 
 const DIGEST = /^(?:[^@\s]+@)?sha256:[0-9a-f]{64}$/;
@@ -8,7 +8,10 @@ const ID = /^sha256:/;
 const LONGEST = 500;
 
 /** The id of OPENCODE_IMAGE, which is pulled where it is not there. Throws INVALID_INPUT where it is not pinned. */
-export async function presentImage(engine: Engine, { image, allowTag }: Config['engine']): Promise<string> {
+export async function presentImage(
+  engine: DockerClient,
+  { image, allowTag }: Config['engine'],
+): Promise<string> {
   const pinned = requirePinned(image, allowTag);
   const there = await engine.imageId(pinned);
   if (there !== undefined) return there;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isLoopback } from '../../loopback.ts';
-import type { Engine } from '../../runners/docker/docker-client.ts';
+import type { DockerClient } from '../../runners/docker/docker-client.ts';
 import { ServerContainer } from '../../runners/docker/server-container.ts';
 import { rssOf } from '../../runners/opencode-server/embedded-server.ts';
 import { listenerOn } from './listener.ts';
@@ -26,7 +26,7 @@ export class MemoryGauge {
     this.#sampling = this.#sampleOn();
   }
 
-  static async start(url: URL, engine: Engine): Promise<MemoryGauge> {
+  static async start(url: URL, engine: DockerClient): Promise<MemoryGauge> {
     return new MemoryGauge(await sourceOf(url, engine));
   }
 
@@ -56,7 +56,7 @@ export class MemoryGauge {
 }
 
 /** The container of `up`, else the process that listens there; neither is seen on another machine. */
-async function sourceOf({ hostname, port }: URL, engine: Engine): Promise<Source | undefined> {
+async function sourceOf({ hostname, port }: URL, engine: DockerClient): Promise<Source | undefined> {
   if (!isLoopback(hostname)) return undefined;
   const container = new ServerContainer(engine, Number(port || 80));
   const read = (): Promise<number | undefined> => container.memory();

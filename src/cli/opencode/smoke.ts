@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
 import { BridgeError, messageOf } from '../../errors.ts';
-import { awaitGreeting } from '../../runners/opencode-server/wait-for-connected.ts';
+import { waitForConnected } from '../../runners/opencode-server/wait-for-connected.ts';
 import { EXIT, stopSignal } from '../command.ts';
 import { baseUrl, endpointOf, modelName, readOptions, seconds } from './options.ts';
 import { inSeconds, say } from './say.ts';
@@ -19,7 +19,7 @@ export async function smoke(config: Config, args: string[]): Promise<number> {
   const trials = new Trials(config, { endpoint, model, timeout, stop: stop.signal });
   const began = Date.now();
   try {
-    await told('wait for server.connected', () => awaitGreeting(endpoint, GREETING_LIMIT_MS));
+    await told('wait for server.connected', () => waitForConnected(endpoint, GREETING_LIMIT_MS));
     await trials.run(told, true);
     say(`smoke passed after ${inSeconds(Date.now() - began)}: ${endpoint.url}`);
     return EXIT.ok;

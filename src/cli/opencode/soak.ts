@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
 import { messageOf } from '../../errors.ts';
-import { Engine } from '../../runners/docker/docker-client.ts';
-import { awaitGreeting } from '../../runners/opencode-server/wait-for-connected.ts';
+import { DockerClient } from '../../runners/docker/docker-client.ts';
+import { waitForConnected } from '../../runners/opencode-server/wait-for-connected.ts';
 import { EXIT, stopSignal } from '../command.ts';
 import { MemoryGauge } from './memory.ts';
 import { baseUrl, endpointOf, modelName, readOptions, seconds } from './options.ts';
@@ -40,11 +40,11 @@ interface Results {
 export async function soak(config: Config, args: string[]): Promise<number> {
   const { baseUrl: url, model, timeout, minutes, concurrency } = readOptions(args, OPTIONS);
   const endpoint = endpointOf(config, url);
-  await awaitGreeting(endpoint, GREETING_LIMIT_MS);
+  await waitForConnected(endpoint, GREETING_LIMIT_MS);
   const stop = new AbortController();
   stopSignal().then(() => stop.abort());
   const trials = new Trials(config, { endpoint, model, timeout, stop: stop.signal });
-  const gauge = await MemoryGauge.start(new URL(endpoint.url), new Engine(config.docker.host));
+  const gauge = await MemoryGauge.start(new URL(endpoint.url), new DockerClient(config.docker.host));
   const results: Results = { latencies: [], errors: new Map(), brokenOff: 0 };
   const began = Date.now();
   say(`soaking ${endpoint.url} for ${minutes} min, ${concurrency} sessions at once; Ctrl-C ends it`);

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
-import { Engine } from '../../runners/docker/docker-client.ts';
+import { DockerClient } from '../../runners/docker/docker-client.ts';
 import { filesInside, requireApart } from '../../runners/docker/kept-out.ts';
-import { ServerContainer, type ServerOrder } from '../../runners/docker/server-container.ts';
+import { ServerContainer, type ServerContainerOptions } from '../../runners/docker/server-container.ts';
 import { ownerFor } from '../../runners/docker/session-folder.ts';
 import { OpenCodeApi } from '../../runners/opencode-server/api.ts';
 import { isFree } from '../../runners/opencode-server/free-port.ts';
@@ -24,7 +24,7 @@ const LAST_LINES = 20;
 export async function up(config: Config, args: string[]): Promise<number> {
   const { network, timeout } = readOptions(args, OPTIONS);
   const { port } = config.engine;
-  const engine = new Engine(config.docker.host);
+  const engine = new DockerClient(config.docker.host);
   const image = await presentImage(engine, config.engine);
   const order = await orderOf(config, image, network);
   const container = new ServerContainer(engine, port);
@@ -51,8 +51,8 @@ export async function up(config: Config, args: string[]): Promise<number> {
 async function orderOf(
   { engine, openCode, docker, dataDir, envFiles }: Config,
   image: string,
-  network: ServerOrder['network'],
-): Promise<ServerOrder> {
+  network: ServerContainerOptions['network'],
+): Promise<ServerContainerOptions> {
   const root = await existing(engine.root);
   await requireApart('WORKSPACE_ROOT', root, dataDir);
   const keptOut = await filesInside(root, envFiles);
@@ -81,7 +81,7 @@ async function existing(root: string): Promise<string> {
   });
 }
 
-function warnAbout({ port, network, password, user, root }: ServerOrder): void {
+function warnAbout({ port, network, password, user, root }: ServerContainerOptions): void {
   if (password === undefined) {
     const others = network === 'bridge' ? ", and every container in Docker's network bridge," : '';
     warn(

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../../config/config.ts';
 import { BridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import { readOwner } from '../../store/lock-info.ts';
-import { type Claim, claimDataDir } from '../../store/sqlite/data-dir-lock.ts';
+import { readLockInfo } from '../../store/lock-info.ts';
+import { type DataDirLock, lockDataDir } from '../../store/sqlite/data-dir-lock.ts';
 import { join } from './join.ts';
-import type { Place } from './upstream-target.ts';
+import type { UpstreamTarget } from './upstream-target.ts';
 
 const POLL_MS = 100;
 
@@ -22,7 +22,11 @@ export interface Search {
  * just closing, so both are tried in turn. Throws DATA_DIR_IN_USE in the end, and at once whatever else is wrong;
  * undefined where the search was called off.
  */
-export async function findPlace(config: Config, logger: Logger, search: Search): Promise<Place | undefined> {
+export async function connectUpstream(
+  config: Config,
+  logger: Logger,
+  search: Search,
+): Promise<UpstreamTarget | undefined> {
   while (!search.signal.aborted) {
     const claim = Date.now() < search.takeFrom ? undefined : tryClaim(config.dataDir);
     if (claim && !(claim instanceof BridgeError)) {
@@ -30,7 +34,7 @@ export async function findPlace(config: Config, logger: Logger, search: Search):
       const { serveHere } = await import('./own.ts');
       return serveHere(config, logger, claim);
     }
-    const owner = readOwner(config.dataDir);
+    const owner = readLockInfo(config.dataDir);
     const place = owner && join(owner);
     if (place) return place;
     if (claim && Date.now() > search.until) throw claim;
@@ -41,9 +45,9 @@ export async function findPlace(config: Config, logger: Logger, search: Search):
 }
 
 /** The claim, or why it cannot be had. */
-function tryClaim(dataDir: string): Claim | BridgeError {
+function tryClaim(dataDir: string): DataDirLock | BridgeError {
   try {
-    return claimDataDir(dataDir, 'stdio');
+    return lockDataDir(dataDir, 'stdio');
   } catch (thrown) {
     if (thrown instanceof BridgeError && thrown.code === 'DATA_DIR_IN_USE') return thrown;
     throw thrown;

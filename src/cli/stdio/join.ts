@@ -1,6 +1,6 @@
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import type { Owner } from '../../store/lock-info.ts';
-import type { Place } from './upstream-target.ts';
+import type { LockInfo } from '../../store/lock-info.ts';
+import type { UpstreamTarget } from './upstream-target.ts';
 
 const GOODBYE_MS = 1_000;
 /** The stream of a session cannot be resumed: once it is cut, the session is looked for anew. */
@@ -12,7 +12,7 @@ const NEVER = {
 };
 
 /** The bridge of another process, as far as it can be reached. */
-export function join({ url, token, kind }: Owner): Place | undefined {
+export function join({ url, token, kind }: LockInfo): UpstreamTarget | undefined {
   if (url === undefined || token === undefined) return undefined;
   const headers = { authorization: `Bearer ${token}` };
   const transport = new StreamableHTTPClientTransport(new URL(url), {

@@ -3,11 +3,11 @@ import { startApp } from '../../app/app.ts';
 import { thenRelease } from '../../app/release.ts';
 import type { Config } from '../../config/config.ts';
 import type { Logger } from '../../logger.ts';
-import type { Claim } from '../../store/sqlite/data-dir-lock.ts';
-import type { Place } from './upstream-target.ts';
+import type { DataDirLock } from '../../store/sqlite/data-dir-lock.ts';
+import type { UpstreamTarget } from './upstream-target.ts';
 
 /** A bridge in this process, which others of this user can join. */
-export async function serveHere(config: Config, logger: Logger, claim: Claim): Promise<Place> {
+export async function serveHere(config: Config, logger: Logger, claim: DataDirLock): Promise<UpstreamTarget> {
   const app = await startApp(config, logger, claim);
   try {
     const { localUrl } = await app.listenPrivately();

@@ -1,12 +1,12 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import type { Owner } from '../../store/lock-info.ts';
+import type { LockInfo } from '../../store/lock-info.ts';
 
 /** Where the messages of a stdio client go. */
-export interface Place {
+export interface UpstreamTarget {
   transport: Transport;
   /** Rejects when it is for good that it cannot go on; never resolves. */
   failure: Promise<never>;
   close(): Promise<void>;
   /** What kind of process serves there; absent: this one. */
-  joined?: Owner['kind'];
+  joined?: LockInfo['kind'];
 }

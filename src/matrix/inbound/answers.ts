@@ -1,13 +1,13 @@
 import { BridgeError } from '../../errors.ts';
-import type { TaskRequest } from '../../tasks/events.ts';
+import type { InputRequest } from '../../tasks/events.ts';
 
-type Question = NonNullable<TaskRequest['questions']>[number];
+type Question = NonNullable<InputRequest['questions']>[number];
 
 /**
  * The answers to each question of a request, from what somebody wrote: the number of an option or its label, any
  * other words as they are. Several questions are answered in order, with `;` between. Throws INVALID_INPUT.
  */
-export function answersTo(request: TaskRequest, text: string): string[][] {
+export function answersTo(request: InputRequest, text: string): string[][] {
   const questions = request.questions ?? [];
   const parts = questions.length === 1 ? [text.trim()] : text.split(';').map((part) => part.trim());
   if (parts.length !== questions.length || parts.includes('')) throw incomplete(questions, text);
@@ -47,7 +47,7 @@ function noSuchOption({ options }: Question, text: string): BridgeError {
 }
 
 /** What can be answered to an open request, in a few lines. */
-export function howToAnswer({ type, title, questions = [] }: TaskRequest): string {
+export function howToAnswer({ type, title, questions = [] }: InputRequest): string {
   if (type === 'permission')
     return `${title}\nReply allow, always or no (with a reason if you like), or react with ✅, 🔁 or ❌.`;
   const asked = questions.map(({ question, options }, index) =>

@@ -33,7 +33,7 @@ export class Backoff {
 }
 
 /** Whether the same call may succeed later, since the server, the way to it or the token is what failed. */
-export function isPassing(thrown: unknown): boolean {
+export function isTransient(thrown: unknown): boolean {
   if (!(thrown instanceof MatrixFailure)) return false;
   const { status = 0 } = thrown;
   return status < 400 || status >= 500 || status === 429 || status === 408 || isTokenRefused(thrown);

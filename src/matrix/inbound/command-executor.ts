@@ -1,16 +1,16 @@
 import { BridgeError, quote } from '../../errors.ts';
 import type { Begun } from '../../store/sqlite/inbox-store.ts';
-import type { TaskRequest } from '../../tasks/events.ts';
+import type { InputRequest } from '../../tasks/events.ts';
 import type { Task } from '../../tasks/task.ts';
 import { answersTo, howToAnswer } from './answers.ts';
 import type { Command } from './command.ts';
 import { describeTask, describeTasks, HELP } from './replies.ts';
-import type { RequestAnswer, TaskControls } from './task-controls.ts';
+import type { AnswerInput, TaskControls } from './task-controls.ts';
 
 type Answer = Extract<Command, { do: 'permit' | 'answer' }>;
 
 /** A command with all that belongs to it. */
-export interface Wish {
+export interface CommandRequest {
   command: Command;
   /** The task that it is about; absent outside of threads. */
   taskId?: string | undefined;
@@ -34,7 +34,7 @@ export interface Outcome {
 }
 
 /** Does what people ask for. Throws BridgeError where it is refused. */
-export class Deeds {
+export class CommandExecutor {
   readonly #controls: TaskControls;
 
   constructor(controls: TaskControls) {
@@ -42,12 +42,12 @@ export class Deeds {
   }
 
   /** Whether an earlier process did it, or may have. */
-  isBegun({ taskId, ref, begun }: Wish): boolean {
+  isBegun({ taskId, ref, begun }: CommandRequest): boolean {
     const task = taskId === undefined ? undefined : this.#controls.find(taskId);
     return begun !== undefined || (task !== undefined && this.#controls.hasRef(task, ref));
   }
 
-  async do(wish: Wish): Promise<Outcome> {
+  async do(wish: CommandRequest): Promise<Outcome> {
     const { command, taskId } = wish;
     if (command.do === 'help') return help(command.unknown);
     if (command.do === 'status' && taskId === undefined)
@@ -55,7 +55,7 @@ export class Deeds {
     return this.#doTo(this.#task(taskId), wish, command);
   }
 
-  async #doTo(task: Task, wish: Wish, command: Exclude<Command, { do: 'help' }>): Promise<Outcome> {
+  async #doTo(task: Task, wish: CommandRequest, command: Exclude<Command, { do: 'help' }>): Promise<Outcome> {
     const { by, ref } = wish;
     switch (command.do) {
       case 'status':
@@ -83,7 +83,7 @@ export class Deeds {
   }
 
   /** The first answer wins. One that an earlier process gave, and could not tell of, is given. */
-  async #answer(task: Task, wish: Wish, command: Answer): Promise<Outcome> {
+  async #answer(task: Task, wish: CommandRequest, command: Answer): Promise<Outcome> {
     const requestId = wish.begun?.requestId ?? wish.requestId ?? theOneOpen(task, command).id;
     const closed = this.#controls.closedRequest(task.id, requestId);
     if (closed && wish.begun && closed.by === wish.by) return { done: true };
@@ -129,7 +129,7 @@ function unclear(task: Task, requestId: string | undefined): Outcome {
 }
 
 /** The open request that an answer fits where nobody said which. */
-function theOneOpen({ requests }: Task, command: Answer): TaskRequest {
+function theOneOpen({ requests }: Task, command: Answer): InputRequest {
   const [what, type] = command.do === 'answer' ? ['question', 'question'] : kindOf(command.reply);
   const open = requests.filter((request) => type === undefined || request.type === type);
   const [first] = open;
@@ -144,11 +144,11 @@ function theOneOpen({ requests }: Task, command: Answer): TaskRequest {
 }
 
 /** Anything can be denied. */
-function kindOf(reply: 'once' | 'always' | 'reject'): [string, TaskRequest['type'] | undefined] {
+function kindOf(reply: 'once' | 'always' | 'reject'): [string, InputRequest['type'] | undefined] {
   return reply === 'reject' ? ['request', undefined] : ['permission', 'permission'];
 }
 
-function answerFor(request: TaskRequest, command: Answer): RequestAnswer {
+function answerFor(request: InputRequest, command: Answer): AnswerInput {
   if (command.do === 'answer' && request.type === 'question')
     return { answers: answersTo(request, command.text) };
   if (command.do === 'permit' && (request.type === 'permission' || command.reply === 'reject'))

@@ -8,9 +8,9 @@ import { words } from '../rich.ts';
 import type { Authority } from './authority.ts';
 import { Backoff } from './backoff.ts';
 import type { Command, Context } from './command.ts';
-import { Deeds, type Outcome, type Wish } from './command-executor.ts';
-import type { Saying } from './inbox.ts';
-import type { Said } from './incoming-message.ts';
+import { CommandExecutor, type CommandRequest, type Outcome } from './command-executor.ts';
+import type { RoutedMessage } from './inbox.ts';
+import type { IncomingMessage } from './incoming-message.ts';
 import { describeError } from './replies.ts';
 import type { TaskControls } from './task-controls.ts';
 
@@ -25,7 +25,7 @@ const REMEMBERED = 1_000;
 /** Questions and errors may be of any length. */
 const NOTE_LIMIT = 8_000;
 
-export interface OrdersOptions {
+export interface CommandHandlerOptions {
   authority: Pick<Authority, 'allows'>;
   controls: TaskControls;
   store: Pick<InboxStore, 'begin'>;
@@ -34,19 +34,19 @@ export interface OrdersOptions {
 }
 
 /** Decides about what was said: who may, what is done, and what is told of it. */
-export class Orders {
-  readonly #options: OrdersOptions;
-  readonly #deeds: Deeds;
+export class CommandHandler {
+  readonly #options: CommandHandlerOptions;
+  readonly #deeds: CommandExecutor;
   /** Who was told, in which room, that they may not. */
   readonly #turnedAway = new Set<string>();
 
-  constructor(options: OrdersOptions) {
+  constructor(options: CommandHandlerOptions) {
     this.#options = options;
-    this.#deeds = new Deeds(options.controls);
+    this.#deeds = new CommandExecutor(options.controls);
   }
 
   /** What to tell of it; undefined for talk. Rejects where it cannot be done or decided now. */
-  async carryOut(saying: Saying, signal: AbortSignal): Promise<Reply | undefined> {
+  async carryOut(saying: RoutedMessage, signal: AbortSignal): Promise<Reply | undefined> {
     const { said, roomId, event, route } = saying;
     const request = this.#request(saying);
     const command = said.command({ task: route.taskId !== undefined, request });
@@ -61,7 +61,7 @@ export class Orders {
     return reply(saying, done ? (said.key ?? '✅') : '❌', note, asks);
   }
 
-  #wish({ event, route, begun }: Saying, command: Command): Wish {
+  #wish({ event, route, begun }: RoutedMessage, command: Command): CommandRequest {
     return {
       command,
       taskId: route.taskId,
@@ -73,13 +73,13 @@ export class Orders {
     };
   }
 
-  #request({ route: { taskId, requestId } }: Saying) {
+  #request({ route: { taskId, requestId } }: RoutedMessage) {
     if (taskId === undefined || requestId === undefined) return undefined;
     const task = this.#options.controls.find(taskId);
     return task?.requests.find(({ id }) => id === requestId) ?? 'closed';
   }
 
-  async #done(wish: Wish, signal: AbortSignal): Promise<Outcome> {
+  async #done(wish: CommandRequest, signal: AbortSignal): Promise<Outcome> {
     const backoff = new Backoff(this.#options.clock);
     for (let tries = 1; ; tries += 1) {
       try {
@@ -99,7 +99,7 @@ export class Orders {
     }
   }
 
-  #turnAway(saying: Saying): Reply {
+  #turnAway(saying: RoutedMessage): Reply {
     const who = JSON.stringify([saying.event.sender, saying.roomId]);
     const isTold = this.#turnedAway.has(who);
     if (this.#turnedAway.size >= REMEMBERED) this.#turnedAway.clear();
@@ -109,12 +109,12 @@ export class Orders {
 }
 
 /** What those who may not steer may say without being told so. */
-function isTalk(said: Said, command: Command, request: Context['request']): boolean {
+function isTalk(said: IncomingMessage, command: Command, request: Context['request']): boolean {
   return said.key === undefined ? said.plain && command.do !== 'permit' : request === 'closed';
 }
 
 /** A reaction is seen on messages only: one to a reaction goes to what that was put on. */
-function reply({ said, event, route }: Saying, key: string, note?: string, asks?: string): Reply {
+function reply({ said, event, route }: RoutedMessage, key: string, note?: string, asks?: string): Reply {
   const target = said.key !== undefined && said.to !== undefined ? said.to : event.event_id;
   const reaction = { event_id: target, key };
   if (note === undefined) return { reaction };

@@ -1,4 +1,4 @@
-import type { TaskRequest } from '../../tasks/events.ts';
+import type { InputRequest } from '../../tasks/events.ts';
 
 /** What somebody wants, as said in Matrix. */
 export type Command =
@@ -16,7 +16,7 @@ export interface Context {
   /** In the thread or the room of a task. */
   task: boolean;
   /** The request that it replies or reacts to; `closed` where that waits for no answer any more. */
-  request?: Pick<TaskRequest, 'type'> | 'closed' | undefined;
+  request?: Pick<InputRequest, 'type'> | 'closed' | undefined;
 }
 
 const COMMAND = /^!([a-z]+)(?:\s+([\s\S]*))?$/i;

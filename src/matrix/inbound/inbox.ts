@@ -1,21 +1,21 @@
 import type { Clock } from '../../clock.ts';
 import { messageOf } from '../../errors.ts';
-import { Lanes } from '../../keyed-queue.ts';
+import { KeyedQueue } from '../../keyed-queue.ts';
 import type { Logger } from '../../logger.ts';
-import type { Entry, Heard, InboxStore, Reply } from '../../store/sqlite/inbox-store.ts';
+import type { InboxEntry, InboxMessage, InboxStore, Reply } from '../../store/sqlite/inbox-store.ts';
 import { MatrixFailure } from '../matrix-failure.ts';
 import type { Outgoing } from '../rate-limited-sender.ts';
-import { Backoff, isPassing } from './backoff.ts';
+import { Backoff, isTransient } from './backoff.ts';
 import { InboxPruning } from './inbox-pruning.ts';
-import { type Said, saidIn } from './incoming-message.ts';
+import { type IncomingMessage, parseMessage } from './incoming-message.ts';
 import type { Route, Routes } from './routes.ts';
 
 /** How long what is being done when the bridge stops has to come to its end. */
 const LEAVE_MS = 5_000;
 
 /** Something said that is to be acted on. */
-export interface Saying extends Entry {
-  said: Said;
+export interface RoutedMessage extends InboxEntry {
+  said: IncomingMessage;
   route: Route;
 }
 
@@ -23,7 +23,7 @@ export interface InboxOptions {
   store: InboxStore;
   routes: Pick<Routes, 'find'>;
   /** Does what was said, and answers what to tell of it; undefined: nothing. Rejects where it cannot know yet. */
-  carryOut: (saying: Saying, signal: AbortSignal) => Promise<Reply | undefined>;
+  carryOut: (saying: RoutedMessage, signal: AbortSignal) => Promise<Reply | undefined>;
   send: (message: Outgoing, signal: AbortSignal) => Promise<unknown>;
   logger: Logger;
   clock: Clock;
@@ -37,9 +37,9 @@ export class Inbox {
   readonly #options: InboxOptions;
   readonly #closing = new AbortController();
   /** Of each thread or message that was spoken to: which task that is. */
-  readonly #routing = new Lanes();
+  readonly #routing = new KeyedQueue();
   /** Of each task: what is to be done. */
-  readonly #doing = new Lanes();
+  readonly #doing = new KeyedQueue();
   readonly #pruning: InboxPruning;
   readonly #answering = new Set<Promise<void>>();
   /** Why steps have to be tried again. */
@@ -58,7 +58,7 @@ export class Inbox {
     this.#sort();
   }
 
-  take(heard: readonly Heard[]): void {
+  take(heard: readonly InboxMessage[]): void {
     const { store, clock } = this.#options;
     store.add(heard, clock.now());
     this.#sort();
@@ -93,7 +93,7 @@ export class Inbox {
       for (const entry of this.#options.store.open(this.#reached)) {
         this.#reached = entry.position;
         const { reply, roomId } = entry;
-        const said = saidIn(entry.event);
+        const said = parseMessage(entry.event);
         const about = said?.thread ?? said?.to ?? roomId;
         if (reply) this.#answer(entry, reply);
         else this.#routing.run(about, () => this.#settling(entry, () => this.#route(entry, said)));
@@ -103,17 +103,17 @@ export class Inbox {
     }
   }
 
-  async #route(entry: Entry, said: Said | undefined): Promise<void> {
+  async #route(entry: InboxEntry, said: IncomingMessage | undefined): Promise<void> {
     const { signal } = this.#closing;
     if (signal.aborted) return;
-    const find = (spoken: Said) => this.#options.routes.find(entry.roomId, spoken, signal);
+    const find = (spoken: IncomingMessage) => this.#options.routes.find(entry.roomId, spoken, signal);
     const route = said && (await this.#trying(() => find(said)));
     if (!said || !route) return this.#forget(entry);
     const work = () => this.#settling(entry, () => this.#carryOut({ ...entry, said, route }));
     this.#doing.run(route.taskId ?? entry.roomId, work);
   }
 
-  async #carryOut(saying: Saying): Promise<void> {
+  async #carryOut(saying: RoutedMessage): Promise<void> {
     const { carryOut, store } = this.#options;
     const { signal } = this.#closing;
     if (signal.aborted) return;
@@ -124,7 +124,7 @@ export class Inbox {
     this.#answer(saying, reply);
   }
 
-  #answer(entry: Entry, reply: Reply): void {
+  #answer(entry: InboxEntry, reply: Reply): void {
     const answering = this.#settling(entry, async () => {
       for (const message of outgoing(entry, reply)) await this.#trying(() => this.#send(message));
       this.#forget(entry);
@@ -142,7 +142,7 @@ export class Inbox {
   }
 
   /** Does one step for an event; where that can never succeed, the event is given up. */
-  async #settling(entry: Entry, step: () => Promise<void>): Promise<void> {
+  async #settling(entry: InboxEntry, step: () => Promise<void>): Promise<void> {
     try {
       await step();
     } catch (thrown) {
@@ -169,7 +169,7 @@ export class Inbox {
         try {
           return await step();
         } catch (thrown) {
-          if (this.#closing.signal.aborted || !isPassing(thrown)) throw thrown;
+          if (this.#closing.signal.aborted || !isTransient(thrown)) throw thrown;
           const error = messageOf(thrown);
           if (!this.#failing.has(id)) logger.warn({ error }, 'what was said in Matrix has to wait');
           this.#failing.set(id, error);
@@ -181,7 +181,7 @@ export class Inbox {
     }
   }
 
-  #forget({ event }: Entry): void {
+  #forget({ event }: InboxEntry): void {
     if (!this.#closed) this.#options.store.close(event.event_id);
   }
 
@@ -192,7 +192,7 @@ export class Inbox {
 }
 
 /** The server takes each only once, however often it is sent. */
-function outgoing({ roomId, event }: Entry, { reaction, notice }: Reply): Outgoing[] {
+function outgoing({ roomId, event }: InboxEntry, { reaction, notice }: Reply): Outgoing[] {
   const messages: Outgoing[] = [];
   if (reaction) {
     const content = { 'm.relates_to': { rel_type: 'm.annotation', ...reaction } };

@@ -19,7 +19,7 @@ const reaction = z.object({
 });
 
 /** Something that a person said or reacted with, and to what. */
-export interface Said {
+export interface IncomingMessage {
   /** The root of the thread that it was said in. */
   thread?: string | undefined;
   /** The message that it replies or reacts to. */
@@ -33,7 +33,7 @@ export interface Said {
 }
 
 /** Reads an event; undefined for what is neither a text nor a reaction that could ask for something. */
-export function saidIn({ type, content }: MatrixEvent): Said | undefined {
+export function parseMessage({ type, content }: MatrixEvent): IncomingMessage | undefined {
   if (type === 'm.reaction') return reactionIn(content);
   if (type !== 'm.room.message') return undefined;
   const { data } = message.safeParse(content);
@@ -48,7 +48,7 @@ export function saidIn({ type, content }: MatrixEvent): Said | undefined {
   };
 }
 
-function reactionIn(content: unknown): Said | undefined {
+function reactionIn(content: unknown): IncomingMessage | undefined {
   const { data } = reaction.safeParse(content);
   if (!data) return undefined;
   const { event_id: to, key } = data['m.relates_to'];

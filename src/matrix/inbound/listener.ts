@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import type { DependencyHealth } from '../../health.ts';
 import type { Logger } from '../../logger.ts';
-import type { Heard } from '../../store/sqlite/inbox-store.ts';
+import type { InboxMessage } from '../../store/sqlite/inbox-store.ts';
 import type { MatrixEvent, SyncAnswer } from '../events.ts';
 import type { MatrixApi } from '../matrix-api.ts';
 import { MatrixFailure } from '../matrix-failure.ts';
@@ -23,7 +23,7 @@ export interface ListenerOptions {
   /** The one room to listen to; undefined: all that the account is in. */
   room: () => string | undefined;
   /** Takes what was said, in order; once it has returned, the same is not told again, except after a crash. */
-  take: (heard: Heard[], signal: AbortSignal) => Promise<void>;
+  take: (heard: InboxMessage[], signal: AbortSignal) => Promise<void>;
   logger: Logger;
   clock: Clock;
   random?: () => number;
@@ -108,7 +108,7 @@ export class Listener {
   }
 
   async #told({ rooms }: SyncAnswer, since: string, signal: AbortSignal): Promise<void> {
-    const heard: Heard[] = [];
+    const heard: InboxMessage[] = [];
     for (const [roomId, { timeline }] of Object.entries(rooms.join)) {
       const { limited, prev_batch: from, events } = timeline;
       const missed = limited && from !== undefined ? await this.#missed(roomId, from, since, signal) : [];

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type MatrixEvent, TASK_KEY, type TaskMark, taskMark } from '../events.ts';
 import type { MatrixApi } from '../matrix-api.ts';
-import { type Said, threadOf } from './incoming-message.ts';
+import { type IncomingMessage, threadOf } from './incoming-message.ts';
 
 const REMEMBERED = 1_000;
 
@@ -48,7 +48,11 @@ export class Routes {
   }
 
   /** Undefined for what was said in a room that is not ours. */
-  async find(roomId: string, { thread, to }: Said, signal: AbortSignal): Promise<Route | undefined> {
+  async find(
+    roomId: string,
+    { thread, to }: IncomingMessage,
+    signal: AbortSignal,
+  ): Promise<Route | undefined> {
     if (!(await this.isOurs(roomId, signal))) return undefined;
     const isRoom = this.#options.mode === 'room';
     const target = await this.#message(roomId, to, signal);

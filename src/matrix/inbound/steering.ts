@@ -2,13 +2,13 @@ import { type Clock, SYSTEM_CLOCK } from '../../clock.ts';
 import type { DependencyHealth } from '../../health.ts';
 import type { Logger } from '../../logger.ts';
 import type { Database } from '../../store/sqlite/database.ts';
-import { type Heard, InboxStore } from '../../store/sqlite/inbox-store.ts';
+import { type InboxMessage, InboxStore } from '../../store/sqlite/inbox-store.ts';
 import type { MatrixApi } from '../matrix-api.ts';
-import type { Sender } from '../rate-limited-sender.ts';
+import type { RateLimitedSender } from '../rate-limited-sender.ts';
 import { Authority } from './authority.ts';
-import { Orders } from './command-handler.ts';
+import { CommandHandler } from './command-handler.ts';
 import { Inbox } from './inbox.ts';
-import { saidIn } from './incoming-message.ts';
+import { parseMessage } from './incoming-message.ts';
 import { Listener } from './listener.ts';
 import type { MatrixStorage } from './matrix-storage.ts';
 import { Routes } from './routes.ts';
@@ -16,7 +16,7 @@ import type { TaskControls } from './task-controls.ts';
 
 export interface SteeringOptions {
   api: MatrixApi;
-  sender: Sender;
+  sender: RateLimitedSender;
   /** The bridge's own account. */
   userId: string;
   /** Who may steer besides those with power level 50 and up. */
@@ -49,7 +49,7 @@ export class Steering {
     this.#options = options;
     const store = new InboxStore(database);
     const authority = new Authority(options.api, allowedSenders);
-    const orders = new Orders({ ...options, authority, store, clock });
+    const orders = new CommandHandler({ ...options, authority, store, clock });
     this.#routes = new Routes(options);
     this.#inbox = new Inbox({
       store,
@@ -83,7 +83,7 @@ export class Steering {
     return heard.status === 'ok' && detail !== undefined ? { ...heard, status: 'degraded', detail } : heard;
   }
 
-  async #take(heard: readonly Heard[], signal: AbortSignal): Promise<void> {
+  async #take(heard: readonly InboxMessage[], signal: AbortSignal): Promise<void> {
     this.#inbox.take(heard.filter((one) => this.#isForUs(one)));
     const encrypted = new Set(heard.flatMap(({ roomId, event }) => (isEncrypted(event) ? [roomId] : [])));
     for (const roomId of encrypted)
@@ -91,15 +91,15 @@ export class Steering {
   }
 
   /** As far as can be said without asking the server. */
-  #isForUs({ roomId, event }: Heard): boolean {
+  #isForUs({ roomId, event }: InboxMessage): boolean {
     const { mode } = this.#options;
     if (mode === 'thread' && roomId !== this.#options.roomId()) return false;
-    const said = saidIn(event);
+    const said = parseMessage(event);
     if (!said) return false;
     return said.thread !== undefined || said.to !== undefined || !!said.command({ task: mode === 'room' });
   }
 }
 
-function isEncrypted({ type }: Heard['event']): boolean {
+function isEncrypted({ type }: InboxMessage['event']): boolean {
   return type === 'm.room.encryption' || type === 'm.room.encrypted';
 }

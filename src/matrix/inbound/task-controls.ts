@@ -1,8 +1,8 @@
-import type { EventOf, TaskRequest } from '../../tasks/events.ts';
+import type { EventOf, InputRequest } from '../../tasks/events.ts';
 import type { Task } from '../../tasks/task.ts';
 
 /** An answer to a request, as ExecutionManager takes it. */
-export interface RequestAnswer {
+export interface AnswerInput {
   reply?: 'once' | 'always' | 'reject' | undefined;
   answers?: string[][] | undefined;
   message?: string | undefined;
@@ -25,5 +25,5 @@ export interface TaskControls {
   pause(task: Task, by: string, reason: string | undefined, ref: string): Promise<Task>;
   resume(task: Task, by: string, reason: string | undefined, ref: string): Promise<Task>;
   message(task: Task, text: string, ref: string): Promise<Task>;
-  answer(task: Task, requestId: TaskRequest['id'], answer: RequestAnswer, by: string): Promise<Task>;
+  answer(task: Task, requestId: InputRequest['id'], answer: AnswerInput, by: string): Promise<Task>;
 }

@@ -2,7 +2,7 @@ import { DeliveryError } from '../../delivery-error.ts';
 import type { TaskEventKind } from '../../tasks/events.ts';
 import { END_STATUSES, isEnd, type Task } from '../../tasks/task.ts';
 import { wellFormed } from '../../text.ts';
-import type { Parcel, Receipt, Sink } from '../sink.ts';
+import type { Ack, Batch, Sink } from '../sink.ts';
 import { LettaApi, type LettaEndpoint } from './letta-api.ts';
 import { LettaFailure } from './letta-failure.ts';
 import { type Notes, notesOf } from './notes.ts';
@@ -53,13 +53,13 @@ export class LettaSink implements Sink {
     this.#api = new LettaApi(options.endpoint);
   }
 
-  async deliver(parcel: Parcel): Promise<Receipt> {
-    const { task, signal } = parcel;
+  async deliver(batch: Batch): Promise<Ack> {
+    const { task, signal } = batch;
     if (!LETTA_AGENT.test(task.agentId)) return { settled: true };
-    const notes = notesOf(parcel);
+    const notes = notesOf(batch);
     const block = new TaskBlock(this.#api, task, this.#options.blockLimit, notes, signal);
     try {
-      return await this.#deliver(parcel, notes, block);
+      return await this.#deliver(batch, notes, block);
     } catch (thrown) {
       if (!(thrown instanceof LettaFailure && thrown.kind === 'agent_gone')) throw thrown;
       await block.remove();
@@ -67,7 +67,7 @@ export class LettaSink implements Sink {
     }
   }
 
-  async #deliver({ task, events, signal }: Parcel, notes: Notes, block: TaskBlock): Promise<Receipt> {
+  async #deliver({ task, events, signal }: Batch, notes: Notes, block: TaskBlock): Promise<Ack> {
     const ended = isEnd(task.status);
     const { now, detachDelayMs } = this.#options;
     if (events.length > 0) {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Parcel } from '../sink.ts';
-import { KeptNotes } from '../sink-state.ts';
+import type { Batch } from '../sink.ts';
+import { SinkState } from '../sink-state.ts';
 
 const notesSchema = z.object({
   /** A block is being made, or was and the answer got lost. */
@@ -14,8 +14,8 @@ const notesSchema = z.object({
 });
 
 /** What is known of one task's things at Letta. */
-export type Notes = KeptNotes<z.infer<typeof notesSchema>>;
+export type Notes = SinkState<z.infer<typeof notesSchema>>;
 
-export function notesOf(parcel: Pick<Parcel, 'notes' | 'keep'>): Notes {
-  return new KeptNotes(notesSchema, parcel);
+export function notesOf(batch: Pick<Batch, 'notes' | 'save'>): Notes {
+  return new SinkState(notesSchema, batch);
 }

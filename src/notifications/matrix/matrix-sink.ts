@@ -1,7 +1,7 @@
-import type { Sender } from '../../matrix/rate-limited-sender.ts';
+import type { RateLimitedSender } from '../../matrix/rate-limited-sender.ts';
 import type { TaskEventKind } from '../../tasks/events.ts';
 import { END_STATUSES } from '../../tasks/task.ts';
-import type { Parcel, Receipt, Sink } from '../sink.ts';
+import type { Ack, Batch, Sink } from '../sink.ts';
 import { notesOf } from './notes.ts';
 import type { Rooms } from './rooms.ts';
 import { TaskThread } from './task-thread.ts';
@@ -12,7 +12,7 @@ const LIMIT_MS = 60_000;
 
 export interface MatrixSinkOptions {
   rooms: Rooms;
-  sender: Sender;
+  sender: RateLimitedSender;
   mode: 'thread' | 'room';
   /** Who is told of every task. */
   observers: readonly string[];
@@ -38,10 +38,10 @@ export class MatrixSink implements Sink {
     this.#options = options;
   }
 
-  async deliver(parcel: Parcel): Promise<Receipt> {
-    const { task, events, signal } = parcel;
+  async deliver(batch: Batch): Promise<Ack> {
+    const { task, events, signal } = batch;
     const { rooms, sender, mode } = this.#options;
-    const notes = notesOf(parcel);
+    const notes = notesOf(batch);
     if (notes.now.roomId === undefined) notes.change(await rooms.of(task, signal));
     const { roomId = '' } = notes.now;
     await rooms.requirePlain(roomId, signal);

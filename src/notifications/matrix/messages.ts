@@ -1,6 +1,6 @@
 import { bold, code, lines, quoted, type Rich, rich, words } from '../../matrix/rich.ts';
 import { describeEvent, oneLine } from '../../tasks/describe-event.ts';
-import type { EventOf, TaskEvent, TaskRequest } from '../../tasks/events.ts';
+import type { EventOf, InputRequest, TaskEvent } from '../../tasks/events.ts';
 import { tokensOf } from '../../tasks/events.ts';
 import { isEnd, type Task, type TaskStatus, usedMs } from '../../tasks/task.ts';
 import { cut } from '../../text.ts';
@@ -47,7 +47,7 @@ export function stepOf(event: TaskEvent): string | undefined {
 }
 
 /** A request, with every way to answer it. */
-export function request({ type, title, permission, patterns = [], questions = [] }: TaskRequest): Rich {
+export function request({ type, title, permission, patterns = [], questions = [] }: InputRequest): Rich {
   if (type === 'permission') {
     const shown = patterns.slice(0, PATTERNS_LIMIT);
     return lines(

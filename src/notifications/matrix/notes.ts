@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { TASK_STATUSES } from '../../tasks/task.ts';
-import type { Parcel } from '../sink.ts';
-import { KeptNotes } from '../sink-state.ts';
+import type { Batch } from '../sink.ts';
+import { SinkState } from '../sink-state.ts';
 
 const notesSchema = z.object({
   roomId: z.string().optional(),
@@ -21,8 +21,8 @@ const notesSchema = z.object({
 });
 
 /** What is known of one task's messages in Matrix. */
-export type Notes = KeptNotes<z.infer<typeof notesSchema>>;
+export type Notes = SinkState<z.infer<typeof notesSchema>>;
 
-export function notesOf(parcel: Pick<Parcel, 'notes' | 'keep'>): Notes {
-  return new KeptNotes(notesSchema, parcel);
+export function notesOf(batch: Pick<Batch, 'notes' | 'save'>): Notes {
+  return new SinkState(notesSchema, batch);
 }

@@ -1,5 +1,5 @@
 import { message } from '../../matrix/content.ts';
-import type { Sender } from '../../matrix/rate-limited-sender.ts';
+import type { RateLimitedSender } from '../../matrix/rate-limited-sender.ts';
 import { bold, code, lines, quoted, type Rich, rich } from '../../matrix/rich.ts';
 import { oneLine } from '../../tasks/describe-event.ts';
 import { cut } from '../../text.ts';
@@ -27,9 +27,9 @@ export interface SessionNotice {
 /** Tells of sessions that are no tasks, in the room for all. */
 export class SessionNotices {
   readonly #rooms: Rooms;
-  readonly #sender: Sender;
+  readonly #sender: RateLimitedSender;
 
-  constructor(rooms: Rooms, sender: Sender) {
+  constructor(rooms: Rooms, sender: RateLimitedSender) {
     this.#rooms = rooms;
     this.#sender = sender;
   }

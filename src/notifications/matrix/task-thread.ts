@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { edit, inThread, message } from '../../matrix/content.ts';
 import type { TaskMark } from '../../matrix/events.ts';
-import type { Outgoing, Sender } from '../../matrix/rate-limited-sender.ts';
+import type { Outgoing, RateLimitedSender } from '../../matrix/rate-limited-sender.ts';
 import type { Rich } from '../../matrix/rich.ts';
 import { describeEvent } from '../../tasks/describe-event.ts';
 import type { EventOf, TaskEvent } from '../../tasks/events.ts';
@@ -12,7 +12,7 @@ import type { Notes } from './notes.ts';
 const STEPS = 5;
 
 export interface TaskThreadOptions {
-  sender: Sender;
+  sender: RateLimitedSender;
   task: Task;
   notes: Notes;
   roomId: string;

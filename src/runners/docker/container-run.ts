@@ -4,16 +4,16 @@ import type { TaskEvent, TaskEventBody, Usage } from '../../tasks/events.ts';
 import { NO_USAGE } from '../../tasks/events.ts';
 import { failed } from '../opencode-protocol/translate.ts';
 import type { Prompt, Run, TurnOutcome } from '../runner.ts';
-import { type SaidPrompt, saidPrompts } from '../sent-prompts.ts';
+import { type SentPrompt, sentPrompts } from '../sent-prompts.ts';
 import {
   type ContainerLimits,
-  type ContainerOrder,
+  type ContainerOptions,
   containerName,
   containerSpec,
   LABELS,
   OUTPUT_BYTES,
 } from './container-spec.ts';
-import type { ContainerState, Engine, Hear } from './docker-client.ts';
+import type { ContainerState, DockerClient, OnOutput } from './docker-client.ts';
 import { outcomeOf } from './outcome.ts';
 import { RunOutput } from './run-output.ts';
 import { type Heard, type SessionFolder, unheard } from './session-folder.ts';
@@ -28,12 +28,12 @@ const POLL_MS = 25;
 export interface ContainerRunOptions {
   sessionId: string;
   folder: SessionFolder;
-  order: Omit<ContainerOrder, 'promptFile' | 'session'>;
+  order: Omit<ContainerOptions, 'promptFile' | 'session'>;
   limits: ContainerLimits;
-  engine: Engine;
+  engine: DockerClient;
   past: readonly TaskEvent[];
   /** What earlier tasks of the conversation said. */
-  earlier: () => SaidPrompt[];
+  earlier: () => SentPrompt[];
   emit: (...events: TaskEventBody[]) => void;
   onClose: () => void;
 }
@@ -47,7 +47,7 @@ export class ContainerRun implements Run {
   #current: string | undefined;
   #used: Usage;
   /** Every prompt of the task that is on record. */
-  readonly #said: SaidPrompt[];
+  readonly #said: SentPrompt[];
   #stopping = false;
   /** OpenCode's own, once it is written down that it heard the present prompt. */
   #session: string | undefined;
@@ -56,7 +56,7 @@ export class ContainerRun implements Run {
     this.sessionId = options.sessionId;
     this.#options = options;
     this.#used = usageIn(options.past);
-    this.#said = saidPrompts(options.past);
+    this.#said = sentPrompts(options.past);
   }
 
   async turn(prompt: Prompt): Promise<TurnOutcome> {
@@ -117,7 +117,7 @@ export class ContainerRun implements Run {
   async #launch(name: string, prompt: Prompt): Promise<void> {
     const { engine } = this.#options;
     let recorded = prompt.recordedAs !== undefined;
-    await this.#insist(recorded, async () => {
+    await this.#retryWhileUnavailable(recorded, async () => {
       if (!recorded) {
         await this.#create(name, prompt.text);
         if (this.#isOver) return;
@@ -142,7 +142,7 @@ export class ContainerRun implements Run {
     await engine.create(name, containerSpec({ ...order, promptFile, session: heard?.session }, limits));
   }
 
-  #unheard(heard: Heard | undefined): SaidPrompt[] {
+  #unheard(heard: Heard | undefined): SentPrompt[] {
     const own = this.#said.some(({ id }) => id === heard?.prompt);
     return unheard(own ? this.#said : [...this.#options.earlier(), ...this.#said], heard);
   }
@@ -152,10 +152,10 @@ export class ContainerRun implements Run {
     const { engine, emit } = this.#options;
     const { signal } = this.#closing;
     for (;;) {
-      const state = await this.#insist(true, async () => {
+      const state = await this.#retryWhileUnavailable(true, async () => {
         output.restart();
         const enough = new AbortController();
-        const hear: Hear = (stream, chunk) => {
+        const hear: OnOutput = (stream, chunk) => {
           if (enough.signal.aborted) return;
           if (this.#hear(name, output, output.read(stream, chunk))) enough.abort();
         };
@@ -207,7 +207,7 @@ export class ContainerRun implements Run {
   }
 
   /** Does it again while the engine does not answer; `endlessly`, or for a minute. */
-  async #insist<T>(endlessly: boolean, work: () => Promise<T>): Promise<T> {
+  async #retryWhileUnavailable<T>(endlessly: boolean, work: () => Promise<T>): Promise<T> {
     const deadline = endlessly ? Number.POSITIVE_INFINITY : Date.now() + REACH_LIMIT_MS;
     for (let warned = false; ; warned = true) {
       try {

@@ -41,7 +41,7 @@ export interface ContainerLimits extends ContainerBounds {
 }
 
 /** One run of OpenCode for one prompt. */
-export interface ContainerOrder {
+export interface ContainerOptions {
   bridgeId: string;
   taskId: string;
   agentId: string;
@@ -68,7 +68,7 @@ export function containerName(bridgeId: string, key: string): string {
 }
 
 /** What the engine is told to create: the OpenCode CLI with JSON output, the prompt on its stdin, and its bounds. */
-export function containerSpec(order: ContainerOrder, limits: ContainerLimits): ContainerCreateOptions {
+export function containerSpec(order: ContainerOptions, limits: ContainerLimits): ContainerCreateOptions {
   const { directory, dataDir, promptFile, keptOut = [], user } = order;
   const { outputBytes = OUTPUT_BYTES } = limits;
   return {
@@ -132,7 +132,7 @@ export function bind(Source: string, Target: string, ReadOnly = false) {
 }
 
 function command(
-  { session, model, agent, taskId }: ContainerOrder,
+  { session, model, agent, taskId }: ContainerOptions,
   { permissions }: ContainerLimits,
 ): string[] {
   return [

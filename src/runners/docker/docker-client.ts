@@ -18,7 +18,7 @@ export interface ContainerState {
 }
 
 /** Takes what a container writes, piece by piece. */
-export type Hear = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+export type OnOutput = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
 
 export interface EngineInfo {
   version: string;
@@ -28,7 +28,7 @@ export interface EngineInfo {
 }
 
 /** The Docker Engine over its API. Throws ENGINE_UNAVAILABLE where it does not answer. */
-export class Engine {
+export class DockerClient {
   readonly host: string;
   readonly #docker: Docker;
 
@@ -97,7 +97,7 @@ export class Engine {
   }
 
   /** Reads what a container writes, from its beginning; resolves when it has ended, is being removed, or the signal aborts. */
-  async follow(name: string, hear: Hear, signal: AbortSignal): Promise<void> {
+  async follow(name: string, hear: OnOutput, signal: AbortSignal): Promise<void> {
     const output = await this.#answer(() =>
       unlessStatus([404, 409], this.#container(name).logs({ follow: true, stdout: true, stderr: true })),
     );
@@ -216,7 +216,7 @@ function imageMissing(image: string): BridgeError {
   });
 }
 
-function sink(stream: 'stdout' | 'stderr', hear: Hear): Writable {
+function sink(stream: 'stdout' | 'stderr', hear: OnOutput): Writable {
   return new Writable({
     write(chunk: Buffer, _encoding, done) {
       hear(stream, chunk);

@@ -9,10 +9,10 @@ import type { Logger } from '../../logger.ts';
 import type { TaskStore } from '../../store/task-store.ts';
 import { isEnd, type Task } from '../../tasks/task.ts';
 import type { Run, RunContext, Runner } from '../runner.ts';
-import { type SaidPrompt, saidPrompts } from '../sent-prompts.ts';
+import { type SentPrompt, sentPrompts } from '../sent-prompts.ts';
 import { ContainerRun } from './container-run.ts';
 import { type ContainerLimits, LABELS } from './container-spec.ts';
-import { buildCommand, Engine } from './docker-client.ts';
+import { buildCommand, DockerClient } from './docker-client.ts';
 import { filesInside, requireApart } from './kept-out.ts';
 import { ownerFor, SessionFolder } from './session-folder.ts';
 
@@ -38,7 +38,7 @@ export interface DockerRunnerOptions {
 export class DockerRunner implements Runner {
   readonly name = 'docker';
   readonly #options: DockerRunnerOptions;
-  readonly #engine: Engine;
+  readonly #engine: DockerClient;
   readonly #bridgeId: string;
   readonly #sessions: string;
   readonly #stop = new AbortController();
@@ -47,7 +47,7 @@ export class DockerRunner implements Runner {
 
   constructor(options: DockerRunnerOptions) {
     this.#options = options;
-    this.#engine = new Engine(options.host);
+    this.#engine = new DockerClient(options.host);
     this.#bridgeId = bridgeIdOf(options.dataDir);
     this.#sessions = join(options.dataDir, 'sessions');
   }
@@ -104,8 +104,8 @@ export class DockerRunner implements Runner {
     await Promise.all(this.#background);
   }
 
-  #said(taskId: string): SaidPrompt[] {
-    return saidPrompts(this.#options.store.events(taskId, 0, Number.MAX_SAFE_INTEGER));
+  #said(taskId: string): SentPrompt[] {
+    return sentPrompts(this.#options.store.events(taskId, 0, Number.MAX_SAFE_INTEGER));
   }
 
   /** Removes the containers of a task that has ended; one that is only let go of is taken up by the next process. */
@@ -168,7 +168,7 @@ function conversationOf({ id, sessionId }: Task): string {
 }
 
 /** How the engine is, and whether it has the image. */
-async function healthOf(engine: Engine, image: string): Promise<DependencyHealth> {
+async function healthOf(engine: DockerClient, image: string): Promise<DependencyHealth> {
   const name = 'docker';
   try {
     const { version, apiVersion } = await engine.info();

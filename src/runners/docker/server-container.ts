@@ -3,7 +3,7 @@ import type { ContainerCreateOptions } from 'dockerode';
 import { BridgeError } from '../../errors.ts';
 import { ENGINE_MEMORY } from '../opencode-protocol/engine-memory.ts';
 import { bind, boundedLog, type ContainerBounds, confined, empty, HOME } from './container-spec.ts';
-import type { ContainerState, Engine } from './docker-client.ts';
+import type { ContainerState, DockerClient } from './docker-client.ts';
 
 /** The port of a server, and a hash of all that it was started with. */
 const LABELS = { port: 'letta-opencode-plugin.engine', settings: 'letta-opencode-plugin.settings' } as const;
@@ -14,7 +14,7 @@ const LOG_FILE_BYTES = 10 * 2 ** 20;
 const TAIL = 64_000;
 
 /** What a server in a container is to be. */
-export interface ServerOrder {
+export interface ServerContainerOptions {
   /** Id of an image with `opencode` on its PATH. */
   image: string;
   port: number;
@@ -36,17 +36,17 @@ export interface ServerOrder {
 /** An OpenCode server in a container, on a port of this machine's loopback; one for each port. */
 export class ServerContainer {
   readonly name: string;
-  readonly #engine: Engine;
+  readonly #engine: DockerClient;
   readonly #port: number;
 
-  constructor(engine: Engine, port: number) {
+  constructor(engine: DockerClient, port: number) {
     this.name = `letta-opencode-engine-${port}`;
     this.#engine = engine;
     this.#port = port;
   }
 
   /** Whether it runs as ordered. Throws INVALID_STATE where it runs with another image or other settings. */
-  async runs(order: ServerOrder): Promise<boolean> {
+  async runs(order: ServerContainerOptions): Promise<boolean> {
     const [found] = await this.#found();
     if (!found || (await this.#engine.state(found.name))?.status !== 'running') return false;
     if (found.labels[LABELS.settings] === settingsOf(serverSpec(order))) return true;
@@ -56,7 +56,7 @@ export class ServerContainer {
   }
 
   /** Starts it in place of one that has ended; what does not start is removed. */
-  async start(order: ServerOrder): Promise<void> {
+  async start(order: ServerContainerOptions): Promise<void> {
     await this.remove();
     const spec = serverSpec(order);
     const Labels = { [LABELS.port]: `${this.#port}`, [LABELS.settings]: settingsOf(spec) };
@@ -104,7 +104,7 @@ export class ServerContainer {
 }
 
 /** What the engine is told to create: `opencode serve`, whatever the image starts by itself, held in like a task. */
-export function serverSpec(order: ServerOrder): ContainerCreateOptions {
+export function serverSpec(order: ServerContainerOptions): ContainerCreateOptions {
   const { image, port, root, keptOut = [], user, network, bounds } = order;
   const published = `${port}/tcp`;
   const onHost = network === 'host';
@@ -128,7 +128,7 @@ export function serverSpec(order: ServerOrder): ContainerCreateOptions {
   };
 }
 
-function variables({ env, username, password }: ServerOrder): string[] {
+function variables({ env, username, password }: ServerContainerOptions): string[] {
   const all = {
     ...ENGINE_MEMORY,
     OPENCODE_DISABLE_AUTOUPDATE: '1',

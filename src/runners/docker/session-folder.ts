@@ -2,7 +2,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { chown, lchown, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { SaidPrompt } from '../sent-prompts.ts';
+import type { SentPrompt } from '../sent-prompts.ts';
 
 /** Whom the processes of a container are, where the bridge is root and the folder is too. */
 const NOBODY_SPECIAL = { uid: 1_000, gid: 1_000 };
@@ -66,7 +66,7 @@ export class SessionFolder {
 }
 
 /** What of this, oldest first, no session has answered: OpenCode was lost before, and its session with it. */
-export function unheard(said: readonly SaidPrompt[], heard: Heard | undefined): SaidPrompt[] {
+export function unheard(said: readonly SentPrompt[], heard: Heard | undefined): SentPrompt[] {
   if (heard && heard.prompt === undefined) return [];
   return said.slice(said.findLastIndex(({ id }) => id === heard?.prompt) + 1);
 }

@@ -1,6 +1,6 @@
 import { relative, sep } from 'node:path';
 import { quote, toBridgeError } from '../../errors.ts';
-import type { TaskError, TaskEventBody, TaskRequest, Usage } from '../../tasks/events.ts';
+import type { InputRequest, TaskError, TaskEventBody, Usage } from '../../tasks/events.ts';
 import { NO_USAGE } from '../../tasks/events.ts';
 import { cut, head, tail } from '../../text.ts';
 import type { TurnOutcome } from '../runner.ts';
@@ -68,7 +68,7 @@ function lastOf(output: string): string {
 }
 
 /** A permission that OpenCode asks for, as a request to the outside. */
-export function permissionRequest(asked: PermissionAsked): TaskRequest {
+export function permissionRequest(asked: PermissionAsked): InputRequest {
   const command = asked.metadata.command;
   const what = typeof command === 'string' ? command : asked.patterns.join(', ');
   return {
@@ -82,7 +82,7 @@ export function permissionRequest(asked: PermissionAsked): TaskRequest {
 }
 
 /** A question of the agent's, as a request to the outside. */
-export function questionRequest(asked: QuestionAsked): TaskRequest {
+export function questionRequest(asked: QuestionAsked): InputRequest {
   return {
     id: asked.id,
     type: 'question',

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError } from '../../errors.ts';
-import type { OpenTurn } from './active-turn.ts';
+import type { ActiveTurn } from './active-turn.ts';
 import type { SessionTree } from './session-tree.ts';
 
 const STOP_LIMIT_MS = 10_000;
@@ -12,7 +12,11 @@ const BEGIN_LIMIT_MS = 1_000;
  * Aborts every session of the tree until OpenCode itself says that none is at work; throws where it goes on.
  * An abort before OpenCode has begun with a prompt that it has taken may or may not keep it from beginning.
  */
-export async function quiet(tree: SessionTree, turn: OpenTurn | undefined, now: () => number): Promise<void> {
+export async function abortUntilIdle(
+  tree: SessionTree,
+  turn: ActiveTurn | undefined,
+  now: () => number,
+): Promise<void> {
   const deadline = now() + STOP_LIMIT_MS;
   let sending = turn?.sending !== undefined;
   turn?.sending?.finally(() => (sending = false));

@@ -1,9 +1,9 @@
 import type { TaskError } from '../../tasks/events.ts';
 import type { TurnOutcome } from '../runner.ts';
-import type { OpenTurn } from './active-turn.ts';
+import type { ActiveTurn } from './active-turn.ts';
 import type { OpenCodeApi } from './api.ts';
 
-export interface SpoiltStartOptions {
+export interface AbortedStartOptions {
   directory: string;
   api: OpenCodeApi;
   /** Has OpenCode start anew in the directory, where the bridge may do that. */
@@ -16,10 +16,10 @@ export interface SpoiltStartOptions {
  * break off with it, later ones at once. So after such an abort by the bridge the directory's instance is started anew,
  * and what broke off is no abort.
  */
-export async function withoutBlame(
-  turn: OpenTurn,
+export async function discountAbortedStart(
+  turn: ActiveTurn,
   outcome: TurnOutcome,
-  { directory, api, renew }: SpoiltStartOptions,
+  { directory, api, renew }: AbortedStartOptions,
 ): Promise<TurnOutcome> {
   const code = outcome.kind === 'failed' ? outcome.error.code : outcome.kind;
   const isStarting = turn.state.started && !turn.state.reached;

@@ -1,11 +1,11 @@
 import type { TurnOutcome } from '../runner.ts';
 import type { PromptRequest } from './api.ts';
-import { Turn } from './turn-state.ts';
+import { TurnState } from './turn-state.ts';
 
 /** A turn from its prompt to its outcome. */
-export class OpenTurn {
+export class ActiveTurn {
   readonly request: PromptRequest;
-  readonly state: Turn;
+  readonly state: TurnState;
   /** Settles when OpenCode has taken the prompt or will not; absent before it is sent. */
   sending: Promise<void> | undefined;
   /** Whether OpenCode has the prompt, and so will start on it. */
@@ -17,7 +17,7 @@ export class OpenTurn {
 
   constructor(request: PromptRequest) {
     this.request = request;
-    this.state = new Turn(request.messageId);
+    this.state = new TurnState(request.messageId);
   }
 
   get outcome(): Promise<TurnOutcome> {

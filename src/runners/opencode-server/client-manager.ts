@@ -10,7 +10,7 @@ import { OpenCodeApi } from './api.ts';
 import { Approvals } from './approvals.ts';
 import { Defaults } from './defaults.ts';
 import type { Endpoint } from './endpoint.ts';
-import { Upkeep } from './engine-supervisor.ts';
+import { EngineSupervisor } from './engine-supervisor.ts';
 import { EventStream, type SessionListener } from './event-stream.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { Instances } from './instances.ts';
@@ -70,7 +70,8 @@ export class OpenCodeClientManager implements Runner {
     const { process } = endpoint;
     const { maxRssMb } = options;
     const upkeep =
-      process && new Upkeep({ process, maxRssMb, hangChecks: maxRetries + 1, streaming, idle, logger });
+      process &&
+      new EngineSupervisor({ process, maxRssMb, hangChecks: maxRetries + 1, streaming, idle, logger });
     const check = (timeoutMs: number): Promise<{ version: string }> => this.#api.health(timeoutMs);
     this.#monitor = new HealthMonitor({
       check: upkeep ? (timeoutMs) => upkeep.check(() => check(timeoutMs)) : check,
@@ -95,11 +96,16 @@ export class OpenCodeClientManager implements Runner {
     const free = this.#instances.acquire(directory);
     try {
       await abortable(free, signal);
-      const [session, defaults, agent] = await this.#insist(emit, signal, task.promptId !== undefined, () => {
-        const known = this.#defaults.of(directory, isFresh(task));
-        const agent = known.then((it) => task.agent ?? this.#options.agent ?? it.agent ?? DEFAULT_AGENT);
-        return Promise.all([this.#sessions.of(task, agent), known, agent]);
-      });
+      const [session, defaults, agent] = await this.#retryWhileUnavailable(
+        emit,
+        signal,
+        task.promptId !== undefined,
+        () => {
+          const known = this.#defaults.of(directory, isFresh(task));
+          const agent = known.then((it) => task.agent ?? this.#options.agent ?? it.agent ?? DEFAULT_AGENT);
+          return Promise.all([this.#sessions.of(task, agent), known, agent]);
+        },
+      );
       const { shells } = this.#options.endpoint;
       await shells?.open(session.id, directory);
       return new SessionRun({
@@ -193,7 +199,7 @@ export class OpenCodeClientManager implements Runner {
   }
 
   /** Does it when the server can be reached, again where the connection fails; `endlessly`, or for a minute. */
-  async #insist<T>(
+  async #retryWhileUnavailable<T>(
     emit: RunContext['emit'],
     signal: AbortSignal,
     endlessly: boolean,

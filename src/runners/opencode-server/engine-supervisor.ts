@@ -3,7 +3,7 @@ import type { EngineProcess } from './endpoint.ts';
 
 const MEGABYTE = 1e6;
 
-export interface UpkeepOptions {
+export interface EngineSupervisorOptions {
   process: EngineProcess;
   /** What the server may occupy while nobody uses it; 0: any amount. */
   maxRssMb: number;
@@ -17,11 +17,11 @@ export interface UpkeepOptions {
 }
 
 /** Has a server of our own started anew when it hangs, or when it has grown large and no task uses it. */
-export class Upkeep {
-  readonly #options: UpkeepOptions;
+export class EngineSupervisor {
+  readonly #options: EngineSupervisorOptions;
   #failures = 0;
 
-  constructor(options: UpkeepOptions) {
+  constructor(options: EngineSupervisorOptions) {
     this.#options = options;
   }
 

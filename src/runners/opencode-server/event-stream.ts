@@ -16,13 +16,13 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
 /**
- * Hears the events of some sessions. `onSign`: something came that shows them alive, be it no event to us.
+ * Hears the events of some sessions. `onActivity`: something came that shows them alive, be it no event to us.
  * `onLost`: none come until the stream is open again. `onGap`: it is open again; events may have been
  * missed, read the records.
  */
 export interface SessionListener {
   onEvent(event: OpenCodeEvent): void;
-  onSign?(): void;
+  onActivity?(): void;
   onLost?(why: string): void;
   onGap(): void;
 }
@@ -112,7 +112,7 @@ export class EventStream {
     const frame = readFrame(data);
     if (frame.kind === 'event') this.#dispatch(frame.event);
     else if (frame.kind === 'connected') this.#onConnected();
-    else if (frame.kind === 'ignored') this.#onSign(frame.session);
+    else if (frame.kind === 'ignored') this.#onActivity(frame.session);
     else if (frame.kind === 'misfit') {
       this.#logger.warn({ type: frame.type }, 'an OpenCode event does not have the expected shape');
     }
@@ -123,13 +123,13 @@ export class EventStream {
     if (session === undefined) return;
     const parent = event.type === 'session.created' ? event.properties.info.parentID : undefined;
     // A status is OpenCode's; everything else is the model's doing.
-    if (event.type !== 'session.status') this.#onSign(session);
+    if (event.type !== 'session.status') this.#onActivity(session);
     for (const listener of this.#listeners.get(parent ?? session) ?? []) listener.onEvent(event);
   }
 
-  #onSign(session: string | undefined): void {
+  #onActivity(session: string | undefined): void {
     if (session === undefined) return;
-    for (const listener of this.#listeners.get(session) ?? []) listener.onSign?.();
+    for (const listener of this.#listeners.get(session) ?? []) listener.onActivity?.();
   }
 
   #onConnected(): void {

@@ -3,7 +3,7 @@ import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { TaskEventBody } from '../../tasks/events.ts';
 import { failed } from '../opencode-protocol/translate.ts';
-import type { OpenTurn } from './active-turn.ts';
+import type { ActiveTurn } from './active-turn.ts';
 import type { OpenCodeApi, PromptRequest } from './api.ts';
 import type { EventStream } from './event-stream.ts';
 import { notReady } from './not-ready.ts';
@@ -29,7 +29,7 @@ export interface SendOptions {
  * may have been sent the records are asked first. Resolves with whether it was on record; undefined where it is not
  * sent, because the turn is settled.
  */
-export async function sendPrompt(turn: OpenTurn, options: SendOptions): Promise<boolean | undefined> {
+export async function sendPrompt(turn: ActiveTurn, options: SendOptions): Promise<boolean | undefined> {
   const { api, stream, emit, logger, perhapsSent, catchUp, isClosed } = options;
   const isOver = (): boolean => turn.settled || isClosed();
   for (let failures = 0; !isOver(); failures += 1) {

@@ -5,7 +5,7 @@ import type { TaskEventBody } from '../../tasks/events.ts';
 import { failed, unknownAgent } from '../opencode-protocol/translate.ts';
 import type { OpenCodeEvent } from '../opencode-protocol/wire.ts';
 import type { TurnOutcome } from '../runner.ts';
-import type { OpenTurn } from './active-turn.ts';
+import type { ActiveTurn } from './active-turn.ts';
 import type { OpenCodeApi } from './api.ts';
 import type { EventStream } from './event-stream.ts';
 import type { SessionTree } from './session-tree.ts';
@@ -19,7 +19,7 @@ const DOUBT_MS = 1_000;
 /** What will not be otherwise at the next reading: the session is gone, the password has changed. */
 const LASTING: ReadonlySet<ErrorCode> = new Set(['ENGINE_NOT_FOUND', 'ENGINE_UNAUTHORIZED']);
 
-export interface RecordsOptions {
+export interface SessionReconcilerOptions {
   directory: string;
   agent: string;
   api: OpenCodeApi;
@@ -32,19 +32,19 @@ export interface RecordsOptions {
  * OpenCode's records of a task's sessions: tells what they hold, and decides by them how a turn comes out.
  * What they tell is older than what is heard while they are read, and so comes first in the log.
  */
-export class Records {
+export class SessionReconciler {
   readonly #tree: SessionTree;
-  readonly #options: RecordsOptions;
+  readonly #options: SessionReconcilerOptions;
   readonly #onEvent: (event: OpenCodeEvent) => void;
   /** Readings under way, and the events that came meanwhile. */
   #readings = 0;
   #held: OpenCodeEvent[] = [];
   #deciding = false;
   /** The turn to decide next; absent once its reading has begun. */
-  #undecided: OpenTurn | undefined;
+  #undecided: ActiveTurn | undefined;
   #closed = false;
 
-  constructor(tree: SessionTree, options: RecordsOptions, onEvent: (event: OpenCodeEvent) => void) {
+  constructor(tree: SessionTree, options: SessionReconcilerOptions, onEvent: (event: OpenCodeEvent) => void) {
     this.#tree = tree;
     this.#options = options;
     this.#onEvent = onEvent;
@@ -56,7 +56,7 @@ export class Records {
   }
 
   /** Hands the event on, after what is being read. */
-  hear(event: OpenCodeEvent): void {
+  onEvent(event: OpenCodeEvent): void {
     if (this.#readings > 0) this.#held.push(event);
     else this.#onEvent(event);
   }
@@ -67,7 +67,7 @@ export class Records {
   }
 
   /** Tells what happened in the turn, and how that looks. */
-  look({ request, state }: OpenTurn): Promise<Verdict> {
+  read({ request, state }: ActiveTurn): Promise<Verdict> {
     return this.#beforeEvents(async () => {
       const { events, snapshot } = await this.#tree.snapshot(request.messageId);
       this.#options.emit(...events);
@@ -79,7 +79,7 @@ export class Records {
   }
 
   /** Settles the turn if the records say that it is over; reads until they can be read, one reading at a time. */
-  decide(turn: OpenTurn | undefined): void {
+  reconcile(turn: ActiveTurn | undefined): void {
     this.#undecided = turn;
     if (!this.#deciding) this.#beforeEvents(() => this.#decide());
   }
@@ -122,7 +122,7 @@ export class Records {
       return await read();
     } finally {
       this.#readings -= 1;
-      if (this.#readings === 0) for (const event of this.#held.splice(0)) this.hear(event);
+      if (this.#readings === 0) for (const event of this.#held.splice(0)) this.onEvent(event);
     }
   }
 
@@ -133,11 +133,11 @@ export class Records {
   }
 
   /** A failure is believed when it is read twice: status and messages are not of one moment. */
-  async #believed(turn: OpenTurn): Promise<Verdict> {
-    const verdict = await this.look(turn);
+  async #believed(turn: ActiveTurn): Promise<Verdict> {
+    const verdict = await this.read(turn);
     if (typeof verdict !== 'object' || verdict.kind !== 'failed') return verdict;
     if (!turn.state.started) await sleep(DOUBT_MS, undefined, { ref: false });
-    return this.look(turn);
+    return this.read(turn);
   }
 
   /** OpenCode says no more than "UnknownError" of an agent it does not know. */

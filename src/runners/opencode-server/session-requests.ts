@@ -1,9 +1,9 @@
 import { BridgeError } from '../../errors.ts';
-import type { TaskEvent, TaskEventBody, TaskRequest } from '../../tasks/events.ts';
+import type { InputRequest, TaskEvent, TaskEventBody } from '../../tasks/events.ts';
 import { asShown, EDIT, EXTERNAL_DIRECTORY } from '../opencode-protocol/outside-edits.ts';
 import { permissionRequest, questionRequest } from '../opencode-protocol/translate.ts';
 import type { Part, PermissionAsked, QuestionAsked, SessionStatus } from '../opencode-protocol/wire.ts';
-import type { RequestAnswer } from '../runner.ts';
+import type { RunnerAnswer } from '../runner.ts';
 import type { OpenCodeApi } from './api.ts';
 import type { Approvals } from './approvals.ts';
 
@@ -17,7 +17,7 @@ export interface SessionRequestsOptions {
 
 /** A request as it was asked; one that an earlier process heard of has only what the log holds. */
 interface Asked {
-  request: TaskRequest;
+  request: InputRequest;
   /** The tool call that waits for it. */
   callId?: string | undefined;
   /** What OpenCode asks for, where that is shown as something else. */
@@ -82,7 +82,7 @@ export class SessionRequests {
   }
 
   /** Hands an answer to OpenCode; throws REQUEST_CLOSED where that has no such request any more. */
-  async answer(id: string, given: RequestAnswer): Promise<void> {
+  async answer(id: string, given: RunnerAnswer): Promise<void> {
     const { api, directory } = this.#options;
     const answer = this.#limited(id, given);
     this.#answering(id, answer);
@@ -147,7 +147,7 @@ export class SessionRequests {
   }
 
   /** OpenCode would take "always" for every edit of the repository, in all sessions of the directory. */
-  #limited(id: string, answer: RequestAnswer): RequestAnswer {
+  #limited(id: string, answer: RunnerAnswer): RunnerAnswer {
     const asked = this.#open.get(id);
     if (!this.#options.guarded || !asked || answer.type !== 'permission' || answer.reply !== 'always')
       return answer;
@@ -158,7 +158,7 @@ export class SessionRequests {
   }
 
   /** OpenCode may close others of the session with this one. */
-  #answering(id: string, answer: RequestAnswer): void {
+  #answering(id: string, answer: RunnerAnswer): void {
     const asked = this.#open.get(id);
     if (!asked || answer.type !== 'permission') return;
     const { session_id: sessionId } = asked.request;

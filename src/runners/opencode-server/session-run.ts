@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessLeft } from '../../tasks/events.ts';
 import type { OpenCodeEvent, SessionStatus } from '../opencode-protocol/wire.ts';
-import type { Prompt, RequestAnswer, Run, TurnOutcome } from '../runner.ts';
-import { quiet } from './abort-until-idle.ts';
-import { withoutBlame } from './aborted-start.ts';
-import { OpenTurn } from './active-turn.ts';
+import type { Prompt, Run, RunnerAnswer, TurnOutcome } from '../runner.ts';
+import { abortUntilIdle } from './abort-until-idle.ts';
+import { discountAbortedStart } from './aborted-start.ts';
+import { ActiveTurn } from './active-turn.ts';
 import { messageId } from './message-id.ts';
 import { sendPrompt } from './send-prompt.ts';
-import { Records } from './session-reconciler.ts';
+import { SessionReconciler } from './session-reconciler.ts';
 import type { SessionRunOptions } from './session-run-options.ts';
 import { SessionTree } from './session-tree.ts';
 import { SlowStart } from './slow-start.ts';
@@ -25,9 +25,9 @@ export class SessionRun implements Run {
   readonly exclusive: boolean;
   readonly #options: SessionRunOptions;
   readonly #tree: SessionTree;
-  readonly #records: Records;
+  readonly #records: SessionReconciler;
   readonly #slowStart: SlowStart;
-  #turn: OpenTurn | undefined;
+  #turn: ActiveTurn | undefined;
   #watchdog: Watchdog | undefined;
   #closed = false;
 
@@ -36,19 +36,19 @@ export class SessionRun implements Run {
     this.sessionId = options.sessionId;
     this.exclusive = options.exclusive;
     this.#tree = new SessionTree(options, {
-      onEvent: (event) => this.#records.hear(event),
-      onSign: () => this.#watchdog?.alive(),
+      onEvent: (event) => this.#records.onEvent(event),
+      onActivity: () => this.#watchdog?.touch(),
       onLost: (why) => this.#onLost(why),
       onGap: () => this.#onGap(),
     });
     this.#slowStart = new SlowStart(options);
-    this.#records = new Records(this.#tree, options, (event) => this.#onEvent(event));
+    this.#records = new SessionReconciler(this.#tree, options, (event) => this.#onEvent(event));
   }
 
   async turn({ text, key, recordedAs, recordedAt, record }: Prompt): Promise<TurnOutcome> {
     const { sessionId, model, agent, stream, now } = this.#options;
     const promptId = recordedAs ?? messageId(key, now());
-    const turn = new OpenTurn({ sessionId, messageId: promptId, text, model, agent });
+    const turn = new ActiveTurn({ sessionId, messageId: promptId, text, model, agent });
     this.#turn = turn;
     this.#tree.forgetWork();
     try {
@@ -57,7 +57,7 @@ export class SessionRun implements Run {
         if (recordedAs === undefined) record(promptId);
         turn.sending = this.#send(turn, recordedAs !== undefined, recordedAt);
       }
-      return await withoutBlame(turn, await turn.outcome, this.#options);
+      return await discountAbortedStart(turn, await turn.outcome, this.#options);
     } finally {
       this.#watchdog?.stop();
       this.#watchdog = undefined;
@@ -76,7 +76,7 @@ export class SessionRun implements Run {
 
   async stop(): Promise<void> {
     const turn = this.#turn;
-    const stopping = turn ? this.#stopTurn(turn) : quiet(this.#tree, undefined, this.#options.now);
+    const stopping = turn ? this.#stopTurn(turn) : abortUntilIdle(this.#tree, undefined, this.#options.now);
     turn?.settle(stopping.catch(() => undefined).then(() => turn.interrupted()));
     try {
       // Commands first hear of it from OpenCode, which then starts no more; but it may hang.
@@ -92,12 +92,12 @@ export class SessionRun implements Run {
     return (await this.#options.shells?.settle(this.sessionId, completed)) ?? [];
   }
 
-  answer(requestId: string, answer: RequestAnswer): Promise<void> {
+  answer(requestId: string, answer: RunnerAnswer): Promise<void> {
     return this.#tree.requests.answer(requestId, answer);
   }
 
   async recheck(): Promise<void> {
-    if (this.#turn) await this.#records.look(this.#turn);
+    if (this.#turn) await this.#records.read(this.#turn);
   }
 
   close(): void {
@@ -110,7 +110,7 @@ export class SessionRun implements Run {
   }
 
   /** `sentAt`: when an earlier process sent it, if it did. */
-  async #send(turn: OpenTurn, perhapsSent: boolean, sentAt?: number): Promise<void> {
+  async #send(turn: ActiveTurn, perhapsSent: boolean, sentAt?: number): Promise<void> {
     const { firstPromptId } = this.#options;
     const catchUp = async (): Promise<void> => {
       if (perhapsSent && firstPromptId !== undefined) await this.#records.catchUp(firstPromptId);
@@ -119,10 +119,10 @@ export class SessionRun implements Run {
     const known = await sendPrompt(turn, { ...this.#options, perhapsSent, catchUp, isClosed });
     if (known === undefined) return;
     this.#onAccepted(turn, known ? sentAt : undefined);
-    if (known) this.#records.decide(turn);
+    if (known) this.#records.reconcile(turn);
   }
 
-  #onAccepted(turn: OpenTurn, at = this.#options.now()): void {
+  #onAccepted(turn: ActiveTurn, at = this.#options.now()): void {
     turn.accepted = true;
     if (turn.settled || this.#closed) return;
     const { limits, now, stream } = this.#options;
@@ -133,7 +133,7 @@ export class SessionRun implements Run {
       now,
       started: () => turn.state.started,
       excused: () => turn.settled || !stream.connected || this.#tree.waits,
-      onSilence: () => this.#glance(turn),
+      onSilence: () => this.#pollMissed(turn),
       onLimit: (limit) => (limit === 'startMs' ? this.#onStartLimit(turn) : this.#onStall(turn)),
     });
   }
@@ -145,8 +145,8 @@ export class SessionRun implements Run {
   }
 
   #onGap(): void {
-    this.#watchdog?.alive();
-    this.#records.decide(this.#turn);
+    this.#watchdog?.touch();
+    this.#records.reconcile(this.#turn);
   }
 
   #onEvent(event: OpenCodeEvent): void {
@@ -170,16 +170,16 @@ export class SessionRun implements Run {
   }
 
   #onStatus(sessionId: string, status: SessionStatus): void {
-    if (status.type === 'retry' && !MODEL_HANGS.test(status.message)) this.#watchdog?.alive(status.next);
+    if (status.type === 'retry' && !MODEL_HANGS.test(status.message)) this.#watchdog?.touch(status.next);
     if (this.#turn && this.#isRoot(sessionId)) this.#conclude(this.#turn.state.onStatus(status));
     else if (status.type === 'idle' && this.#tree.background.awaits(sessionId))
-      this.#records.decide(this.#turn);
+      this.#records.reconcile(this.#turn);
   }
 
   /** Somebody deleted the session, which does not stop what runs in it. */
   async #onDeleted(): Promise<void> {
     await this.#tree.abort().catch(() => undefined);
-    this.#records.decide(this.#turn);
+    this.#records.reconcile(this.#turn);
   }
 
   #isRoot(sessionId: string | undefined): boolean {
@@ -190,47 +190,47 @@ export class SessionRun implements Run {
   #conclude(verdict: Verdict): void {
     const ended = typeof verdict === 'object';
     if (verdict === 'unsure' || (ended && (this.#records.deciding || this.#tree.background.any)))
-      this.#records.decide(this.#turn);
+      this.#records.reconcile(this.#turn);
     else if (ended) this.#turn?.settle(verdict);
   }
 
   /** The records tell whether it has started unheard, or whether the prompt was lost on its way. */
-  async #onStartLimit(turn: OpenTurn): Promise<void> {
-    await this.#records.look(turn);
+  async #onStartLimit(turn: ActiveTurn): Promise<void> {
+    await this.#records.read(turn);
     if (turn.settled) return;
-    if (turn.state.started) this.#records.decide(turn);
+    if (turn.state.started) this.#records.reconcile(turn);
     else if (turn.state.stored)
       await this.#giveUp(turn, turn.state.neverStarted(this.#options.limits.startMs));
     else turn.sending = this.#send(turn, true);
   }
 
-  async #glance(turn: OpenTurn): Promise<void> {
-    if (this.#options.stream.connected && (await this.#tree.hasMissed())) this.#records.decide(turn);
+  async #pollMissed(turn: ActiveTurn): Promise<void> {
+    if (this.#options.stream.connected && (await this.#tree.hasMissed())) this.#records.reconcile(turn);
     else await this.#slowStart.look(turn);
   }
 
-  async #onStall(turn: OpenTurn): Promise<void> {
-    const verdict = await this.#records.look(turn);
+  async #onStall(turn: ActiveTurn): Promise<void> {
+    const verdict = await this.#records.read(turn);
     if (turn.settled || this.#tree.waits) return;
     if (verdict === 'running') await this.#giveUp(turn, turn.state.stalled(this.#options.limits.stallMs));
-    else this.#records.decide(turn);
+    else this.#records.reconcile(turn);
   }
 
   /** Ends a turn that comes to nothing, once OpenCode has stopped with it. */
-  async #giveUp(turn: OpenTurn, outcome: TurnOutcome): Promise<void> {
+  async #giveUp(turn: ActiveTurn, outcome: TurnOutcome): Promise<void> {
     const stopping = this.#stopTurn(turn);
     turn.settle(stopping.catch(() => undefined).then(() => outcome));
     await stopping;
   }
 
-  #stopTurn(turn: OpenTurn): Promise<void> {
-    turn.stopping ??= quiet(this.#tree, turn, this.#options.now);
+  #stopTurn(turn: ActiveTurn): Promise<void> {
+    turn.stopping ??= abortUntilIdle(this.#tree, turn, this.#options.now);
     return turn.stopping;
   }
 
   /** A turn that had come to its end before the interruption was not interrupted. */
-  async #afterStop(turn: OpenTurn): Promise<TurnOutcome> {
-    const verdict = turn.accepted ? await this.#records.look(turn) : undefined;
+  async #afterStop(turn: ActiveTurn): Promise<TurnOutcome> {
+    const verdict = turn.accepted ? await this.#records.read(turn) : undefined;
     return typeof verdict === 'object' && verdict.kind === 'completed' ? verdict : turn.interrupted();
   }
 }

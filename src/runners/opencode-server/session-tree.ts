@@ -166,7 +166,7 @@ export class SessionTree {
     return [...this.#sessions].filter((id) => (statuses.get(id) ?? IDLE).type !== 'idle');
   }
 
-  /** Whether OpenCode is done, or asks for something, and nothing was heard of it: a glance, not a snapshot. */
+  /** Whether OpenCode is done, or asks for something, and nothing was heard of it: a pollMissed, not a snapshot. */
   async hasMissed(): Promise<boolean> {
     const { api, sessionId, directory } = this.#options;
     const [statuses, permissions, questions] = await Promise.all([

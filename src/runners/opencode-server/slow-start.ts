@@ -1,6 +1,6 @@
 import { quote } from '../../errors.ts';
 import type { TaskEventBody } from '../../tasks/events.ts';
-import type { OpenTurn } from './active-turn.ts';
+import type { ActiveTurn } from './active-turn.ts';
 import type { OpenCodeApi } from './api.ts';
 
 /** Names that are told of many. */
@@ -16,7 +16,7 @@ export interface SlowStartOptions {
 /** Says, once in a run, what OpenCode may be waiting for before it asks the model: MCP servers that start slowly. */
 export class SlowStart {
   readonly #options: SlowStartOptions;
-  readonly #silent = new WeakSet<OpenTurn>();
+  readonly #silent = new WeakSet<ActiveTurn>();
   #told = false;
 
   constructor(options: SlowStartOptions) {
@@ -24,7 +24,7 @@ export class SlowStart {
   }
 
   /** Called while nothing is heard; says something the second time. */
-  async look(turn: OpenTurn): Promise<void> {
+  async look(turn: ActiveTurn): Promise<void> {
     const { api, directory, emit, limits } = this.#options;
     if (this.#told || !turn.state.started || turn.state.reached) return;
     if (!this.#silent.has(turn)) return void this.#silent.add(turn);

@@ -28,7 +28,7 @@ export type Verdict = 'running' | 'unsure' | 'not started' | TurnOutcome;
  * One event alone never says so: an idle may belong to the turn before, come twice, or follow an error
  * from which OpenCode recovers.
  */
-export class Turn {
+export class TurnState {
   readonly #promptId: string;
   readonly #users: Set<string>;
   readonly #assistants = new Map<string, AssistantMessage>();

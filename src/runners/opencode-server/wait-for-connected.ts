@@ -6,7 +6,7 @@ import { authorization, type Endpoint } from './endpoint.ts';
  * Opens `GET /event` and resolves when it says `server.connected`. Throws with what came instead, and where
  * nothing has come in time.
  */
-export async function awaitGreeting(endpoint: Endpoint, timeoutMs: number): Promise<void> {
+export async function waitForConnected(endpoint: Endpoint, timeoutMs: number): Promise<void> {
   const { url } = endpoint;
   const signal = AbortSignal.timeout(timeoutMs);
   try {

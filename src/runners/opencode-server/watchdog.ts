@@ -39,7 +39,7 @@ export class Watchdog {
   }
 
   /** A sign of life of the model, or the promise of one at a later time. */
-  alive(at = this.#options.now()): void {
+  touch(at = this.#options.now()): void {
     // Before it has started there is none: what comes then must not put off the limit.
     if (!this.#options.started()) return;
     this.#since = Math.max(this.#since, at);
@@ -72,9 +72,9 @@ export class Watchdog {
   async #look(): Promise<void> {
     const { now, excused, onLimit, onSilence } = this.#options;
     // It has started meanwhile, from when on its silence counts.
-    if (this.#armedFor !== this.#limit) return this.alive();
+    if (this.#armedFor !== this.#limit) return this.touch();
     if (this.#left <= 0) {
-      if (excused()) this.alive();
+      if (excused()) this.touch();
       else await onLimit(this.#limit).catch(() => undefined);
     } else if (now() - this.#since >= GLANCE_MS) await onSilence().catch(() => undefined);
     this.#arm();

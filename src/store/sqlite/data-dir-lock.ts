@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
-import { type Owner, removeOwner, writeOwner } from '../lock-info.ts';
+import { type LockInfo, removeLockInfo, writeLockInfo } from '../lock-info.ts';
 import { type Database, openDatabase } from './database.ts';
 
 /** This process's hold on DATA_DIR: it lasts until the database is closed. */
-export interface Claim {
+export interface DataDirLock {
   readonly database: Database;
   /** What lets other processes of this user in; never logged. */
   readonly token: string;
@@ -15,12 +15,12 @@ export interface Claim {
 }
 
 /** Takes DATA_DIR for this process. Throws DATA_DIR_IN_USE, which says who has it, or DATA_DIR_UNUSABLE. */
-export function claimDataDir(dataDir: string, kind: Owner['kind']): Claim {
+export function lockDataDir(dataDir: string, kind: LockInfo['kind']): DataDirLock {
   const database = openDatabase(dataDir);
-  const owner: Owner = { pid: process.pid, kind, since: new Date().toISOString() };
+  const owner: LockInfo = { pid: process.pid, kind, since: new Date().toISOString() };
   const token = randomBytes(32).toString('base64url');
   try {
-    writeOwner(dataDir, owner);
+    writeLockInfo(dataDir, owner);
   } catch (cause) {
     database.close();
     throw new BridgeError('DATA_DIR_UNUSABLE', `DATA_DIR ${quote(dataDir)}: ${messageOf(cause)}`, {
@@ -31,7 +31,7 @@ export function claimDataDir(dataDir: string, kind: Owner['kind']): Claim {
   return {
     database,
     token,
-    announce: (url) => writeOwner(dataDir, { ...owner, url, token }),
-    withdraw: () => removeOwner(dataDir),
+    announce: (url) => writeLockInfo(dataDir, { ...owner, url, token }),
+    withdraw: () => removeLockInfo(dataDir),
   };
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
-import { describeOwner, readOwner } from '../lock-info.ts';
+import { describeLock, readLockInfo } from '../lock-info.ts';
 import { MIGRATIONS } from './schema.ts';
 
 export type Database = DatabaseSync;
@@ -113,8 +113,8 @@ function unusable(dataDir: string, cause: unknown): BridgeError {
 }
 
 function inUse(dataDir: string, cause: unknown): BridgeError {
-  const owner = readOwner(dataDir);
-  const who = owner ? `: ${describeOwner(owner)}` : '';
+  const owner = readLockInfo(dataDir);
+  const who = owner ? `: ${describeLock(owner)}` : '';
   const text = `DATA_DIR "${dataDir}" is in use by another bridge process${who}.`;
   return new BridgeError('DATA_DIR_IN_USE', text, {
     next: 'Stop the other process, connect to it over HTTP, or set DATA_DIR to another folder.',

@@ -94,14 +94,14 @@ export class DeliveryStore {
     return z.number().parse(this.#sql.givenUp.get(this.#sink)?.n);
   }
 
-  /** What the sink kept for the task; null before it did. */
+  /** What the sink saved for the task; null before it did. */
   notes(taskId: string): unknown {
     const text = this.#sql.notes.get(this.#sink, taskId)?.notes;
     return typeof text === 'string' ? JSON.parse(text) : null;
   }
 
   /** `durably`: the disk is waited for, since what is done next must not be done again. */
-  keep(taskId: string, notes: object, durably: boolean): void {
+  saveState(taskId: string, notes: object, durably: boolean): void {
     const keep = () => this.#sql.keep.run(JSON.stringify(notes), this.#sink, taskId);
     committing(this.#database, durably ? 'waits' : 'later', keep);
   }

@@ -6,7 +6,7 @@ import { committing, type Database, transaction } from './database.ts';
 const KEPT_MS = 30 * 24 * 60 * 60 * 1_000;
 
 /** An event of a room. */
-export interface Heard {
+export interface InboxMessage {
   roomId: string;
   event: MatrixEvent;
 }
@@ -23,7 +23,7 @@ export type Reply = z.infer<typeof replySchema>;
 export type Begun = z.infer<typeof begunSchema>;
 
 /** An event that is not answered yet. */
-export interface Entry extends Heard {
+export interface InboxEntry extends InboxMessage {
   position: number;
   /** A process acted on it and ended before it could store what came of that. */
   begun?: Begun | undefined;
@@ -48,7 +48,7 @@ export class InboxStore {
   }
 
   /** Takes events in, all or none, for good; those that it has or had are left as they are. */
-  add(heard: readonly Heard[], now: number): void {
+  add(heard: readonly InboxMessage[], now: number): void {
     if (heard.length === 0) return;
     const work = (): void => {
       for (const { roomId, event } of heard)
@@ -58,7 +58,7 @@ export class InboxStore {
   }
 
   /** Those behind a position that are not answered, in the order in which they came. */
-  open(after: number): Entry[] {
+  open(after: number): InboxEntry[] {
     return this.#sql.open.all(after).map(readEntry);
   }
 
@@ -83,7 +83,7 @@ export class InboxStore {
   }
 }
 
-function readEntry(found: unknown): Entry {
+function readEntry(found: unknown): InboxEntry {
   const { position, room_id: roomId, body, outcome } = row.parse(found);
   const event = matrixEvent.parse(JSON.parse(body));
   const came: unknown = outcome === null ? undefined : JSON.parse(outcome);

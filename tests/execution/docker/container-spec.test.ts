@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
   type ContainerLimits,
-  type ContainerOrder,
+  type ContainerOptions,
   containerName,
   containerSpec,
 } from '../../../src/runners/docker/container-spec.ts';
 
-const ORDER: ContainerOrder = {
+const ORDER: ContainerOptions = {
   bridgeId: 'b1',
   taskId: 'task_1',
   agentId: 'me',

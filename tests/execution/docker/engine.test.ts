@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, expect, it, vi } from 'vitest';
-import { Engine } from '../../../src/runners/docker/docker-client.ts';
+import { DockerClient } from '../../../src/runners/docker/docker-client.ts';
 import { engine, IMAGE } from '../../support/docker.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -10,7 +10,7 @@ beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent)
 const BUSY = 'for i in 1 2 3 4 5 6 7 8; do (while :; do /bin/true; done) & done; wait';
 
 async function start(cpus: number) {
-  const api = new Engine(engine.host);
+  const api = new DockerClient(engine.host);
   const name = `letta-test-${randomUUID()}`;
   const HostConfig = { NetworkMode: 'none', NanoCpus: cpus * 1e9 };
   await api.create(name, { Image: IMAGE, Cmd: ['sh', '-c', BUSY], HostConfig });

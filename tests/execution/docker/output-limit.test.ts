@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { boundedLog } from '../../../src/runners/docker/container-spec.ts';
-import { Engine } from '../../../src/runners/docker/docker-client.ts';
+import { DockerClient } from '../../../src/runners/docker/docker-client.ts';
 import { loggedSize } from '../../../src/runners/docker/logged-size.ts';
 import type { Task } from '../../../src/tasks/task.ts';
 import { containersOf, type DockerBridge, engine, IMAGE, startDockerBridge } from '../../support/docker.ts';
@@ -57,7 +57,7 @@ const repeat = (text: string, times: number) =>
 
 /** A container with a log of two files of this size at most. */
 async function writer(command: string, bytes: number) {
-  const api = new Engine(engine.host);
+  const api = new DockerClient(engine.host);
   const name = `letta-test-${randomUUID()}`;
   const HostConfig = { NetworkMode: 'none', LogConfig: boundedLog(bytes) };
   await api.create(name, { Image: IMAGE, Cmd: ['sh', '-c', command], HostConfig });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { type ServerOrder, serverSpec } from '../../../src/runners/docker/server-container.ts';
+import { type ServerContainerOptions, serverSpec } from '../../../src/runners/docker/server-container.ts';
 
-const ORDER: ServerOrder = {
+const ORDER: ServerContainerOptions = {
   image: 'sha256:1',
   port: 4096,
   root: '/srv/work',

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { awaitGreeting } from '../../../src/runners/opencode-server/wait-for-connected.ts';
+import { waitForConnected } from '../../../src/runners/opencode-server/wait-for-connected.ts';
 
 const STREAM = { 'content-type': 'text/event-stream' };
 const HEARTBEAT = 'data: {"type":"server.heartbeat"}\n\n';
@@ -40,12 +40,12 @@ const silent: [string, RequestListener][] = [
 
 it.each(others)('says that it got %s', async (_name, listener, says) => {
   await using other = await serve(listener);
-  await expect(awaitGreeting(other, 30_000)).rejects.toThrow(says);
+  await expect(waitForConnected(other, 30_000)).rejects.toThrow(says);
 });
 
 it.each(silent)('waits no longer than it may for %s', async (_name, listener) => {
   await using other = await serve(listener);
-  await expect(awaitGreeting(other, 300)).rejects.toThrow(
+  await expect(waitForConnected(other, 300)).rejects.toThrow(
     /\/event did not say server\.connected within 0\.3 s\.$/,
   );
 });
@@ -56,5 +56,5 @@ it('hears a greeting that comes in pieces, with others before it', async () => {
     response.writeHead(200, STREAM).write(`${HEARTBEAT}data: {"type":"server.conn`);
     setImmediate(() => response.write('ected","properties":{}}\r\n\r\n'));
   });
-  await awaitGreeting({ ...other, password: 'x' }, 30_000);
+  await waitForConnected({ ...other, password: 'x' }, 30_000);
 });

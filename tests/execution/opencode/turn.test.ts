@@ -6,7 +6,7 @@ import type {
   MessageWithParts,
   OpenCodeError,
 } from '../../../src/runners/opencode-protocol/wire.ts';
-import { Turn, type Verdict } from '../../../src/runners/opencode-server/turn-state.ts';
+import { TurnState, type Verdict } from '../../../src/runners/opencode-server/turn-state.ts';
 
 const PROMPT = 'msg_prompt';
 const BUSY = { type: 'busy' } as const;
@@ -35,7 +35,7 @@ const said = (info: Message, text?: string): MessageWithParts => ({
     : [],
 });
 
-type Event = (turn: Turn) => Verdict | undefined;
+type Event = (turn: TurnState) => Verdict | undefined;
 const message =
   (info: Message): Event =>
   (turn) =>
@@ -78,7 +78,7 @@ const noise = fc.constantFrom<Event>(
 it('ends by its own last message, whatever comes in between', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(TURN.length), noise)), (insertions) => {
-      const turn = new Turn(PROMPT);
+      const turn = new TurnState(PROMPT);
       const verdicts: Verdict[] = [];
       for (const [index, event] of TURN.entries()) {
         for (const [at, extra] of insertions) {
@@ -97,7 +97,7 @@ it('ends by its own last message, whatever comes in between', () => {
 it('ends the same when events are told twice, and by the records alone', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(TURN.length - 2)), fc.nat(TURN.length - 1), (repeated, lostFrom) => {
-      const turn = new Turn(PROMPT);
+      const turn = new TurnState(PROMPT);
       for (const [index, event] of TURN.slice(0, lostFrom).entries()) {
         event(turn);
         for (const again of repeated) if (again < index) TURN[again]?.(turn);
@@ -118,13 +118,13 @@ it('ends the same when events are told twice, and by the records alone', () => {
 });
 
 it('is never the words of the caller', () => {
-  const turn = new Turn(PROMPT);
+  const turn = new TurnState(PROMPT);
   for (const event of TURN.slice(0, 4)) event(turn);
   expect(turn.summary).toBe('');
 });
 
-const judged = (messages: Message[], before: (turn: Turn) => void = () => undefined): Verdict => {
-  const turn = new Turn(PROMPT);
+const judged = (messages: Message[], before: (turn: TurnState) => void = () => undefined): Verdict => {
+  const turn = new TurnState(PROMPT);
   before(turn);
   return turn.judge({ messages: messages.map((info) => said(info)), status: IDLE });
 };
@@ -148,7 +148,7 @@ describe('idle after a step with a tool', () => {
   const refused = { status: 'error', input: {}, error: 'rejected', time } as const;
   const ids = { id: 'p', sessionID: 'ses', messageID: 'a', callID: 'c', tool: 'bash' };
   const judgedWith = (state: typeof answered | typeof refused, error?: OpenCodeError): Verdict => {
-    const turn = new Turn(PROMPT);
+    const turn = new TurnState(PROMPT);
     turn.onStatus(BUSY);
     turn.onMessage(done('a', 2, 'tool-calls'));
     if (error) turn.onError(error);
@@ -171,7 +171,7 @@ describe('idle after a step with a tool', () => {
 });
 
 it('forgets an error once OpenCode goes on', () => {
-  const turn = new Turn(PROMPT);
+  const turn = new TurnState(PROMPT);
   turn.onStatus(BUSY);
   turn.onError({ name: 'ContextOverflowError' });
   expect(
@@ -195,13 +195,13 @@ it('fails by an error that came before anything else', () => {
 });
 
 it('takes an error during work for no end', () => {
-  const turn = new Turn(PROMPT);
+  const turn = new TurnState(PROMPT);
   turn.onStatus(BUSY);
   expect(turn.onError({ name: 'ContextOverflowError' })).toBe('running');
 });
 
 it('counts the answer to a message that joined the turn, and not a summary of the conversation', () => {
-  const turn = new Turn(PROMPT);
+  const turn = new TurnState(PROMPT);
   const messages = [
     said(user(PROMPT, 10)),
     said(done('a1', 20, 'stop'), 'first'),
