@@ -27,7 +27,7 @@ it('no half of a character leaves the bridge: answers of all tools, the log, blo
   await mkdir(directory);
   await writeFile(join(directory, 'a\u0301😀.txt'), 'x😀'.repeat(50));
   const told: unknown[] = [];
-  bridge.services.block = (taskId) => blockOf(taskId);
+  bridge.services.block = async (taskId) => blockOf(taskId);
   const blockOf = (taskId: string): WorkspaceBlock | undefined => {
     let block: WorkspaceBlock | undefined;
     for (const event of bridge.log.store.events(taskId, 0, 1_000))

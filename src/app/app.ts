@@ -113,7 +113,7 @@ async function build(
   let graceMs = config.shutdownGraceMs;
   releases.push(() => execution.close(graceMs));
   await execution.recover();
-  matrix?.steer(taskControls(execution, store), database, logger);
+  matrix?.steer(taskControls(execution), database, logger);
   releases.push(() => matrix?.close());
   const removals = new TaskRemovals(database);
   const retention = new Retention({
@@ -130,7 +130,7 @@ async function build(
   const services: ToolServices = {
     execution,
     blockId: (taskId) => workspace.blockId(taskId),
-    block: (taskId) => workspace.block(taskId),
+    block: async (taskId) => workspace.block(taskId),
     version: VERSION,
     mode: runner.name,
     startedAt: Date.now(),

@@ -3,36 +3,36 @@ import type { Task } from '../tasks/task.ts';
 import { inheritedAgent, inheritedModel } from './admission.ts';
 import { type CreateTaskInput, type ExecutionLimits, observersOf } from './create-task-input.ts';
 
-/** An order that nothing speaks against. */
+/** An input that nothing speaks against. */
 export interface Acceptance {
   id: string;
   agentId: string;
-  order: CreateTaskInput;
+  input: CreateTaskInput;
   print: string;
   directory: { path: string; ours: boolean };
   before: Task | undefined;
 }
 
-/** The first event of the task that an order becomes. */
+/** The first event of the task. */
 export function createdEvent(
-  { agentId, order, directory, before }: Acceptance,
+  { agentId, input, directory, before }: Acceptance,
   runner: string,
   limits: ExecutionLimits,
 ): EventOf<'created'> {
   return {
     kind: 'created',
     agent_id: agentId,
-    description: order.description,
+    description: input.description,
     runner,
     directory: directory.path,
     owns_directory: directory.ours,
-    observers: observersOf(order),
-    timeout_ms: order.timeoutMs ?? limits.defaultTimeoutMs,
-    max_cost_usd: order.maxCostUsd ?? limits.defaultMaxCostUsd,
-    max_tokens: order.maxTokens ?? limits.defaultMaxTokens,
-    model: order.model ?? inheritedModel(before),
-    agent: order.agent ?? inheritedAgent(before),
-    idempotency_key: order.idempotencyKey,
+    observers: observersOf(input),
+    timeout_ms: input.timeoutMs ?? limits.defaultTimeoutMs,
+    max_cost_usd: input.maxCostUsd ?? limits.defaultMaxCostUsd,
+    max_tokens: input.maxTokens ?? limits.defaultMaxTokens,
+    model: input.model ?? inheritedModel(before),
+    agent: input.agent ?? inheritedAgent(before),
+    idempotency_key: input.idempotencyKey,
     continues: before?.id,
     session_id: before?.sessionId,
   };

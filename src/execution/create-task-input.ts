@@ -34,9 +34,9 @@ export interface CreateTaskInput {
   continueTaskId?: string | undefined;
 }
 
-/** Refuses an order that cannot be run, by parameter name and value. */
-export function validate(order: CreateTaskInput, limits: ExecutionLimits): void {
-  const { description, timeoutMs, maxCostUsd, maxTokens, model } = order;
+/** Refuses an input that cannot be run, by parameter name and value. */
+export function validate(input: CreateTaskInput, limits: ExecutionLimits): void {
+  const { description, timeoutMs, maxCostUsd, maxTokens, model } = input;
   if (description.trim() === '') {
     throw new BridgeError('INVALID_INPUT', '`task_description` is empty; say what is to be done.');
   }
@@ -65,7 +65,7 @@ export function validate(order: CreateTaskInput, limits: ExecutionLimits): void 
   if (model !== undefined && !/^[^/\s]+\/\S+$/.test(model)) {
     throw new BridgeError('INVALID_INPUT', `\`model\` ${quote(model)} is not of the form provider/model.`);
   }
-  validateObservers(observersOf(order), order);
+  validateObservers(observersOf(input), input);
 }
 
 function validateObservers(users: readonly string[], { observers = [] }: CreateTaskInput): void {
@@ -88,14 +88,14 @@ export function observersOf({ observers = [] }: CreateTaskInput): string[] {
 }
 
 /** Equal for orders that ask for the same. */
-export function fingerprint(order: CreateTaskInput): string {
-  const { description, timeoutMs, directory, model, agent, continueTaskId } = order;
+export function fingerprint(input: CreateTaskInput): string {
+  const { description, timeoutMs, directory, model, agent, continueTaskId } = input;
   // Whom one names first makes no difference to who observes.
-  const observers = observersOf(order).sort();
+  const observers = observersOf(input).sort();
   const asked = [description, timeoutMs, directory, model, agent, observers, continueTaskId];
-  // Only where they are given, so that an order without them is told by the print it always had.
-  if (order.maxCostUsd !== undefined || order.maxTokens !== undefined) {
-    asked.push(order.maxCostUsd, order.maxTokens);
+  // Only where they are given, so that an input without them is told by the print it always had.
+  if (input.maxCostUsd !== undefined || input.maxTokens !== undefined) {
+    asked.push(input.maxCostUsd, input.maxTokens);
   }
   return createHash('sha256')
     .update(JSON.stringify(asked.map((value) => value ?? null)))

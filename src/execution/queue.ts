@@ -1,43 +1,43 @@
-/** Waiting tasks, in order within an agent and by turns between agents. */
+/** Waiting tasks: first in, first out for one agent, round robin between agents. */
 export class FairQueue {
   /** Agents in the order of their turns; a Map keeps insertion order. */
-  readonly #lanes = new Map<string, string[]>();
+  readonly #waiting = new Map<string, string[]>();
 
   get size(): number {
     let size = 0;
-    for (const lane of this.#lanes.values()) size += lane.length;
+    for (const tasks of this.#waiting.values()) size += tasks.length;
     return size;
   }
 
   /** How many tasks of one agent wait. */
   sizeOf(agentId: string): number {
-    return this.#lanes.get(agentId)?.length ?? 0;
+    return this.#waiting.get(agentId)?.length ?? 0;
   }
 
   add(agentId: string, taskId: string): void {
-    const lane = this.#lanes.get(agentId);
-    if (lane) lane.push(taskId);
-    else this.#lanes.set(agentId, [taskId]);
+    const tasks = this.#waiting.get(agentId);
+    if (tasks) tasks.push(taskId);
+    else this.#waiting.set(agentId, [taskId]);
   }
 
   /** Takes the task whose turn it is; its agent goes to the end of the line. */
   next(): string | undefined {
-    const [first] = this.#lanes;
+    const [first] = this.#waiting;
     if (!first) return undefined;
-    const [agentId, lane] = first;
-    const taskId = lane.shift();
-    this.#lanes.delete(agentId);
-    if (lane.length > 0) this.#lanes.set(agentId, lane);
+    const [agentId, tasks] = first;
+    const taskId = tasks.shift();
+    this.#waiting.delete(agentId);
+    if (tasks.length > 0) this.#waiting.set(agentId, tasks);
     return taskId;
   }
 
   /** Takes a task out; whether it was there. */
   remove(taskId: string): boolean {
-    for (const [agentId, lane] of this.#lanes) {
-      const index = lane.indexOf(taskId);
+    for (const [agentId, tasks] of this.#waiting) {
+      const index = tasks.indexOf(taskId);
       if (index < 0) continue;
-      lane.splice(index, 1);
-      if (lane.length === 0) this.#lanes.delete(agentId);
+      tasks.splice(index, 1);
+      if (tasks.length === 0) this.#waiting.delete(agentId);
       return true;
     }
     return false;
@@ -45,11 +45,11 @@ export class FairQueue {
 
   /** How many turns until the task's own, counted from 1; undefined where it does not wait. */
   position(taskId: string): number | undefined {
-    const lanes = [...this.#lanes.values()];
-    const own = lanes.findIndex((lane) => lane.includes(taskId));
-    const rounds = lanes[own]?.indexOf(taskId);
+    const queues = [...this.#waiting.values()];
+    const own = queues.findIndex((tasks) => tasks.includes(taskId));
+    const rounds = queues[own]?.indexOf(taskId);
     if (rounds === undefined) return undefined;
-    const ahead = lanes.map((lane, index) => Math.min(lane.length, index < own ? rounds + 1 : rounds));
+    const ahead = queues.map((tasks, index) => Math.min(tasks.length, index < own ? rounds + 1 : rounds));
     return ahead.reduce((sum, n) => sum + n, 1);
   }
 }

@@ -5,8 +5,8 @@ import type { ToolServices } from '../mcp/tool.ts';
 /** `/health`: alive, with details. `/ready`: 503 while a dependency is down or the bridge is stopping. */
 export function healthRoutes(services: ToolServices, isDraining: () => boolean): Router {
   const router = Router();
-  router.get('/health', (_req, res) => {
-    res.set('Cache-Control', 'no-store').json(healthReport(services));
+  router.get('/health', async (_req, res) => {
+    res.set('Cache-Control', 'no-store').json(await healthReport(services));
   });
   router.get('/ready', (_req, res) => {
     const dependencies = services.dependencies();

@@ -47,8 +47,9 @@ export class NotifyEndpoint {
     const { notices, services } = this.#options;
     if (!notices) throw matrixIsOff();
     const { session_id, parent_id, more_files, ...rest } = parseNotice(req);
-    const own = [session_id, parent_id].some((id) => id !== undefined && services.execution.hasSession(id));
-    if (own) return void res.json({ accepted: false, reason: 'own_task' });
+    const ids = [session_id, parent_id].filter((id) => id !== undefined);
+    const own = await Promise.all(ids.map((id) => services.execution.hasSession(id)));
+    if (own.includes(true)) return void res.json({ accepted: false, reason: 'own_task' });
     await this.#once(notices, { ...rest, sessionId: session_id, moreFiles: more_files });
     res.status(202).json({ accepted: true });
   };

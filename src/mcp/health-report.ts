@@ -11,9 +11,9 @@ export interface HealthReport {
 }
 
 /** How the bridge and what it depends on are. */
-export function healthReport(services: ToolServices): HealthReport {
+export async function healthReport(services: ToolServices): Promise<HealthReport> {
   const dependencies = services.dependencies();
-  const { running, queued, byStatus } = services.execution.metrics();
+  const { running, queued, byStatus } = await services.execution.metrics();
   return {
     status: dependencies.every(({ status }) => status === 'ok') ? 'ok' : 'degraded',
     version: services.version,

@@ -41,12 +41,12 @@ export const taskFields = {
 };
 
 /** A task as the outside sees it. */
-export function viewOutcome(task: Task, services: ToolServices): Outcome {
+export async function viewOutcome(task: Task, services: ToolServices): Promise<Outcome> {
   return {
     task_id: task.id,
     status: task.status,
     progress: task.progress,
-    queue_position: services.execution.queuePosition(task.id),
+    queue_position: await services.execution.queuePosition(task.id),
     requests: task.requests.map((request) => ({ ...request, expires_at: iso(request.expires_at) })),
     usage: task.usage,
     result: task.result,
@@ -58,9 +58,12 @@ export function viewOutcome(task: Task, services: ToolServices): Outcome {
 }
 
 /** The same with its session, its times and its place in the log. */
-export function viewTask(task: Task, services: ToolServices): z.infer<z.ZodObject<typeof taskFields>> {
+export async function viewTask(
+  task: Task,
+  services: ToolServices,
+): Promise<z.infer<z.ZodObject<typeof taskFields>>> {
   return {
-    ...viewOutcome(task, services),
+    ...(await viewOutcome(task, services)),
     session_id: task.sessionId,
     created_at: new Date(task.createdAt).toISOString(),
     started_at: iso(task.startedAt),

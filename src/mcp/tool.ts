@@ -9,7 +9,7 @@ export interface ToolServices {
   /** The id of a task's workspace block. */
   blockId(taskId: string): string;
   /** A task's workspace block, as soon as there is one. */
-  block(taskId: string): { artifacts: unknown[] } | undefined;
+  block(taskId: string): Promise<{ artifacts: unknown[] } | undefined>;
   version: string;
   mode: string;
   /** Epoch milliseconds. */

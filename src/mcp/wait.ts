@@ -16,17 +16,17 @@ interface Wait {
  */
 export async function waitFor(task: Task, call: ToolCall, { afterSeq, ms, isOver }: Wait): Promise<Task> {
   const { execution, limits = DEFAULT_TOOL_LIMITS } = call.services;
-  const current = (): Task => execution.find(task.agentId, task.id);
+  const current = (): Promise<Task> => execution.find(task.agentId, task.id);
   const deadline = new AbortController();
   const stop = (): void => deadline.abort();
   const timer = setTimeout(stop, Math.min(ms, limits.maxWaitMs));
   call.ending.addEventListener('abort', stop);
   const ticker = new ProgressTicker(call);
   try {
-    if (isOver(current()) || call.ending.aborted) return current();
+    if (isOver(await current()) || call.ending.aborted) return await current();
     const signal = AbortSignal.any([call.signal, deadline.signal]);
     for await (const event of execution.follow(task, afterSeq, signal)) {
-      const now = current();
+      const now = await current();
       // How it ended is told by the answer.
       if (isOver(now)) break;
       const line = describeEvent(event);

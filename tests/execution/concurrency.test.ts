@@ -40,12 +40,12 @@ it.each([2, 10, 50])(
     }
     expect(new Set(ended.map(({ directory }) => directory)).size).toBe(count);
     for (const agent of [0, 1]) {
-      const own = bridge.execution.list(`agent ${count} ${agent}`, undefined, 100, undefined);
+      const own = await bridge.execution.list(`agent ${count} ${agent}`, undefined, 100, undefined);
       const expected = tasks.filter((_, n) => n % 5 === agent).map(({ id }) => id);
       expect(own.map(({ id }) => id).sort()).toEqual(expected.sort());
     }
     const [first] = tasks;
-    expect(() => bridge.execution.find('agent 2 1', first?.id ?? '')).toThrow(/has no task/);
+    await expect(bridge.execution.find('agent 2 1', first?.id ?? '')).rejects.toThrow(/has no task/);
   },
   180_000,
 );

@@ -55,7 +55,7 @@ it.each<[string, Order, object]>([
   });
   expect(await readdir(bridge.workspaceDir)).toEqual(before.files);
   expect(bridge.store.countByStatus()).toEqual(before.tasks);
-  expect(bridge.execution.metrics()).toMatchObject({ running: 0, queued: 0 });
+  expect(await bridge.execution.metrics()).toMatchObject({ running: 0, queued: 0 });
 });
 
 it('answers a repeated order with the same task, and refuses another under the same key', async () => {
@@ -129,7 +129,7 @@ it('serves agents by turns where one floods the queue', async () => {
   const flood = [await bridge.start([], { agentId: 'flood', description: 'f1' })];
   flood.push(await bridge.start([], { agentId: 'flood', description: 'f2' }));
   const single = await bridge.start([], { agentId: 'single', description: 's1' });
-  expect(bridge.execution.queuePosition(single.id)).toBe(2);
+  expect(await bridge.execution.queuePosition(single.id)).toBe(2);
   await bridge.execution.cancel(running, 'agent', undefined);
   const ends = await Promise.all([...flood, single].map((task) => bridge.end(task)));
   const [first, second, other] = ends.map(({ startedAt = 0 }) => startedAt);

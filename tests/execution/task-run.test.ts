@@ -152,8 +152,8 @@ it('takes a message or control of one outside message once, also after its end',
     { kind: 'control', control: 'resume', by, reason: 'lunch', ref: '$resume' },
     { kind: 'control', control: 'cancel', by, reason: 'enough', ref: '$cancel' },
   ]);
-  expect(execution.hasRef(task, '$say')).toBe(true);
-  expect(execution.hasRef(task, '$other')).toBe(false);
+  expect(await execution.hasRef(task, '$say')).toBe(true);
+  expect(await execution.hasRef(task, '$other')).toBe(false);
 });
 
 it('carries a control out again that a crash cut off, where its outside message comes again', async () => {
@@ -172,7 +172,7 @@ it('keeps of a waiting task which outside message cancelled it', async () => {
   await start('first');
   const waiting = await start('waiting');
   await execution.cancel(waiting, '@ann:example.org', undefined, '$cancel');
-  expect(execution.hasRef(waiting, '$cancel')).toBe(true);
+  expect(await execution.hasRef(waiting, '$cancel')).toBe(true);
 });
 
 it('refuses a message once the end is decided, and says how to go on', async () => {
@@ -479,7 +479,7 @@ it('gives a paused place to another, and takes it back on resume', async () => {
   await execution.pause(first, 'agent', undefined);
   await prompted(2);
   expect(runner.prompts).toEqual(['first', 'second']);
-  expect(execution.metrics().byStatus).toMatchObject({ paused: 1, running: 1 });
+  expect((await execution.metrics()).byStatus).toMatchObject({ paused: 1, running: 1 });
   turn.resolve(DONE);
   runner.turn.resolve(DONE);
   expect((await ended(second))?.status).toBe('completed');

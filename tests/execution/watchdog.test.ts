@@ -125,7 +125,9 @@ function recorded(on: Bridge, session_id: string, prompt_id: string): Task {
   };
   on.log.create(id, created, 'print');
   on.log.append(id, { kind: 'started' }, { kind: 'attached', session_id, prompt_id });
-  return on.execution.find('agent', id);
+  const task = on.log.get(id);
+  if (!task) throw new Error('the task was not stored');
+  return task;
 }
 
 describe.concurrent('a model that hangs', () => {

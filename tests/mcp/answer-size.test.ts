@@ -178,7 +178,7 @@ describe('get_task_history', () => {
 
   test('of a thousand events fits, and so do long artifacts', async () => {
     for (let n = 0; n < 1_000; n += 1) run.tool('bash', `${n} ${'x'.repeat(190)}`);
-    bridge.services.block = () => ({
+    bridge.services.block = async () => ({
       artifacts: Array.from({ length: 50 }, () => ({ name: 'a'.repeat(1_000) })),
     });
     await small('get_task_history');

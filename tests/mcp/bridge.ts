@@ -81,7 +81,7 @@ export async function startBridge(options: BridgeOptions = {}) {
   const services: ToolServices = {
     execution,
     blockId: (taskId) => taskId.replace('task_', 'block_'),
-    block: (taskId) => ({ artifacts: [{ type: 'file', path: `of ${taskId}` }] }),
+    block: async (taskId) => ({ artifacts: [{ type: 'file', path: `of ${taskId}` }] }),
     version: '1.2.3',
     mode: runner.name,
     startedAt: Date.now(),

@@ -34,7 +34,7 @@ it('a start takes up one task after the other, with turns for others between the
   };
   await execution.recover();
   expect(mostAtOnce).toBe(502);
-  expect(execution.metrics()).toMatchObject({ running: 3, queued: 1 });
+  expect(await execution.metrics()).toMatchObject({ running: 3, queued: 1 });
   await Promise.all(running.map((id) => runner.turnOf(id)));
-  expect(execution.queuePosition('task_0')).toBe(1);
+  expect(await execution.queuePosition('task_0')).toBe(1);
 });

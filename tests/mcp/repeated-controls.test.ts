@@ -16,7 +16,7 @@ it('a pause or resume that is said again reads nothing of a long log', async () 
   const id = await client.start();
   await runner.turnOf(id);
   log.append(id, ...Array.from({ length: 5_000 }, (_, n) => output(n)));
-  const task = execution.find(log.get(id)?.agentId ?? '', id);
+  const task = await execution.find(log.get(id)?.agentId ?? '', id);
   let read = 0;
   const events = log.store.events.bind(log.store);
   log.store.events = (...query) => {

@@ -55,7 +55,7 @@ test('execute hands every parameter on', async () => {
 
 test('history shows from which outside message a word came', async () => {
   const id = await client.start();
-  const task = bridge.execution.find('default', id);
+  const task = await bridge.execution.find('default', id);
   await bridge.runner.turnOf(id);
   await bridge.execution.message(task, 'human', 'be kind', 'queue', { ref: '$event' });
   const { structured } = await client.ok('get_task_history', { task_id: id, after_seq: task.lastSeq });

@@ -93,7 +93,7 @@ test('what was told just before the end has left when the result leaves', async 
       bridge.log.append(id, { kind: 'completed', result });
     },
   };
-  const task = bridge.execution.find('default', id);
+  const task = await bridge.execution.find('default', id);
   const waited = waitFor(task, call, { afterSeq: task.lastSeq, ms: 20_000, isOver: isSettled });
   run.emit({ kind: 'file_changed', path: 'a.txt', tool: 'write' });
   order.push(`result: ${(await waited).status}`);

@@ -112,7 +112,7 @@ export class Stage {
   }
 
   controls() {
-    return taskControls(this.bridge.execution, this.bridge.store);
+    return taskControls(this.bridge.execution);
   }
 
   /** What is in the file now. */

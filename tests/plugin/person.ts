@@ -62,7 +62,7 @@ async function build(releases: Releases, close: () => Promise<void>) {
   const services = {
     execution: bridge.execution,
     blockId: String,
-    block: () => undefined,
+    block: async () => undefined,
     version: '0',
     mode: 'opencode-server',
     startedAt: 0,

@@ -42,24 +42,25 @@ export class CommandExecutor {
   }
 
   /** Whether an earlier process did it, or may have. */
-  isBegun({ taskId, ref, begun }: CommandRequest): boolean {
-    const task = taskId === undefined ? undefined : this.#controls.find(taskId);
-    return begun !== undefined || (task !== undefined && this.#controls.hasRef(task, ref));
+  async isBegun({ taskId, ref, begun }: CommandRequest): Promise<boolean> {
+    if (begun !== undefined) return true;
+    const task = taskId === undefined ? undefined : await this.#controls.find(taskId);
+    return task !== undefined && this.#controls.hasRef(task, ref);
   }
 
   async do(wish: CommandRequest): Promise<Outcome> {
     const { command, taskId } = wish;
     if (command.do === 'help') return help(command.unknown);
     if (command.do === 'status' && taskId === undefined)
-      return { done: true, note: describeTasks(this.#controls.unfinished()) };
-    return this.#doTo(this.#task(taskId), wish, command);
+      return { done: true, note: describeTasks(await this.#controls.unfinished()) };
+    return this.#doTo(await this.#task(taskId), wish, command);
   }
 
   async #doTo(task: Task, wish: CommandRequest, command: Exclude<Command, { do: 'help' }>): Promise<Outcome> {
     const { by, ref } = wish;
     switch (command.do) {
       case 'status':
-        return { done: true, note: describeTask(task, this.#controls) };
+        return { done: true, note: await describeTask(task, this.#controls) };
       case 'cancel':
       case 'pause':
       case 'resume':
@@ -85,7 +86,7 @@ export class CommandExecutor {
   /** The first answer wins. One that an earlier process gave, and could not tell of, is given. */
   async #answer(task: Task, wish: CommandRequest, command: Answer): Promise<Outcome> {
     const requestId = wish.begun?.requestId ?? wish.requestId ?? theOneOpen(task, command).id;
-    const closed = this.#controls.closedRequest(task.id, requestId);
+    const closed = await this.#controls.closedRequest(task.id, requestId);
     if (closed && wish.begun && closed.by === wish.by) return { done: true };
     if (closed) return { done: false, note: `It was already answered by ${closed.by}: ${closed.reply}.` };
     const request = task.requests.find(({ id }) => id === requestId);
@@ -97,8 +98,8 @@ export class CommandExecutor {
     return { done: true };
   }
 
-  #task(taskId: string | undefined): Task {
-    const task = taskId === undefined ? undefined : this.#controls.find(taskId);
+  async #task(taskId: string | undefined): Promise<Task> {
+    const task = taskId === undefined ? undefined : await this.#controls.find(taskId);
     if (task) return task;
     if (taskId !== undefined)
       throw new BridgeError('TASK_NOT_FOUND', `There is no task ${quote(taskId)} any more.`, {

@@ -48,7 +48,7 @@ export class CommandHandler {
   /** What to tell of it; undefined for talk. Rejects where it cannot be done or decided now. */
   async carryOut(saying: RoutedMessage, signal: AbortSignal): Promise<Reply | undefined> {
     const { said, roomId, event, route } = saying;
-    const request = this.#request(saying);
+    const request = await this.#request(saying);
     const command = said.command({ task: route.taskId !== undefined, request });
     if (!command) return undefined;
     const { sender } = event;
@@ -56,7 +56,7 @@ export class CommandHandler {
       return isTalk(said, command, request) ? undefined : this.#turnAway(saying);
     const wish = this.#wish(saying, command);
     const isLate = this.#options.clock.now() - event.origin_server_ts > TOO_OLD_MS;
-    if (isLate && !this.#deeds.isBegun(wish)) return reply(saying, '❌', TOO_LATE);
+    if (isLate && !(await this.#deeds.isBegun(wish))) return reply(saying, '❌', TOO_LATE);
     const { done, note, asks } = await this.#done(wish, signal);
     return reply(saying, done ? (said.key ?? '✅') : '❌', note, asks);
   }
@@ -73,9 +73,9 @@ export class CommandHandler {
     };
   }
 
-  #request({ route: { taskId, requestId } }: RoutedMessage) {
+  async #request({ route: { taskId, requestId } }: RoutedMessage) {
     if (taskId === undefined || requestId === undefined) return undefined;
-    const task = this.#options.controls.find(taskId);
+    const task = await this.#options.controls.find(taskId);
     return task?.requests.find(({ id }) => id === requestId) ?? 'closed';
   }
 

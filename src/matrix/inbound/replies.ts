@@ -19,10 +19,10 @@ export const HELP = `In a task's thread, or in its room:
 !status outside of a thread lists the tasks that run.`;
 
 /** A task in a few lines. */
-export function describeTask(task: Task, controls: Pick<TaskControls, 'lastStep'>): string {
+export async function describeTask(task: Task, controls: Pick<TaskControls, 'lastStep'>): Promise<string> {
   const { id, status, progress, usage, requests, result, error } = task;
   const tokens = tokensOf(usage).toLocaleString('en');
-  const last = isEnd(status) ? undefined : controls.lastStep(task);
+  const last = isEnd(status) ? undefined : await controls.lastStep(task);
   const lines = [
     `${id} is ${inWords(task)}${progress === undefined ? '' : `, ${progress} % of its steps done`}.`,
     ...requests.map((request) => `It asks: ${howToAnswer(request)}`),

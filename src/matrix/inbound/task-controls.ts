@@ -14,13 +14,13 @@ export interface AnswerInput {
  */
 export interface TaskControls {
   /** Undefined where there is no such task any more. */
-  find(taskId: string): Task | undefined;
+  find(taskId: string): Promise<Task | undefined>;
   /** Those that have not ended, the oldest first. */
-  unfinished(): readonly Task[];
+  unfinished(): Promise<readonly Task[]>;
   /** What happened last, in one line. */
-  lastStep(task: Task): string | undefined;
-  closedRequest(taskId: string, requestId: string): EventOf<'request_closed'> | undefined;
-  hasRef(task: Task, ref: string): boolean;
+  lastStep(task: Task): Promise<string | undefined>;
+  closedRequest(taskId: string, requestId: string): Promise<EventOf<'request_closed'> | undefined>;
+  hasRef(task: Task, ref: string): Promise<boolean>;
   cancel(task: Task, by: string, reason: string | undefined, ref: string): Promise<Task>;
   pause(task: Task, by: string, reason: string | undefined, ref: string): Promise<Task>;
   resume(task: Task, by: string, reason: string | undefined, ref: string): Promise<Task>;

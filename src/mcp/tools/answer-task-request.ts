@@ -35,7 +35,7 @@ export const answerTaskRequest = defineTool({
   async run({ task_id, request_id, reply, answers, message }, call) {
     const { execution } = call.services;
     const caller = call.agentId();
-    const task = execution.find(caller, task_id);
+    const task = await execution.find(caller, task_id);
     if ((reply === undefined) === (answers === undefined)) throw oneOfBoth(reply !== undefined);
     const answer = { reply, answers: answers && listsOf(answers), message };
     const after = await execution.answer(task, request_id, answer, caller);

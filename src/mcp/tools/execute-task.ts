@@ -46,7 +46,7 @@ export const executeTask = defineTool({
     const task = input.sync
       ? await waitFor(accepted.task, call, { afterSeq: 0, ms: MAX_WAIT_MS, isOver: isSettled })
       : accepted.task;
-    const structured = { ...viewOutcome(task, services), repeated: accepted.repeated };
+    const structured = { ...(await viewOutcome(task, services)), repeated: accepted.repeated };
     const note = accepted.repeated ? 'This idempotency_key was used before; this is its task.' : undefined;
     return { structured, text: textOfTask(structured), hint: note };
   },

@@ -37,7 +37,7 @@ export const getTaskFiles = defineTool({
   async run({ task_id, path, include_diff, cursor }, call) {
     const { services } = call;
     const from = parseCursor(cursor);
-    const task = services.execution.find(call.agentId(), task_id);
+    const task = await services.execution.find(call.agentId(), task_id);
     const structured =
       path !== undefined && !include_diff
         ? await folder(task, path, from, services)

@@ -37,15 +37,15 @@ export const getTaskHistory = defineTool({
     hint,
   }),
   annotations: READ_ONLY,
-  run({ task_id, events_limit, events_offset, after_seq, include_artifacts }, call) {
+  async run({ task_id, events_limit, events_offset, after_seq, include_artifacts }, call) {
     const { services } = call;
-    const task = services.execution.find(call.agentId(), task_id);
+    const task = await services.execution.find(call.agentId(), task_id);
     if (events_offset !== undefined && after_seq !== undefined) throw oneCursor(events_offset, after_seq);
     // Within a task, seq counts from 1 without holes: to skip n events is to start behind seq n.
     const after = after_seq ?? events_offset ?? 0;
-    const page = pageOf(task, after, events_limit < 0 ? PAGE : events_limit, services);
+    const page = await pageOf(task, after, events_limit < 0 ? PAGE : events_limit, services);
     const last = page.at(-1)?.seq ?? after;
-    const all = include_artifacts ? (services.block(task_id)?.artifacts ?? []) : undefined;
+    const all = include_artifacts ? ((await services.block(task_id))?.artifacts ?? []) : undefined;
     const artifacts = all && shrink(rowsThatFit(all, MAX_ARTIFACTS), MAX_ARTIFACTS);
     const structured = {
       task_id,
@@ -73,8 +73,8 @@ const CUT_EVENTS =
   'Events with truncated are cut: events_limit 1 with the after_seq before gives one of them whole.';
 
 /** As many events as fit into one answer, at least one; one alone is never cut. */
-function pageOf(task: Task, after: number, limit: number, { execution }: ToolServices) {
-  const rows = execution.events(task, after, limit).map((event) => {
+async function pageOf(task: Task, after: number, limit: number, { execution }: ToolServices) {
+  const rows = (await execution.events(task, after, limit)).map((event) => {
     const flat = flatEvent(event);
     const line = `${event.seq} ${iso(event.at)} ${describeEvent(event) ?? event.kind}`;
     const isLong = limit !== 1 && jsonSize(flat) > MAX_EVENT;

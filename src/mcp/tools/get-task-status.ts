@@ -24,11 +24,14 @@ export const getTaskStatus = defineTool({
   annotations: READ_ONLY,
   async run({ task_id, wait_ms }, call) {
     const { services } = call;
-    const before = services.execution.find(call.agentId(), task_id);
+    const before = await services.execution.find(call.agentId(), task_id);
     const isOver = (now: Task): boolean => isSettled(now) || shown(now) !== shown(before);
     const task =
       wait_ms > 0 ? await waitFor(before, call, { afterSeq: before.lastSeq, ms: wait_ms, isOver }) : before;
-    const structured = { ...viewTask(task, services), last_events: lastEvents(task, services) };
+    const structured = {
+      ...(await viewTask(task, services)),
+      last_events: await lastEvents(task, services),
+    };
     return {
       structured,
       text: [textOfTask(structured), 'Last events:', ...structured.last_events].join('\n'),
@@ -41,8 +44,9 @@ function shown({ status }: Task): string {
   return status === 'input_required' ? 'running' : status;
 }
 
-function lastEvents(task: Task, { execution }: ToolServices): string[] {
-  const lines = execution.events(task, Math.max(0, task.lastSeq - LOOK_BACK), LOOK_BACK).flatMap((event) => {
+async function lastEvents(task: Task, { execution }: ToolServices): Promise<string[]> {
+  const recent = await execution.events(task, Math.max(0, task.lastSeq - LOOK_BACK), LOOK_BACK);
+  const lines = recent.flatMap((event) => {
     const line = describeEvent(event);
     return line === undefined ? [] : [`${event.seq} ${new Date(event.at).toISOString()} ${line}`];
   });

@@ -23,8 +23,8 @@ export const health = defineTool({
     node: z.string(),
   }),
   annotations: READ_ONLY,
-  run(_, { services }) {
-    const { tasks: metrics, ...report } = healthReport(services);
+  async run(_, { services }) {
+    const { tasks: metrics, ...report } = await healthReport(services);
     const lines = report.dependencies.map(({ name, status, detail }) => `${name}: ${status} (${detail})`);
     const { running, queued } = metrics;
     const head = `${report.status}, version ${report.version}, ${report.mode}: ${running} running, ${queued} queued.`;

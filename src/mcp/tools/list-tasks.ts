@@ -34,9 +34,9 @@ export const listTasks = defineTool({
   }),
   output: z.object({ tasks: z.array(row), next_cursor: z.string().optional() }),
   annotations: READ_ONLY,
-  run({ status, limit, cursor }, call) {
+  async run({ status, limit, cursor }, call) {
     if (cursor !== undefined && !/^task_[0-9a-z]+$/.test(cursor)) throw notACursor(cursor);
-    const found = call.services.execution.list(call.agentId(), status, limit + 1, cursor);
+    const found = await call.services.execution.list(call.agentId(), status, limit + 1, cursor);
     const tasks = rowsThatFit(found.slice(0, limit).map(rowOf), MAX_ROWS);
     const next_cursor = found.length > tasks.length ? tasks.at(-1)?.task_id : undefined;
     const lines = tasks.map((it) => `${it.task_id} ${it.status} ${it.created_at} ${it.description}`);

@@ -30,7 +30,7 @@ export const readTaskFile = defineTool({
   annotations: READ_ONLY,
   async run({ task_id, file_path, offset, limit }, call) {
     const { execution } = call.services;
-    const task = execution.find(call.agentId(), task_id);
+    const task = await execution.find(call.agentId(), task_id);
     const load = (bytes: number) => execution.files.read(task, file_path, offset, bytes);
     const page = limit === undefined ? await pageThatFits(CONTENT_PAGE, load, contentOf) : await load(limit);
     const end = page.offset + page.content.length;

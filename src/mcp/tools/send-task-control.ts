@@ -20,7 +20,7 @@ export const sendTaskControl = defineTool({
   async run({ task_id, control, reason }, call) {
     const { execution } = call.services;
     const caller = call.agentId();
-    const task = await execution[control](execution.find(caller, task_id), caller, reason);
+    const task = await execution[control](await execution.find(caller, task_id), caller, reason);
     const next = nextStep(task);
     return {
       structured: { task_id, status: task.status, next },

@@ -26,7 +26,7 @@ export const sendTaskMessage = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, openWorldHint: false },
   async run({ task_id, message, message_type, delivery }, call) {
     const { execution } = call.services;
-    const task = execution.find(call.agentId(), task_id);
+    const task = await execution.find(call.agentId(), task_id);
     const { status } = await execution.message(task, 'agent', message, delivery, {
       type: message_type,
     });

@@ -1,0 +1,98 @@
+import { BridgeError, quote } from '../errors.ts';
+import type { Runner } from '../runners/runner.ts';
+import type { EventLog } from '../store/event-log.ts';
+import { newTaskId } from '../tasks/ids.ts';
+import type { Task } from '../tasks/task.ts';
+import type { TaskFiles } from '../workspaces/task-files.ts';
+import { type Acceptance, createdEvent } from './acceptance.ts';
+import { isForeign, repeatedTask, requireContinuable } from './admission.ts';
+import { type CreateTaskInput, type ExecutionLimits, fingerprint, validate } from './create-task-input.ts';
+import type { Scheduler } from './scheduler.ts';
+
+export interface Accepted {
+  task: Task;
+  /** Counted from 1; absent for a task that does not wait. */
+  queuePosition?: number | undefined;
+  /** Whether this is an earlier task with the same idempotency key. */
+  repeated: boolean;
+}
+
+export interface TaskIntakeOptions {
+  runner: Runner;
+  log: EventLog;
+  files: TaskFiles;
+  limits: ExecutionLimits;
+  now: () => number;
+}
+
+/** Turns what a caller asks for into a stored task that waits for its turn. */
+export class TaskIntake {
+  readonly #options: TaskIntakeOptions;
+  readonly #scheduler: Scheduler;
+
+  constructor(options: TaskIntakeOptions, scheduler: Scheduler) {
+    this.#options = options;
+    this.#scheduler = scheduler;
+  }
+
+  /** Checks the input, then stores and enqueues it. A refused input leaves nothing behind. */
+  async execute(agentId: string, input: CreateTaskInput): Promise<Accepted> {
+    this.#requireOpen();
+    validate(input, this.#options.limits);
+    const print = fingerprint(input);
+    const repeated = this.#repeated(agentId, input, print);
+    if (repeated) return repeated;
+    const before = this.#continued(agentId, input);
+    const id = newTaskId(this.#options.now());
+    const { files, log } = this.#options;
+    const directory = before
+      ? { path: before.directory, ours: before.ownsDirectory }
+      : await files.resolve(id, input.directory, (path) => isForeign(log.store, agentId, path));
+    return (
+      this.#repeated(agentId, input, print) ?? this.#accept({ id, agentId, input, print, directory, before })
+    );
+  }
+
+  #repeated(agentId: string, input: CreateTaskInput, print: string): Accepted | undefined {
+    const { log, now } = this.#options;
+    const task = repeatedTask(log.store, agentId, input.idempotencyKey, print, now());
+    return task && { task, queuePosition: this.#scheduler.position(task.id), repeated: true };
+  }
+
+  #continued(agentId: string, { continueTaskId, directory }: CreateTaskInput): Task | undefined {
+    if (continueTaskId === undefined) return undefined;
+    const { log, runner } = this.#options;
+    return requireContinuable(log.store, ownTask(log, agentId, continueTaskId), directory, runner.name);
+  }
+
+  /**
+   * Capacity, create and queue. Synchronous on purpose, and called in the same step as the last check of the
+   * idempotency key: no other call comes between, so a key never makes two tasks and no limit is exceeded.
+   */
+  #accept(accepted: Acceptance): Accepted {
+    this.#requireOpen();
+    const { id, agentId, print } = accepted;
+    const { limits, runner, log } = this.#options;
+    this.#scheduler.assertCapacity(agentId);
+    log.create(id, createdEvent(accepted, runner.name, limits), print);
+    this.#scheduler.enqueue(agentId, id);
+    return {
+      task: ownTask(log, agentId, id),
+      queuePosition: this.#scheduler.position(id),
+      repeated: false,
+    };
+  }
+
+  #requireOpen(): void {
+    if (!this.#scheduler.closing) return;
+    const next = 'Try again in a minute, with the same idempotency_key.';
+    throw new BridgeError('SHUTTING_DOWN', 'The bridge is shutting down and accepts no new tasks.', { next });
+  }
+}
+
+/** The agent's task; throws TASK_NOT_FOUND, for another agent's task too. */
+export function ownTask(log: EventLog, agentId: string, taskId: string): Task {
+  const task = log.get(taskId);
+  if (task && task.agentId === agentId) return task;
+  throw new BridgeError('TASK_NOT_FOUND', `Agent ${quote(agentId)} has no task ${quote(taskId)}.`);
+}
