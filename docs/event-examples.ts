@@ -77,7 +77,7 @@ export const EXAMPLES: { readonly [K in TaskEventKind]: EventOf<K> } = {
   warning: {
     kind: 'warning',
     code: 'BRIDGE_RESTARTED',
-    message: 'The bridge was restarted; it takes the task up where it was.',
+    message: 'The bridge was restarted; it resumes the task from its log.',
   },
   paused: { kind: 'paused' },
   resumed: { kind: 'resumed' },

@@ -7,60 +7,63 @@ const CONTINUE = 'You were interrupted. Go on with the task from where you stopp
 const RESTARTED =
   'The program you run in was restarted in the middle of your work. What you had finished is kept, the step ' +
   'you were at may be half done and its output lost. Look at how things stand, then go on with the task.';
-/** Ways in which a turn fails that are no fault of the task's. */
+/** Failures of a turn that the task did not cause. */
 const LOST: ReadonlySet<string> = new Set(['ENGINE_LOST', 'TURN_NEVER_STARTED', 'TURN_STALLED']);
 
-/** What becomes of a task whose turn was lost with OpenCode. */
+/** What happens to a task whose turn was lost with OpenCode. */
 export interface RecoveryRules {
   policy: 'continue' | 'fail';
-  /** How often a task goes on after such a loss. */
+  /** How often a task continues after such a loss. */
   max: number;
 }
 
 export interface ConversationOptions {
   taskId: string;
-  /** What the log said when the run began. */
-  memory: RecoveredState;
+  /** The state in the log when the run began. */
+  recovered: RecoveredState;
   recovery: RecoveryRules;
   append: (...events: TaskEventBody[]) => TaskEvent[];
   /** Resolves at once unless the task is paused. */
   resumed: () => Promise<void>;
   /** Whether the task's end is decided. */
   isOver: () => boolean;
-  /** The last turn is over: from now on nothing is taken. */
+  /** The last turn is over: from now on no message is accepted. */
   onLast: () => void;
 }
 
 type RecordedPrompt = NonNullable<RecoveredState['prompt']>;
 type Message = Extract<TaskEventBody, { kind: 'message' }>;
 
-/** What is said between a task and its agent, turn after turn. */
+/**
+ * The turns of one task: each sends all pending messages as one prompt. A turn that was interrupted, or lost with
+ * OpenCode, is followed by another; the last is the one after which nothing is pending.
+ */
 export class Conversation {
   readonly #options: ConversationOptions;
-  readonly #promptQueue: PromptQueue;
+  readonly #queue: PromptQueue;
   #recoveries: number;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
-    this.#promptQueue = new PromptQueue(options.taskId, options.memory.pending);
-    this.#recoveries = options.memory.recoveries;
+    this.#queue = new PromptQueue(options.taskId, options.recovered.pending);
+    this.#recoveries = options.recovered.recoveries;
   }
 
-  /** How many messages the agent has not got yet. */
+  /** How many messages have not been sent to the agent. */
   get pending(): number {
-    return this.#promptQueue.messages;
+    return this.#queue.messages;
   }
 
-  /** Says it with the next prompt. */
+  /** Stores the message; the next prompt contains it. */
   enqueue(message: Message): void {
     const [event] = this.#options.append(message);
-    if (event) this.#promptQueue.add({ seq: event.seq, text: message.text });
+    if (event) this.#queue.add({ seq: event.seq, text: message.text });
   }
 
-  /** Goes on until the agent is done and nobody has anything to add. */
+  /** Runs turns until the agent is done and nothing is pending. */
   async run(run: Run): Promise<TurnOutcome> {
-    const { memory, append, resumed, isOver } = this.#options;
-    let earlier = memory.prompt;
+    const { recovered, append, resumed, isOver } = this.#options;
+    let earlier = recovered.prompt;
     for (;;) {
       await resumed();
       if (isOver()) {
@@ -68,36 +71,36 @@ export class Conversation {
         return { kind: 'interrupted', summary: '' };
       }
       const outcome = await (earlier
-        ? this.#takeUp(run, earlier)
-        : run.turn(this.#promptQueue.prompt(run.sessionId, append)));
+        ? this.#resumePrompt(run, earlier)
+        : run.turn(this.#queue.prompt(run.sessionId, append)));
       earlier = undefined;
       await resumed();
       if (this.#isLast(outcome)) return outcome;
     }
   }
 
-  /** The turn of a prompt that an earlier process recorded. */
-  async #takeUp(run: Run, { id, text, at }: RecordedPrompt): Promise<TurnOutcome> {
+  /** Continues the turn of a prompt that an earlier process recorded. */
+  async #resumePrompt(run: Run, { id, text, at }: RecordedPrompt): Promise<TurnOutcome> {
     const prompt = { text, key: id, recordedAs: id, recordedAt: at, record: () => undefined };
     const outcome = await run.turn(prompt);
     const aborted = outcome.kind === 'failed' && outcome.error.code === 'ABORTED_EXTERNALLY';
-    const byUs = aborted && this.#options.memory.interrupted;
+    const byUs = aborted && this.#options.recovered.interrupted;
     return byUs ? { kind: 'interrupted', summary: outcome.summary } : outcome;
   }
 
-  /** Decides it for good. */
+  /** Once true, it stays so: `onLast` closes the conversation in the same step. */
   #isLast(outcome: TurnOutcome): boolean {
     const { isOver, onLast } = this.#options;
-    if (!isOver() && this.#goesOn(outcome)) return false;
-    const last = isOver() || outcome.kind === 'failed' || this.#promptQueue.isEmpty;
+    if (!isOver() && this.#continuesAfter(outcome)) return false;
+    const last = isOver() || outcome.kind === 'failed' || this.#queue.isEmpty;
     if (last) onLast();
     return last;
   }
 
-  /** Whether there is something to say to the agent after a turn that did not come to its end. */
-  #goesOn(outcome: TurnOutcome): boolean {
+  /** Whether another turn follows one that did not come to its end. */
+  #continuesAfter(outcome: TurnOutcome): boolean {
     if (outcome.kind === 'interrupted') {
-      if (this.#promptQueue.isEmpty) this.#sayOurselves(CONTINUE);
+      if (this.#queue.isEmpty) this.#enqueueSystemMessage(CONTINUE);
       return true;
     }
     const { policy, max } = this.#options.recovery;
@@ -105,12 +108,12 @@ export class Conversation {
     if (policy === 'fail' || this.#recoveries >= max) return false;
     this.#recoveries += 1;
     const { code, message } = outcome.error;
-    this.#options.append({ kind: 'warning', code, message: `${message} The agent is sent on.` });
-    this.#sayOurselves(code === 'ENGINE_LOST' ? RESTARTED : CONTINUE, RECOVERY);
+    this.#options.append({ kind: 'warning', code, message: `${message} The agent is told to continue.` });
+    this.#enqueueSystemMessage(code === 'ENGINE_LOST' ? RESTARTED : CONTINUE, RECOVERY);
     return true;
   }
 
-  #sayOurselves(text: string, type?: string): void {
+  #enqueueSystemMessage(text: string, type?: string): void {
     this.enqueue({ kind: 'message', from: 'system', delivery: 'queue', text, type });
   }
 }

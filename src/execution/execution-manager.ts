@@ -11,7 +11,8 @@ import type { CreateTaskInput, ExecutionLimits } from './create-task-input.ts';
 import { type AnswerInput, alreadyAnswered, type RequestRules } from './input-requests.ts';
 import { type Accepted, ownTask, TaskIntake } from './intake.ts';
 import { Scheduler } from './scheduler.ts';
-import type { MessageDelivery, MessageMarks, TaskRun } from './task-run.ts';
+import type { TaskRun } from './task-run.ts';
+import type { MessageDelivery, MessageMarks } from './task-run-options.ts';
 
 export interface ExecutionManagerOptions {
   runner: Runner;

@@ -2,13 +2,13 @@ import type { Prompt } from '../runners/runner.ts';
 import { DESCRIPTION_SEQ } from '../runners/sent-prompts.ts';
 import type { TaskEventBody } from '../tasks/events.ts';
 
-/** What has to be said to the agent, by the event that says it. */
+/** A message to the agent, with the number of its event. */
 export interface PendingMessage {
   seq: number;
   text: string;
 }
 
-/** What waits to be said to the agent of one task, in order; a prompt takes all of it. */
+/** The messages that one task's agent has not been sent, in order; a prompt takes all of them. */
 export class PromptQueue {
   readonly #taskId: string;
   #waiting: readonly PendingMessage[];
@@ -22,24 +22,28 @@ export class PromptQueue {
     return this.#waiting.length === 0;
   }
 
-  /** How many messages wait, the description not among them. */
+  /** How many messages wait, without the description. */
   get messages(): number {
     return this.#waiting.filter(({ seq }) => seq !== DESCRIPTION_SEQ).length;
   }
 
-  add(saying: PendingMessage): void {
-    this.#waiting = [...this.#waiting, saying];
+  add(message: PendingMessage): void {
+    this.#waiting = [...this.#waiting, message];
   }
 
-  /** A prompt that says all that waits. It waits on until the prompt's id is recorded, right before it leaves. */
+  /** A prompt with all pending messages. They stay pending until its id is recorded, right before it is sent. */
   prompt(sessionId: string, append: (...events: TaskEventBody[]) => unknown): Prompt {
-    const said = this.#waiting;
-    const seqs = said.map(({ seq }) => seq);
+    const messages = this.#waiting;
+    const seqs = messages.map(({ seq }) => seq);
     const record = (promptId: string): void => {
-      this.#waiting = this.#waiting.filter((saying) => !said.includes(saying));
+      this.#waiting = this.#waiting.filter((message) => !messages.includes(message));
       append(...sent(seqs, sessionId, promptId));
     };
-    return { text: said.map(({ text }) => text).join('\n\n'), key: `${this.#taskId}:${seqs.join()}`, record };
+    return {
+      text: messages.map(({ text }) => text).join('\n\n'),
+      key: `${this.#taskId}:${seqs.join()}`,
+      record,
+    };
   }
 }
 

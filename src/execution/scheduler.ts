@@ -4,7 +4,8 @@ import type { Task } from '../tasks/task.ts';
 import { assertCapacity } from './admission.ts';
 import type { ExecutionLimits } from './create-task-input.ts';
 import { FairQueue } from './queue.ts';
-import { TaskRun, type TaskRunOptions } from './task-run.ts';
+import { TaskRun } from './task-run.ts';
+import type { TaskRunOptions } from './task-run-options.ts';
 
 export interface SchedulerOptions extends TaskRunOptions {
   limits: ExecutionLimits;

@@ -1,339 +1,254 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BridgeError, messageOf, toBridgeError } from '../errors.ts';
-import type { Logger } from '../logger.ts';
-import type { Run, Runner, TurnOutcome } from '../runners/runner.ts';
-import type { EventLog } from '../store/event-log.ts';
-import type { FileChange, InputRequest, TaskEvent, TaskEventBody } from '../tasks/events.ts';
+import { messageOf, toBridgeError } from '../errors.ts';
+import type { Run, TurnOutcome } from '../runners/runner.ts';
+import type { FileChange, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
-import type { TaskFiles } from '../workspaces/task-files.ts';
-import { Conversation, type RecoveryRules } from './conversation.ts';
+import { Conversation } from './conversation.ts';
 import { discard } from './discard.ts';
-import { answeredExternally, externalAnswerWarning, terminationByExternalAnswer } from './external-answer.ts';
-import { type AnswerInput, InputRequests, type RequestRules } from './input-requests.ts';
+import { type AnswerInput, InputRequests } from './input-requests.ts';
 import { PauseController } from './pause-controller.ts';
 import { type RecoveredState, replay } from './replay.ts';
-import {
-  endEvent,
-  failedBy,
-  overBudget,
-  remarks,
-  resultOf,
-  type TerminationReason,
-  undelivered,
-} from './termination.ts';
+import { RunHandle } from './run-handle.ts';
+import { TaskRecorder } from './task-recorder.ts';
+import type { MessageDelivery, MessageMarks, TaskRunOptions } from './task-run-options.ts';
+import { endEvent, failedBy, remarks, resultOf, type TerminationReason, undelivered } from './termination.ts';
 import { TimeLimit } from './time-limit.ts';
 
-/** How long the server is waited for to stop what an earlier process left running. */
-const HALT_LIMIT_MS = 60_000;
-/** How long a process that leaves waits for a decided end; then the next process comes to the same end. */
-const LEAVE_LIMIT_MS = 5_000;
-export type MessageDelivery = 'queue' | 'interrupt';
-
-/** What else is kept with a message. */
-export interface MessageMarks {
-  type?: string | undefined;
-  /** The outside message that it came from. */
-  ref?: string | undefined;
-}
-
-export interface TaskRunOptions {
-  runner: Runner;
-  log: EventLog;
-  files: TaskFiles;
-  requests: RequestRules;
-  recovery: RecoveryRules;
-  logger: Logger;
-  now: () => number;
-}
+/** How long a detaching process waits for an end that is decided; the next process comes to the same end. */
+const DETACH_LIMIT_MS = 5_000;
 
 /**
- * One task from its start to its end: its turns, its limit, what is said to it meanwhile. Where its log shows
- * that an earlier process had begun with it, it is taken up where that left it.
+ * One task from its start to its end: its turns, its time limit, messages, pauses, the way it ends. A run of a task
+ * that an earlier process had started continues from its log.
+ *
+ *     queued ──started──▶ running ⇄ paused
+ *                            ⇅
+ *                     input_required
+ *
+ *     any of these ──▶ completed | failed | timeout | cancelled
+ *
+ * What ends a run is a race that the first wins: the last turn is over, or `#terminate` with a reason (cancel, time
+ * limit, budget, external answer), or `detach`. From then on `over` is true and nothing is accepted. A detached run
+ * writes no end: the next process continues the task.
  */
 export class TaskRun {
   readonly ended: Promise<void>;
-  readonly #id: string;
   readonly #options: TaskRunOptions;
+  readonly #recorder: TaskRecorder;
   readonly #requests: InputRequests;
   readonly #abort = new AbortController();
-  readonly #cut = Promise.withResolvers<undefined>();
-  readonly #past: readonly TaskEvent[];
-  /** What the log said when the run began. */
-  readonly #memory: RecoveredState;
-  /** Requests that somebody answered past the bridge. */
-  readonly #answeredOutside: InputRequest[];
+  readonly #aborted = Promise.withResolvers<undefined>();
+  readonly #recovered: RecoveredState;
   readonly #conversation: Conversation;
   readonly #pause: PauseController;
-  #run: Run | undefined;
-  #ending: TerminationReason | undefined;
-  readonly #limit = new TimeLimit(() => this.#end({ kind: 'timeout' }));
-  #toolsRan: boolean;
-  #over = false;
-  #left = false;
+  readonly #run: RunHandle;
+  readonly #limit = new TimeLimit(() => this.#terminate({ kind: 'timeout' }));
+  #reason: TerminationReason | undefined;
+  #detached = false;
 
   constructor(taskId: string, options: TaskRunOptions) {
-    this.#id = taskId;
     this.#options = options;
+    const { log, logger, now } = options;
     this.#requests = new InputRequests({
       rules: options.requests,
-      send: (requestId, answer) => this.#running('answer').answer(requestId, answer),
-      onClosed: (event) => this.#emit(event),
-      recheck: async () => this.#run?.recheck?.(),
-      onFailure: (thrown) => this.#emit(this.#warning('REQUEST_UNANSWERED', thrown)),
+      send: (requestId, answer) => this.#run.answerable().answer(requestId, answer),
+      onClosed: (event) => this.#recorder.emit(event),
+      recheck: async () => this.#run.current?.recheck?.(),
+      onFailure: (thrown) => this.#recorder.emit(this.#recorder.warning('REQUEST_UNANSWERED', thrown)),
     });
     this.#pause = new PauseController({
       taskId,
-      run: () => this.#run,
+      run: () => this.#run.current,
       isOver: () => this.over,
-      append: (...events) => this.#append(...events),
+      append: (...events) => this.#recorder.append(...events),
       onHeld: () => {
         this.#limit.clear();
         return this.#requests.closeAll('pause');
       },
-      onResumed: () => this.#limit.arm(this.#task(), this.#options.now()),
+      onResumed: () => this.#armLimit(),
     });
-    this.#past = options.log.store.events(taskId, 0, Number.MAX_SAFE_INTEGER);
-    this.#answeredOutside = answeredExternally(this.#past);
-    this.#memory = replay(this.#past);
+    const past = log.store.events(taskId, 0, Number.MAX_SAFE_INTEGER);
+    const emit = (...events: TaskEventBody[]): void => this.#recorder.emit(...events);
+    this.#run = new RunHandle(options.runner, { emit, past });
+    this.#recovered = replay(past);
+    this.#recorder = new TaskRecorder(
+      {
+        ...{ taskId, log, logger, now, requests: this.#requests },
+        isOver: () => this.over,
+        isExclusive: () => this.#run.current?.exclusive === true,
+        onTermination: (reason) => this.#terminate(reason),
+      },
+      past,
+    );
     this.#conversation = new Conversation({
       taskId,
-      memory: this.#memory,
+      recovered: this.#recovered,
       recovery: options.recovery,
-      append: (...events) => this.#append(...events),
+      append: (...events) => this.#recorder.append(...events),
       resumed: () => this.#pause.released(),
       isOver: () => this.over,
-      onLast: () => {
-        this.#over = true;
-      },
+      onLast: () => this.#recorder.seal(),
     });
-    this.#toolsRan = this.#memory.toolsRan;
     this.ended = this.#live();
   }
 
   get paused(): boolean {
-    return this.#task().status === 'paused';
+    return this.#task.status === 'paused';
   }
 
-  /** Whether the task's end is decided: it takes nothing more. */
+  /** Whether the task's end is decided: it accepts nothing more. */
   get over(): boolean {
-    return this.#over || this.#ending !== undefined;
+    return this.#recorder.sealed || this.#reason !== undefined;
   }
 
   /** Ends the task as cancelled; resolves when it has ended. */
   async cancel(by: string, reason: string | undefined, ref?: string): Promise<void> {
-    if (!this.over) this.#append({ kind: 'control', control: 'cancel', by, reason, ref });
-    this.#end({ kind: 'cancelled', by, reason });
+    if (!this.over) this.#recorder.append({ kind: 'control', control: 'cancel', by, reason, ref });
+    this.#terminate({ kind: 'cancelled', by, reason });
     await this.ended;
   }
 
-  /** Lets go of the task as it is, for a later process to take up; an end that is decided has a while to be told. */
+  /** Leaves the task as it is for the next process. An end that is decided has a while to be stored. */
   async detach(): Promise<void> {
     if (!this.over) {
-      this.#left = true;
-      this.#over = true;
+      this.#detached = true;
+      this.#recorder.seal();
       this.#abortRun();
     }
-    await Promise.race([this.ended, sleep(LEAVE_LIMIT_MS, undefined, { ref: false })]);
-    this.#left = true;
+    await Promise.race([this.ended, sleep(DETACH_LIMIT_MS, undefined, { ref: false })]);
+    this.#detached = true;
   }
 
-  /** Does nothing to a task that is paused, or whose end is decided meanwhile. */
+  /** Has no effect on a task that is paused, or whose end is decided meanwhile. */
   pause(by: string, reason: string | undefined, ref?: string): Promise<void> {
     return this.#pause.pause(by, reason, ref);
   }
 
-  /** Does nothing to a task that is not paused. */
+  /** Has no effect on a task that is not paused. */
   resume(by: string, reason: string | undefined, ref?: string): Promise<void> {
     return this.#pause.resume(by, reason, ref);
   }
 
-  /** Hands a message to the agent: after its present turn, or by interrupting that. */
+  /** Sends a message to the agent: after its present turn, or by interrupting that turn. */
   async message(
     from: 'agent' | 'human',
     text: string,
     delivery: MessageDelivery,
     marks: MessageMarks,
   ): Promise<void> {
-    const run = this.#run;
-    if (delivery === 'interrupt' && run && !run.interrupt) {
-      const next = 'Send it with delivery "queue", or cancel the task.';
-      throw new BridgeError('UNSUPPORTED', `Runner ${this.#options.runner.name} cannot be interrupted.`, {
-        next,
-      });
-    }
+    if (delivery === 'interrupt') this.#run.requireInterruptible();
+    const run = this.#run.current;
     this.#conversation.enqueue({ kind: 'message', from, delivery, text, ...marks });
     if (delivery !== 'interrupt' || this.#pause.on) return;
     await run?.interrupt?.();
-    this.#append(...this.#requests.closeAll('interruption'));
+    this.#recorder.append(...this.#requests.closeAll('interruption'));
   }
 
-  /** Answers a request of the agent's; throws REQUEST_CLOSED with who was first. */
+  /** Answers a request of the agent; throws REQUEST_CLOSED with who was first. */
   answer(requestId: string, answer: AnswerInput, by: string): Promise<void> {
     return this.#requests.answer(requestId, answer, by);
   }
 
+  get #task(): Task {
+    return this.#recorder.task;
+  }
+
   async #live(): Promise<void> {
     this.#begin();
-    const outcome = await Promise.race([this.#converse(), this.#cut.promise]).catch((thrown) =>
+    const outcome = await Promise.race([this.#converse(), this.#aborted.promise]).catch((thrown) =>
       this.#failed(thrown),
     );
-    this.#over = true;
+    this.#recorder.seal();
     this.#limit.clear();
     try {
       const last = [...this.#requests.closeAll('end of task'), ...remarks(outcome)];
-      if (this.#left) return;
-      if (this.#ending) last.push(...(await this.#halt()));
-      const settled = this.#ending ? undefined : this.#run?.settle?.(outcome?.kind === 'completed');
-      const left = settled ? await this.#tried(settled, 'STOP_UNCONFIRMED', last, []) : [];
-      const finished = this.#options.files.finish(this.#task(), this.#toolsRan, last);
-      const changes = await this.#tried<FileChange[]>(finished, 'CHANGES_UNKNOWN', last, []);
-      if (this.#left) return;
-      last.push(...undelivered(this.#conversation.pending));
-      const end = endEvent(this.#task(), this.#ending, outcome, resultOf(outcome, changes, left));
-      this.#options.log.append(this.#id, ...last, end);
+      if (this.#detached) return;
+      await this.#finish(outcome, last);
     } finally {
-      this.#run?.close();
+      this.#run.current?.close();
     }
   }
 
-  /** Says that the task starts, or takes up its state where it has started before. */
+  /** Stops what runs, asks what changed, then stores the end with everything that belongs to it in one append. */
+  async #finish(outcome: TurnOutcome | undefined, last: TaskEventBody[]): Promise<void> {
+    const recorder = this.#recorder;
+    if (this.#reason) last.push(...(await this.#stop()));
+    const settled = this.#reason ? undefined : this.#run.current?.settle?.(outcome?.kind === 'completed');
+    const left = settled ? await recorder.attempt(settled, 'STOP_UNCONFIRMED', last, []) : [];
+    const finished = this.#options.files.finish(this.#task, recorder.toolsRan, last);
+    const changes = await recorder.attempt<FileChange[]>(finished, 'CHANGES_UNKNOWN', last, []);
+    if (this.#detached) return;
+    last.push(...undelivered(this.#conversation.pending));
+    recorder.end(...last, endEvent(this.#task, this.#reason, outcome, resultOf(outcome, changes, left)));
+  }
+
+  /** Starts the task, or restores its state if it has started before. */
   #begin(): void {
-    const { status, requests, clock } = this.#task();
+    const { status, requests, clock } = this.#task;
+    const recorder = this.#recorder;
     if (status === 'queued') {
-      this.#append({ kind: 'started' });
-      this.#limit.arm(this.#task(), this.#options.now());
+      recorder.append({ kind: 'started' });
+      this.#armLimit();
       return;
     }
-    const message = 'The bridge was restarted; it takes the task up where it was.';
-    this.#append({ kind: 'warning', code: 'BRIDGE_RESTARTED', message });
+    const message = 'The bridge was restarted; it resumes the task from its log.';
+    recorder.append({ kind: 'warning', code: 'BRIDGE_RESTARTED', message });
     for (const request of requests) this.#requests.restore(request, this.#options.now());
-    if (clock.since !== undefined) this.#limit.arm(this.#task(), this.#options.now());
+    if (clock.since !== undefined) this.#armLimit();
     else this.#pause.restore();
-    // In logs of earlier versions a request could take a task out of its pause while its clock stood.
-    if (this.#pause.on && status !== 'paused') this.#append({ kind: 'paused' });
-    if (this.#memory.ending) this.#end(this.#memory.ending);
-    this.#keepBudget();
+    // In logs of earlier versions a request could end a pause while the clock was stopped.
+    if (this.#pause.on && status !== 'paused') recorder.append({ kind: 'paused' });
+    if (this.#recovered.termination) this.#terminate(this.#recovered.termination);
+    recorder.checkBudget();
+  }
+
+  #armLimit(): void {
+    this.#limit.arm(this.#task, this.#options.now());
   }
 
   async #converse(): Promise<TurnOutcome> {
     const { files } = this.#options;
-    const task = this.#task();
+    const task = this.#task;
     await files.prepare(task);
     const [run] = await Promise.all([
-      this.#openRun(task, this.#abort.signal).then((opened) => this.#opened(opened)),
+      this.#run.open(task, this.#abort.signal).then((opened) => this.#opened(opened)),
       files.begin(task),
     ]);
     return this.#conversation.run(run);
   }
 
-  #openRun(task: Task, signal: AbortSignal): Promise<Run> {
-    const emit = (...events: TaskEventBody[]): void => this.#emit(...events);
-    return this.#options.runner.open(task, { emit, past: this.#past, signal });
-  }
-
   #opened(run: Run): Run {
-    this.#run = run;
-    if (this.#over) discard(run, this.#options.logger);
-    this.#keepAsking();
+    if (this.#recorder.sealed) discard(run, this.#options.logger);
+    this.#recorder.checkExternalAnswers();
     return run;
   }
 
-  #end(ending: TerminationReason): void {
+  /** The first reason stays. */
+  #terminate(reason: TerminationReason): void {
     if (this.over) return;
-    this.#ending = ending;
+    this.#reason = reason;
     this.#abortRun();
   }
 
   #abortRun(): void {
     this.#abort.abort();
-    this.#cut.resolve(undefined);
+    this.#aborted.resolve(undefined);
     this.#pause.release();
   }
 
-  /** Stops what runs, also of an earlier process; a warning where it is not sure that it has stopped. */
-  async #halt(): Promise<TaskEventBody[]> {
+  /** Stops what runs, also of an earlier process; resolves with a warning if it may still run. */
+  async #stop(): Promise<TaskEventBody[]> {
     try {
-      if (this.#memory.prompt)
-        this.#run ??= await this.#openRun(this.#task(), AbortSignal.timeout(HALT_LIMIT_MS));
-      await this.#run?.stop();
+      await this.#run.stop(this.#task, this.#recovered.prompt !== undefined);
       return [];
     } catch (thrown) {
-      return [this.#warning('STOP_UNCONFIRMED', thrown)];
+      return [this.#recorder.warning('STOP_UNCONFIRMED', thrown)];
     }
-  }
-
-  /** What the work answers; where it fails, a warning and `otherwise`. */
-  async #tried<T>(work: Promise<T>, code: string, warnings: TaskEventBody[], otherwise: T): Promise<T> {
-    return work.catch((thrown) => {
-      warnings.push(this.#warning(code, thrown));
-      return otherwise;
-    });
-  }
-
-  /** What the runner reports. Comes from event handlers, so it never throws. */
-  #emit(...events: TaskEventBody[]): void {
-    if (this.over) return;
-    try {
-      this.#append(...events.flatMap((event) => this.#seen(event)));
-      this.#keepBudget();
-      this.#keepAsking();
-    } catch (thrown) {
-      this.#options.logger.error(
-        { taskId: this.#id, err: messageOf(thrown) },
-        'events of a task could not be stored',
-      );
-    }
-  }
-
-  #keepBudget(): void {
-    const error = overBudget(this.#task());
-    if (error) this.#end({ kind: 'budget', error });
-  }
-
-  #keepAsking(): void {
-    if (!this.#run?.exclusive) return;
-    const ending = terminationByExternalAnswer(this.#answeredOutside, (request) =>
-      this.#requests.isAsked(request),
-    );
-    if (ending) this.#end(ending);
-  }
-
-  #seen(event: TaskEventBody): TaskEventBody[] {
-    if (event.kind === 'tool') this.#toolsRan = true;
-    if (event.kind === 'request_opened') return [this.#requests.opened(event.request, this.#options.now())];
-    if (event.kind !== 'request_closed') return [event];
-    const closed = this.#requests.closed(event);
-    const request = this.#task().requests.find(({ id }) => id === event.request_id);
-    const warning = request && closed && externalAnswerWarning(request, closed);
-    if (!warning) return closed ? [closed] : [];
-    this.#answeredOutside.push(request);
-    return [closed, warning];
-  }
-
-  #append(...events: TaskEventBody[]): TaskEvent[] {
-    return this.#over || events.length === 0 ? [] : this.#options.log.append(this.#id, ...events);
-  }
-
-  #warning(code: string, thrown: unknown): TaskEventBody {
-    this.#options.logger.warn({ taskId: this.#id, err: messageOf(thrown) }, code);
-    return { kind: 'warning', code, message: messageOf(thrown) };
-  }
-
-  #running(what: 'answer'): Required<Pick<Run, 'answer'>> {
-    const answer = this.#run?.answer?.bind(this.#run);
-    if (answer) return { answer };
-    throw new BridgeError('UNSUPPORTED', `Runner ${this.#options.runner.name} cannot do "${what}".`);
   }
 
   #failed(thrown: unknown): TurnOutcome {
     if (toBridgeError(thrown).code === 'INTERNAL')
-      this.#options.logger.error({ taskId: this.#id, err: messageOf(thrown) }, 'a task failed');
+      this.#options.logger.error({ taskId: this.#task.id, err: messageOf(thrown) }, 'a task failed');
     return failedBy(thrown);
-  }
-
-  #task(): Task {
-    const task = this.#options.log.get(this.#id);
-    if (!task) throw new BridgeError('TASK_NOT_FOUND', `There is no task "${this.#id}".`);
-    return task;
   }
 }

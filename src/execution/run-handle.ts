@@ -1,0 +1,47 @@
+import { BridgeError } from '../errors.ts';
+import type { Run, RunContext, Runner } from '../runners/runner.ts';
+import type { Task } from '../tasks/task.ts';
+
+/** How long to wait for the server when it stops what an earlier process left running. */
+const STOP_LIMIT_MS = 60_000;
+
+/** The run of one task at its runner, absent until it is open. */
+export class RunHandle {
+  readonly #runner: Runner;
+  readonly #context: Omit<RunContext, 'signal'>;
+  #run: Run | undefined;
+
+  constructor(runner: Runner, context: Omit<RunContext, 'signal'>) {
+    this.#runner = runner;
+    this.#context = context;
+  }
+
+  get current(): Run | undefined {
+    return this.#run;
+  }
+
+  async open(task: Task, signal: AbortSignal): Promise<Run> {
+    this.#run = await this.#runner.open(task, { ...this.#context, signal });
+    return this.#run;
+  }
+
+  /** Stops what runs. `recorded`: an earlier process may have sent a prompt, so the run is opened to be stopped. */
+  async stop(task: Task, recorded: boolean): Promise<void> {
+    if (recorded && !this.#run) await this.open(task, AbortSignal.timeout(STOP_LIMIT_MS));
+    await this.#run?.stop();
+  }
+
+  /** Throws UNSUPPORTED where the current turn cannot be interrupted. */
+  requireInterruptible(): void {
+    if (!this.#run || this.#run.interrupt) return;
+    const next = 'Send it with delivery "queue", or cancel the task.';
+    throw new BridgeError('UNSUPPORTED', `Runner ${this.#runner.name} cannot be interrupted.`, { next });
+  }
+
+  /** The run, if it can answer requests; throws UNSUPPORTED. */
+  answerable(): Required<Pick<Run, 'answer'>> {
+    const answer = this.#run?.answer?.bind(this.#run);
+    if (answer) return { answer };
+    throw new BridgeError('UNSUPPORTED', `Runner ${this.#runner.name} cannot do "answer".`);
+  }
+}
