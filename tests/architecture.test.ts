@@ -67,7 +67,7 @@ const ARROWS: Record<string, readonly string[]> = {
   ],
   http: ['mcp', 'api'],
   mcp: ['api', 'tasks'],
-  api: ['execution', 'workspaces', 'tasks'],
+  api: ['execution', 'workspaces', 'matrix', 'tasks'],
   execution: ['runners', 'workspaces', 'store', 'tasks'],
   runners: ['tasks'],
   'runners/opencode-protocol': ['runners', 'tasks'],
@@ -82,17 +82,15 @@ const ARROWS: Record<string, readonly string[]> = {
   'notifications/letta': ['notifications', 'tasks'],
   'notifications/matrix': ['notifications', 'matrix', 'tasks'],
   matrix: ['store', 'tasks'],
-  config: [],
+  config: ['matrix'],
   tasks: [],
   proxy: [],
 };
 
 /** What still breaks a rule: it only gets shorter. */
 const LEFT: readonly string[] = [
-  'matrix-user.ts: the room matrix-user is not in ARROWS',
   'workspaces/retention.ts: workspaces must not import store/sqlite',
   'store/sqlite/inbox-store.ts: store/sqlite must not import matrix',
-  'runners/docker/docker-runner.ts: runners/docker must not import store',
   'notifications/delivery.ts: notifications must not import store/sqlite',
   'notifications/task-delivery.ts: notifications must not import store/sqlite',
   'memory/local-memory.ts: memory must not import store/sqlite',
@@ -105,8 +103,6 @@ const LEFT: readonly string[] = [
   'matrix/inbound/listener.ts: matrix must not import store/sqlite',
   'matrix/inbound/steering.ts: matrix must not import store/sqlite',
   'http/commands-guard.ts: http must not import runners',
-  'execution/create-task-input.ts: execution must not import matrix-user',
-  'config/variables/matrix.ts: config must not import matrix-user',
   'cli/opencode/session.ts: cli must not import runners',
   'cli/opencode/session.ts: cli must not import tasks',
 ];

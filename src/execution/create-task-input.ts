@@ -1,23 +1,20 @@
 import { createHash } from 'node:crypto';
 import { BridgeError, quote } from '../errors.ts';
-import { matrixUserFault } from '../matrix-user.ts';
-
-const MAX_OBSERVERS = 50;
 
 export interface ExecutionLimits {
   maxConcurrent: number;
   maxQueued: number;
-  /** Of one agent; absent: as many as wait in all. */
+  /** Per agent; absent: maxQueued. */
   maxQueuedPerAgent?: number | undefined;
   defaultTimeoutMs: number;
   maxTimeoutMs: number;
-  /** For tasks that name none; absent: no limit. */
+  /** Used where the input has none; absent: no limit. */
   defaultMaxCostUsd?: number | undefined;
   defaultMaxTokens?: number | undefined;
   maxDescriptionLength: number;
 }
 
-/** What a caller asks to have done. */
+/** What a caller asks for. */
 export interface CreateTaskInput {
   description: string;
   idempotencyKey?: string | undefined;
@@ -29,12 +26,12 @@ export interface CreateTaskInput {
   /** `provider/model`. */
   model?: string | undefined;
   agent?: string | undefined;
-  /** Matrix user ids. */
+  /** Matrix user ids, checked by the caller. */
   observers?: readonly string[] | undefined;
   continueTaskId?: string | undefined;
 }
 
-/** Refuses an input that cannot be run, by parameter name and value. */
+/** Throws INVALID_INPUT or PAYLOAD_TOO_LARGE with the name and value of the parameter. */
 export function validate(input: CreateTaskInput, limits: ExecutionLimits): void {
   const { description, timeoutMs, maxCostUsd, maxTokens, model } = input;
   if (description.trim() === '') {
@@ -43,7 +40,7 @@ export function validate(input: CreateTaskInput, limits: ExecutionLimits): void 
   if (description.length > limits.maxDescriptionLength) {
     throw new BridgeError(
       'PAYLOAD_TOO_LARGE',
-      `\`task_description\` has ${description.length} characters, at most ${limits.maxDescriptionLength} are taken.`,
+      `\`task_description\` has ${description.length} characters, at most ${limits.maxDescriptionLength} are allowed.`,
       { next: 'Put long material into a file in the task directory and name the file.' },
     );
   }
@@ -65,35 +62,20 @@ export function validate(input: CreateTaskInput, limits: ExecutionLimits): void 
   if (model !== undefined && !/^[^/\s]+\/\S+$/.test(model)) {
     throw new BridgeError('INVALID_INPUT', `\`model\` ${quote(model)} is not of the form provider/model.`);
   }
-  validateObservers(observersOf(input), input);
 }
 
-function validateObservers(users: readonly string[], { observers = [] }: CreateTaskInput): void {
-  if (users.length > MAX_OBSERVERS) {
-    throw new BridgeError(
-      'INVALID_INPUT',
-      `\`observers\` names ${users.length} users, at most ${MAX_OBSERVERS} are taken.`,
-    );
-  }
-  const faults = users.flatMap((user) => {
-    const fault = matrixUserFault(user);
-    return fault === undefined ? [] : [`\`observers.${observers.indexOf(user)}\` ${quote(user)} ${fault}.`];
-  });
-  if (faults.length > 0) throw new BridgeError('INVALID_INPUT', faults.join(' '));
-}
-
-/** Who is to observe the task: each user once. */
+/** The observers, each user once. */
 export function observersOf({ observers = [] }: CreateTaskInput): string[] {
   return [...new Set(observers)];
 }
 
-/** Equal for orders that ask for the same. */
+/** Equal for inputs that ask for the same. */
 export function fingerprint(input: CreateTaskInput): string {
   const { description, timeoutMs, directory, model, agent, continueTaskId } = input;
-  // Whom one names first makes no difference to who observes.
+  // The order of observers has no meaning.
   const observers = observersOf(input).sort();
   const asked = [description, timeoutMs, directory, model, agent, observers, continueTaskId];
-  // Only where they are given, so that an input without them is told by the print it always had.
+  // Only where they are given: an input without them keeps the fingerprint of earlier versions.
   if (input.maxCostUsd !== undefined || input.maxTokens !== undefined) {
     asked.push(input.maxCostUsd, input.maxTokens);
   }

@@ -60,6 +60,15 @@ export interface RunContext {
   signal: AbortSignal;
 }
 
+/** What a runner may read of tasks; a TaskStore has it. */
+export interface TaskReader {
+  get(taskId: string): Task | undefined;
+  /** The tasks that have not ended. */
+  unfinished(): Task[];
+  /** Up to `limit` events with a `seq` above `afterSeq`, in order. */
+  events(taskId: string, afterSeq: number, limit: number): TaskEvent[];
+}
+
 /** The two ports of a connection within this machine, as the one who was called sees them. */
 export interface Connection {
   remotePort: number;

@@ -26,16 +26,6 @@ it.each<[string, Order, object]>([
   ['no limit at all', { timeoutMs: Number.POSITIVE_INFINITY }, {}],
   ['half a millisecond', { timeoutMs: 1.5 }, {}],
   ['a limit of weeks', { timeoutMs: 10 ** 10 }, { message: expect.stringContaining('3600000') }],
-  [
-    'an observer that is no Matrix user',
-    { observers: ['@ann:example.org', 'bob'] },
-    { message: expect.stringContaining('`observers.1` "bob" is not a Matrix user id') },
-  ],
-  [
-    'more observers than 50',
-    { observers: Array.from({ length: 51 }, (_, n) => `@u${n}:example.org`) },
-    { message: expect.stringContaining('51 users') },
-  ],
   ['a directory outside', { directory: '/etc' }, { message: expect.stringContaining('/etc') }],
   ['a directory outside by ..', { directory: '../home' }, { message: expect.stringContaining('outside') }],
   [

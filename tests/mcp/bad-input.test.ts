@@ -69,6 +69,11 @@ describe('arguments that do not fit are named with their value and what is allow
       { task_description: 'x', observers: ['@ann:example.org', 'bob', '@ann:example.org', 'bob', '@:x'] },
       '`observers.1` "bob" is not a Matrix user id such as "@ann:example.org". `observers.4` "@:x" is not',
     ],
+    [
+      'opencode_execute_task',
+      { task_description: 'x', observers: Array.from({ length: 51 }, (_, n) => `@u${n}:example.org`) },
+      '`observers` names 51 users, at most 50 are allowed.',
+    ],
     ['opencode_execute_task', { task_description: 'x', observers: [7] }, '`observers.0` 7 is not a string.'],
     ['opencode_execute_task', { task_description: 'x', model: 'gpt' }, '`model` "gpt" is not of the form'],
     ['opencode_execute_task', { task_description: 'x', agent_id: 'a\nb' }, '"a\\nb" is not an agent id'],

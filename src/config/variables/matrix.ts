@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { quote } from '../../errors.ts';
-import { matrixUserFault } from '../../matrix-user.ts';
+import { matrixUserFault } from '../../matrix/user-id.ts';
 import { flag, httpUrl, list, text } from './schemas.ts';
 import { variablesOf } from './variable.ts';
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { requireObservers } from '../../api/observers.ts';
 import { agentId, path, shortText, taskId } from '../inputs.ts';
 import { hint, outcomeFields, textOfTask, viewOutcome } from '../task-view.ts';
 import { defineTool, MAX_WAIT_MS } from '../tool.ts';
@@ -31,6 +32,7 @@ export const executeTask = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: true, openWorldHint: true },
   async run(input, call) {
     const { services } = call;
+    requireObservers(input.observers);
     const accepted = await services.execution.execute(call.agentId(), {
       description: input.task_description,
       idempotencyKey: input.idempotency_key,

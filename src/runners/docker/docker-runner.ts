@@ -6,9 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, quote, toBridgeError } from '../../errors.ts';
 import type { DependencyHealth } from '../../health.ts';
 import type { Logger } from '../../logger.ts';
-import type { TaskStore } from '../../store/task-store.ts';
 import { isEnd, type Task } from '../../tasks/task.ts';
-import type { Run, RunContext, Runner } from '../runner.ts';
+import type { Run, RunContext, Runner, TaskReader } from '../runner.ts';
 import { type SentPrompt, sentPrompts } from '../sent-prompts.ts';
 import { ContainerRun } from './container-run.ts';
 import { type ContainerLimits, LABELS } from './container-spec.ts';
@@ -30,7 +29,7 @@ export interface DockerRunnerOptions {
   /** Files that no container may see. */
   envFiles?: readonly string[] | undefined;
   /** Tells which tasks there are. */
-  store: Pick<TaskStore, 'get' | 'unfinished' | 'events'>;
+  store: TaskReader;
   logger: Logger;
 }
 

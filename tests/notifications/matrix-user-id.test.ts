@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { matrixUserFault } from '../src/matrix-user.ts';
+import { matrixUserFault } from '../../src/matrix/user-id.ts';
 
 const longest = `@${'a'.repeat(255 - '@:example.org'.length)}:example.org`;
 
