@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { expect, it } from 'vitest';
 
@@ -13,6 +13,18 @@ it.each(PAGES)('every link of %s leads to a file and a heading', (page) => {
     return !PAGES.includes(target) || !anchors(target).includes(anchor);
   });
   expect(broken.map(([link]) => link)).toEqual([]);
+});
+
+it('every path that CONTRIBUTING.md names exists', () => {
+  const named = prose('CONTRIBUTING.md').match(/(?<=`)(src|tests|docs|\.ci)\/[^`*\s]*(?=`)/g) ?? [];
+  expect(named).toContain('src/runners/runner.ts');
+  expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+});
+
+it('CONTRIBUTING.md lists the folders of src', () => {
+  const listed = prose('CONTRIBUTING.md').match(/(?<=^\| `)[a-z/-]+(?=\/` )/gm);
+  const top = globSync('src/*/', { cwd: ROOT }).map((folder) => folder.replace('src/', ''));
+  expect(listed?.filter((folder) => !folder.includes('/')).sort()).toEqual(top.sort());
 });
 
 /** As GitHub makes them from headings. */
