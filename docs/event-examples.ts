@@ -100,7 +100,7 @@ export const EXAMPLES: { readonly [K in TaskEventKind]: EventOf<K> } = {
   },
 };
 
-/** What has to have happened before an event of a kind. */
+/** The events that precede an event of a kind. */
 export function before(kind: TaskEventKind): EventOf<TaskEventKind>[] {
   const { created, started, request_opened, paused } = EXAMPLES;
   switch (kind) {

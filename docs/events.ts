@@ -36,7 +36,7 @@ const SHAPES = [
   todoSchema,
   usageSchema,
 ];
-/** Those who are told, and what they say beforehand. */
+/** The sinks, and what they declare in advance. */
 const SINKS: readonly { name: string; sink: Pick<Sink, 'urgent' | 'paceMs'> }[] = [
   {
     name: 'Letta',
@@ -64,16 +64,16 @@ const SINKS: readonly { name: string; sink: Pick<Sink, 'urgent' | 'paceMs'> }[] 
 
 type KindSchema = (typeof taskEventBodySchema.options)[number];
 
-/** The vocabulary of events: each kind, when it is stored, what it changes, who is told, its fields. */
+/** The event vocabulary: each kind, when it is stored, what it changes, who is notified, its fields. */
 export function eventsPage(): string {
   const kinds = taskEventBodySchema.options;
   const paces = SINKS.map(({ name, sink }) => `${name} every ${sink.paceMs / 1000} s`).join(', ');
   const parts = [
     NOTE,
     '# Events',
-    'What happens to a task is an event of one of the kinds below. It is stored in the log of the task before anything acts on it, and whatever is told of a task is read from there. `get_task_history` shows the events of a task as in the examples. Each has a `seq`, counted from 1 within its task without a hole, a time `at`, its `kind`, and the fields of its kind; a star marks those that are always there.',
+    'Everything that happens to a task is an event of one of the kinds below. It is stored in the log of the task before anything acts on it, and all reports about a task are read from that log. `get_task_history` shows the events of a task as in the examples. Each event has a `seq`, counted from 1 within its task without gaps, a time `at`, its `kind`, and the fields of its kind; a star marks fields that are always present.',
     '## Kinds',
-    `_Changes_: the status that a running task has afterwards, and what else of it is new. _Line_: whether it shows among the \`last_events\` of a status, and as progress. _Block_: the event that the workspace block gets, which is what agents of [Letta](letta.md) see. _At once_: whether a sink is called for it without delay; the rest is told together, to ${paces}.`,
+    `_Changes_: the status that a running task has afterwards, and the other fields that change. _Line_: whether it appears in the \`last_events\` of a status, and as progress. _Block_: the event that the workspace block gets, which [Letta](letta.md) agents see. _At once_: whether a sink is called for it without delay; other events are delivered in batches, to ${paces}.`,
     table(
       ['kind', 'changes', 'line', 'block', ...SINKS.map(({ name }) => `${name} at once`)],
       kinds.map((schema) => overview(EXAMPLES[schema.shape.kind.value])),
@@ -113,7 +113,7 @@ function overview(body: TaskEventBody): string[] {
   ];
 }
 
-/** What of the task is new, but for what changes with every event. */
+/** The fields of the task that change, without those that change with every event. */
 function changes(past: readonly TaskEventBody[], event: TaskEvent): string {
   const task = past.reduce<Task | undefined>(
     (state, body, index) => apply(state, at(body, index)),

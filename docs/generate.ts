@@ -38,7 +38,7 @@ export function generate(): Record<string, string> {
   };
 }
 
-/** The generated files whose content on disk is not what the code says. */
+/** The generated files whose content on disk differs from the code. */
 export function stale(root = ROOT): string[] {
   return Object.entries(generate()).flatMap(([path, content]) =>
     readIfThere(join(root, path)) === content ? [] : [path],
@@ -47,7 +47,7 @@ export function stale(root = ROOT): string[] {
 
 function envExample(): string {
   const lines = [
-    '# Every variable of the bridge with its default; docs/configuration.md has the same as a table.',
+    '# Every variable of the bridge with its default; docs/configuration.md shows the same as a table.',
     '# npm start, npm run stdio, doctor and opencode:… read a copy of it named .env in this folder.',
   ];
   for (const [group, members] of groups) {
@@ -64,8 +64,8 @@ function configuration(): string {
   const intro = [
     NOTE,
     '# Configuration',
-    'The bridge is configured by environment variables only. A blank value counts as unset. Everything that is wrong is told at once, by name, and the bridge leaves with exit code 2. Flags take true, 1, yes, on, false, 0, no, off. Times are in milliseconds. `.env.example` lists the same variables; from a checkout `npm start` reads them from a file named `.env` too.',
-    'Such a file has one `NAME=value` a line, in UTF-8, with LF or CRLF. `export` before a name, a comment behind a value and quotes around it are understood; a value that holds a `#` needs quotes. What is in the environment already wins. What would be misread without a word (a name behind a byte order mark, a value cut at its `#`, a quote that is not closed) is refused by name and line. docker-compose takes quotes, comments and CRLF the same way, ignores a byte order mark, and keeps a `#` that no blank stands before; `docker run --env-file` keeps quotes and comments as part of the value, which is refused too.',
+    'The bridge is configured only by environment variables. A blank value counts as unset. The bridge reports all wrong values at once, by name, and exits with code 2. Flags take true, 1, yes, on, false, 0, no, off. Times are in milliseconds. `.env.example` lists the same variables; in a checkout `npm start` also reads them from a file named `.env`.',
+    'The file has one `NAME=value` on each line, in UTF-8, with LF or CRLF. It may have `export` before a name, a comment after a value and quotes around a value; a value that contains `#` needs quotes. Variables that are already in the environment take precedence. Lines that would be silently misread (a name after a byte order mark, a value cut at its `#`, an unclosed quote) are refused by name and line. docker-compose reads quotes, comments and CRLF the same way, ignores a byte order mark, and keeps a `#` without a preceding blank. `docker run --env-file` keeps quotes and comments as part of the value, which is refused too.',
   ];
   const sections = groups.flatMap(([group, members]) => [
     `## ${group}`,
@@ -85,14 +85,14 @@ function tools(): string {
   const intro = [
     NOTE,
     '# Tools',
-    'What an agent can call over MCP. Every answer has structured content with the fields below, and beside it the same as a short text. A star marks what is always there. A call that fails is a result with `isError: true`, a stable code and what to do next. The words of each description are those the agent reads.',
-    'Arguments are taken as clients send them. For what is optional, `null`, `""` and an empty list count as absent. Where a number, a truth value or a list is wanted, a string that can only mean one is converted: `"5000"`, `"true"`, `"[\\"a\\"]"`. What platforms add to every call (`toolCallId`, `tool`, `sessionId`, `action`, `chatInput`, `request_heartbeat`) is ignored; any other name is refused with the one that was probably meant.',
-    'An answer has at most 100,000 characters over both forms, about 25,000 tokens, and a cursor where there is more. Two calls may ask for more than that: `read_task_file` with a `limit` above 24,000, up to `MAX_TASK_FILE_SIZE` bytes (1 MiB), and `get_task_history` with `events_limit` 1, which never cuts the event (a message has at most 1,000,000 characters). Such a page stands in the structured content alone; the text has the beginning of it. See [decision 18](decisions/0018-an-answer-fits-and-stands-in-both-forms.md).',
+    'The tools that an agent can call over MCP. Every answer has structured content with the fields below, and the same information as a short text. A star marks fields that are always present. A failed call returns a result with `isError: true`, a stable code and what to do next. The descriptions are those that the agent reads.',
+    'The bridge accepts the usual variations of arguments. For optional arguments, `null`, `""` and an empty list count as absent. If a number, a boolean or a list is expected, a string with exactly one such meaning is converted: `"5000"`, `"true"`, `"[\\"a\\"]"`. Fields that platforms add to every call (`toolCallId`, `tool`, `sessionId`, `action`, `chatInput`, `request_heartbeat`) are ignored. Any other unknown name is refused, with the name that was probably meant.',
+    'An answer has at most 100,000 characters over both forms, about 25,000 tokens, and a cursor if there is more. Two calls may request more: `read_task_file` with a `limit` above 24,000, up to `MAX_TASK_FILE_SIZE` bytes (1 MiB), and `get_task_history` with `events_limit` 1, which never cuts the event (a message has at most 1,000,000 characters). Such a page is complete only in the structured content; the text has its beginning. See [decision 18](decisions/0018-an-answer-fits-and-stands-in-both-forms.md).',
     TOOLS.map(({ name, title }) => `- [${code(name)}](#${name}): ${title}`).join('\n'),
   ];
   const status = [
     '## Status',
-    `A task is ${TASK_STATUSES.map(code).join(', ')}. The last four are ends: nothing changes them. \`input_required\` means that a permission or a question waits for \`answer_task_request\`.`,
+    `A task is ${TASK_STATUSES.map(code).join(', ')}. The last four are final. \`input_required\` means that a permission or a question waits for \`answer_task_request\`.`,
   ];
   return `${[...intro, ...TOOLS.flatMap(section), ...status].join('\n\n')}\n`;
 }
@@ -131,7 +131,8 @@ function main(check: boolean): number {
     for (const path of files) writeFileSync(join(ROOT, path), generate()[path] ?? '');
     return 0;
   }
-  for (const path of files) process.stderr.write(`${path} is not what the code says: run "npm run docs".\n`);
+  for (const path of files)
+    process.stderr.write(`${path} differs from what the code generates: run "npm run docs".\n`);
   return files.length > 0 ? 1 : 0;
 }
 
