@@ -3,19 +3,21 @@ import type { Task } from '../tasks/task.ts';
 import { inheritedAgent, inheritedModel } from './admission.ts';
 import { type CreateTaskInput, type ExecutionLimits, observersOf } from './create-task-input.ts';
 
-/** An input that nothing speaks against. */
+/** An input that passed every check. */
 export interface Acceptance {
   id: string;
   agentId: string;
   input: CreateTaskInput;
-  print: string;
+  fingerprint: string;
+  /** `ours`: the bridge created it. */
   directory: { path: string; ours: boolean };
-  before: Task | undefined;
+  /** The task that this one continues. */
+  previous: Task | undefined;
 }
 
 /** The first event of the task. */
 export function createdEvent(
-  { agentId, input, directory, before }: Acceptance,
+  { agentId, input, directory, previous }: Acceptance,
   runner: string,
   limits: ExecutionLimits,
 ): EventOf<'created'> {
@@ -30,10 +32,10 @@ export function createdEvent(
     timeout_ms: input.timeoutMs ?? limits.defaultTimeoutMs,
     max_cost_usd: input.maxCostUsd ?? limits.defaultMaxCostUsd,
     max_tokens: input.maxTokens ?? limits.defaultMaxTokens,
-    model: input.model ?? inheritedModel(before),
-    agent: input.agent ?? inheritedAgent(before),
+    model: input.model ?? inheritedModel(previous),
+    agent: input.agent ?? inheritedAgent(previous),
     idempotency_key: input.idempotencyKey,
-    continues: before?.id,
-    session_id: before?.sessionId,
+    continues: previous?.id,
+    session_id: previous?.sessionId,
   };
 }

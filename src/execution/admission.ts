@@ -5,21 +5,21 @@ import type { Task } from '../tasks/task.ts';
 import type { ExecutionLimits } from './create-task-input.ts';
 import type { FairQueue } from './queue.ts';
 
-/** How long an idempotency key stands for its task, from the first call on. */
+/** How long an idempotency key is valid, counted from the first call. */
 export const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000;
 const QUEUE_RETRY_SECONDS = 30;
 
-/** The task that an agent's idempotency key stands for; throws IDEMPOTENCY_CONFLICT where it was another order's. */
+/** The task of an agent's idempotency key; throws IDEMPOTENCY_CONFLICT if the key was used for another input. */
 export function repeatedTask(
   store: TaskStore,
   agentId: string,
   key: string | undefined,
-  print: string,
+  fingerprint: string,
   now: number,
 ): Task | undefined {
   if (key === undefined) return undefined;
   const found = store.findByKey(agentId, key, now - KEY_LIFETIME_MS);
-  if (!found || found.fingerprint === print) return found?.task;
+  if (!found || found.fingerprint === fingerprint) return found?.task;
   throw new BridgeError(
     'IDEMPOTENCY_CONFLICT',
     `\`idempotency_key\` ${quote(key)} was used for another request (task ${found.task.id}) less than 24 h ago.`,
@@ -27,7 +27,7 @@ export function repeatedTask(
   );
 }
 
-/** The task, if a new one can go on in its session; throws INVALID_INPUT or INVALID_STATE. */
+/** The task, if a new one can continue in its session; throws INVALID_INPUT or INVALID_STATE. */
 export function requireContinuable(
   store: TaskStore,
   task: Task,
@@ -35,9 +35,13 @@ export function requireContinuable(
   runner: string,
 ): Task {
   if (directory !== undefined && directory !== task.directory) {
-    throw new BridgeError('INVALID_INPUT', `\`directory\` ${quote(directory)} is not that of ${task.id}.`, {
-      next: 'Leave `directory` out: a continued task works where the first one did.',
-    });
+    throw new BridgeError(
+      'INVALID_INPUT',
+      `\`directory\` ${quote(directory)} is not the directory of ${task.id}.`,
+      {
+        next: 'Omit `directory`: a task that continues another works in the same directory.',
+      },
+    );
   }
   if (task.sessionId === undefined) {
     const text = `Task ${task.id} never reached OpenCode, so nothing can be continued.`;
@@ -46,17 +50,17 @@ export function requireContinuable(
   if (task.runner !== runner) {
     const text = `Task ${task.id} ran on ${task.runner}; this bridge runs ${runner}, which does not have its session.`;
     throw new BridgeError('INVALID_STATE', text, {
-      next: 'Start a new task with `directory` set to that of the task, and say what was done before.',
+      next: 'Start a new task in the same `directory`, and describe in it what was done before.',
     });
   }
   const open = store.unfinished().find(({ sessionId }) => sessionId === task.sessionId);
   if (!open) return task;
-  throw new BridgeError('INVALID_STATE', `Task ${open.id} still works in the session of ${task.id}.`, {
+  throw new BridgeError('INVALID_STATE', `Task ${open.id} is still running in the session of ${task.id}.`, {
     reason: { kind: 'session_busy', taskId: open.id },
   });
 }
 
-/** Whether a folder is, or lies in, one that was made for a task of another agent. */
+/** Whether a folder is, or is inside, one that was created for a task of another agent. */
 export function isForeign(store: TaskStore, agentId: string, path: string): boolean {
   for (let folder = path; folder !== dirname(folder); folder = dirname(folder)) {
     const task = store.get(basename(folder));
@@ -65,7 +69,7 @@ export function isForeign(store: TaskStore, agentId: string, path: string): bool
   return false;
 }
 
-/** Throws QUEUE_FULL where one more task of the agent could neither run nor wait. */
+/** Throws QUEUE_FULL if one more task of the agent could neither run nor wait. */
 export function assertCapacity(
   { maxConcurrent, maxQueued, maxQueuedPerAgent = maxQueued }: ExecutionLimits,
   running: number,
@@ -92,12 +96,12 @@ function queueFull(why: string): BridgeError {
   });
 }
 
-/** The model a continuing task takes over, unless OpenCode did not know it. */
-export function inheritedModel(before: Task | undefined): string | undefined {
-  return before?.error?.code === 'MODEL_NOT_FOUND' ? undefined : before?.model;
+/** The model that a task inherits from the one it continues, unless OpenCode did not know it. */
+export function inheritedModel(previous: Task | undefined): string | undefined {
+  return previous?.error?.code === 'MODEL_NOT_FOUND' ? undefined : previous?.model;
 }
 
-/** The agent a continuing task takes over, unless OpenCode did not know it. */
-export function inheritedAgent(before: Task | undefined): string | undefined {
-  return before?.error?.code === 'AGENT_NOT_FOUND' ? undefined : before?.agent;
+/** The agent that a task inherits from the one it continues, unless OpenCode did not know it. */
+export function inheritedAgent(previous: Task | undefined): string | undefined {
+  return previous?.error?.code === 'AGENT_NOT_FOUND' ? undefined : previous?.agent;
 }

@@ -10,10 +10,10 @@ const RESTARTED =
 /** Failures of a turn that the task did not cause. */
 const LOST: ReadonlySet<string> = new Set(['ENGINE_LOST', 'TURN_NEVER_STARTED', 'TURN_STALLED']);
 
-/** What happens to a task whose turn was lost with OpenCode. */
+/** What happens to a task that loses a turn because OpenCode was lost. */
 export interface RecoveryRules {
   policy: 'continue' | 'fail';
-  /** How often a task continues after such a loss. */
+  /** How often a task is continued after such a loss. */
   max: number;
 }
 
@@ -88,7 +88,7 @@ export class Conversation {
     return byUs ? { kind: 'interrupted', summary: outcome.summary } : outcome;
   }
 
-  /** Once true, it stays so: `onLast` closes the conversation in the same step. */
+  /** Once true, it stays true: `onLast` closes the conversation in the same step. */
   #isLast(outcome: TurnOutcome): boolean {
     const { isOver, onLast } = this.#options;
     if (!isOver() && this.#continuesAfter(outcome)) return false;
@@ -97,7 +97,7 @@ export class Conversation {
     return last;
   }
 
-  /** Whether another turn follows one that did not come to its end. */
+  /** Whether another turn follows one that was not completed. */
   #continuesAfter(outcome: TurnOutcome): boolean {
     if (outcome.kind === 'interrupted') {
       if (this.#queue.isEmpty) this.#enqueueSystemMessage(CONTINUE);
@@ -108,7 +108,7 @@ export class Conversation {
     if (policy === 'fail' || this.#recoveries >= max) return false;
     this.#recoveries += 1;
     const { code, message } = outcome.error;
-    this.#options.append({ kind: 'warning', code, message: `${message} The agent is told to continue.` });
+    this.#options.append({ kind: 'warning', code, message: `${message} The bridge continues the task.` });
     this.#enqueueSystemMessage(code === 'ENGINE_LOST' ? RESTARTED : CONTINUE, RECOVERY);
     return true;
   }

@@ -26,7 +26,7 @@ export interface ExecutionManagerOptions {
 }
 
 /**
- * Accepts tasks and is the way to each of them. Its reads are asynchronous, so that a store may be remote.
+ * Accepts tasks, controls and reads them. Its reads are asynchronous, so that a store may be remote.
  */
 export class ExecutionManager {
   readonly #options: Required<ExecutionManagerOptions>;
@@ -39,12 +39,12 @@ export class ExecutionManager {
     this.#intake = new TaskIntake(this.#options, this.#scheduler);
   }
 
-  /** Continues what an earlier process left: started tasks first, then those that wait. */
+  /** Continues the tasks of an earlier process: started tasks first, then those in the queue. */
   async recover(): Promise<void> {
     await this.#scheduler.recover(this.#options.log.store.unfinished());
   }
 
-  /** Stores the input as a task, and starts it if there is a free slot. A refused input leaves nothing behind. */
+  /** Stores the input as a task, and starts it if there is a free slot. A refused input stores nothing. */
   execute(agentId: string, input: CreateTaskInput): Promise<Accepted> {
     return this.#intake.execute(agentId, input);
   }
@@ -54,7 +54,7 @@ export class ExecutionManager {
     return ownTask(this.#options.log, agentId, taskId);
   }
 
-  /** A task of any agent; undefined where there is none. */
+  /** A task of any agent; undefined if there is none. */
   async get(taskId: string): Promise<Task | undefined> {
     return this.#options.log.get(taskId);
   }
@@ -79,7 +79,7 @@ export class ExecutionManager {
     return this.#options.log.store.hasSession(sessionId);
   }
 
-  /** Counted from 1; undefined for a task that does not wait. */
+  /** Counted from 1; undefined for a task that is not queued. */
   async queuePosition(taskId: string): Promise<number | undefined> {
     return this.#scheduler.position(taskId);
   }
@@ -102,7 +102,7 @@ export class ExecutionManager {
     return this.#options.files;
   }
 
-  /** Whether the task's log has a message or control with this `ref`, which is then not carried out again. */
+  /** Whether the task's log has a message or control with this `ref`: then it is not executed again. */
   async hasRef(task: Task, ref: string): Promise<boolean> {
     return this.#hasRef(task, ref);
   }
@@ -124,17 +124,17 @@ export class ExecutionManager {
   }
 
   async pause(task: Task, by: string, reason: string | undefined, ref?: string): Promise<Task> {
-    if (this.#isDone(task, 'pause', ref)) return this.#current(task);
-    await (this.#open(task) ?? (await this.#tooLate(task, 'pause'))).pause(by, reason, ref);
-    if (this.#current(task).status !== 'paused' && !this.#open(task)) await this.#tooLate(task, 'pause');
+    if (this.#isExecuted(task, 'pause', ref)) return this.#current(task);
+    await (this.#open(task) ?? (await this.#refuse(task, 'pause'))).pause(by, reason, ref);
+    if (this.#current(task).status !== 'paused' && !this.#open(task)) await this.#refuse(task, 'pause');
     this.#scheduler.schedule();
     return this.#current(task);
   }
 
   /** The task runs at once, even if all slots are taken. */
   async resume(task: Task, by: string, reason: string | undefined, ref?: string): Promise<Task> {
-    if (this.#isDone(task, 'resume', ref)) return this.#current(task);
-    await (this.#open(task) ?? (await this.#tooLate(task, 'resume'))).resume(by, reason, ref);
+    if (this.#isExecuted(task, 'resume', ref)) return this.#current(task);
+    await (this.#open(task) ?? (await this.#refuse(task, 'resume'))).resume(by, reason, ref);
     return this.#current(task);
   }
 
@@ -146,20 +146,20 @@ export class ExecutionManager {
     marks: MessageMarks = {},
   ): Promise<Task> {
     if (text.trim() === '')
-      throw new BridgeError('INVALID_INPUT', '`message` is empty; say what the agent should do.');
+      throw new BridgeError('INVALID_INPUT', '`message` is empty; write what the agent should do.');
     if (this.#hasRef(task, marks.ref)) return this.#current(task);
-    await (this.#open(task) ?? (await this.#tooLate(task, 'message'))).message(from, text, delivery, marks);
+    await (this.#open(task) ?? (await this.#refuse(task, 'message'))).message(from, text, delivery, marks);
     return this.#current(task);
   }
 
   async answer(task: Task, requestId: string, answer: AnswerInput, by: string): Promise<Task> {
     const closed = this.#options.log.store.closedRequest(task.id, requestId);
     if (closed) throw alreadyAnswered(requestId, closed.by, closed.reply);
-    await (this.#open(task) ?? (await this.#tooLate(task, 'answer'))).answer(requestId, answer, by);
+    await (this.#open(task) ?? (await this.#refuse(task, 'answer'))).answer(requestId, answer, by);
     return this.#current(task);
   }
 
-  /** Numbers of tasks that run and wait, and of all tasks by status. */
+  /** How many tasks run, how many are queued, and how many have each status. */
   async metrics(): Promise<{
     running: number;
     queued: number;
@@ -173,7 +173,7 @@ export class ExecutionManager {
     return this.#options.runner.health();
   }
 
-  /** Accepts no more tasks, waits up to `graceMs` for running ones, then leaves them to the next process. */
+  /** Accepts no more tasks, waits up to `graceMs` for running ones, then detaches them for the next process. */
   async close(graceMs: number): Promise<void> {
     await this.#scheduler.close(graceMs);
     await this.#options.files.close();
@@ -183,8 +183,8 @@ export class ExecutionManager {
     return ref !== undefined && this.#options.log.store.hasRef(task.id, ref);
   }
 
-  /** Whether the control with this `ref` was carried out; one that a crash interrupted was not. */
-  #isDone(task: Task, control: 'pause' | 'resume', ref: string | undefined): boolean {
+  /** Whether the control with this `ref` was executed; one that a crash interrupted was not. */
+  #isExecuted(task: Task, control: 'pause' | 'resume', ref: string | undefined): boolean {
     if (!this.#hasRef(task, ref)) return false;
     const { status } = this.#current(task);
     const last = this.#options.log.store.lastControl(task.id);
@@ -192,20 +192,20 @@ export class ExecutionManager {
     return isEnd(status) || superseded || (status === 'paused') === (control === 'pause');
   }
 
-  /** The run of a task whose end is not decided. Synchronous: no other call comes between a check and what it does. */
+  /** The run of a task whose end is not decided. Synchronous: no other call can run between check and act. */
   #open(task: Task): TaskRun | undefined {
     const run = this.#scheduler.run(task.id);
     return run?.over ? undefined : run;
   }
 
-  /** Throws why a task cannot take a call; for one that is about to end, once it is known how. */
-  async #tooLate(task: Task, what: string): Promise<never> {
+  /** Throws why a task cannot accept a call; if it is about to end, waits for the end first. */
+  async #refuse(task: Task, what: string): Promise<never> {
     await this.#scheduler.run(task.id)?.ended;
     const now = this.#current(task);
     if (isEnd(now.status)) throw ended(now, what);
     throw new BridgeError(
       'INVALID_STATE',
-      `Task ${task.id} waits in the queue and cannot take "${what}" yet.`,
+      `Task ${task.id} is still queued and cannot accept "${what}" yet.`,
       { reason: { kind: 'task_queued', taskId: task.id } },
     );
   }
@@ -224,7 +224,7 @@ export class ExecutionManager {
 function ended(task: Task, what: string): BridgeError {
   return new BridgeError(
     'INVALID_STATE',
-    `Task ${task.id} has ended as ${task.status} and cannot take "${what}".`,
+    `Task ${task.id} has ended as ${task.status} and cannot accept "${what}".`,
     { reason: { kind: 'task_ended', taskId: task.id } },
   );
 }

@@ -3,7 +3,7 @@ import type { TerminationReason } from './termination.ts';
 
 const CODE = 'REQUEST_ANSWERED_OUTSIDE';
 
-/** What else there is to tell of a request that is closed: a warning where somebody answered it past the bridge. */
+/** A warning for a closed request if it was not answered through the bridge. */
 export function externalAnswerWarning(
   request: InputRequest,
   { by, reply }: EventOf<'request_closed'>,
@@ -13,7 +13,7 @@ export function externalAnswerWarning(
   return { kind: 'warning', code: CODE, message };
 }
 
-/** How a task ends for which the operator has such requests asked, and that found a way around that. */
+/** The termination of a task if one of its requests had to be asked but was answered around the bridge. */
 export function terminationByExternalAnswer(
   answered: readonly InputRequest[],
   isAsked: (request: InputRequest) => boolean,
@@ -22,11 +22,11 @@ export function terminationByExternalAnswer(
   if (!request) return undefined;
   const message = `Request "${request.id}" (${request.title}) was answered by somebody other than the bridge, on the bridge's own OpenCode server.`;
   const next =
-    'The task may have allowed itself what was asked. Look at its history and its files before anything of it is used.';
+    'The task may have granted itself the permission. Check its history and files before you use them.';
   return { kind: 'outside answer', error: { code: CODE, message, next } };
 }
 
-/** The requests of a log that somebody answered past the bridge. */
+/** The requests in a log that were not answered through the bridge. */
 export function answeredExternally(log: Iterable<TaskEvent>): InputRequest[] {
   const requests = new Map<string, InputRequest>();
   const found: InputRequest[] = [];

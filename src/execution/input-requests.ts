@@ -6,7 +6,7 @@ export type PermissionPolicy = 'ask' | 'allow' | 'reject';
 
 /** OpenCode's permission to work outside the directory of a session. */
 const OUTSIDE = 'external_directory';
-/** How long after a failure an answer by policy or deadline is tried again. */
+/** The delay before an answer by policy or deadline is retried. */
 const RETRY_MS = 1_000;
 
 export interface RequestRules {
@@ -24,46 +24,53 @@ export interface AnswerInput {
   message?: string | undefined;
 }
 
-/** An answer of ours, and who gave it. */
+/** An answer that the bridge sends, and who gave it. */
 interface Attempt {
   by: string;
   reply: string;
   message?: string | undefined;
 }
 
-interface Open {
+interface OpenRequest {
   request: InputRequest;
   timer: NodeJS.Timeout | undefined;
-  /** On its way. */
+  /** The answer that is being sent. */
   claim?: Attempt;
-  /** Those that may have arrived, also where nothing came back. */
+  /** The answers that OpenCode may have received, including those without a response. */
   attempts: Attempt[];
 }
 
-/** What becomes of the requests. */
 export interface InputRequestsOptions {
   rules: RequestRules;
-  /** Hands an answer to whoever asked; throws REQUEST_CLOSED where that is answered already. */
+  /** Sends an answer; throws REQUEST_CLOSED if the request was answered before. */
   send: (requestId: string, answer: RunnerAnswer) => Promise<void>;
   onClosed: (event: EventOf<'request_closed'>) => void;
-  /** Has it told what became of a request that was found closed. */
+  /** Asks the runner how a request was closed that turned out to be closed. */
   recheck?: (() => Promise<void>) | undefined;
-  /** Hears of an answer by policy or deadline that could not be sent; it is tried again. */
+  /** Called if an answer by policy or deadline could not be sent; it is retried. */
   onFailure: (thrown: unknown) => void;
 }
 
-/** The open permissions and questions of one task: the first answer wins, silence is answered at a deadline. */
+/**
+ * The open permissions and questions of one task. The first answer wins; at the deadline the bridge answers.
+ *
+ *     open       answer()              → answering   (`claim` is set; other answers are refused)
+ *     answering  sent                  → closed
+ *     answering  failed                → open        (an answer by policy or deadline is retried)
+ *     open, answering   closed()       → closed      (the runner reports who closed it)
+ *     open, answering   closeAll()     → closed      (the turn that asked was stopped)
+ */
 export class InputRequests {
   readonly #options: InputRequestsOptions;
-  readonly #open = new Map<string, Open>();
-  /** The last answer of ours to each request. */
+  readonly #open = new Map<string, OpenRequest>();
+  /** The bridge's last answer to each request. */
   readonly #answers = new Map<string, Attempt>();
 
   constructor(options: InputRequestsOptions) {
     this.#options = options;
   }
 
-  /** Takes in a request as the runner tells it; returns it with its deadline. */
+  /** Adds a request that the runner reports; returns it with its deadline. */
   opened(request: InputRequest, now: number): EventOf<'request_opened'> {
     const delay = this.#policyFor(request) === 'ask' ? this.#options.rules.timeoutMs : 0;
     const timed = { ...request, expires_at: now + delay };
@@ -71,32 +78,32 @@ export class InputRequests {
     return { kind: 'request_opened', request: timed };
   }
 
-  /** Takes a request up that was opened before; its deadline stays, and the policy is that of now. */
+  /** Restores a request that an earlier process opened, with its old deadline and the current policy. */
   restore(request: InputRequest, now: number): void {
-    const open: Open = { request, timer: undefined, attempts: [] };
+    const open: OpenRequest = { request, timer: undefined, attempts: [] };
     this.#open.set(request.id, open);
     const policy = this.#policyFor(request);
-    if (policy !== 'ask') this.#decideIn(0, open, `policy ${policy}`);
-    else this.#decideIn(Math.max(0, (request.expires_at ?? now) - now), open, 'deadline');
+    if (policy !== 'ask') this.#scheduleDefault(0, open, `policy ${policy}`);
+    else this.#scheduleDefault(Math.max(0, (request.expires_at ?? now) - now), open, 'deadline');
   }
 
-  /** Whether the operator wants to have it asked, whatever it is. */
+  /** Whether the operator requires an answer by a person or agent. */
   isAsked(request: InputRequest): boolean {
     return request.type === 'question'
       ? this.#options.rules.policy === 'ask'
       : this.#policyFor(request) === 'ask';
   }
 
-  /** Takes in that a request is closed, with whoever closed it; undefined where it was closed already. */
+  /** Closes a request that the runner reports as closed; undefined if it was closed before. */
   closed(event: EventOf<'request_closed'>): EventOf<'request_closed'> | undefined {
     const open = this.#open.get(event.request_id);
     if (!open) return undefined;
     clearTimeout(open.timer);
     this.#open.delete(event.request_id);
-    return { ...event, ...this.#ours(open, event) };
+    return { ...event, ...this.#ownAnswer(open, event) };
   }
 
-  /** Closes all that are open, because what asked has been stopped. */
+  /** Closes all open requests, because the turn that asked was stopped. */
   closeAll(by: string): EventOf<'request_closed'>[] {
     return [...this.#open.values()].flatMap((open) => {
       open.attempts = [];
@@ -125,28 +132,31 @@ export class InputRequests {
     this.#options.onClosed({ kind: 'request_closed', request_id: requestId, by, reply });
   }
 
-  #decideIn(delayMs: number, open: Open, by: string): void {
+  #scheduleDefault(delayMs: number, open: OpenRequest, by: string): void {
     const { request } = open;
-    const decide = async (): Promise<void> => {
+    const answerByDefault = async (): Promise<void> => {
       try {
-        if (!open.claim) await this.answer(request.id, this.#byItself(request), by);
+        if (!open.claim) await this.answer(request.id, this.#defaultAnswer(request), by);
       } catch (thrown) {
-        if (isClosed(thrown)) return this.#onForgotten(request.id);
+        if (isClosed(thrown)) return this.#closeUnknown(request.id);
         this.#options.onFailure(thrown);
       }
-      if (this.#open.get(request.id) === open) this.#decideIn(RETRY_MS, open, by);
+      if (this.#open.get(request.id) === open) this.#scheduleDefault(RETRY_MS, open, by);
     };
-    open.timer = setTimeout(decide, delayMs);
+    open.timer = setTimeout(answerByDefault, delayMs);
   }
 
-  /** Something else had closed it before this answer, perhaps an earlier one of ours. */
-  async #refused(open: Open, attempt: Attempt): Promise<void> {
+  /** The request was closed before this answer, perhaps by an earlier answer of the bridge. */
+  async #refused(open: OpenRequest, attempt: Attempt): Promise<void> {
     open.attempts = open.attempts.filter((one) => one !== attempt);
     await this.#options.recheck?.().catch(() => undefined);
   }
 
-  /** The answer of ours that closed it; undefined where it was none. */
-  #ours({ request, attempts }: Open, { by, reply }: EventOf<'request_closed'>): Attempt | undefined {
+  /** The answer of the bridge that closed the request; undefined if it was another. */
+  #ownAnswer(
+    { request, attempts }: OpenRequest,
+    { by, reply }: EventOf<'request_closed'>,
+  ): Attempt | undefined {
     const same = attempts.findLast((attempt) => attempt.reply === reply);
     if (same) return same;
     if (reply === 'unknown') return attempts.at(-1);
@@ -156,7 +166,7 @@ export class InputRequests {
     return cause && { by: cause.by, reply };
   }
 
-  #onForgotten(request_id: string): void {
+  #closeUnknown(request_id: string): void {
     this.#options.onClosed({ kind: 'request_closed', request_id, by: 'opencode', reply: 'unknown' });
   }
 
@@ -166,7 +176,7 @@ export class InputRequests {
     return permission === OUTSIDE ? outside : policy;
   }
 
-  #byItself(request: InputRequest): AnswerInput {
+  #defaultAnswer(request: InputRequest): AnswerInput {
     const { timeoutMs } = this.#options.rules;
     const policy = this.#policyFor(request);
     if (policy === 'allow') return { reply: 'once' };
@@ -179,7 +189,7 @@ export class InputRequests {
   }
 }
 
-/** The error that tells the second caller who was first. */
+/** The error for a second answer; it names who answered first. */
 export function alreadyAnswered(requestId: string, by: string, reply: string): BridgeError {
   return new BridgeError('REQUEST_CLOSED', `Request "${requestId}" was already answered by ${by}: ${reply}.`);
 }
@@ -190,23 +200,28 @@ function translate(
   by: string,
 ): RunnerAnswer {
   if (request.type === 'permission') {
-    if (answers) throw unfit(request, 'answers', 'takes `reply` (once, always or reject)');
-    if (!reply) throw unfit(request, 'reply', 'needs `reply` (once, always or reject)');
+    if (answers) throw mismatch(request, 'answers', 'takes `reply` (once, always or reject)');
+    if (!reply) throw mismatch(request, 'reply', 'needs `reply` (once, always or reject)');
     if (reply !== 'reject') return { type: 'permission', reply };
     return { type: 'permission', reply, message: message ?? `Rejected by ${by}. Go on without it.` };
   }
   const questions = request.questions ?? [];
   if (answers && answers.length !== questions.length) {
-    throw unfit(request, 'answers', `needs one list of labels for each of its ${questions.length} questions`);
+    throw mismatch(
+      request,
+      'answers',
+      `needs one list of labels for each of its ${questions.length} questions`,
+    );
   }
   if (answers) return { type: 'question', answers };
-  if (reply !== 'reject') throw unfit(request, 'answers', 'is a question: give `answers`, or `reply` reject');
-  // A bare rejection would stop the agent's turn; words in place of an answer let it go on.
-  const words = message ?? `Rejected by ${by}. Decide by your own judgement.`;
-  return { type: 'question', answers: questions.map(() => [words]) };
+  if (reply !== 'reject')
+    throw mismatch(request, 'answers', 'is a question: give `answers`, or `reply` reject');
+  // A plain rejection would end the agent's turn; a text as the answer lets it continue.
+  const text = message ?? `Rejected by ${by}. Decide by your own judgement.`;
+  return { type: 'question', answers: questions.map(() => [text]) };
 }
 
-function unfit(request: InputRequest, name: string, why: string): BridgeError {
+function mismatch(request: InputRequest, name: string, why: string): BridgeError {
   return new BridgeError('INVALID_INPUT', `\`${name}\`: request "${request.id}" ${why}.`);
 }
 

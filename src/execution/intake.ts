@@ -25,7 +25,7 @@ export interface TaskIntakeOptions {
   now: () => number;
 }
 
-/** Turns what a caller asks for into a stored task that waits for its turn. */
+/** Accepts tasks: checks an input, stores it as a task and enqueues the task. */
 export class TaskIntake {
   readonly #options: TaskIntakeOptions;
   readonly #scheduler: Scheduler;
@@ -35,27 +35,28 @@ export class TaskIntake {
     this.#scheduler = scheduler;
   }
 
-  /** Checks the input, then stores and enqueues it. A refused input leaves nothing behind. */
+  /** Checks the input, then stores and enqueues it. A refused input stores nothing. */
   async execute(agentId: string, input: CreateTaskInput): Promise<Accepted> {
     this.#requireOpen();
     validate(input, this.#options.limits);
-    const print = fingerprint(input);
-    const repeated = this.#repeated(agentId, input, print);
+    const hash = fingerprint(input);
+    const repeated = this.#repeated(agentId, input, hash);
     if (repeated) return repeated;
-    const before = this.#continued(agentId, input);
+    const previous = this.#continued(agentId, input);
     const id = newTaskId(this.#options.now());
     const { files, log } = this.#options;
-    const directory = before
-      ? { path: before.directory, ours: before.ownsDirectory }
+    const directory = previous
+      ? { path: previous.directory, ours: previous.ownsDirectory }
       : await files.resolve(id, input.directory, (path) => isForeign(log.store, agentId, path));
     return (
-      this.#repeated(agentId, input, print) ?? this.#accept({ id, agentId, input, print, directory, before })
+      this.#repeated(agentId, input, hash) ??
+      this.#accept({ id, agentId, input, fingerprint: hash, directory, previous })
     );
   }
 
-  #repeated(agentId: string, input: CreateTaskInput, print: string): Accepted | undefined {
+  #repeated(agentId: string, input: CreateTaskInput, hash: string): Accepted | undefined {
     const { log, now } = this.#options;
-    const task = repeatedTask(log.store, agentId, input.idempotencyKey, print, now());
+    const task = repeatedTask(log.store, agentId, input.idempotencyKey, hash, now());
     return task && { task, queuePosition: this.#scheduler.position(task.id), repeated: true };
   }
 
@@ -67,14 +68,14 @@ export class TaskIntake {
 
   /**
    * Capacity, create and queue. Synchronous on purpose, and called in the same step as the last check of the
-   * idempotency key: no other call comes between, so a key never makes two tasks and no limit is exceeded.
+   * idempotency key: no other call can run in between, so a key never creates two tasks and no limit is exceeded.
    */
   #accept(accepted: Acceptance): Accepted {
     this.#requireOpen();
-    const { id, agentId, print } = accepted;
+    const { id, agentId } = accepted;
     const { limits, runner, log } = this.#options;
     this.#scheduler.assertCapacity(agentId);
-    log.create(id, createdEvent(accepted, runner.name, limits), print);
+    log.create(id, createdEvent(accepted, runner.name, limits), accepted.fingerprint);
     this.#scheduler.enqueue(agentId, id);
     return {
       task: ownTask(log, agentId, id),

@@ -4,17 +4,24 @@ import type { EventOf, TaskEventBody } from '../tasks/events.ts';
 
 export interface PauseControllerOptions {
   taskId: string;
-  /** What is to be held; undefined while it is only starting. */
+  /** The run to pause; undefined while it starts. */
   run: () => Run | undefined;
-  /** Whether the task takes nothing more. */
+  /** Whether the task's end is decided. */
   isOver: () => boolean;
   append: (...events: TaskEventBody[]) => void;
-  /** Called when the run is held; answers what else there is to tell. */
-  onHeld: () => TaskEventBody[];
+  /** Called when the run is paused; returns events to store before `paused`. */
+  onPaused: () => TaskEventBody[];
   onResumed: () => void;
 }
 
-/** The pauses of one task: one control at a time, in the order they came. */
+/**
+ * Pauses and resumes one task, one control at a time, in the order of the calls.
+ *
+ *     off       pause()     → pausing   (control stored, run frozen or interrupted)
+ *     pausing   done        → paused    (`paused` stored); a failure → off
+ *     paused    resume()    → off       (`resumed` stored)
+ *     any       release()   → off       (the task ends)
+ */
 export class PauseController {
   readonly #options: PauseControllerOptions;
   #last: Promise<void> = Promise.resolve();
@@ -24,72 +31,72 @@ export class PauseController {
     this.#options = options;
   }
 
-  /** From the moment a pause is asked for until the run goes on. */
+  /** Whether the task is pausing or paused. */
   get on(): boolean {
     return this.#released !== undefined;
   }
 
-  /** Resolves when nothing is held. */
+  /** Resolves at once if the task is not paused, otherwise when it is resumed or ends. */
   async released(): Promise<void> {
     await this.#released?.promise;
   }
 
-  /** Takes up a pause of an earlier process. */
+  /** Restores a pause of an earlier process. */
   restore(): void {
     this.#released = Promise.withResolvers();
   }
 
-  /** Lets whoever waits for the end of the pause go on; nothing is told. */
+  /** Ends a pause; stores no event. */
   release(): void {
     const released = this.#released;
     this.#released = undefined;
     released?.resolve();
   }
 
-  /** Does nothing to a task that is paused, or whose end is decided meanwhile. */
+  /** Has no effect on a task that is paused, or whose end is decided. */
   pause(by: string, reason: string | undefined, ref?: string): Promise<void> {
-    return this.#next(() => this.#pause(by, reason, ref));
+    return this.#enqueue(() => this.#pause(by, reason, ref));
   }
 
-  /** Does nothing to a task that is not paused. */
+  /** Has no effect on a task that is not paused. */
   resume(by: string, reason: string | undefined, ref?: string): Promise<void> {
-    return this.#next(() => this.#resume(by, reason, ref));
+    return this.#enqueue(() => this.#resume(by, reason, ref));
   }
 
-  #next(control: () => Promise<void>): Promise<void> {
-    const done = this.#last.then(control);
+  #enqueue(execute: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(execute);
     this.#last = done.catch(() => undefined);
     return done;
   }
 
   async #pause(by: string, reason: string | undefined, ref: string | undefined): Promise<void> {
-    const { taskId, isOver, append, onHeld } = this.#options;
+    const { taskId, isOver, append, onPaused } = this.#options;
     if (isOver()) return;
-    const asked: EventOf<'control'> = { kind: 'control', control: 'pause', by, reason, ref };
-    if (this.on) return this.#keep(asked);
+    const control: EventOf<'control'> = { kind: 'control', control: 'pause', by, reason, ref };
+    if (this.on) return this.#record(control);
     const run = this.#options.run();
-    const hold = run?.freeze ?? run?.interrupt;
-    if (!run || !hold) {
+    const suspend = run?.freeze ?? run?.interrupt;
+    if (!run || !suspend) {
       const next = 'Try again in a second.';
-      throw new BridgeError('INVALID_STATE', `Task ${taskId} cannot pause: it is only starting.`, { next });
+      throw new BridgeError('INVALID_STATE', `Task ${taskId} cannot pause yet: it is starting.`, { next });
     }
-    append(asked);
+    append(control);
     this.restore();
     try {
-      await hold.call(run);
+      await suspend.call(run);
     } catch (thrown) {
       this.release();
       throw thrown;
     }
-    if (!isOver()) append(...onHeld(), { kind: 'paused' });
+    if (!isOver()) append(...onPaused(), { kind: 'paused' });
   }
 
   async #resume(by: string, reason: string | undefined, ref: string | undefined): Promise<void> {
     const { run, isOver, append, onResumed } = this.#options;
     if (isOver()) return;
-    const asked: EventOf<'control'> = { kind: 'control', control: 'resume', by, reason, ref };
-    if (!this.on) return this.#keep(asked);
-    append(asked);
+    const control: EventOf<'control'> = { kind: 'control', control: 'resume', by, reason, ref };
+    if (!this.on) return this.#record(control);
+    append(control);
     await run()?.thaw?.();
     if (isOver()) return;
     append({ kind: 'resumed' });
@@ -97,8 +104,8 @@ export class PauseController {
     this.release();
   }
 
-  /** What changes nothing now must not do so either when its outside message comes again. */
-  #keep(asked: EventOf<'control'>): void {
-    if (asked.ref !== undefined) this.#options.append(asked);
+  /** A control without effect is stored if it has a `ref`, so that a repeat of its message has no effect either. */
+  #record(control: EventOf<'control'>): void {
+    if (control.ref !== undefined) this.#options.append(control);
   }
 }

@@ -8,35 +8,35 @@ export interface PendingMessage {
   text: string;
 }
 
-/** The messages that one task's agent has not been sent, in order; a prompt takes all of them. */
+/** The messages to one task's agent that are not sent yet, in order; a prompt contains all of them. */
 export class PromptQueue {
   readonly #taskId: string;
-  #waiting: readonly PendingMessage[];
+  #pending: readonly PendingMessage[];
 
-  constructor(taskId: string, waiting: readonly PendingMessage[]) {
+  constructor(taskId: string, pending: readonly PendingMessage[]) {
     this.#taskId = taskId;
-    this.#waiting = waiting;
+    this.#pending = pending;
   }
 
   get isEmpty(): boolean {
-    return this.#waiting.length === 0;
+    return this.#pending.length === 0;
   }
 
-  /** How many messages wait, without the description. */
+  /** How many messages are pending, without the description. */
   get messages(): number {
-    return this.#waiting.filter(({ seq }) => seq !== DESCRIPTION_SEQ).length;
+    return this.#pending.filter(({ seq }) => seq !== DESCRIPTION_SEQ).length;
   }
 
   add(message: PendingMessage): void {
-    this.#waiting = [...this.#waiting, message];
+    this.#pending = [...this.#pending, message];
   }
 
-  /** A prompt with all pending messages. They stay pending until its id is recorded, right before it is sent. */
+  /** A prompt with all pending messages. They stay pending until the id of the prompt is recorded, right before it is sent. */
   prompt(sessionId: string, append: (...events: TaskEventBody[]) => unknown): Prompt {
-    const messages = this.#waiting;
+    const messages = this.#pending;
     const seqs = messages.map(({ seq }) => seq);
     const record = (promptId: string): void => {
-      this.#waiting = this.#waiting.filter((message) => !messages.includes(message));
+      this.#pending = this.#pending.filter((message) => !messages.includes(message));
       append(...sent(seqs, sessionId, promptId));
     };
     return {

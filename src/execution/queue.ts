@@ -1,4 +1,4 @@
-/** Waiting tasks: first in, first out for one agent, round robin between agents. */
+/** Queued tasks: first in, first out within an agent, round robin between agents. */
 export class FairQueue {
   /** Agents in the order of their turns; a Map keeps insertion order. */
   readonly #waiting = new Map<string, string[]>();
@@ -9,7 +9,7 @@ export class FairQueue {
     return size;
   }
 
-  /** How many tasks of one agent wait. */
+  /** How many tasks of one agent are queued. */
   sizeOf(agentId: string): number {
     return this.#waiting.get(agentId)?.length ?? 0;
   }
@@ -20,7 +20,7 @@ export class FairQueue {
     else this.#waiting.set(agentId, [taskId]);
   }
 
-  /** Takes the task whose turn it is; its agent goes to the end of the line. */
+  /** Removes and returns the next task; its agent becomes the last one. */
   next(): string | undefined {
     const [first] = this.#waiting;
     if (!first) return undefined;
@@ -31,7 +31,7 @@ export class FairQueue {
     return taskId;
   }
 
-  /** Takes a task out; whether it was there. */
+  /** Removes a task; returns whether it was there. */
   remove(taskId: string): boolean {
     for (const [agentId, tasks] of this.#waiting) {
       const index = tasks.indexOf(taskId);
@@ -43,7 +43,7 @@ export class FairQueue {
     return false;
   }
 
-  /** How many turns until the task's own, counted from 1; undefined where it does not wait. */
+  /** The position of a task in the order of starts, counted from 1; undefined if it is not queued. */
   position(taskId: string): number | undefined {
     const queues = [...this.#waiting.values()];
     const own = queues.findIndex((tasks) => tasks.includes(taskId));

@@ -3,10 +3,10 @@ import type { TaskEvent } from '../tasks/events.ts';
 import type { PendingMessage } from './prompt-queue.ts';
 import type { TerminationReason } from './termination.ts';
 
-/** The `type` of the messages that tell an agent to continue after OpenCode was lost. */
+/** The `type` of the messages by which the bridge continues a task after the loss of OpenCode. */
 export const RECOVERY = 'recovery';
 
-/** The state of a task's conversation, as its log has it. */
+/** The state of a task's conversation according to its log. */
 export interface RecoveredState {
   /** The prompt recorded last, which may or may not have been sent; absent before the first. */
   prompt?: { id: string; text: string; at: number };
@@ -16,7 +16,7 @@ export interface RecoveredState {
   interrupted: boolean;
   /** Set if the end was decided but is not stored. */
   termination?: TerminationReason;
-  /** How often the agent was told to continue after OpenCode was lost. */
+  /** How often the task was continued after the loss of OpenCode. */
   recoveries: number;
 }
 
@@ -26,8 +26,8 @@ export function replay(log: Iterable<TaskEvent>): RecoveredState {
   const send = (id: string, at: number, seqs: readonly number[]): void => {
     const sent = state.pending.filter(({ seq }) => seqs.includes(seq));
     state.pending = state.pending.filter(({ seq }) => !seqs.includes(seq));
-    const before = state.prompt?.id === id ? [state.prompt.text] : [];
-    state.prompt = { id, at, text: [...before, ...sent.map(({ text }) => text)].join('\n\n') };
+    const earlier = state.prompt?.id === id ? [state.prompt.text] : [];
+    state.prompt = { id, at, text: [...earlier, ...sent.map(({ text }) => text)].join('\n\n') };
     state.interrupted = false;
   };
   for (const event of log) {

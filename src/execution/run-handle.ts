@@ -2,7 +2,7 @@ import { BridgeError } from '../errors.ts';
 import type { Run, RunContext, Runner } from '../runners/runner.ts';
 import type { Task } from '../tasks/task.ts';
 
-/** How long to wait for the server when it stops what an earlier process left running. */
+/** How long to wait for the server in order to stop what an earlier process started. */
 const STOP_LIMIT_MS = 60_000;
 
 /** The run of one task at its runner, absent until it is open. */
@@ -31,7 +31,7 @@ export class RunHandle {
     await this.#run?.stop();
   }
 
-  /** Throws UNSUPPORTED where the current turn cannot be interrupted. */
+  /** Throws UNSUPPORTED if the current turn cannot be interrupted. */
   requireInterruptible(): void {
     if (!this.#run || this.#run.interrupt) return;
     const next = 'Send it with delivery "queue", or cancel the task.';

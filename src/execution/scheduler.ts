@@ -14,8 +14,9 @@ export interface SchedulerOptions extends TaskRunOptions {
 /**
  * Decides which task runs when.
  *
- *     queued ──schedule()──▶ running ──the run ends──▶ gone
- *        └──remove()──▶ gone
+ *     queued    schedule()     → running
+ *     queued    remove()       → forgotten
+ *     running   the run ends   → forgotten
  *
  * A running task that is paused frees its slot; on resume it runs at once, even if all slots are taken.
  */
@@ -42,7 +43,7 @@ export class Scheduler {
     return this.#queue.size;
   }
 
-  /** Continues what an earlier process left: started tasks run again one by one, queued ones wait in their order. */
+  /** Continues the tasks of an earlier process: started tasks run again one by one, queued ones keep their order. */
   async recover(unfinished: readonly Task[]): Promise<void> {
     for (const { id, status } of unfinished) {
       if (status === 'queued') continue;
@@ -54,9 +55,9 @@ export class Scheduler {
     this.schedule();
   }
 
-  /** Throws QUEUE_FULL where the agent's next task could neither run nor wait. */
+  /** Throws QUEUE_FULL if the agent's next task could neither run nor wait. */
   assertCapacity(agentId: string): void {
-    assertCapacity(this.#options.limits, this.#busy(), this.#queue, agentId);
+    assertCapacity(this.#options.limits, this.#busySlots(), this.#queue, agentId);
   }
 
   enqueue(agentId: string, taskId: string): void {
@@ -64,12 +65,12 @@ export class Scheduler {
     this.schedule();
   }
 
-  /** Takes a waiting task out of the queue; whether it was there. */
+  /** Removes a task from the queue; returns whether it was there. */
   remove(taskId: string): boolean {
     return this.#queue.remove(taskId);
   }
 
-  /** Counted from 1; undefined for a task that does not wait. */
+  /** Counted from 1; undefined for a task that is not queued. */
   position(taskId: string): number | undefined {
     return this.#queue.position(taskId);
   }
@@ -78,9 +79,9 @@ export class Scheduler {
     return this.#runs.get(taskId);
   }
 
-  /** Starts waiting tasks while there are free slots. */
+  /** Starts queued tasks while there are free slots. */
   schedule(): void {
-    while (!this.#closing && this.#busy() < this.#options.limits.maxConcurrent) {
+    while (!this.#closing && this.#busySlots() < this.#options.limits.maxConcurrent) {
       const taskId = this.#queue.next();
       if (taskId === undefined) return;
       this.#start(taskId);
@@ -100,11 +101,11 @@ export class Scheduler {
   #start(taskId: string): void {
     const run = new TaskRun(taskId, this.#options);
     this.#runs.set(taskId, run);
-    run.ended.catch((thrown) => this.#onLost(taskId, thrown)).finally(() => this.#onEnd(taskId));
+    run.ended.catch((thrown) => this.#onUnstored(taskId, thrown)).finally(() => this.#onEnd(taskId));
   }
 
-  /** A paused task leaves its slot to another. */
-  #busy(): number {
+  /** A paused task uses no slot. */
+  #busySlots(): number {
     return [...this.#runs.values()].filter((run) => !run.paused).length;
   }
 
@@ -113,11 +114,11 @@ export class Scheduler {
     this.schedule();
   }
 
-  #onLost(taskId: string, thrown: unknown): void {
+  #onUnstored(taskId: string, thrown: unknown): void {
     this.#options.logger.error({ taskId, err: messageOf(thrown) }, 'the end of a task could not be stored');
   }
 
-  /** Without the paused ones, which do not end by themselves. */
+  /** Resolves when all but the paused tasks have ended: those do not end by themselves. */
   async #allEnded(): Promise<void> {
     const working = [...this.#runs.values()].filter((run) => !run.paused);
     await Promise.allSettled(working.map((run) => run.ended));

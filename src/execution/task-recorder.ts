@@ -21,7 +21,7 @@ export interface TaskRecorderOptions {
   onTermination: (reason: TerminationReason) => void;
 }
 
-/** Writes the events of one task to its log, and finds in them what ends the task: its budget, a forged answer. */
+/** Writes the events of one task to its log, and terminates the task for what they show: its budget is exceeded, or an answer is forged. */
 export class TaskRecorder {
   readonly #options: TaskRecorderOptions;
   /** Requests that somebody other than the bridge answered. */

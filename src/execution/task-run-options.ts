@@ -10,7 +10,7 @@ export type MessageDelivery = 'queue' | 'interrupt';
 /** What is stored with a message. */
 export interface MessageMarks {
   type?: string | undefined;
-  /** The id of the message outside of the bridge that it came from. */
+  /** The id of the message outside of the bridge that caused it. */
   ref?: string | undefined;
 }
 

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, toBridgeError } from '../errors.ts';
 import type { Run, TurnOutcome } from '../runners/runner.ts';
-import type { FileChange, TaskEventBody } from '../tasks/events.ts';
+import type { TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
+import { type CollectOptions, collectResult } from './collect-result.ts';
 import { Conversation } from './conversation.ts';
 import { discard } from './discard.ts';
 import { type AnswerInput, InputRequests } from './input-requests.ts';
@@ -11,25 +12,26 @@ import { type RecoveredState, replay } from './replay.ts';
 import { RunHandle } from './run-handle.ts';
 import { TaskRecorder } from './task-recorder.ts';
 import type { MessageDelivery, MessageMarks, TaskRunOptions } from './task-run-options.ts';
-import { endEvent, failedBy, remarks, resultOf, type TerminationReason, undelivered } from './termination.ts';
+import { endEvent, failedBy, type TerminationReason, undelivered, warningsOf } from './termination.ts';
 import { TimeLimit } from './time-limit.ts';
 
-/** How long a detaching process waits for an end that is decided; the next process comes to the same end. */
+/** How long a detaching process waits until a decided end is stored; otherwise the next process stores it. */
 const DETACH_LIMIT_MS = 5_000;
 
 /**
- * One task from its start to its end: its turns, its time limit, messages, pauses, the way it ends. A run of a task
- * that an earlier process had started continues from its log.
+ * One task from its start to its end: turns, time limit, messages, pauses, termination. The run of a task that an
+ * earlier process started continues from its log.
  *
- *     queued ──started──▶ running ⇄ paused
- *                            ⇅
- *                     input_required
+ *     queued           started                    → running
+ *     running          request_opened             → input_required
+ *     input_required   last open request_closed   → running
+ *     running, input_required   paused            → paused
+ *     paused           resumed                    → running, or input_required if a request is open
+ *     any of these     the end                    → completed | failed | timeout | cancelled
  *
- *     any of these ──▶ completed | failed | timeout | cancelled
- *
- * What ends a run is a race that the first wins: the last turn is over, or `#terminate` with a reason (cancel, time
- * limit, budget, external answer), or `detach`. From then on `over` is true and nothing is accepted. A detached run
- * writes no end: the next process continues the task.
+ * The first of these ends a run: the last turn is over, `#terminate` gets a reason (cancel, time limit, budget,
+ * external answer), or `detach`. From then on `over` is true and the run accepts nothing. A detached run stores no
+ * end: the next process continues the task.
  */
 export class TaskRun {
   readonly ended: Promise<void>;
@@ -61,7 +63,7 @@ export class TaskRun {
       run: () => this.#run.current,
       isOver: () => this.over,
       append: (...events) => this.#recorder.append(...events),
-      onHeld: () => {
+      onPaused: () => {
         this.#limit.clear();
         return this.#requests.closeAll('pause');
       },
@@ -108,7 +110,7 @@ export class TaskRun {
     await this.ended;
   }
 
-  /** Leaves the task as it is for the next process. An end that is decided has a while to be stored. */
+  /** Stops work on the task without ending it, for the next process. A decided end gets a while to be stored. */
   async detach(): Promise<void> {
     if (!this.over) {
       this.#detached = true;
@@ -119,7 +121,7 @@ export class TaskRun {
     this.#detached = true;
   }
 
-  /** Has no effect on a task that is paused, or whose end is decided meanwhile. */
+  /** Has no effect on a task that is paused, or whose end is decided. */
   pause(by: string, reason: string | undefined, ref?: string): Promise<void> {
     return this.#pause.pause(by, reason, ref);
   }
@@ -129,7 +131,7 @@ export class TaskRun {
     return this.#pause.resume(by, reason, ref);
   }
 
-  /** Sends a message to the agent: after its present turn, or by interrupting that turn. */
+  /** Sends a message to the agent: after its current turn, or by interrupting it. */
   async message(
     from: 'agent' | 'human',
     text: string,
@@ -144,7 +146,7 @@ export class TaskRun {
     this.#recorder.append(...this.#requests.closeAll('interruption'));
   }
 
-  /** Answers a request of the agent; throws REQUEST_CLOSED with who was first. */
+  /** Answers a request of the agent; throws REQUEST_CLOSED with the name of the earlier answerer. */
   answer(requestId: string, answer: AnswerInput, by: string): Promise<void> {
     return this.#requests.answer(requestId, answer, by);
   }
@@ -161,25 +163,29 @@ export class TaskRun {
     this.#recorder.seal();
     this.#limit.clear();
     try {
-      const last = [...this.#requests.closeAll('end of task'), ...remarks(outcome)];
-      if (this.#detached) return;
-      await this.#finish(outcome, last);
+      const closed = this.#requests.closeAll('end of task');
+      if (!this.#detached) await this.#finish(outcome, [...closed, ...warningsOf(outcome)]);
     } finally {
       this.#run.current?.close();
     }
   }
 
-  /** Stops what runs, asks what changed, then stores the end with everything that belongs to it in one append. */
-  async #finish(outcome: TurnOutcome | undefined, last: TaskEventBody[]): Promise<void> {
+  /** Stores the end and everything that belongs to it in one append. */
+  async #finish(outcome: TurnOutcome | undefined, events: TaskEventBody[]): Promise<void> {
     const recorder = this.#recorder;
-    if (this.#reason) last.push(...(await this.#stop()));
-    const settled = this.#reason ? undefined : this.#run.current?.settle?.(outcome?.kind === 'completed');
-    const left = settled ? await recorder.attempt(settled, 'STOP_UNCONFIRMED', last, []) : [];
-    const finished = this.#options.files.finish(this.#task, recorder.toolsRan, last);
-    const changes = await recorder.attempt<FileChange[]>(finished, 'CHANGES_UNKNOWN', last, []);
+    const reason = this.#reason;
+    const options: CollectOptions = {
+      recorder,
+      run: this.#run,
+      files: this.#options.files,
+      outcome,
+      terminated: reason !== undefined,
+      promptRecorded: this.#recovered.prompt !== undefined,
+    };
+    const result = await collectResult(options, events);
     if (this.#detached) return;
-    last.push(...undelivered(this.#conversation.pending));
-    recorder.end(...last, endEvent(this.#task, this.#reason, outcome, resultOf(outcome, changes, left)));
+    events.push(...undelivered(this.#conversation.pending));
+    recorder.end(...events, endEvent(this.#task, reason, outcome, result));
   }
 
   /** Starts the task, or restores its state if it has started before. */
@@ -234,16 +240,6 @@ export class TaskRun {
     this.#abort.abort();
     this.#aborted.resolve(undefined);
     this.#pause.release();
-  }
-
-  /** Stops what runs, also of an earlier process; resolves with a warning if it may still run. */
-  async #stop(): Promise<TaskEventBody[]> {
-    try {
-      await this.#run.stop(this.#task, this.#recovered.prompt !== undefined);
-      return [];
-    } catch (thrown) {
-      return [this.#recorder.warning('STOP_UNCONFIRMED', thrown)];
-    }
   }
 
   #failed(thrown: unknown): TurnOutcome {

@@ -13,44 +13,44 @@ import { cut } from '../text.ts';
 
 const SUMMARY_LIMIT = 4_000;
 const FILES_LIMIT = 100;
-const NO_WORDS = 'The agent ended its turn without a word.';
+const EMPTY_TURN = 'The agent ended its turn without any text.';
 
-/** Why a task ends before its agent is done; the first reason stays. */
+/** Why a task ends before its agent is done; the first reason is kept. */
 export type TerminationReason =
   | { kind: 'cancelled'; by: string; reason?: string | undefined }
   | { kind: 'timeout' }
   | { kind: 'budget' | 'outside answer'; error: TaskError };
 
-/** What a task came to; no outcome where it was ended before its agent's turn was. */
+/** The result of a task; `outcome` is undefined if the task was terminated during a turn. */
 export function resultOf(
   outcome: TurnOutcome | undefined,
   changes: readonly FileChange[],
-  left: ProcessLeft[],
+  processes: ProcessLeft[],
 ): TaskResult {
-  const summary = isEmpty(outcome) ? NO_WORDS : (outcome?.summary ?? '');
+  const summary = isEmpty(outcome) ? EMPTY_TURN : (outcome?.summary ?? '');
   return {
     summary: cut(summary, SUMMARY_LIMIT),
     files_changed: changes.slice(0, FILES_LIMIT),
     files_changed_total: changes.length,
     finish: outcome && 'finish' in outcome ? outcome.finish : 'interrupted',
     exit_code: outcome && 'exitCode' in outcome ? outcome.exitCode : undefined,
-    ...(left.length > 0 && { processes_left: left }),
+    ...(processes.length > 0 && { processes_left: processes }),
   };
 }
 
-/** What has to be said of a turn besides how it ended. */
-export function remarks(outcome: TurnOutcome | undefined): TaskEventBody[] {
-  return isEmpty(outcome) ? [{ kind: 'warning', code: 'EMPTY_TURN', message: NO_WORDS }] : [];
+/** Warnings about a turn, apart from its outcome. */
+export function warningsOf(outcome: TurnOutcome | undefined): TaskEventBody[] {
+  return isEmpty(outcome) ? [{ kind: 'warning', code: 'EMPTY_TURN', message: EMPTY_TURN }] : [];
 }
 
-/** What has to be said where messages did not reach the agent any more. */
+/** A warning if messages did not reach the agent before the task ended. */
 export function undelivered(count: number): TaskEventBody[] {
   if (count === 0) return [];
-  const message = `${count} of the messages to the agent did not reach it before the task ended.`;
+  const message = `Messages that were not delivered before the task ended: ${count}.`;
   return [{ kind: 'warning', code: 'MESSAGE_UNDELIVERED', message }];
 }
 
-/** How a turn comes out that could not be had. */
+/** The outcome of a turn that could not run. */
 export function failedBy(thrown: unknown): TurnOutcome {
   const { code, message, next } = toBridgeError(thrown);
   return { kind: 'failed', summary: '', finish: 'error', error: { code, message, next } };
@@ -59,21 +59,21 @@ export function failedBy(thrown: unknown): TurnOutcome {
 /** The task's last event. */
 export function endEvent(
   task: Task,
-  ending: TerminationReason | undefined,
+  termination: TerminationReason | undefined,
   outcome: TurnOutcome | undefined,
   result: TaskResult,
 ): TaskEventBody {
-  if (ending?.kind === 'cancelled') {
-    const { by, reason } = ending;
+  if (termination?.kind === 'cancelled') {
+    const { by, reason } = termination;
     return { kind: 'cancelled', by, result, reason };
   }
-  if (ending?.kind === 'timeout') return { kind: 'timeout', error: timeoutError(task), result };
-  if (ending) return { kind: 'failed', error: ending.error, result };
+  if (termination?.kind === 'timeout') return { kind: 'timeout', error: timeoutError(task), result };
+  if (termination) return { kind: 'failed', error: termination.error, result };
   if (outcome?.kind === 'completed') return { kind: 'completed', result };
   return { kind: 'failed', error: outcome?.kind === 'failed' ? outcome.error : NO_OUTCOME, result };
 }
 
-/** The error of a task that has used up more than it may; undefined while it has not. */
+/** The error of a task that has exceeded its budget; undefined while it has not. */
 export function overBudget({ limits, usage }: Task): TaskError | undefined {
   const { maxCostUsd = Infinity, maxTokens = Infinity } = limits;
   const tokens = tokensOf(usage);

@@ -1,6 +1,6 @@
 import { type Task, usedMs } from '../tasks/task.ts';
 
-/** The time limit of one task; it counts from the start of the task, pauses left out. */
+/** The time limit of one task; it counts from the start of the task, without pauses. */
 export class TimeLimit {
   readonly #onReached: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -10,8 +10,8 @@ export class TimeLimit {
   }
 
   arm(task: Task, now: number): void {
-    const left = task.limits.timeoutMs - usedMs(task, now);
-    this.#timer = setTimeout(this.#onReached, Math.max(0, left));
+    const remaining = task.limits.timeoutMs - usedMs(task, now);
+    this.#timer = setTimeout(this.#onReached, Math.max(0, remaining));
   }
 
   clear(): void {

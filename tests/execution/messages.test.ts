@@ -143,7 +143,7 @@ describe('a message', () => {
     const waiting = await bridge.start([{ text: 'x' }]);
     await expect(bridge.execution.message(waiting, 'agent', 'hi', 'queue')).rejects.toMatchObject({
       code: 'INVALID_STATE',
-      message: expect.stringContaining('waits in the queue'),
+      message: expect.stringContaining('is still queued'),
       reason: { kind: 'task_queued', taskId: waiting.id },
     });
     for (const task of [...running, waiting]) await bridge.execution.cancel(task, 'agent', undefined);

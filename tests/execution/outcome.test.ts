@@ -99,7 +99,7 @@ it('says of an empty turn that it was empty', async () => {
   const task = await bridge.run([{ text: '' }]);
   expect(task).toMatchObject({
     status: 'completed',
-    result: { summary: expect.stringContaining('without a word'), files_changed: [] },
+    result: { summary: expect.stringContaining('without any text'), files_changed: [] },
   });
   expect(bridge.events(task)).toContainEqual(
     expect.objectContaining({ kind: 'warning', code: 'EMPTY_TURN' }),
