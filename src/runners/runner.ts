@@ -2,65 +2,68 @@ import type { DependencyHealth } from '../health.ts';
 import type { ProcessLeft, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 
-/** How a turn of the agent came out; `exitCode` where it was a program of its own. `interrupted`: by us, the conversation can go on. */
+/**
+ * The outcome of a turn; `exitCode` if the turn was a process of its own. `interrupted`: by the bridge, the
+ * conversation can continue.
+ */
 export type TurnOutcome =
   | { kind: 'completed'; summary: string; finish: string; exitCode?: number | undefined }
   | { kind: 'failed'; summary: string; finish: string; error: TaskError; exitCode?: number | undefined }
   | { kind: 'interrupted'; summary: string; exitCode?: number | undefined };
 
-/** A prompt to send. `record` is called with its id, right before it leaves. */
+/** A prompt to send. `record` is called with its id right before it is sent. */
 export interface Prompt {
   text: string;
-  /** What the id is derived from; the same key gives the same id. */
+  /** The id is derived from it; the same key gives the same id. */
   key: string;
-  /** The id under which it was recorded before, and perhaps sent: then it leaves only if it never did. */
+  /** The id under which an earlier process recorded it, and may have sent it: it is sent only if it was not. */
   recordedAs?: string | undefined;
-  /** When that was, in epoch milliseconds. */
+  /** When it was recorded, in epoch milliseconds. */
   recordedAt?: number | undefined;
   record(promptId: string): void;
 }
 
-/** An answer to a permission (`reply`) or to a question (`answers`, one list of labels a question). */
+/** An answer to a permission (`reply`) or to a question (`answers`, one list of labels per question). */
 export type RunnerAnswer =
   | { type: 'permission'; reply: 'once' | 'always' | 'reject'; message?: string | undefined }
   | { type: 'question'; answers: string[][] };
 
-/** One task's conversation with an agent. What a method's presence says, the runner can do. */
+/** One task's conversation with an agent. An optional method is absent if the runner does not support it. */
 export interface Run {
   readonly sessionId: string;
-  /** Whether nobody but the bridge has any business where it runs. */
+  /** Whether it runs on a server that only the bridge may use. */
   readonly exclusive?: boolean;
   /** Sends a prompt; resolves when the agent's turn is over. Never rejects. */
   turn(prompt: Prompt): Promise<TurnOutcome>;
-  /** Ends everything that runs for the task; resolves when nothing does any more, rejects if that is unsure. */
+  /** Stops everything that runs for the task; resolves when nothing runs, rejects if that is not certain. */
   stop(): Promise<void>;
-  /** Ends the present turn as `interrupted` and keeps the conversation. */
+  /** Ends the current turn as `interrupted` and keeps the conversation. */
   interrupt?(): Promise<void>;
-  /** Freezes what runs, in place; the turn stays open. */
+  /** Freezes the processes; the turn stays open. */
   freeze?(): Promise<void>;
   thaw?(): Promise<void>;
-  /** Answers a request; throws REQUEST_CLOSED where somebody else has. */
+  /** Answers a request; throws REQUEST_CLOSED if it was answered before. */
   answer?(requestId: string, answer: RunnerAnswer): Promise<void>;
-  /** Tells what became of requests that were closed unheard. */
+  /** Emits the events of requests whose closing was missed. */
   recheck?(): Promise<void>;
   /**
-   * Once the agent is done: ends what its commands left running, after a completed task by the operator's rule.
-   * Resolves with what it was.
+   * Called when the agent is done. Ends processes that its commands left running; after a completed task only if
+   * the operator's rule says so. Resolves with those processes.
    */
   settle?(completed: boolean): Promise<ProcessLeft[]>;
-  /** Lets go of the run; nothing is stopped. */
+  /** Detaches from the run; stops nothing. */
   close(): void;
 }
 
 export interface RunContext {
   emit(...events: TaskEventBody[]): void;
-  /** What the task's log holds already: none of it is told again. */
+  /** The events in the task's log; none of them is emitted again. */
   past: readonly TaskEvent[];
   /** Aborts the opening of the run. */
   signal: AbortSignal;
 }
 
-/** What a runner may read of tasks; a TaskStore has it. */
+/** What a runner may read of tasks; TaskStore implements it. */
 export interface TaskReader {
   get(taskId: string): Task | undefined;
   /** The tasks that have not ended. */
@@ -69,7 +72,7 @@ export interface TaskReader {
   events(taskId: string, afterSeq: number, limit: number): TaskEvent[];
 }
 
-/** The two ports of a connection within this machine, as the one who was called sees them. */
+/** The two ports of a connection within this machine, as the called side sees them. */
 export interface Connection {
   remotePort: number;
   localPort: number;
@@ -78,11 +81,11 @@ export interface Connection {
 /** A back end that can run tasks: the seam between the ExecutionManager and OpenCode. */
 export interface Runner {
   readonly name: 'opencode-server' | 'docker';
-  /** Opens a conversation for the task, in its directory; continues the session it names, if it names one. */
+  /** Opens a conversation for the task in its directory; continues the task's session if it has one. */
   open(task: Task, context: RunContext): Promise<Run>;
-  /** Ends what tasks left running that worked in the directory or below; rejects where something is left. */
+  /** Ends the processes that tasks in the directory or below left running; rejects if some still run. */
   endProcesses?(directory: string): Promise<void>;
-  /** Whether a connection within this machine may come from a command of a task, where that can be told. */
+  /** Whether a connection within this machine may come from a command of a task, as far as it can be known. */
   mayHaveOpened?(connection: Connection): Promise<boolean>;
   health(): DependencyHealth[];
   close(): Promise<void>;

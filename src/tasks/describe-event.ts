@@ -3,7 +3,7 @@ import type { EventOf, TaskEvent } from './events.ts';
 
 const LINE = 120;
 
-/** What happened, in one short line; undefined for what interests only the log. */
+/** An event in one short line; undefined for events that only the bridge needs. */
 export function describeEvent(event: TaskEvent): string | undefined {
   const text = describe(event);
   return text === undefined ? undefined : oneLine(text);
@@ -11,7 +11,7 @@ export function describeEvent(event: TaskEvent): string | undefined {
 
 /** A text without line breaks, of at most `limit` characters. */
 export function oneLine(text: string, limit = LINE): string {
-  // Cut first: a text of megabytes is not searched for its spaces.
+  // Cut first, so that a text of megabytes is not searched for spaces.
   const line = head(text, 4 * limit)
     .replace(/\s+/g, ' ')
     .trim();

@@ -8,53 +8,53 @@ const time = (about: string) => count.describe(`${about}, in epoch milliseconds;
 /** Tokens by kind and money in US dollars, summed over a task's session and its children. */
 export const usageSchema = z
   .object({
-    input_tokens: number('Tokens the model read anew.'),
-    output_tokens: number('Tokens it wrote.'),
-    reasoning_tokens: number('Tokens it thought with.'),
+    input_tokens: number('Input tokens that were not in the cache.'),
+    output_tokens: number('Output tokens.'),
+    reasoning_tokens: number('Reasoning tokens.'),
     cache_read_tokens: number("Tokens read from the provider's cache."),
-    cache_write_tokens: number('Tokens written to it.'),
-    cost_usd: z.number().nonnegative().describe('US dollars, as OpenCode reckons them.'),
+    cache_write_tokens: number("Tokens written to the provider's cache."),
+    cost_usd: z.number().nonnegative().describe('US dollars, as OpenCode computes them.'),
   })
   .meta({ title: 'tokens and money' });
 
 export const fileChangeSchema = z
   .object({
     path: text("Relative to the task's directory."),
-    change: z.enum(['added', 'modified', 'deleted']).describe('What became of the file.'),
-    additions: number('Lines that came; absent for what is no text.').optional(),
-    deletions: number('Lines that went; absent for what is no text.').optional(),
+    change: z.enum(['added', 'modified', 'deleted']).describe('What happened to the file.'),
+    additions: number('Lines added; absent for a binary file.').optional(),
+    deletions: number('Lines deleted; absent for a binary file.').optional(),
   })
   .meta({ title: 'file change' });
 
-/** A process that the commands of a task had left running when its agent was done. */
+/** A process that commands of a task had started and that was still running when the agent was done. */
 export const processLeftSchema = z
   .object({
     command: text('Its command line, at most 200 characters.'),
-    since: text('When it was started, as ISO 8601.'),
-    ports: z.array(count).describe('TCP ports that it listens on, at most 20.'),
+    since: text('When it started, as ISO 8601.'),
+    ports: z.array(count).describe('TCP ports on which it listens, at most 20.'),
   })
   .meta({ title: 'process' });
 export type ProcessLeft = z.infer<typeof processLeftSchema>;
 
-/** What a task came to; `files_changed` holds at most the first 100, `files_changed_total` counts all. */
+/** The result of a task; `files_changed` has at most the first 100 files, `files_changed_total` counts all. */
 export const taskResultSchema = z
   .object({
-    summary: text('Last words of the model, at most 4,000 characters.'),
+    summary: text('Last text of the model, at most 4,000 characters.'),
     files_changed: z.array(fileChangeSchema).describe('At most the first 100.'),
-    files_changed_total: number('How many files changed in all.'),
-    finish: text('Why the model stopped, in its own words; `interrupted` where it was stopped.'),
+    files_changed_total: number('Number of all changed files.'),
+    finish: text('Finish reason of the model; `interrupted` if the bridge stopped it.'),
     exit_code: z
       .number()
       .int()
       .optional()
       .describe(
-        'Docker mode: exit code of the last container, 128 and more where it was killed. Absent in server mode.',
+        'Docker mode: exit code of the last container, above 128 if it was killed. Absent in server mode.',
       ),
     processes_left: z
       .array(processLeftSchema)
       .optional()
       .describe(
-        '`completed`: what commands had left running, at most 20; ended by now, unless LEFTOVER_PROCESSES is `keep`.',
+        '`completed`: processes that commands had left running, at most 20. They have been ended, unless LEFTOVER_PROCESSES is `keep`.',
       ),
   })
   .meta({ title: 'result' });
@@ -62,38 +62,38 @@ export const taskResultSchema = z
 export const taskErrorSchema = z
   .object({
     code: text('Stable code.'),
-    message: text('What went wrong.'),
-    next: text('What to do now, where it is the same for every caller.').optional(),
+    message: text('Description of the error.'),
+    next: text('What to do next, if that is the same for every caller.').optional(),
   })
   .meta({ title: 'error' });
 
-const optionSchema = z.object({ label: text('What is answered.'), description: text('What it means.') });
+const optionSchema = z.object({ label: text('The answer.'), description: text('Its meaning.') });
 
 export const questionSchema = z
   .object({
-    header: text('What it is about, in a word or two.'),
+    header: text('Topic, in one or two words.'),
     question: text('The question.'),
-    options: z.array(optionSchema).describe('Answers to choose from; own words are taken too.'),
-    multiple: z.boolean().optional().describe('Whether several may be chosen.'),
+    options: z.array(optionSchema).describe('Answers to choose from; any other text is accepted too.'),
+    multiple: z.boolean().optional().describe('Whether several answers are allowed.'),
   })
   .meta({ title: 'question' });
 
-/** A permission or question that waits for an answer; `expires_at` in epoch milliseconds. */
+/** An open permission or question; `expires_at` in epoch milliseconds. */
 export const taskRequestSchema = z
   .object({
-    id: text('`request_id` of the answer.'),
-    type: z.enum(['permission', 'question']).describe('What is wanted.'),
-    title: text('The request in a line, at most 200 characters.'),
+    id: text('Use it as `request_id` in the answer.'),
+    type: z.enum(['permission', 'question']).describe('Kind of request.'),
+    title: text('The request in one line, at most 200 characters.'),
     permission: text('Permission: its name in OpenCode, such as `bash`.').optional(),
-    patterns: z.array(z.string()).optional().describe('Permission: the commands or paths it is for.'),
+    patterns: z.array(z.string()).optional().describe('Permission: the commands or paths that it covers.'),
     questions: z.array(questionSchema).optional().describe('Question: each needs its own answer.'),
-    session_id: text("Session of OpenCode that asks; a subagent's differs from the task's."),
-    expires_at: time('When the bridge answers by itself').optional(),
+    session_id: text('OpenCode session that asks; a subagent has its own.'),
+    expires_at: time('Deadline, at which the bridge answers').optional(),
   })
   .meta({ title: 'request' });
 
 const ref = text(
-  'The outside message that this came from, such as a Matrix event id: what carries one is not done twice.',
+  'Id of the external message that caused it, such as a Matrix event id; each id takes effect only once.',
 ).optional();
 
 export const todoSchema = z
@@ -104,163 +104,163 @@ export const todoSchema = z
   })
   .meta({ title: 'step' });
 
-const endResult = taskResultSchema.optional().describe('What it came to until then.');
+const endResult = taskResultSchema.optional().describe('Result so far.');
 
-/** The one vocabulary: what can happen to a task. Field names are those the outside sees. */
+/** The event vocabulary of tasks. Field names are the ones that callers see. */
 export const taskEventBodySchema = z.discriminatedUnion('kind', [
   z
     .object({
       kind: z.literal('created'),
-      agent_id: text('The agent whose task it is.'),
-      description: text('What is to be done.'),
+      agent_id: text('The agent that owns the task.'),
+      description: text('The work to do.'),
       runner: text('`opencode-server` or `docker`.'),
-      directory: text('Absolute path of the folder it works in.'),
-      owns_directory: z.boolean().describe('Whether the bridge made that folder.'),
+      directory: text('Absolute path of its working directory.'),
+      owns_directory: z.boolean().describe('Whether the bridge created that directory.'),
       model: text('`provider/model`.').optional(),
-      agent: text('Agent of OpenCode.').optional(),
-      idempotency_key: text('As the caller gave it.').optional(),
-      observers: z.array(z.string()).describe('Matrix users, each once.'),
-      timeout_ms: number('Limit of the time that it runs, in milliseconds; pauses do not count.'),
-      max_cost_usd: z.number().nonnegative().optional().describe('Limit of what it may cost, in US dollars.'),
-      max_tokens: number('Limit of its tokens of all kinds.').optional(),
-      continues: text('Id of the task that it goes on from.').optional(),
-      session_id: text('Session of OpenCode that it goes on in.').optional(),
+      agent: text('OpenCode agent.').optional(),
+      idempotency_key: text('Idempotency key of the caller.').optional(),
+      observers: z.array(z.string()).describe('Matrix user ids, without duplicates.'),
+      timeout_ms: number('Time limit in milliseconds; pauses do not count.'),
+      max_cost_usd: z.number().nonnegative().optional().describe('Cost limit in US dollars.'),
+      max_tokens: number('Limit of tokens of all kinds.').optional(),
+      continues: text('Id of the task that it continues.').optional(),
+      session_id: text('OpenCode session that it continues.').optional(),
     })
-    .describe('An order is accepted.'),
+    .describe('A task is accepted.'),
   z.object({ kind: z.literal('started') }).describe('The task leaves the queue; its time limit begins.'),
   z
     .object({
       kind: z.literal('attached'),
-      session_id: text('Session of OpenCode.'),
-      prompt_id: text('Id of the message in OpenCode, or name of the container.'),
+      session_id: text('OpenCode session.'),
+      prompt_id: text('Id of the OpenCode message, or name of the container.'),
     })
-    .describe('Right before the first prompt leaves.'),
+    .describe('The first prompt is about to be sent.'),
   z
     .object({
       kind: z.literal('output'),
-      text: text('What the model said.'),
-      message_id: text('Id of the message in OpenCode.'),
-      part_id: text('Id of the part in OpenCode.'),
+      text: text('Text of the model.'),
+      message_id: text('Id of the OpenCode message.'),
+      part_id: text('Id of the OpenCode message part.'),
     })
-    .describe('The model finished a part of text.'),
+    .describe('The model finished a text part.'),
   z
     .object({
       kind: z.literal('tool'),
-      phase: z.enum(['started', 'finished']).describe('Docker mode tells `finished` alone.'),
-      call_id: text('The same in both phases.'),
+      phase: z.enum(['started', 'finished']).describe('Docker mode has only `finished`.'),
+      call_id: text('Call id, the same in both phases.'),
       tool: text('Name of the tool.'),
-      title: text('The command, path or the like, at most 200 characters.'),
-      ok: z.boolean().optional().describe('`finished`: no error, and no exit code but 0.'),
-      output: text('`finished`: the last 2,000 characters of what it answered.').optional(),
-      exit_code: z.number().int().optional().describe('`finished`: of a command.'),
-      duration_ms: number('`finished`: milliseconds.').optional(),
+      title: text('The command, path or similar, at most 200 characters.'),
+      ok: z.boolean().optional().describe('`finished`: no error, and no exit code other than 0.'),
+      output: text('`finished`: the last 2,000 characters of its output.').optional(),
+      exit_code: z.number().int().optional().describe('`finished`: exit code of a command.'),
+      duration_ms: number('`finished`: duration in milliseconds.').optional(),
     })
-    .describe('The agent began to use a tool, or is done with it.'),
+    .describe('A tool call started or finished.'),
   z
     .object({
       kind: z.literal('file_changed'),
-      path: text("Relative to the task's directory; absolute outside of it."),
+      path: text("Relative to the task's directory; absolute outside it."),
       tool: text('Name of the tool.'),
     })
-    .describe('A tool wrote the file it names. What a shell changes is told at the end, in `result`.'),
+    .describe('A tool wrote a file. Changes by shell commands are listed at the end, in `result`.'),
   z
     .object({ kind: z.literal('todo'), items: z.array(todoSchema).describe('The whole list.') })
-    .describe('The agent made or changed its list of steps.'),
+    .describe('The agent wrote or changed its list of steps.'),
   z
-    .object({ kind: z.literal('request_opened'), request: taskRequestSchema.describe('What is asked.') })
+    .object({ kind: z.literal('request_opened'), request: taskRequestSchema.describe('The request.') })
     .describe(
-      'A permission or question waits for an answer, be it only for that of the policy. A paused task stays paused.',
+      'A permission or question waits for an answer, possibly only for the one of the policy. A paused task stays paused.',
     ),
   z
     .object({
       kind: z.literal('request_closed'),
       request_id: text('`id` of the request.'),
       by: text(
-        'Who closed it: an agent, a person, `policy …`, `deadline`, `opencode`, or what made it void.',
+        'Who closed it: an agent, a person, `policy …`, `deadline`, `opencode`, or what made it obsolete.',
       ),
       reply: text(
-        '`once`, `always`, `reject`, the answers; `answered` where only what followed shows that, `none` where it is void, `unknown` if nobody said.',
+        '`once`, `always`, `reject` or the answers; `answered` if only later events show that it was answered, `none` if it is obsolete, `unknown` if the answer is not known.',
       ),
-      message: text('What the agent was told with it.').optional(),
+      message: text('Text that was sent to the agent with it.').optional(),
     })
-    .describe('A request was answered, or has become void. `running` once no other is open.'),
+    .describe('A request was answered, or is obsolete. `running` when no other request is open.'),
   z
     .object({
       kind: z.literal('message'),
-      from: z.enum(['agent', 'human', 'system']).describe('Who said it; `system` is the bridge.'),
-      type: text(
-        'A word for the kind of message; `recovery` sends on an agent that lost OpenCode.',
-      ).optional(),
-      delivery: z.enum(['queue', 'interrupt']).describe('After the present turn, or at once.'),
-      text: text('What was said.'),
+      from: z.enum(['agent', 'human', 'system']).describe('Author; `system` is the bridge.'),
+      type: text('Kind of message; `recovery` continues a task after the loss of OpenCode.').optional(),
+      delivery: z.enum(['queue', 'interrupt']).describe('After the current turn, or immediately.'),
+      text: text('Text of the message.'),
       ref,
     })
-    .describe('Somebody said something to the agent; it waits for the next prompt.'),
+    .describe('A message to the agent; the next prompt contains it.'),
   z
     .object({
       kind: z.literal('message_sent'),
-      message_seqs: z.array(count).describe('`seq` of each message that the prompt carries.'),
-      prompt_id: text('Id of the message in OpenCode, or name of the container.'),
+      message_seqs: z.array(count).describe('`seq` of each message that the prompt contains.'),
+      prompt_id: text('Id of the OpenCode message, or name of the container.'),
     })
-    .describe('Right before a further prompt leaves.'),
+    .describe('A further prompt is about to be sent.'),
   z
     .object({
       kind: z.literal('control'),
-      control: z.enum(['cancel', 'pause', 'resume']).describe('What is to be done.'),
-      by: text('Who asked for it.'),
-      reason: text('Why.').optional(),
+      control: z.enum(['cancel', 'pause', 'resume']).describe('The control.'),
+      by: text('Who requested it.'),
+      reason: text('Reason.').optional(),
       ref,
     })
-    .describe('A cancel, pause or resume was asked for, before it is done.'),
+    .describe('A cancel, pause or resume was requested; stored before it is executed.'),
   z
     .object({
       kind: z.literal('retrying'),
       attempt: number('Counted from 1.'),
-      message: text('What the provider said.'),
-      next_at: time('When the model is called again'),
+      message: text('Error of the provider.'),
+      next_at: time('Time of the next call'),
     })
-    .describe('A call of the model failed; OpenCode makes it again.'),
+    .describe('A model call failed; OpenCode retries it.'),
   z
-    .object({ kind: z.literal('usage'), usage: usageSchema.describe('The sums so far.') })
-    .describe('A step of the model was counted.'),
+    .object({ kind: z.literal('usage'), usage: usageSchema.describe('The totals so far.') })
+    .describe('Usage after a step of the model.'),
   z
     .object({
       kind: z.literal('warning'),
       code: text(
-        'Such as `ENGINE_UNREACHABLE`, `BRIDGE_RESTARTED` or `REQUEST_ANSWERED_OUTSIDE`, or the name of an error of OpenCode.',
+        'Such as `ENGINE_UNREACHABLE`, `BRIDGE_RESTARTED` or `REQUEST_ANSWERED_OUTSIDE`, or the name of an OpenCode error.',
       ),
-      message: text('What it is.'),
+      message: text('Description.'),
     })
-    .describe('Something went wrong that did not end the task.'),
-  z.object({ kind: z.literal('paused') }).describe('A pause is done: nothing runs, and time stands still.'),
+    .describe('A problem that did not end the task.'),
+  z
+    .object({ kind: z.literal('paused') })
+    .describe('The task is paused: nothing runs, and the clock is stopped.'),
   z
     .object({ kind: z.literal('resumed') })
-    .describe('A pause is over; `input_required` where a request is open.'),
+    .describe('A pause is over; `input_required` if a request is open.'),
   z
-    .object({ kind: z.literal('completed'), result: taskResultSchema.describe('What it came to.') })
-    .describe('The end: the agent is done.'),
+    .object({ kind: z.literal('completed'), result: taskResultSchema.describe('The result.') })
+    .describe('Final: the agent is done.'),
   z
     .object({
       kind: z.literal('failed'),
-      error: taskErrorSchema.describe('Why.'),
+      error: taskErrorSchema.describe('The error.'),
       result: endResult,
     })
-    .describe('The end: something went wrong, or a limit of money or tokens was reached.'),
+    .describe('Final: an error, or a limit of cost or tokens was reached.'),
   z
     .object({
       kind: z.literal('timeout'),
-      error: taskErrorSchema.describe('Which limit it was.'),
+      error: taskErrorSchema.describe('The limit that was reached.'),
       result: endResult,
     })
-    .describe('The end: the time limit was reached.'),
+    .describe('Final: the time limit was reached.'),
   z
     .object({
       kind: z.literal('cancelled'),
-      by: text('Who asked for it.'),
-      reason: text('Why.').optional(),
+      by: text('Who requested it.'),
+      reason: text('Reason.').optional(),
       result: endResult,
     })
-    .describe('The end: somebody cancelled it.'),
+    .describe('Final: the task was cancelled.'),
 ]);
 
 export type Usage = z.infer<typeof usageSchema>;
@@ -275,7 +275,7 @@ export type EventOf<K extends TaskEventKind> = Extract<TaskEventBody, { kind: K 
 /** A stored event: `seq` counts from 1 within its task, `at` is epoch milliseconds. */
 export type TaskEvent = TaskEventBody & { taskId: string; seq: number; at: number };
 
-/** All tokens, whatever their kind. */
+/** The sum of all kinds of tokens. */
 export function tokensOf(usage: Usage): number {
   const { input_tokens, output_tokens, reasoning_tokens, cache_read_tokens, cache_write_tokens } = usage;
   return input_tokens + output_tokens + reasoning_tokens + cache_read_tokens + cache_write_tokens;

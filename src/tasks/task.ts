@@ -14,11 +14,11 @@ export const TASK_STATUSES = [
 ] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
-/** How a task can end; the events that end it are called the same. */
+/** The statuses that are final; the events that end a task have the same names. */
 export const END_STATUSES = ['completed', 'failed', 'timeout', 'cancelled'] as const;
 const ENDS: ReadonlySet<TaskStatus> = new Set(END_STATUSES);
 
-/** The state of a task: what its events, applied in order, come to. Times are epoch milliseconds. */
+/** The state of a task: its events, applied in order. Times are epoch milliseconds. */
 export interface Task {
   readonly id: string;
   readonly agentId: string;
@@ -26,7 +26,7 @@ export interface Task {
   readonly status: TaskStatus;
   readonly runner: string;
   readonly directory: string;
-  /** Whether the bridge made the directory, and may therefore dispose of it. */
+  /** Whether the bridge created the directory, and may therefore delete it. */
   readonly ownsDirectory: boolean;
   readonly model?: string | undefined;
   readonly agent?: string | undefined;
@@ -37,12 +37,12 @@ export interface Task {
   readonly observers: readonly string[];
   readonly limits: TaskLimits;
   readonly usage: Usage;
-  /** Percent of the todo list that is done; absent until the agent has made one. */
+  /** Percent of the todo list that is done; absent until the agent has written one. */
   readonly progress?: number | undefined;
   readonly requests: readonly InputRequest[];
   readonly result?: TaskResult | undefined;
   readonly error?: TaskError | undefined;
-  /** Time spent against the limit: what is used up, and since when the clock runs (absent: it stands). */
+  /** The time that counts against the limit: what is used, and since when the clock runs (absent: it is stopped). */
   readonly clock: { readonly usedMs: number; readonly since?: number | undefined };
   readonly createdAt: number;
   readonly startedAt?: number | undefined;
@@ -51,7 +51,7 @@ export interface Task {
   readonly lastSeq: number;
 }
 
-/** How much a task may use up; absent: as much as it wants. */
+/** The limits of a task; absent: no limit. */
 interface TaskLimits {
   readonly timeoutMs: number;
   /** US dollars. */
@@ -60,12 +60,12 @@ interface TaskLimits {
   readonly maxTokens?: number | undefined;
 }
 
-/** Whether a status is one of the four that nothing later changes. */
+/** Whether a status is final: no later event changes it. */
 export function isEnd(status: TaskStatus): boolean {
   return ENDS.has(status);
 }
 
-/** The task after one more event. Throws INVALID_STATE where the event cannot follow. */
+/** The task after one more event. Throws INVALID_STATE if the event is not allowed in this state. */
 export function apply(task: Task | undefined, event: TaskEvent): Task {
   if (event.kind === 'created') {
     if (task) throw misplaced(event, 'the task exists');
@@ -139,7 +139,7 @@ function advance(task: Task, event: TaskEvent): Task {
   }
 }
 
-/** Only a task that works waits for an answer: in a paused one the clock stands, whatever is asked meanwhile. */
+/** A paused task stays paused when a request opens or closes: its clock is stopped. */
 function withRequests(task: Task, requests: Task['requests']): Task {
   if (task.status !== 'running' && task.status !== 'input_required') return { ...task, requests };
   return { ...task, requests, status: requests.length > 0 ? 'input_required' : 'running' };

@@ -97,7 +97,7 @@ async function expectHonestEnd(client: Client, task: View): Promise<void> {
     status: 'failed',
     error: {
       code: 'INVALID_STATE',
-      message: expect.stringContaining(`${task_id} is one of runner`),
+      message: expect.stringContaining(`${task_id} belongs to runner`),
       next: expect.stringContaining('OPENCODE_SERVER_ENABLED'),
     },
   });
