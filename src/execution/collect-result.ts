@@ -5,23 +5,21 @@ import type { RunHandle } from './run-handle.ts';
 import type { TaskRecorder } from './task-recorder.ts';
 import { resultOf } from './termination.ts';
 
-export interface CollectOptions {
+interface CollectOptions {
   recorder: TaskRecorder;
   run: RunHandle;
   files: TaskFiles;
   /** How the last turn ended; undefined if the run was terminated before that. */
   outcome: TurnOutcome | undefined;
+  /** Whether the run ends for another reason than its last turn. */
   terminated: boolean;
-  /** Whether a prompt was recorded before this process started. */
-  promptRecorded: boolean;
 }
 
 /** Stops what still runs, then reads what changed. Failures become warnings: a task ends in any case. */
 export async function collectResult(options: CollectOptions, warnings: TaskEventBody[]): Promise<TaskResult> {
-  const { recorder, run, files, outcome, terminated, promptRecorded } = options;
-  const { task } = recorder;
+  const { recorder, run, files, outcome, terminated } = options;
   const unconfirmed = 'STOP_UNCONFIRMED';
-  if (terminated) await recorder.attempt(run.stop(task, promptRecorded), unconfirmed, warnings, undefined);
+  if (terminated) await recorder.attempt(run.stop(recorder.task), unconfirmed, warnings, undefined);
   const settled = terminated ? undefined : run.current?.settle?.(outcome?.kind === 'completed');
   const processes = settled ? await recorder.attempt(settled, unconfirmed, warnings, []) : [];
   const finished = files.finish(recorder.task, recorder.toolsRan, warnings);

@@ -3,10 +3,10 @@ import type { TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import { PromptQueue } from './prompt-queue.ts';
 import { RECOVERY, type RecoveredState } from './replay.ts';
 
-const CONTINUE = 'You were interrupted. Go on with the task from where you stopped.';
+const CONTINUE = 'You were interrupted. Continue the task from where you stopped.';
 const RESTARTED =
-  'The program you run in was restarted in the middle of your work. What you had finished is kept, the step ' +
-  'you were at may be half done and its output lost. Look at how things stand, then go on with the task.';
+  'The program you run in was restarted in the middle of your work. What you had finished is kept; the step ' +
+  'you were at may be half done and its output lost. Check the current state, then continue the task.';
 /** Failures of a turn that the task did not cause. */
 const LOST: ReadonlySet<string> = new Set(['ENGINE_LOST', 'TURN_NEVER_STARTED', 'TURN_STALLED']);
 

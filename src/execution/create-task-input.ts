@@ -8,7 +8,7 @@ export interface ExecutionLimits {
   maxQueuedPerAgent?: number | undefined;
   defaultTimeoutMs: number;
   maxTimeoutMs: number;
-  /** Used where the input has none; absent: no limit. */
+  /** Used if the input has none; absent: no limit. */
   defaultMaxCostUsd?: number | undefined;
   defaultMaxTokens?: number | undefined;
   maxDescriptionLength: number;
@@ -35,7 +35,7 @@ export interface CreateTaskInput {
 export function validate(input: CreateTaskInput, limits: ExecutionLimits): void {
   const { description, timeoutMs, maxCostUsd, maxTokens, model } = input;
   if (description.trim() === '') {
-    throw new BridgeError('INVALID_INPUT', '`task_description` is empty; say what is to be done.');
+    throw new BridgeError('INVALID_INPUT', '`task_description` is empty; write what has to be done.');
   }
   if (description.length > limits.maxDescriptionLength) {
     throw new BridgeError(
@@ -74,12 +74,12 @@ export function fingerprint(input: CreateTaskInput): string {
   const { description, timeoutMs, directory, model, agent, continueTaskId } = input;
   // The order of observers has no meaning.
   const observers = observersOf(input).sort();
-  const asked = [description, timeoutMs, directory, model, agent, observers, continueTaskId];
-  // Only where they are given: an input without them keeps the fingerprint of earlier versions.
+  const values = [description, timeoutMs, directory, model, agent, observers, continueTaskId];
+  // Only if they are given: an input without them keeps the fingerprint of earlier versions.
   if (input.maxCostUsd !== undefined || input.maxTokens !== undefined) {
-    asked.push(input.maxCostUsd, input.maxTokens);
+    values.push(input.maxCostUsd, input.maxTokens);
   }
   return createHash('sha256')
-    .update(JSON.stringify(asked.map((value) => value ?? null)))
+    .update(JSON.stringify(values.map((value) => value ?? null)))
     .digest('hex');
 }

@@ -11,7 +11,7 @@ const RETRY_MS = 1_000;
 
 export interface RequestRules {
   policy: PermissionPolicy;
-  /** The policy for what lies outside the task's directory. */
+  /** The policy for permissions outside the task's directory. */
   outside: PermissionPolicy;
   /** How long a request waits for an answer. */
   timeoutMs: number;
@@ -182,10 +182,10 @@ export class InputRequests {
     if (policy === 'allow') return { reply: 'once' };
     if (policy === 'reject') {
       const what = request.permission === OUTSIDE ? "work outside the task's directory" : 'such actions';
-      return { reply: 'reject', message: `The operator allows no ${what} here. Go on without it.` };
+      return { reply: 'reject', message: `The operator allows no ${what} here. Continue without it.` };
     }
     const waited = `Nobody answered within ${Math.round(timeoutMs / 1000)} s.`;
-    return { reply: 'reject', message: `${waited} Go on without it, by your own judgement.` };
+    return { reply: 'reject', message: `${waited} Continue without it; use your own judgement.` };
   }
 }
 
@@ -203,7 +203,7 @@ function translate(
     if (answers) throw mismatch(request, 'answers', 'takes `reply` (once, always or reject)');
     if (!reply) throw mismatch(request, 'reply', 'needs `reply` (once, always or reject)');
     if (reply !== 'reject') return { type: 'permission', reply };
-    return { type: 'permission', reply, message: message ?? `Rejected by ${by}. Go on without it.` };
+    return { type: 'permission', reply, message: message ?? `Rejected by ${by}. Continue without it.` };
   }
   const questions = request.questions ?? [];
   if (answers && answers.length !== questions.length) {
@@ -217,7 +217,7 @@ function translate(
   if (reply !== 'reject')
     throw mismatch(request, 'answers', 'is a question: give `answers`, or `reply` reject');
   // A plain rejection would end the agent's turn; a text as the answer lets it continue.
-  const text = message ?? `Rejected by ${by}. Decide by your own judgement.`;
+  const text = message ?? `Rejected by ${by}. Use your own judgement.`;
   return { type: 'question', answers: questions.map(() => [text]) };
 }
 

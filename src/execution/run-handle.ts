@@ -9,11 +9,14 @@ const STOP_LIMIT_MS = 60_000;
 export class RunHandle {
   readonly #runner: Runner;
   readonly #context: Omit<RunContext, 'signal'>;
+  /** Whether an earlier process recorded a prompt, and may have sent it. */
+  readonly #promptRecorded: boolean;
   #run: Run | undefined;
 
   constructor(runner: Runner, context: Omit<RunContext, 'signal'>) {
     this.#runner = runner;
     this.#context = context;
+    this.#promptRecorded = context.past.some(({ kind }) => kind === 'attached' || kind === 'message_sent');
   }
 
   get current(): Run | undefined {
@@ -25,9 +28,9 @@ export class RunHandle {
     return this.#run;
   }
 
-  /** Stops what runs. `recorded`: an earlier process may have sent a prompt, so the run is opened to be stopped. */
-  async stop(task: Task, recorded: boolean): Promise<void> {
-    if (recorded && !this.#run) await this.open(task, AbortSignal.timeout(STOP_LIMIT_MS));
+  /** Stops what runs, also what an earlier process started: for that the run has to be opened first. */
+  async stop(task: Task): Promise<void> {
+    if (this.#promptRecorded && !this.#run) await this.open(task, AbortSignal.timeout(STOP_LIMIT_MS));
     await this.#run?.stop();
   }
 

@@ -3,7 +3,7 @@ import { messageOf, toBridgeError } from '../errors.ts';
 import type { Run, TurnOutcome } from '../runners/runner.ts';
 import type { TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
-import { type CollectOptions, collectResult } from './collect-result.ts';
+import { collectResult } from './collect-result.ts';
 import { Conversation } from './conversation.ts';
 import { discard } from './discard.ts';
 import { type AnswerInput, InputRequests } from './input-requests.ts';
@@ -173,19 +173,13 @@ export class TaskRun {
   /** Stores the end and everything that belongs to it in one append. */
   async #finish(outcome: TurnOutcome | undefined, events: TaskEventBody[]): Promise<void> {
     const recorder = this.#recorder;
-    const reason = this.#reason;
-    const options: CollectOptions = {
-      recorder,
-      run: this.#run,
-      files: this.#options.files,
-      outcome,
-      terminated: reason !== undefined,
-      promptRecorded: this.#recovered.prompt !== undefined,
-    };
-    const result = await collectResult(options, events);
+    const run = this.#run;
+    const { files } = this.#options;
+    const terminated = this.#reason !== undefined;
+    const result = await collectResult({ recorder, run, files, outcome, terminated }, events);
     if (this.#detached) return;
     events.push(...undelivered(this.#conversation.pending));
-    recorder.end(...events, endEvent(this.#task, reason, outcome, result));
+    recorder.end(...events, endEvent(this.#task, this.#reason, outcome, result));
   }
 
   /** Starts the task, or restores its state if it has started before. */

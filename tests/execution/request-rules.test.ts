@@ -140,7 +140,7 @@ it('leaves a request open whose answer could not be sent', async () => {
   expect(send).toHaveBeenLastCalledWith('per_1', {
     type: 'permission',
     reply: 'reject',
-    message: 'Rejected by Bob. Go on without it.',
+    message: 'Rejected by Bob. Continue without it.',
   });
 });
 
