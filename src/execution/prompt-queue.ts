@@ -31,7 +31,7 @@ export class PromptQueue {
     this.#pending = [...this.#pending, message];
   }
 
-  /** A prompt with all pending messages. They stay pending until the id of the prompt is recorded, right before it is sent. */
+  /** A prompt with all pending messages. They stay pending until its id is recorded, right before it is sent. */
   prompt(sessionId: string, append: (...events: TaskEventBody[]) => unknown): Prompt {
     const messages = this.#pending;
     const seqs = messages.map(({ seq }) => seq);

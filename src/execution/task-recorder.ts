@@ -21,7 +21,10 @@ export interface TaskRecorderOptions {
   onTermination: (reason: TerminationReason) => void;
 }
 
-/** Writes the events of one task to its log, and terminates the task for what they show: its budget is exceeded, or an answer is forged. */
+/**
+ * Writes the events of one task to its log, and terminates the task for what they show: its budget is exceeded, or
+ * an answer is forged.
+ */
 export class TaskRecorder {
   readonly #options: TaskRecorderOptions;
   /** Requests that somebody other than the bridge answered. */

@@ -48,7 +48,7 @@ export const taskResultSchema = z
       .int()
       .optional()
       .describe(
-        'Docker mode: exit code of the last container, above 128 if it was killed. Absent in server mode.',
+        'Docker mode: exit code of the last container, 128 or more if it was killed. Absent in server mode.',
       ),
     processes_left: z
       .array(processLeftSchema)
