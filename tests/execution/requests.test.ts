@@ -29,7 +29,7 @@ async function opened(on: Bridge, task: Task, after = 0): Promise<InputRequest &
 
 const closings = (task: Task) =>
   bridge.events(task).flatMap((event) => (event.kind === 'request_closed' ? [event] : []));
-const told = (on: Bridge, task: Task) => JSON.stringify(on.asked(task).at(-1)?.messages);
+const lastPrompt = (on: Bridge, task: Task) => JSON.stringify(on.asked(task).at(-1)?.messages);
 const finished = (event: TaskEvent) => event.kind === 'tool' && event.phase === 'finished';
 
 it('shows a permission as a request; once lets the one command run', async () => {
@@ -81,7 +81,7 @@ it.each([{ message: 'Use printf instead.' }, {}])('reject lets the model go on (
   const { id } = await opened(bridge, task);
   await bridge.execution.answer(task, id, { reply: 'reject', ...words }, 'tester');
   expect(await bridge.end(task)).toMatchObject({ status: 'completed', result: { summary: 'Then not.' } });
-  expect(told(bridge, task)).toContain(words.message ?? 'Rejected by tester');
+  expect(lastPrompt(bridge, task)).toContain(words.message ?? 'Rejected by tester');
   expect(closings(task)).toMatchObject([{ request_id: id, by: 'tester', reply: 'reject', ...words }]);
 });
 
@@ -103,7 +103,7 @@ it('unanswered is rejected with a reason at the deadline, and the model goes on'
     expect((closed[index]?.at ?? 0) - at).toBeGreaterThanOrEqual(1_400);
     expect((closed[index]?.at ?? 0) - at).toBeLessThan(3_000);
   }
-  expect(told(hasty, task).match(/Nobody answered within 2 s/g)).toHaveLength(2);
+  expect(lastPrompt(hasty, task).match(/Nobody answered within 2 s/g)).toHaveLength(2);
 });
 
 it('shows a question with its options, and hands the answer to the model', async () => {
@@ -130,7 +130,7 @@ it('shows a question with its options, and hands the answer to the model', async
   });
   await bridge.execution.answer(task, request.id, { answers: [['Blue']] }, 'tester');
   expect((await bridge.end(task)).status).toBe('completed');
-  expect(told(bridge, task)).toContain('\\"Which color?\\"=\\"Blue\\"');
+  expect(lastPrompt(bridge, task)).toContain('\\"Which color?\\"=\\"Blue\\"');
   expect(closings(task)).toMatchObject([{ by: 'tester', reply: 'Blue' }]);
 });
 
@@ -149,7 +149,7 @@ it.each([
   const reject = { reply: 'reject' as const, message: 'I do not mind.' };
   await bridge.execution.answer(task, id, reject, 'tester');
   expect(await bridge.end(task)).toMatchObject({ status: 'completed', result: { summary: 'thanks' } });
-  expect(told(bridge, task)).toContain('I do not mind.');
+  expect(lastPrompt(bridge, task)).toContain('I do not mind.');
 });
 
 it('refuses an answer that does not fit a permission, and one to a request that never was', async () => {
@@ -205,7 +205,7 @@ it('policy reject refuses it with a reason, and the model goes on', async () => 
   expect(strict.events(task)).toContainEqual(
     expect.objectContaining({ kind: 'request_closed', by: 'policy reject', reply: 'reject' }),
   );
-  expect(told(strict, task)).toContain('The operator allows no such actions here');
+  expect(lastPrompt(strict, task)).toContain('The operator allows no such actions here');
 });
 
 it('a permission of a subagent surfaces and can be answered', async () => {

@@ -142,9 +142,9 @@ it('takes a message or control of one outside message once, also after its end',
   expect([status, (await say()).status, await control('pause', '$pause')]).toEqual(
     Array.from({ length: 3 }, () => 'cancelled'),
   );
-  const told = log.store.events(task.id, 0, 100).flatMap((event) => ('ref' in event ? [event] : []));
+  const events = log.store.events(task.id, 0, 100).flatMap((event) => ('ref' in event ? [event] : []));
   const by = '@ann:example.org';
-  expect(told).toMatchObject([
+  expect(events).toMatchObject([
     { kind: 'message', from: 'human', text: 'be kind', type: 'chat', ref: '$say' },
     { kind: 'control', control: 'resume', by, reason: 'lunch', ref: '$early' },
     { kind: 'control', control: 'pause', by, reason: 'lunch', ref: '$pause' },
@@ -406,7 +406,7 @@ describe('a request that somebody else answers', () => {
     expect(warnings).toMatchObject(reply === 'unknown' ? [] : [{ code }]);
   });
 
-  it('ends the task after a restart too, where its end was decided but not told', async () => {
+  it('ends the task after a restart too, where its end was decided but not stored', async () => {
     runner.exclusive = true;
     const task = await start();
     await prompted();

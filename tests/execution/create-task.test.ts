@@ -35,10 +35,10 @@ it.each<[string, Order, object]>([
   ],
   ['a directory that is not there', { directory: 'nope' }, { message: expect.stringContaining('nope') }],
   ['an unknown task to continue', { continueTaskId: 'task_nope' }, { code: 'TASK_NOT_FOUND' }],
-])('refuses %s without a trace', async (_name, order, error) => {
+])('refuses %s without a trace', async (_name, input, error) => {
   await symlink(bridge.home, join(bridge.workspaceDir, 'link')).catch(() => undefined);
   const before = { files: await readdir(bridge.workspaceDir), tasks: bridge.store.countByStatus() };
-  await expect(bridge.start([{ text: 'x' }], order)).rejects.toMatchObject({
+  await expect(bridge.start([{ text: 'x' }], input)).rejects.toMatchObject({
     name: 'BridgeError',
     code: 'INVALID_INPUT',
     ...error,
@@ -48,33 +48,33 @@ it.each<[string, Order, object]>([
   expect(await bridge.execution.metrics()).toMatchObject({ running: 0, queued: 0 });
 });
 
-it('answers a repeated order with the same task, and refuses another under the same key', async () => {
-  const order = { idempotencyKey: 'k1', description: 'Say hi' };
-  const first = await bridge.execution.execute('agent', order);
-  const again = await bridge.execution.execute('agent', { ...order });
+it('answers a repeated input with the same task, and refuses another under the same key', async () => {
+  const input = { idempotencyKey: 'k1', description: 'Say hi' };
+  const first = await bridge.execution.execute('agent', input);
+  const again = await bridge.execution.execute('agent', { ...input });
   expect(again).toMatchObject({ repeated: true, task: { id: first.task.id } });
   await bridge.end(first.task);
-  const afterwards = await bridge.execution.execute('agent', order);
+  const afterwards = await bridge.execution.execute('agent', input);
   expect(afterwards).toMatchObject({ repeated: true, task: { id: first.task.id, status: 'completed' } });
   for (const other of [{ description: 'Say ho' }, { timeoutMs: 5_000 }, { model: 'mock/m2' }]) {
-    await expect(bridge.execution.execute('agent', { ...order, ...other })).rejects.toMatchObject({
+    await expect(bridge.execution.execute('agent', { ...input, ...other })).rejects.toMatchObject({
       code: 'IDEMPOTENCY_CONFLICT',
       message: expect.stringContaining(first.task.id),
     });
   }
-  const free = await bridge.execution.execute('other agent', order);
+  const free = await bridge.execution.execute('other agent', input);
   expect(free).toMatchObject({ repeated: false });
   await bridge.end(free.task);
 });
 
-it('takes the same observers in another order, or named twice, for the same order', async () => {
+it('takes the same observers in another order, or named twice, for the same input', async () => {
   const observers = Array.from({ length: 50 }, (_, n) => `@u${n}:example.org`);
-  const order = { idempotencyKey: 'observed', description: 'Say hi', observers };
-  const first = await bridge.execution.execute('agent', order);
-  const other = { ...order, observers: [...observers.toReversed(), ...observers] };
+  const input = { idempotencyKey: 'observed', description: 'Say hi', observers };
+  const first = await bridge.execution.execute('agent', input);
+  const other = { ...input, observers: [...observers.toReversed(), ...observers] };
   const again = await bridge.execution.execute('agent', other);
   expect(again).toMatchObject({ repeated: true, task: { id: first.task.id, observers } });
-  const fewer = { ...order, observers: observers.slice(1) };
+  const fewer = { ...input, observers: observers.slice(1) };
   await expect(bridge.execution.execute('agent', fewer)).rejects.toMatchObject({
     code: 'IDEMPOTENCY_CONFLICT',
   });
@@ -82,9 +82,9 @@ it('takes the same observers in another order, or named twice, for the same orde
 });
 
 it('makes one task of duplicates that come at once', async () => {
-  const order = { idempotencyKey: 'k2', description: 'Say hi once' };
+  const input = { idempotencyKey: 'k2', description: 'Say hi once' };
   const accepted = await Promise.all(
-    Array.from({ length: 10 }, () => bridge.execution.execute('agent', order)),
+    Array.from({ length: 10 }, () => bridge.execution.execute('agent', input)),
   );
   expect(new Set(accepted.map(({ task }) => task.id)).size).toBe(1);
   expect(accepted.filter(({ repeated }) => !repeated)).toHaveLength(1);
@@ -94,8 +94,8 @@ it('makes one task of duplicates that come at once', async () => {
 
 it('says the position in the queue, and refuses what does not fit in', async () => {
   const running = await bridge.start([bash('sleep 20')]);
-  const order = { idempotencyKey: 'k3', description: 'Say hi' };
-  const first = await bridge.execution.execute('agent', order);
+  const input = { idempotencyKey: 'k3', description: 'Say hi' };
+  const first = await bridge.execution.execute('agent', input);
   const second = await bridge.execution.execute('agent', { description: 'Say ho' });
   const third = await bridge.execution.execute('agent', { description: 'Say hu' });
   expect([first, second, third].map(({ queuePosition }) => queuePosition)).toEqual([1, 2, 3]);
@@ -105,9 +105,9 @@ it('says the position in the queue, and refuses what does not fit in', async () 
     retryAfterSeconds: expect.any(Number),
   });
   expect(bridge.store.countByStatus()).toEqual(before);
-  const repeated = await bridge.execution.execute('agent', order);
+  const repeated = await bridge.execution.execute('agent', input);
   expect(repeated).toMatchObject({ repeated: true, task: { id: first.task.id }, queuePosition: 1 });
-  const other = bridge.execution.execute('agent', { ...order, description: 'Say it' });
+  const other = bridge.execution.execute('agent', { ...input, description: 'Say it' });
   await expect(other).rejects.toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' });
   await bridge.execution.cancel(running, 'agent', undefined);
   const ends = await Promise.all([first, second, third].map(({ task }) => bridge.end(task)));
