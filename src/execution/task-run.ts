@@ -91,7 +91,7 @@ export class TaskRun {
       isOver: () => this.over,
       onLast: () => this.#recorder.seal(),
     });
-    this.ended = this.#live();
+    this.ended = this.#execute();
   }
 
   get paused(): boolean {
@@ -155,7 +155,7 @@ export class TaskRun {
     return this.#recorder.task;
   }
 
-  async #live(): Promise<void> {
+  async #execute(): Promise<void> {
     this.#begin();
     const outcome = await Promise.race([this.#converse(), this.#aborted.promise]).catch((thrown) =>
       this.#failed(thrown),
@@ -223,7 +223,7 @@ export class TaskRun {
     return run;
   }
 
-  /** The first reason stays. */
+  /** The first reason is kept. */
   #terminate(reason: TerminationReason): void {
     if (this.over) return;
     this.#reason = reason;
