@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
  * `docs/architecture.md` has the same as a picture.
  */
 const ROOMS = [
+  'cli/doctor',
   'runners/opencode-protocol',
   'runners/opencode-server',
   'runners/docker',
@@ -32,18 +33,26 @@ const FOUNDATION = [
 const ARROWS: Record<string, readonly string[]> = {
   index: ['cli'],
   cli: [
+    'cli/doctor',
     'app',
     'config',
     'mcp',
+    'runners/opencode-server',
+    'runners/docker',
+    'runners/shell',
+    'store',
+    'proxy',
+  ],
+  'cli/doctor': [
+    'app',
+    'config',
     'runners/opencode-protocol',
     'runners/opencode-server',
     'runners/docker',
     'runners/shell',
     'notifications/letta',
     'matrix',
-    'store',
     'store/sqlite',
-    'proxy',
   ],
   app: [
     'config',
@@ -89,19 +98,8 @@ const ARROWS: Record<string, readonly string[]> = {
 
 /** What still breaks a rule: it only gets shorter. */
 const LEFT: readonly string[] = [
-  'workspaces/retention.ts: workspaces must not import store/sqlite',
-  'store/sqlite/inbox-store.ts: store/sqlite must not import matrix',
-  'notifications/delivery.ts: notifications must not import store/sqlite',
-  'notifications/task-delivery.ts: notifications must not import store/sqlite',
-  'memory/local-memory.ts: memory must not import store/sqlite',
   'mcp/tool.ts: mcp must not import execution',
   'mcp/tools/read-task-file.ts: mcp must not import workspaces',
-  'matrix/inbound/command-executor.ts: matrix must not import store/sqlite',
-  'matrix/inbound/command-handler.ts: matrix must not import store/sqlite',
-  'matrix/inbound/inbox-pruning.ts: matrix must not import store/sqlite',
-  'matrix/inbound/inbox.ts: matrix must not import store/sqlite',
-  'matrix/inbound/listener.ts: matrix must not import store/sqlite',
-  'matrix/inbound/steering.ts: matrix must not import store/sqlite',
   'http/commands-guard.ts: http must not import runners',
   'cli/opencode/session.ts: cli must not import runners',
   'cli/opencode/session.ts: cli must not import tasks',
@@ -267,6 +265,7 @@ const BROKEN: readonly [path: string, source: string, says: string][] = [
   ['mcp/x.ts', "import {\n  y,\n} from '../config/config.ts';", 'mcp must not import config'],
   ['execution/x.ts', "import '../cli/serve.ts';", 'execution must not import cli'],
   ['app/x.ts', "import { y } from '../cli/serve.ts';", 'app must not import cli'],
+  ['cli/x.ts', "import { y } from '../store/sqlite/database.ts';", 'cli must not import store/sqlite'],
   ['helpers/x.ts', '', 'the room helpers is not in ARROWS'],
   ['http/x.ts', "import { DatabaseSync } from 'node:sqlite';", 'only store/sqlite may import node:sqlite'],
   ['http/x.ts', "import { env } from 'node:process';", 'only config may import node:process'],

@@ -9,14 +9,15 @@ import { type HttpServer, startHttpServer } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { ENDING, McpSession, type Pipe } from '../mcp/session.ts';
 import type { ToolServices } from '../mcp/tool.ts';
-import { LocalMemory } from '../memory/local-memory.ts';
 import { WorkspaceManager } from '../memory/workspace-manager.ts';
 import { Delivery } from '../notifications/delivery.ts';
 import { withMismatch } from '../runners/runner-mismatch.ts';
 import { EventLog } from '../store/event-log.ts';
 import { type DataDirLock, lockDataDir } from '../store/sqlite/data-dir-lock.ts';
+import { SqliteBlockStore } from '../store/sqlite/sqlite-block-store.ts';
+import { SqliteDeliveryStore } from '../store/sqlite/sqlite-delivery-store.ts';
+import { SqliteTaskRemovals } from '../store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../store/sqlite/sqlite-task-store.ts';
-import { TaskRemovals } from '../store/sqlite/task-removals.ts';
 import { VERSION } from '../version.ts';
 import { Retention } from '../workspaces/retention.ts';
 import { TaskFiles } from '../workspaces/task-files.ts';
@@ -72,7 +73,7 @@ async function build(
   const { dir: workspaceDir, roots, maxFileSize, maxEvents, blockLimit } = config.workspace;
   const workspace = new WorkspaceManager(
     log,
-    new LocalMemory(database),
+    new SqliteBlockStore(database),
     { maxEvents, limit: blockLimit },
     logger,
   );
@@ -82,7 +83,8 @@ async function build(
   const { maxAgeMs } = config.delivery;
   const matrix = await openMatrix(config.matrix);
   const deliveries = (await sinks(config, workspace, matrix)).map(
-    (sink) => new Delivery({ sink, log, database, maxAgeMs, logger }),
+    (sink) =>
+      new Delivery({ sink, log, store: new SqliteDeliveryStore(database, sink.name), maxAgeMs, logger }),
   );
   for (const delivery of deliveries) {
     delivery.start();
@@ -115,7 +117,7 @@ async function build(
   await execution.recover();
   matrix?.steer(taskControls(execution), database, logger);
   releases.push(() => matrix?.close());
-  const removals = new TaskRemovals(database);
+  const removals = new SqliteTaskRemovals(database);
   const retention = new Retention({
     removals,
     files,

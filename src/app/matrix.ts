@@ -1,5 +1,6 @@
 import type { DependencyHealth } from '../health.ts';
 import type { Logger } from '../logger.ts';
+import { matrixEvent } from '../matrix/events.ts';
 import { MatrixStorage } from '../matrix/inbound/matrix-storage.ts';
 import { Steering } from '../matrix/inbound/steering.ts';
 import type { TaskControls } from '../matrix/inbound/task-controls.ts';
@@ -9,6 +10,7 @@ import { MatrixSink } from '../notifications/matrix/matrix-sink.ts';
 import { Rooms } from '../notifications/matrix/rooms.ts';
 import { SessionNotices } from '../notifications/matrix/session-notices.ts';
 import type { Database } from '../store/sqlite/database.ts';
+import { SqliteInboxStore } from '../store/sqlite/sqlite-inbox-store.ts';
 
 export interface MatrixOptions {
   /** The homeserver, without a path. */
@@ -56,7 +58,7 @@ export class Matrix {
       api: this.#api,
       sender: this.#sender,
       storage,
-      database,
+      store: new SqliteInboxStore(database, (event) => matrixEvent.parse(event)),
       controls,
       roomId: () => this.#rooms.sharedId,
       prepare: (signal) => this.#prepare(signal),

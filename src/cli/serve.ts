@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type DataDirLock, lockDataDir } from '../app/data-dir.ts';
 import { thenRelease } from '../app/release.ts';
 import { BridgeError } from '../errors.ts';
 import { readLockInfo } from '../store/lock-info.ts';
-import { type DataDirLock, lockDataDir } from '../store/sqlite/data-dir-lock.ts';
 import { configured, EXIT, stopSignal } from './command.ts';
 
 /** Those who only look whether DATA_DIR is free have it for milliseconds, and say nothing of themselves. */

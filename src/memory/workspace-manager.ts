@@ -1,9 +1,9 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import type { BlockStore } from '../store/block-store.ts';
 import type { EventLog } from '../store/event-log.ts';
 import type { PositionedEvent } from '../store/task-store.ts';
-import { type BlockBounds, project, type WorkspaceBlock } from './block.ts';
-import type { WorkspaceMemory } from './memory.ts';
+import { type BlockBounds, project, type WorkspaceBlock, workspaceBlockSchema } from './block.ts';
 
 const ENDS: ReadonlySet<string> = new Set(['completed', 'failed', 'timeout', 'cancelled']);
 
@@ -13,7 +13,7 @@ const AT_ONCE = 32;
 /** Follows the log and keeps each task's block up to date; restarts where it stopped. */
 export class WorkspaceManager {
   readonly #log: EventLog;
-  readonly #memory: WorkspaceMemory;
+  readonly #store: BlockStore;
   readonly #bounds: BlockBounds;
   readonly #logger: Logger;
   /** Blocks of tasks that have not ended. */
@@ -23,9 +23,9 @@ export class WorkspaceManager {
   /** Resolves when more of the log is in the blocks; rejects when no more will be. */
   #taken = Promise.withResolvers<void>();
 
-  constructor(log: EventLog, memory: WorkspaceMemory, bounds: BlockBounds, logger: Logger) {
+  constructor(log: EventLog, store: BlockStore, bounds: BlockBounds, logger: Logger) {
     this.#log = log;
-    this.#memory = memory;
+    this.#store = store;
     this.#bounds = bounds;
     this.#logger = logger;
   }
@@ -46,12 +46,13 @@ export class WorkspaceManager {
   }
 
   block(taskId: string): WorkspaceBlock | undefined {
-    return this.#memory.load(taskId);
+    const stored = this.#store.load(taskId);
+    return stored === undefined ? undefined : workspaceBlockSchema.parse(stored);
   }
 
   /** The task's block with everything in it that is in the log by now. */
   async current(taskId: string): Promise<WorkspaceBlock | undefined> {
-    while (this.#log.store.eventsAfter(this.#memory.cursor(), 1).length > 0) await this.#taken.promise;
+    while (this.#log.store.eventsAfter(this.#store.cursor(), 1).length > 0) await this.#taken.promise;
     return this.block(taskId);
   }
 
@@ -61,7 +62,7 @@ export class WorkspaceManager {
   }
 
   async #follow(): Promise<void> {
-    const pages = this.#log.tail(this.#memory.cursor(), this.#stop.signal, AT_ONCE);
+    const pages = this.#log.tail(this.#store.cursor(), this.#stop.signal, AT_ONCE);
     for await (const page of pages) this.#take(page);
   }
 
@@ -69,12 +70,12 @@ export class WorkspaceManager {
     const blocks = new Map<string, WorkspaceBlock>();
     for (const { event } of page) {
       const id = this.blockId(event.taskId);
-      const block = project(this.#live.get(id) ?? this.#memory.load(event.taskId), event, this.#bounds);
+      const block = project(this.#live.get(id) ?? this.block(event.taskId), event, this.#bounds);
       if (!block) continue;
       blocks.set(id, block);
       this.#live.set(id, block);
     }
-    this.#memory.save(blocks, page.at(-1)?.position ?? 0);
+    this.#store.save(blocks, page.at(-1)?.position ?? 0);
     this.#taken.resolve();
     this.#taken = Promise.withResolvers();
     for (const { event } of page) if (ENDS.has(event.kind)) this.#live.delete(this.blockId(event.taskId));

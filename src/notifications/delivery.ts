@@ -4,9 +4,8 @@ import { DeliveryError } from '../delivery-error.ts';
 import { messageOf } from '../errors.ts';
 import type { DependencyHealth } from '../health.ts';
 import type { Logger } from '../logger.ts';
+import type { DeliveryStore } from '../store/delivery-store.ts';
 import type { EventLog } from '../store/event-log.ts';
-import type { Database } from '../store/sqlite/database.ts';
-import { DeliveryStore } from '../store/sqlite/delivery-store.ts';
 import type { PositionedEvent } from '../store/task-store.ts';
 import type { TaskEvent } from '../tasks/events.ts';
 import { isEnd, type Task } from '../tasks/task.ts';
@@ -28,7 +27,8 @@ const CLOSE_LIMIT_MS = 3_000;
 export interface DeliveryOptions {
   sink: Sink;
   log: EventLog;
-  database: Database;
+  /** The deliveries to this sink. */
+  store: DeliveryStore;
   /** Events that are older are no longer told. */
   maxAgeMs: number;
   logger: Logger;
@@ -58,15 +58,15 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = { maxCalls: 16, clock: SYSTEM_CLOCK, random: Math.random, ...options };
-    this.#store = new DeliveryStore(options.database, options.sink.name);
+    this.#store = options.store;
     this.#calls = new CallQueue(this.#options.maxCalls, this.#stop.signal);
     this.#logger = options.logger.child({ sink: options.sink.name });
   }
 
   /** Goes on where an earlier process stopped; the first time, with the tasks that are created from now on. */
   start(): void {
-    const position = this.#store.start();
-    this.#givenUp = this.#store.givenUp();
+    const position = this.#store.openCursor();
+    this.#givenUp = this.#store.droppedCount();
     this.#following = this.#run(position).catch((thrown) => this.#break(thrown));
   }
 
@@ -106,7 +106,7 @@ export class Delivery {
     const since = clock.now() - maxAgeMs;
     const created = page.filter(({ event }) => event.kind === 'created' && event.at >= since);
     const ids = created.map(({ event }) => event.taskId);
-    const begun = ids.length > 0 ? this.#store.begin(ids, page.at(-1)?.position ?? 0) : [];
+    const begun = ids.length > 0 ? this.#store.add(ids, page.at(-1)?.position ?? 0) : [];
     for (const taskId of begun) this.#lanes.add(TaskDelivery.of(taskId));
     const heard = new Set<TaskDelivery>();
     for (const { event } of page) {
@@ -160,7 +160,7 @@ export class Delivery {
       return;
     }
     try {
-      const notes = this.#store.notes(task.id);
+      const notes = this.#store.state(task.id);
       const save = (state: object, durably = false) => this.#store.saveState(task.id, state, durably);
       const batch = { task, events, notes, save };
       const ack = await callSink(sink, batch, clock, this.#cut.signal);
@@ -218,7 +218,7 @@ export class Delivery {
   }
 
   #count(lane: TaskDelivery, err: string | undefined, message: string): void {
-    this.#store.giveUp(lane.taskId);
+    this.#store.countDropped(lane.taskId);
     this.#givenUp += 1;
     this.#logger.error({ taskId: lane.taskId, err }, message);
   }

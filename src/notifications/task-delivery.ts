@@ -1,4 +1,4 @@
-import type { Progress } from '../store/sqlite/delivery-store.ts';
+import type { DeliveryProgress } from '../store/delivery-store.ts';
 import type { TaskEvent } from '../tasks/events.ts';
 
 const FIRST_RETRY_MS = 1_000;
@@ -26,7 +26,7 @@ export class TaskDelivery {
   #restUntil = 0;
   #retryAt: number | undefined;
 
-  constructor({ taskId, seq, dueAt, firstFailedAt, attempts }: Progress) {
+  constructor({ taskId, seq, dueAt, firstFailedAt, attempts }: DeliveryProgress) {
     this.taskId = taskId;
     this.#seq = seq;
     this.#lastSeq = seq;
@@ -39,7 +39,7 @@ export class TaskDelivery {
     return new TaskDelivery({ taskId, seq: 0, dueAt: null, firstFailedAt: null, attempts: 0 });
   }
 
-  get progress(): Progress {
+  get progress(): DeliveryProgress {
     return {
       taskId: this.taskId,
       seq: this.#seq,

@@ -1,7 +1,7 @@
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { EndedTask, TaskRemovals } from '../store/sqlite/task-removals.ts';
+import type { EndedTask, TaskRemovals } from '../store/task-removals.ts';
 import type { TaskFiles } from './task-files.ts';
 
 const HOUR_MS = 60 * 60 * 1000;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Logger } from '../../src/logger.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import type { EventOf, TaskEventBody } from '../../src/tasks/events.ts';
 import { Retention } from '../../src/workspaces/retention.ts';
 import { TaskFiles } from '../../src/workspaces/task-files.ts';
@@ -22,7 +22,7 @@ let workspaceDir: string;
 let snapshotsDir: string;
 let database: Database;
 let store: SqliteTaskStore;
-let removals: TaskRemovals;
+let removals: SqliteTaskRemovals;
 let said: object[];
 
 beforeEach(async () => {
@@ -41,7 +41,7 @@ afterEach(async () => {
 function open(): void {
   database = openDatabase(join(root.path, 'data'));
   store = new SqliteTaskStore(database);
-  removals = new TaskRemovals(database);
+  removals = new SqliteTaskRemovals(database);
 }
 
 const note = (fields: object, message: string): void => {
@@ -330,11 +330,11 @@ const failedOnce: TaskEventBody = { kind: 'warning', code: 'X', message: 'x' };
 function killed(at: string): string {
   const options = { workspaceDir, snapshotsDir, roots: [], maxFileSize: 1, env: { PATH: process.env.PATH } };
   return `
-    import { openDatabase } from '${SRC}/tasks/database.ts';
-    import { TaskRemovals } from '${SRC}/tasks/task-removals.ts';
-    import { TaskFiles } from '${SRC}/execution/task-files.ts';
-    import { ChangeTracker } from '${SRC}/execution/directories/changes.ts';
-    import { Retention } from '${SRC}/execution/retention.ts';
+    import { openDatabase } from '${SRC}/store/sqlite/database.ts';
+    import { SqliteTaskRemovals } from '${SRC}/store/sqlite/sqlite-task-removals.ts';
+    import { TaskFiles } from '${SRC}/workspaces/task-files.ts';
+    import { ChangeTracker } from '${SRC}/workspaces/changes/changes.ts';
+    import { Retention } from '${SRC}/workspaces/retention.ts';
     const die = (at) => at === '${at}' && process.kill(process.pid, 'SIGKILL');
     const before = (type, name, at) => {
       const real = type.prototype[name];
@@ -352,11 +352,11 @@ function killed(at: string): string {
         return result;
       };
     };
-    after(TaskRemovals, 'hide', 'after hide');
-    after(TaskRemovals, 'remove', 'after task');
+    after(SqliteTaskRemovals, 'hide', 'after hide');
+    after(SqliteTaskRemovals, 'remove', 'after task');
     before(ChangeTracker, 'remove', 'after setting aside');
     after(TaskFiles, 'remove', 'after folder');
-    const removals = new TaskRemovals(openDatabase(${JSON.stringify(join(root.path, 'data'))}));
+    const removals = new SqliteTaskRemovals(openDatabase(${JSON.stringify(join(root.path, 'data'))}));
     const files = new TaskFiles(${JSON.stringify(options)});
     await new Retention({ removals, files, keepMs: ${30 * DAY}, keyLifetimeMs: ${DAY}, logger: {}, now: () => ${NOW} }).sweep();`;
 }

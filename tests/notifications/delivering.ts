@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../src/clock.ts';
 import { createLogger } from '../../src/logger.ts';
-import { LocalMemory } from '../../src/memory/local-memory.ts';
 import { WorkspaceManager } from '../../src/memory/workspace-manager.ts';
 import { Delivery } from '../../src/notifications/delivery.ts';
 import type { Sink } from '../../src/notifications/sink.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteBlockStore } from '../../src/store/sqlite/sqlite-block-store.ts';
+import { SqliteDeliveryStore } from '../../src/store/sqlite/sqlite-delivery-store.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
 import { fastClock } from '../support/clock.ts';
@@ -60,12 +61,13 @@ export class Delivering {
     const { now } = this.clock;
     this.#database = openDatabase(this.#folder.path);
     this.log = new EventLog(new SqliteTaskStore(this.#database), now);
-    this.workspace = new WorkspaceManager(this.log, new LocalMemory(this.#database), BOUNDS, logger);
+    this.workspace = new WorkspaceManager(this.log, new SqliteBlockStore(this.#database), BOUNDS, logger);
     this.workspace.start();
+    const sink = this.#makeSink({ block: (taskId) => this.workspace.current(taskId), clock: this.clock });
     this.delivery = new Delivery({
-      sink: this.#makeSink({ block: (taskId) => this.workspace.current(taskId), clock: this.clock }),
+      sink,
       log: this.log,
-      database: this.#database,
+      store: new SqliteDeliveryStore(this.#database, sink.name),
       maxAgeMs: this.#maxAgeMs,
       logger,
       clock: this.clock,

@@ -5,8 +5,9 @@ import { Delivery, type DeliveryOptions } from '../../src/notifications/delivery
 import type { Ack } from '../../src/notifications/sink.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteDeliveryStore } from '../../src/store/sqlite/sqlite-delivery-store.ts';
+import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
 import { ManualClock, settled } from '../support/clock.ts';
 import { tempDir } from '../support/temp.ts';
@@ -53,7 +54,8 @@ function open(): void {
 
 function make(options: Partial<DeliveryOptions> = {}): Delivery {
   const logger = createLogger('silent');
-  return new Delivery({ sink, log, database, maxAgeMs: HOUR, logger, clock, random: () => 1, ...options });
+  const store = new SqliteDeliveryStore(database, sink.name);
+  return new Delivery({ sink, log, store, maxAgeMs: HOUR, logger, clock, random: () => 1, ...options });
 }
 
 /** Closes, and lets the time pass that calls under way have then. */
@@ -416,7 +418,7 @@ it('a bridge that stops lets a call under way end, and cuts off one that does no
 it('a task that is removed is forgotten', async () => {
   delivery.start();
   await begin('task_1', END);
-  const removals = new TaskRemovals(database);
+  const removals = new SqliteTaskRemovals(database);
   removals.hide('task_1');
   expect(removals.remove('task_1', 100)).toBe(true);
   expect(database.prepare('SELECT count(*) AS n FROM deliveries').get()).toEqual({ n: 0 });

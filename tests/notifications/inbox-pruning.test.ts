@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
+import { type MatrixEvent, matrixEvent } from '../../src/matrix/events.ts';
 import { Inbox } from '../../src/matrix/inbound/inbox.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
-import { InboxStore } from '../../src/store/sqlite/inbox-store.ts';
+import { SqliteInboxStore } from '../../src/store/sqlite/sqlite-inbox-store.ts';
 import { ManualClock } from '../support/clock.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -11,14 +12,14 @@ const DAY = 24 * HOUR;
 
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let database: Database;
-let store: InboxStore;
+let store: SqliteInboxStore<MatrixEvent>;
 let clock: ManualClock;
 let inbox: Inbox;
 
 beforeEach(async () => {
   folder = await tempDir('inbox-');
   database = openDatabase(folder.path);
-  store = new InboxStore(database);
+  store = new SqliteInboxStore(database, (event) => matrixEvent.parse(event));
   clock = new ManualClock();
   const never = () => Promise.reject(new Error('nothing was said'));
   inbox = new Inbox({

@@ -4,6 +4,7 @@ import { Delivery } from '../../src/notifications/delivery.ts';
 import { TaskDelivery } from '../../src/notifications/task-delivery.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteDeliveryStore } from '../../src/store/sqlite/sqlite-delivery-store.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import { ManualClock, settled } from '../support/clock.ts';
 import { tempDir } from '../support/temp.ts';
@@ -39,7 +40,8 @@ function open(): void {
   log = new EventLog(new SqliteTaskStore(database), clock.now);
   sink = new RecordingSink();
   const logger = createLogger('silent');
-  delivery = new Delivery({ sink, log, database, maxAgeMs: HOUR, logger, clock, random: () => 1 });
+  const store = new SqliteDeliveryStore(database, sink.name);
+  delivery = new Delivery({ sink, log, store, maxAgeMs: HOUR, logger, clock, random: () => 1 });
 }
 
 async function closed(): Promise<void> {

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { vi } from 'vitest';
 import { taskControls } from '../../src/app/task-controls.ts';
 import type { Script } from '../../src/cli/demo/scripted-model/script.ts';
-import { TASK_KEY } from '../../src/matrix/events.ts';
+import { matrixEvent, TASK_KEY } from '../../src/matrix/events.ts';
 import { MatrixStorage } from '../../src/matrix/inbound/matrix-storage.ts';
 import { Steering, type SteeringOptions } from '../../src/matrix/inbound/steering.ts';
 import { MatrixApi } from '../../src/matrix/matrix-api.ts';
 import { RateLimitedSender } from '../../src/matrix/rate-limited-sender.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteInboxStore } from '../../src/store/sqlite/sqlite-inbox-store.ts';
 import type { InputRequest } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, logger } from '../support/bridge.ts';
@@ -103,7 +104,7 @@ export class Stage {
       mode: 'thread',
       roomId: () => this.room,
       storage: this.storage(),
-      database: this.database,
+      store: new SqliteInboxStore(this.database, (event) => matrixEvent.parse(event)),
       controls: this.controls(),
       logger,
       ...options,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { committing, type Database, openDatabase } from '../../src/store/sqlite/database.ts';
-import { DeliveryStore } from '../../src/store/sqlite/delivery-store.ts';
+import { SqliteDeliveryStore } from '../../src/store/sqlite/sqlite-delivery-store.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from './created.ts';
@@ -39,9 +39,9 @@ it('waits for it again where the work failed', () => {
 
 it('what was delivered changes nothing about what the log waits for', () => {
   const store = new SqliteTaskStore(database);
-  const deliveries = new DeliveryStore(database, 'letta');
+  const deliveries = new SqliteDeliveryStore(database, 'letta');
   store.append('task_1', [created()], 1);
-  deliveries.begin(['task_1'], 1);
+  deliveries.add(['task_1'], 1);
   deliveries.saveState('task_1', { block: 'block_1' }, false);
   store.append('task_1', [{ kind: 'output', text: 'hello', message_id: 'm', part_id: 'p' }], 2);
   expect(level()).toBe(NORMAL);
@@ -49,16 +49,16 @@ it('what was delivered changes nothing about what the log waits for', () => {
   store.append('task_1', [{ kind: 'cancelled', by: 'ann' }], 3);
   deliveries.settle('task_1', 3);
   expect(level()).toBe(FULL);
-  expect(deliveries.notes('task_1')).toEqual({ block: 'block_1' });
+  expect(deliveries.state('task_1')).toEqual({ block: 'block_1' });
 });
 
 it('waits for it before what must not be done twice, also while the log does not', () => {
   database.exec('PRAGMA synchronous = NORMAL');
   expect(committing(database, 'waits', level)).toBe(FULL);
   expect(level()).toBe(NORMAL);
-  const deliveries = new DeliveryStore(database, 'letta');
+  const deliveries = new SqliteDeliveryStore(database, 'letta');
   new SqliteTaskStore(database).append('task_1', [created()], 1);
-  deliveries.begin(['task_1'], 1);
+  deliveries.add(['task_1'], 1);
   const levels: unknown[] = [];
   database.function('seen', () => levels.push(level()));
   database.exec(`CREATE TEMP TRIGGER watch AFTER UPDATE ON deliveries BEGIN SELECT seen(); END`);

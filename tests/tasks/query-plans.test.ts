@@ -1,12 +1,13 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { LocalMemory } from '../../src/memory/local-memory.ts';
+import { matrixEvent } from '../../src/matrix/events.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
-import { DeliveryStore } from '../../src/store/sqlite/delivery-store.ts';
-import { InboxStore } from '../../src/store/sqlite/inbox-store.ts';
+import { SqliteBlockStore } from '../../src/store/sqlite/sqlite-block-store.ts';
+import { SqliteDeliveryStore } from '../../src/store/sqlite/sqlite-delivery-store.ts';
+import { SqliteInboxStore } from '../../src/store/sqlite/sqlite-inbox-store.ts';
+import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import { tempDir } from '../support/temp.ts';
 
 const SRC = join(import.meta.dirname, '../../src');
@@ -28,10 +29,10 @@ beforeEach(async () => {
     return prepare(sql);
   };
   new SqliteTaskStore(database);
-  new TaskRemovals(database);
-  new DeliveryStore(database, 'letta');
-  new InboxStore(database);
-  new LocalMemory(database);
+  new SqliteTaskRemovals(database);
+  new SqliteDeliveryStore(database, 'letta');
+  new SqliteInboxStore(database, (event) => matrixEvent.parse(event));
+  new SqliteBlockStore(database);
   database.prepare = prepare;
 });
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
 import { MIGRATIONS } from '../../src/store/sqlite/schema.ts';
+import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from './created.ts';
 import { makeOlderDatabase } from './older-database.ts';
@@ -61,12 +61,12 @@ it.each(MIGRATIONS.map((_, version) => version).slice(1))(
     expect(again.unfinished().map(({ id }) => id)).toEqual(['task_3']);
     expect(again.countByStatus()).toEqual({ cancelled: 2, queued: 1 });
     expect(again.findByKey('agent-1', 'k', 10)?.task.id).toBe('task_1');
-    const due = new TaskRemovals(database).due(100, 100, undefined, 10);
+    const due = new SqliteTaskRemovals(database).due(100, 100, undefined, 10);
     expect(due).toEqual([
       { id: 'task_1', endedAt: 30, directory: '/w/1', ownsDirectory: true },
       { id: 'task_2', endedAt: 30, directory: '/w/2', ownsDirectory: false },
     ]);
-    expect(due.map((task) => new TaskRemovals(database).folder(task))).toEqual(['keep', 'keep']);
+    expect(due.map((task) => new SqliteTaskRemovals(database).folder(task))).toEqual(['keep', 'keep']);
     again.close();
     store.close();
   },

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Database, openDatabase, transaction } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
 import { isEnd } from '../../src/tasks/task.ts';
 import { tempDir } from '../support/temp.ts';
@@ -63,7 +63,7 @@ it('counts of tasks by status are kept, whatever happens to tasks and whenever t
             }),
           ).toThrow('no');
         } else if (what === 'hide' || what === 'remove') {
-          const removals = new TaskRemovals(database);
+          const removals = new SqliteTaskRemovals(database);
           removals.hide(id);
           if (what === 'remove' && !store.get(id)) removals.remove(id, 100);
         } else {

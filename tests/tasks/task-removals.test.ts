@@ -2,11 +2,11 @@ import { rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LocalMemory } from '../../src/memory/local-memory.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteBlockStore } from '../../src/store/sqlite/sqlite-block-store.ts';
+import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import type { EventOf, TaskEventBody } from '../../src/tasks/events.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from './created.ts';
@@ -24,7 +24,7 @@ const outputs = (count: number) => Array.from({ length: count }, (_, n) => outpu
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let database: Database;
 let store: SqliteTaskStore;
-let removals: TaskRemovals;
+let removals: SqliteTaskRemovals;
 
 beforeEach(async () => {
   folder = await tempDir('removals-');
@@ -39,7 +39,7 @@ afterEach(async () => {
 function open(): void {
   database = openDatabase(folder.path);
   store = new SqliteTaskStore(database);
-  removals = new TaskRemovals(database);
+  removals = new SqliteTaskRemovals(database);
 }
 
 /** A task that was created at 1 and, unless `endedAt` is absent, has ended. */
@@ -110,7 +110,7 @@ describe('a hidden task', () => {
   it('goes in steps, the latest events first, the task and its block last', () => {
     store.append('task_1', [created(), ...outputs(10), END], 1, 'print');
     task('task_2', 10);
-    const memory = new LocalMemory(database);
+    const memory = new SqliteBlockStore(database);
     const block = { version: '1.0.0', task_id: 'task_1', agent_id: 'a', status: 'x' } as const;
     const rest = { created_at: '', updated_at: '', events: [], artifacts: [] };
     const metadata = { events_dropped: 0, open_requests: 0 };

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
-import { LocalMemory } from '../../src/memory/local-memory.ts';
 import { WorkspaceManager } from '../../src/memory/workspace-manager.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteBlockStore } from '../../src/store/sqlite/sqlite-block-store.ts';
+import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
-import { TaskRemovals } from '../../src/store/sqlite/task-removals.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from '../tasks/created.ts';
@@ -25,13 +25,13 @@ const output = (n: number): TaskEventBody => ({
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let database: Database;
 let log: EventLog;
-let memory: LocalMemory;
+let memory: SqliteBlockStore;
 
 beforeEach(async () => {
   folder = await tempDir('catching-up-');
   database = openDatabase(folder.path);
   log = new EventLog(new SqliteTaskStore(database));
-  memory = new LocalMemory(database);
+  memory = new SqliteBlockStore(database);
 });
 
 afterEach(async () => {
@@ -41,7 +41,10 @@ afterEach(async () => {
 
 const manager = () => new WorkspaceManager(log, memory, BOUNDS, logger);
 const turn = () => new Promise(setImmediate);
-const said = (taskId: string) => memory.load(taskId)?.events.map(({ message }) => message);
+const said = (taskId: string) =>
+  manager()
+    .block(taskId)
+    ?.events.map(({ message }) => message);
 
 /** Two tasks of 500 outputs each, by turns. */
 function fill(): void {
@@ -95,7 +98,7 @@ it('makes no block of a task that is removed on the way', async () => {
   workspace.start();
   await turn();
   expect(memory.cursor()).toBeLessThan(500);
-  const removals = new TaskRemovals(database);
+  const removals = new SqliteTaskRemovals(database);
   removals.hide('task_1');
   while (!removals.remove('task_1', 100)) await turn();
   await workspace.current('task_2');

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
 import { project, type WorkspaceBlock, workspaceBlockSchema } from '../../src/memory/block.ts';
-import { LocalMemory } from '../../src/memory/local-memory.ts';
 import { WorkspaceManager } from '../../src/memory/workspace-manager.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteBlockStore } from '../../src/store/sqlite/sqlite-block-store.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
 import { tempDir } from '../support/temp.ts';
@@ -127,11 +127,11 @@ describe('WorkspaceManager', () => {
     await folder.remove();
   });
 
-  const manager = () => new WorkspaceManager(log, new LocalMemory(database), BOUNDS, logger);
+  const manager = () => new WorkspaceManager(log, new SqliteBlockStore(database), BOUNDS, logger);
 
   /** Resolves when the memory has reached the end of the log. */
   async function caughtUp(): Promise<void> {
-    const memory = new LocalMemory(database);
+    const memory = new SqliteBlockStore(database);
     for (let turn = 0; turn < 1_000 && log.store.eventsAfter(memory.cursor(), 1).length > 0; turn += 1) {
       await new Promise(setImmediate);
     }

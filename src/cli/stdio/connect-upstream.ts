@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type DataDirLock, lockDataDir } from '../../app/data-dir.ts';
 import type { Config } from '../../config/config.ts';
 import { BridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { readLockInfo } from '../../store/lock-info.ts';
-import { type DataDirLock, lockDataDir } from '../../store/sqlite/data-dir-lock.ts';
 import { join } from './join.ts';
 import type { UpstreamTarget } from './upstream-target.ts';
 

@@ -1,9 +1,9 @@
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { startApp } from '../../app/app.ts';
+import type { DataDirLock } from '../../app/data-dir.ts';
 import { thenRelease } from '../../app/release.ts';
 import type { Config } from '../../config/config.ts';
 import type { Logger } from '../../logger.ts';
-import type { DataDirLock } from '../../store/sqlite/data-dir-lock.ts';
 import type { UpstreamTarget } from './upstream-target.ts';
 
 /** A bridge in this process, which others of this user can join. */

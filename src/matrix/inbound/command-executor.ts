@@ -1,5 +1,5 @@
 import { BridgeError, quote } from '../../errors.ts';
-import type { Begun } from '../../store/sqlite/inbox-store.ts';
+import type { Begun } from '../../store/inbox-store.ts';
 import type { InputRequest } from '../../tasks/events.ts';
 import type { Task } from '../../tasks/task.ts';
 import { answersTo, howToAnswer } from './answers.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { BridgeError, messageOf, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { InboxStore, Reply } from '../../store/sqlite/inbox-store.ts';
+import type { Reply } from '../../store/inbox-store.ts';
 import { cut } from '../../text.ts';
 import { message } from '../content.ts';
 import { words } from '../rich.ts';
@@ -10,6 +10,7 @@ import { Backoff } from './backoff.ts';
 import type { Command, Context } from './command.ts';
 import { CommandExecutor, type CommandRequest, type Outcome } from './command-executor.ts';
 import type { RoutedMessage } from './inbox.ts';
+import type { InboxStore } from './inbox-entry.ts';
 import type { IncomingMessage } from './incoming-message.ts';
 import { describeError } from './replies.ts';
 import type { TaskControls } from './task-controls.ts';

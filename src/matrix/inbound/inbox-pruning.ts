@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { InboxStore } from '../../store/sqlite/inbox-store.ts';
+import type { InboxStore } from './inbox-entry.ts';
 
 const AT_ONCE = 500;
 /** Between two steps where there is more; the event loop is for others meanwhile. */

@@ -1,11 +1,11 @@
 import type { Clock } from '../../clock.ts';
 import type { DependencyHealth } from '../../health.ts';
 import type { Logger } from '../../logger.ts';
-import type { InboxMessage } from '../../store/sqlite/inbox-store.ts';
 import type { MatrixEvent, SyncAnswer } from '../events.ts';
 import type { MatrixApi } from '../matrix-api.ts';
 import { MatrixFailure } from '../matrix-failure.ts';
 import { Backoff } from './backoff.ts';
+import type { InboxMessage } from './inbox-entry.ts';
 import type { MatrixStorage } from './matrix-storage.ts';
 
 const POLL_MS = 30_000;

@@ -1,13 +1,12 @@
 import { type Clock, SYSTEM_CLOCK } from '../../clock.ts';
 import type { DependencyHealth } from '../../health.ts';
 import type { Logger } from '../../logger.ts';
-import type { Database } from '../../store/sqlite/database.ts';
-import { type InboxMessage, InboxStore } from '../../store/sqlite/inbox-store.ts';
 import type { MatrixApi } from '../matrix-api.ts';
 import type { RateLimitedSender } from '../rate-limited-sender.ts';
 import { Authority } from './authority.ts';
 import { CommandHandler } from './command-handler.ts';
 import { Inbox } from './inbox.ts';
+import type { InboxMessage, InboxStore } from './inbox-entry.ts';
 import { parseMessage } from './incoming-message.ts';
 import { Listener } from './listener.ts';
 import type { MatrixStorage } from './matrix-storage.ts';
@@ -28,7 +27,7 @@ export interface SteeringOptions {
   /** Makes sure that the room of thread mode is known. */
   prepare?: (signal: AbortSignal) => Promise<void>;
   storage: MatrixStorage;
-  database: Database;
+  store: InboxStore;
   controls: TaskControls;
   /** Hears of each of our rooms that turns out to be encrypted, perhaps more than once. */
   onEncrypted?: (roomId: string) => void;
@@ -45,9 +44,8 @@ export class Steering {
   readonly #listener: Listener;
 
   constructor(options: SteeringOptions) {
-    const { sender, allowedSenders, mode, roomId, database, clock = SYSTEM_CLOCK } = options;
+    const { sender, allowedSenders, mode, roomId, store, clock = SYSTEM_CLOCK } = options;
     this.#options = options;
-    const store = new InboxStore(database);
     const authority = new Authority(options.api, allowedSenders);
     const orders = new CommandHandler({ ...options, authority, store, clock });
     this.#routes = new Routes(options);

@@ -1,17 +1,6 @@
 import { z } from 'zod';
+import type { DeliveryProgress, DeliveryStore } from '../delivery-store.ts';
 import { committing, type Database, transaction } from './database.ts';
-
-/** How far one sink is with one task. Times are epoch milliseconds. */
-export interface Progress {
-  readonly taskId: string;
-  /** The sink has the events up to this one. */
-  readonly seq: number;
-  /** When the sink wants to be called again in any case. */
-  readonly dueAt: number | null;
-  /** When the failures without a success between them began, and how many they are. */
-  readonly firstFailedAt: number | null;
-  readonly attempts: number;
-}
 
 const progressRow = z
   .object({
@@ -22,7 +11,13 @@ const progressRow = z
     attempts: z.number(),
   })
   .transform(
-    ({ task_id: taskId, seq, due_at: dueAt, first_failed_at: firstFailedAt, attempts }): Progress => ({
+    ({
+      task_id: taskId,
+      seq,
+      due_at: dueAt,
+      first_failed_at: firstFailedAt,
+      attempts,
+    }): DeliveryProgress => ({
       taskId,
       seq,
       dueAt,
@@ -31,11 +26,8 @@ const progressRow = z
     }),
   );
 
-/**
- * The durable side of one sink's delivery. The disk is waited for only where it says so, for that holds up all tasks:
- * what a power loss takes of the rest is delivered again.
- */
-export class DeliveryStore {
+/** DeliveryStore in SQLite. Waiting for the disk blocks all tasks, so only `saveState` does it, on request. */
+export class SqliteDeliveryStore implements DeliveryStore {
   readonly #database: Database;
   readonly #sink: string;
   readonly #sql: ReturnType<typeof prepareAll>;
@@ -46,28 +38,25 @@ export class DeliveryStore {
     this.#sql = prepareAll(database);
   }
 
-  /** The position in the log up to which new tasks were looked for; for a sink that is new, the end of the log. */
-  start(): number {
+  openCursor(): number {
     const row = this.#sql.cursor.get(`delivery:${this.#sink}`) ?? this.#sql.end.get();
     const position = z.number().parse(row?.position);
-    this.begin([], position);
+    this.add([], position);
     return position;
   }
 
-  /** Takes new tasks in and moves the position, all or nothing; answers which of them were not there yet. */
-  begin(taskIds: readonly string[], position: number): string[] {
-    let begun: string[] = [];
+  add(taskIds: readonly string[], position: number): string[] {
+    let added: string[] = [];
     const work = (): void => {
-      begun = taskIds.filter((taskId) => this.#sql.begin.run(this.#sink, taskId).changes > 0);
+      added = taskIds.filter((taskId) => this.#sql.add.run(this.#sink, taskId).changes > 0);
       this.#sql.moveCursor.run(`delivery:${this.#sink}`, position);
     };
     committing(this.#database, 'later', () => transaction(this.#database, work));
-    return begun;
+    return added;
   }
 
-  /** Every task of which more may have to be told, by their ids, in pages that are read as they are asked for. */
-  *open(pageSize: number): Generator<Progress[], void, void> {
-    let page: Progress[] = [];
+  *open(pageSize: number): Generator<DeliveryProgress[], void, void> {
+    let page: DeliveryProgress[] = [];
     do {
       const after = page.at(-1)?.taskId ?? '';
       page = this.#sql.open.all(this.#sink, after, pageSize).map((row) => progressRow.parse(row));
@@ -75,35 +64,30 @@ export class DeliveryStore {
     } while (page.length === pageSize);
   }
 
-  save({ taskId, seq, dueAt, firstFailedAt, attempts }: Progress): void {
+  save({ taskId, seq, dueAt, firstFailedAt, attempts }: DeliveryProgress): void {
     this.#run(this.#sql.save, seq, dueAt, firstFailedAt, attempts, this.#sink, taskId);
   }
 
-  /** Nothing more of the task is told. */
   settle(taskId: string, seq: number): void {
     this.#run(this.#sql.settle, seq, this.#sink, taskId);
   }
 
-  /** Counts that something of the task was given up. */
-  giveUp(taskId: string): void {
-    this.#run(this.#sql.giveUp, this.#sink, taskId);
+  countDropped(taskId: string): void {
+    this.#run(this.#sql.countDropped, this.#sink, taskId);
   }
 
-  /** How often something of a task was given up, over all tasks that are kept. */
-  givenUp(): number {
-    return z.number().parse(this.#sql.givenUp.get(this.#sink)?.n);
+  droppedCount(): number {
+    return z.number().parse(this.#sql.droppedCount.get(this.#sink)?.n);
   }
 
-  /** What the sink saved for the task; null before it did. */
-  notes(taskId: string): unknown {
-    const text = this.#sql.notes.get(this.#sink, taskId)?.notes;
+  state(taskId: string): unknown {
+    const text = this.#sql.state.get(this.#sink, taskId)?.notes;
     return typeof text === 'string' ? JSON.parse(text) : null;
   }
 
-  /** `durably`: the disk is waited for, since what is done next must not be done again. */
-  saveState(taskId: string, notes: object, durably: boolean): void {
-    const keep = () => this.#sql.keep.run(JSON.stringify(notes), this.#sink, taskId);
-    committing(this.#database, durably ? 'waits' : 'later', keep);
+  saveState(taskId: string, state: object, durably: boolean): void {
+    const save = () => this.#sql.saveState.run(JSON.stringify(state), this.#sink, taskId);
+    committing(this.#database, durably ? 'waits' : 'later', save);
   }
 
   #run(statement: Statement, ...values: (string | number | null)[]): void {
@@ -122,7 +106,7 @@ function prepareAll(database: Database) {
       `INSERT INTO cursors (sink, position) VALUES (?, ?)
        ON CONFLICT (sink) DO UPDATE SET position = excluded.position`,
     ),
-    begin: prepare('INSERT INTO deliveries (sink, task_id) VALUES (?, ?) ON CONFLICT DO NOTHING'),
+    add: prepare('INSERT INTO deliveries (sink, task_id) VALUES (?, ?) ON CONFLICT DO NOTHING'),
     open: prepare(
       `SELECT task_id, seq, due_at, first_failed_at, attempts FROM deliveries INDEXED BY deliveries_open
        WHERE sink = ? AND NOT settled AND task_id > ? ORDER BY task_id LIMIT ?`,
@@ -135,12 +119,12 @@ function prepareAll(database: Database) {
       `UPDATE deliveries SET settled = 1, seq = ?, due_at = NULL, first_failed_at = NULL, attempts = 0
        WHERE sink = ? AND task_id = ?`,
     ),
-    giveUp: prepare('UPDATE deliveries SET given_up = given_up + 1 WHERE sink = ? AND task_id = ?'),
-    givenUp: prepare(
+    countDropped: prepare('UPDATE deliveries SET given_up = given_up + 1 WHERE sink = ? AND task_id = ?'),
+    droppedCount: prepare(
       `SELECT coalesce(sum(given_up), 0) AS n FROM deliveries INDEXED BY deliveries_given_up
        WHERE sink = ? AND given_up > 0`,
     ),
-    notes: prepare('SELECT notes FROM deliveries WHERE sink = ? AND task_id = ?'),
-    keep: prepare('UPDATE deliveries SET notes = ? WHERE sink = ? AND task_id = ?'),
+    state: prepare('SELECT notes FROM deliveries WHERE sink = ? AND task_id = ?'),
+    saveState: prepare('UPDATE deliveries SET notes = ? WHERE sink = ? AND task_id = ?'),
   };
 }

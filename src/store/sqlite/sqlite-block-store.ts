@@ -1,12 +1,11 @@
 import { z } from 'zod';
-import { committing, type Database, transaction } from '../store/sqlite/database.ts';
-import { type WorkspaceBlock, workspaceBlockSchema } from './block.ts';
-import type { WorkspaceMemory } from './memory.ts';
+import type { BlockStore, StoredBlock } from '../block-store.ts';
+import { committing, type Database, transaction } from './database.ts';
 
 const SINK = 'workspace';
 
-/** Workspace memory in the bridge's own database: the embedded default. */
-export class LocalMemory implements WorkspaceMemory {
+/** BlockStore in SQLite. What a power loss undoes is projected from the log again. */
+export class SqliteBlockStore implements BlockStore {
   readonly #database: Database;
   readonly #sql: ReturnType<typeof prepareAll>;
 
@@ -20,17 +19,16 @@ export class LocalMemory implements WorkspaceMemory {
     return row ? z.number().parse(row.position) : 0;
   }
 
-  load(taskId: string): WorkspaceBlock | undefined {
+  load(taskId: string): unknown {
     const row = this.#sql.load.get(taskId);
-    return row && workspaceBlockSchema.parse(JSON.parse(z.string().parse(row.value)));
+    return row && JSON.parse(z.string().parse(row.value));
   }
 
-  save(blocks: ReadonlyMap<string, WorkspaceBlock>, position: number): void {
+  save(blocks: ReadonlyMap<string, StoredBlock>, position: number): void {
     const work = (): void => {
       for (const [id, block] of blocks) this.#sql.put.run(id, block.task_id, JSON.stringify(block));
       this.#sql.move.run(SINK, position);
     };
-    // What a power loss takes of this is made from the log again.
     committing(this.#database, 'later', () => transaction(this.#database, work));
   }
 }

@@ -1,26 +1,26 @@
 import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
+import type { EndedTask, TaskRemovals } from '../task-removals.ts';
 import { type Database, transaction } from './database.ts';
 
 const endedTask = z
   .object({ id: z.string(), ended_at: z.number(), directory: z.string(), owns: z.number() })
-  .transform(({ id, ended_at, directory, owns }) => ({
-    id,
-    endedAt: ended_at,
-    directory,
-    ownsDirectory: owns === 1,
-  }));
-
-/** A task that has ended, as far as its removal needs to know it. */
-export type EndedTask = z.infer<typeof endedTask>;
+  .transform(
+    ({ id, ended_at: endedAt, directory, owns }): EndedTask => ({
+      id,
+      endedAt,
+      directory,
+      ownsDirectory: owns === 1,
+    }),
+  );
 
 const claims = z.object({ blocked: z.number(), inherited: z.number() });
 
 const FIRST: Pick<EndedTask, 'endedAt' | 'id'> = { endedAt: 0, id: '' };
 const EVER = Number.MAX_SAFE_INTEGER;
 
-/** Takes ended tasks out of the database, in steps of which each can be the last before a crash. */
-export class TaskRemovals {
+/** TaskRemovals in SQLite. The row of the task goes last, so a removal that a crash interrupted is found again. */
+export class SqliteTaskRemovals implements TaskRemovals {
   readonly #database: Database;
   readonly #sql: ReturnType<typeof prepareAll>;
 
@@ -29,20 +29,14 @@ export class TaskRemovals {
     this.#sql = prepareAll(database);
   }
 
-  /** Tasks that ended before a time, those behind `after` in the order of their ends; keys younger than `keysBefore` stay. */
   due(endedBefore: number, keysBefore: number, after: EndedTask | undefined, limit: number): EndedTask[] {
     return this.#ended(0, endedBefore, keysBefore, after, limit);
   }
 
-  /** Tasks that are hidden but not yet gone, in the same order. */
   begun(after: EndedTask | undefined, limit: number): EndedTask[] {
     return this.#ended(1, EVER, EVER, after, limit);
   }
 
-  /**
-   * What becomes of a task's folder when the task goes. `keep`: it is the caller's, or another task goes on in it
-   * and will take it along. `wait`: a task works in it, or around it, that cannot take it along.
-   */
   folder({ id, directory, ownsDirectory }: EndedTask): 'remove' | 'keep' | 'wait' {
     if (!ownsDirectory) return 'keep';
     const { blocked, inherited } = claims.parse(this.#sql.claims.get({ id, directory }));
@@ -50,12 +44,10 @@ export class TaskRemovals {
     return inherited === 1 ? 'keep' : 'remove';
   }
 
-  /** From now on no caller sees the task. */
   hide(taskId: string): void {
     this.#sql.hide.run(taskId);
   }
 
-  /** Removes up to `limit` events of a hidden task, the latest first, and with the last of them the task; whether it is gone. */
   remove(taskId: string, limit: number): boolean {
     let gone = false;
     transaction(this.#database, () => {
