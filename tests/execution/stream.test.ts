@@ -259,7 +259,7 @@ it('a prompt that is sent again, for OpenCode has not stored it yet, is there on
   };
   // The turn is at work until then, or it would end before the prompt is sent again.
   const command = 'echo once >> times.txt; until [ -e again ]; do sleep 0.1; done; cat times.txt';
-  const task = await bridge.run([bash(command), { text: 'said' }]);
+  const task = await bridge.run([bash(command), { text: 'said' }], { fresh: true });
   proxy.fault = () => undefined;
   expect(prompts).toBe(2);
   expect(task).toMatchObject({
