@@ -330,11 +330,11 @@ const failedOnce: TaskEventBody = { kind: 'warning', code: 'X', message: 'x' };
 function killed(at: string): string {
   const options = { workspaceDir, snapshotsDir, roots: [], maxFileSize: 1, env: { PATH: process.env.PATH } };
   return `
-    import { openDatabase } from '${SRC}/tasks/database.ts';
-    import { TaskRemovals } from '${SRC}/tasks/task-removals.ts';
-    import { TaskFiles } from '${SRC}/execution/task-files.ts';
-    import { ChangeTracker } from '${SRC}/execution/directories/changes.ts';
-    import { Retention } from '${SRC}/execution/retention.ts';
+    import { openDatabase } from '${SRC}/store/sqlite/database.ts';
+    import { TaskRemovals } from '${SRC}/store/sqlite/task-removals.ts';
+    import { TaskFiles } from '${SRC}/workspaces/task-files.ts';
+    import { ChangeTracker } from '${SRC}/workspaces/changes/changes.ts';
+    import { Retention } from '${SRC}/workspaces/retention.ts';
     const die = (at) => at === '${at}' && process.kill(process.pid, 'SIGKILL');
     const before = (type, name, at) => {
       const real = type.prototype[name];

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A folder for one task. */
@@ -22,11 +22,16 @@ export class WarmFolders {
   }
 
   take(): WarmFolder {
-    const free = [...this.#folders].find(([, isInUse]) => !isInUse());
+    const free = [...this.#folders].find(([folder, isInUse]) => !isInUse() && isFolder(folder));
     const path = free?.[0] ?? join(this.path, `warm-${this.#folders.size + 1}`);
     mkdirSync(path, { recursive: true });
     for (const name of readdirSync(path)) rmSync(join(path, name), { recursive: true, force: true });
     this.#folders.set(path, () => true);
     return { path, usedWhile: (isInUse) => void this.#folders.set(path, isInUse) };
   }
+}
+
+/** A task may have moved its folder away, or put a link in its place. */
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
