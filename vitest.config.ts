@@ -1,12 +1,14 @@
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './tests/support/longest-first.ts';
 
 const { BRIDGE_TESTS_REPORT: report } = process.env;
 
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
-    // An OpenCode server takes a core for itself; more files at once only make each other late.
-    maxWorkers: 2,
+    // For two cores: a file uses about half of one, for it waits the rest of the time.
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 90_000,
     reporters: [

@@ -16,12 +16,14 @@ import {
 import { describeEvent } from '../src/tasks/describe-event.ts';
 import { NO_USAGE } from '../src/tasks/events.ts';
 import { isEnd } from '../src/tasks/task.ts';
-import { startBridge } from './mcp/bridge.ts';
+import { startScriptedBridge } from './mcp/bridge.ts';
 import { halvesIn, splittable } from './support/well-formed.ts';
 
 /** Strict readers, such as Python's, refuse a whole answer for one half of a surrogate pair. */
 it('no half of a character leaves the bridge: answers of all tools, the log, blocks, messages', async () => {
-  await using bridge = await startBridge({ limits: { maxDescriptionLength: 100_000, maxConcurrent: 100 } });
+  await using bridge = await startScriptedBridge({
+    limits: { maxDescriptionLength: 100_000, maxConcurrent: 100 },
+  });
   const client = await bridge.client();
   const directory = join(bridge.workspaceDir, 'project');
   await mkdir(directory);
@@ -136,7 +138,7 @@ it('text is cut between two characters where it is cut: titles, outputs, summari
 });
 
 it('a log that holds halves from before is read without them', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const client = await bridge.client();
   const store = bridge.log.store;
   store.append(

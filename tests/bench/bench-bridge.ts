@@ -18,7 +18,7 @@ export interface BenchBridge {
 }
 
 /** The bridge as its own process, with one MCP client over HTTP. */
-export async function startBridge(env: Record<string, string>, port: number): Promise<BenchBridge> {
+export async function startBenchBridge(env: Record<string, string>, port: number): Promise<BenchBridge> {
   const started = performance.now();
   const child = spawn(process.execPath, [ENTRY, 'serve'], {
     env: { ...env, MCP_PORT: String(port) },

@@ -4,7 +4,7 @@ import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts'
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { testLimits } from '../support/docker.ts';
 import { tempDir } from '../support/temp.ts';
-import { type BenchBridge, startBridge } from './bench-bridge.ts';
+import { type BenchBridge, startBenchBridge } from './bench-bridge.ts';
 import { ByHand } from './by-hand.ts';
 import { cleared, dockerMode, engineForBench } from './engine.ts';
 import { ms, type Row } from './report.ts';
@@ -44,7 +44,7 @@ export async function* dockerRows(): AsyncGenerator<Row> {
     MCP_RATE_LIMIT: '0',
     LOG_LEVEL: 'warn',
   };
-  const bridge = await startBridge(env, await freePort());
+  const bridge = await startBenchBridge(env, await freePort());
   try {
     const hand = new ByHand(join(root.path, 'by-hand'), testLimits(model.url));
     const before = (): Promise<void> => cleared(env.DATA_DIR);

@@ -9,7 +9,7 @@ import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { isEnd, TASK_STATUSES } from '../../src/tasks/task.ts';
 import { startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
-import { startBridge } from './bench-bridge.ts';
+import { startBenchBridge } from './bench-bridge.ts';
 import type { Row } from './report.ts';
 import { median, timed } from './sample.ts';
 import { TRIVIAL } from './tasks.ts';
@@ -47,7 +47,7 @@ export async function* loadRows(): AsyncGenerator<Row> {
     LOG_LEVEL: 'warn',
   };
   const port = await freePort();
-  const bridge = await startBridge(env, port);
+  const bridge = await startBenchBridge(env, port);
   const clients = await Promise.all(Array.from({ length: AGENTS }, () => connect(port)));
   try {
     yield rowOf(await rounds(bridge.client, clients, directory));

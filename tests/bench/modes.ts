@@ -10,7 +10,7 @@ import { containerOf } from '../support/docker.ts';
 import { startOpenCode } from '../support/opencode.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { type BenchBridge, startBridge } from './bench-bridge.ts';
+import { type BenchBridge, startBenchBridge } from './bench-bridge.ts';
 import { cleared, dockerMode, engineForBench } from './engine.ts';
 import { type ModeRow, ms } from './report.ts';
 import { median, residentMb, sideBySide, until } from './sample.ts';
@@ -49,7 +49,7 @@ export async function* modeRows(): AsyncGenerator<ModeRow> {
   const start = async (name: string, variables: Record<string, string>): Promise<BenchBridge> => {
     const env = { PATH: process.env.PATH ?? '', HOME: root.path, DATA_DIR: join(root.path, name) };
     const bounds = { WORKSPACE_ROOTS: folders, MAX_CONCURRENT_TASKS: String(WAITING), MCP_RATE_LIMIT: '0' };
-    return startBridge({ ...env, ...bounds, ...variables, LOG_LEVEL: 'warn' }, await freePort());
+    return startBenchBridge({ ...env, ...bounds, ...variables, LOG_LEVEL: 'warn' }, await freePort());
   };
   const server = await start('server', {
     OPENCODE_SERVER_ENABLED: 'true',

@@ -5,7 +5,7 @@ import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts'
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
-import { type BenchBridge, startBridge } from './bench-bridge.ts';
+import { type BenchBridge, startBenchBridge } from './bench-bridge.ts';
 import { ASKS, cancelled } from './cancel.ts';
 import { ms, type Row } from './report.ts';
 import { median, residentMb, sideBySide } from './sample.ts';
@@ -35,7 +35,7 @@ export async function* serverRows(): AsyncGenerator<Row> {
     MCP_RATE_LIMIT: '0',
     LOG_LEVEL: 'warn',
   };
-  const bridge = await startBridge(env, await freePort());
+  const bridge = await startBenchBridge(env, await freePort());
   try {
     const contest = new Contest(bridge, server, folder);
     const warm = await contest.freshFolder();
@@ -167,7 +167,7 @@ async function toolsList({ client }: BenchBridge): Promise<Row> {
 async function starts(env: Record<string, string>, root: string): Promise<Row> {
   const times: number[] = [];
   for (let n = 0; n < STARTS; n += 1) {
-    const another = await startBridge({ ...env, DATA_DIR: join(root, `data-${n}`) }, await freePort());
+    const another = await startBenchBridge({ ...env, DATA_DIR: join(root, `data-${n}`) }, await freePort());
     times.push(another.healthMs);
     await another.stop();
   }

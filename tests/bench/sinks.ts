@@ -7,7 +7,7 @@ import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { startOpenCode } from '../support/opencode.ts';
 import { bash, slowly, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { type BenchBridge, startBridge } from './bench-bridge.ts';
+import { type BenchBridge, startBenchBridge } from './bench-bridge.ts';
 import { ASKS } from './cancel.ts';
 import { FarSides } from './far-sides.ts';
 import { ms, type Row } from './report.ts';
@@ -55,7 +55,7 @@ export async function* sinkRows(): AsyncGenerator<Row> {
       MCP_RATE_LIMIT: '0',
       LOG_LEVEL: 'warn',
     };
-    return startBridge({ ...env, ...variables }, await freePort());
+    return startBenchBridge({ ...env, ...variables }, await freePort());
   };
   const off = await start('off', {});
   const on = await start('on', far.variables);

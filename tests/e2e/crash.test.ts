@@ -11,6 +11,7 @@ import { isEnd } from '../../src/tasks/task.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
+import { WarmFolders } from '../support/warm-folders.ts';
 import { partsOf, readStore } from './parts.ts';
 import { type Program, startProgram } from './program.ts';
 
@@ -21,12 +22,18 @@ const STEPS = [
   { text: 'Done.' },
 ];
 const ORDER = { task_description: `Do it. ${scriptText(STEPS)}`, idempotency_key: 'k', agent_id: 'me' };
+/** Where the folder of the task may not be made yet; elsewhere it is one that OpenCode knows already. */
+const IN_ITS_OWN = ['before created', 'after created', 'after started', 'before createSession'];
 
 let model: ScriptedModel;
 let engine: RunningOpenCode;
+let folders: Awaited<ReturnType<typeof tempDir>>;
+let warm: WarmFolders;
 let opencode: OpencodeClient;
 
 beforeAll(async () => {
+  folders = await tempDir('crash-folders-');
+  warm = new WarmFolders(folders.path);
   model = await startScriptedModel();
   engine = await startOpenCode({ modelUrl: model.url });
   const authorization = `Basic ${Buffer.from(`${engine.username}:${engine.password}`).toString('base64')}`;
@@ -36,6 +43,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await engine.stop();
   await model.close();
+  await folders.remove();
 });
 
 async function connect(bridge: Program): Promise<Client> {
@@ -45,17 +53,19 @@ async function connect(bridge: Program): Promise<Client> {
   return client;
 }
 
-async function execute(client: Client, sync: boolean) {
-  const result = await client.callTool({ name: 'opencode_execute_task', arguments: { ...ORDER, sync } });
+async function execute(client: Client, sync: boolean, folder: object) {
+  const order = { ...ORDER, ...folder, sync };
+  const result = await client.callTool({ name: 'opencode_execute_task', arguments: order });
   return z.object({ task_id: z.string(), status: z.string() }).parse(result.structuredContent);
 }
 
 /** The bridge with a place where it dies, then the bridge without; what the caller does is the same both times. */
-async function crashAndRestart(at: string, root: string) {
+async function crashAndRestart(at: string, root: string, folder: object) {
   const env = {
     PATH: process.env.PATH ?? '',
     HOME: root,
     DATA_DIR: join(root, 'data'),
+    WORKSPACE_ROOTS: folders.path,
     OPENCODE_SERVER_ENABLED: 'true',
     OPENCODE_SERVER_URL: engine.url,
     OPENCODE_SERVER_PASSWORD: engine.password,
@@ -63,13 +73,13 @@ async function crashAndRestart(at: string, root: string) {
   };
   const first = startProgram('serve', { ...env, CRASH_AT: at }, { entry: CRASHING });
   const client = await connect(first);
-  execute(client, false).catch(() => undefined);
+  execute(client, false, folder).catch(() => undefined);
   await first.exit;
   expect(first.child.signalCode, first.stderr()).toBe('SIGKILL');
   const second = startProgram('serve', env);
   try {
     const again = await connect(second);
-    const outcome = await execute(again, true);
+    const outcome = await execute(again, true, folder);
     await again.close();
     return outcome;
   } finally {
@@ -102,7 +112,10 @@ describe('a bridge that is killed goes on after its restart, and sends the promp
     'after completed',
   ])('%s', async (at) => {
     await using root = await tempDir('crash-');
-    const { task_id, status } = await crashAndRestart(at, root.path);
+    const folder = IN_ITS_OWN.includes(at) ? undefined : warm.take();
+    const order = folder ? { directory: folder.path } : {};
+    const { task_id, status } = await crashAndRestart(at, root.path, order);
+    folder?.usedWhile(() => false);
     expect(status).toBe('completed');
     const { task, events, tasks } = readStore(join(root.path, 'data'), task_id);
     expect(tasks.map(({ id }) => id)).toEqual([task_id]);

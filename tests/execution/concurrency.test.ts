@@ -20,6 +20,7 @@ it.each([2, 10, 50])(
         bridge.start([write('n.txt', `${n}\n`), bash('cat n.txt n.txt > twice.txt'), { text: `done ${n}` }], {
           agentId: `agent ${count} ${n % 5}`,
           timeoutMs: 120_000,
+          fresh: true,
         }),
       ),
     );

@@ -21,7 +21,7 @@ const until = (condition: () => boolean | Promise<boolean>) =>
 let bridge: Bridge;
 
 beforeAll(async () => {
-  bridge = await startBridge({ instanceLingerMs: LINGER_MS, recovery: { policy: 'fail' } });
+  bridge = await startBridge({ fresh: true, instanceLingerMs: LINGER_MS, recovery: { policy: 'fail' } });
 });
 afterAll(() => bridge.close());
 
@@ -94,7 +94,7 @@ it('frees the instance of a folder that the bridge made, and of no other', async
 it('keeps six instances at most, those in use among them, and frees the idle one of the longest ago', async () => {
   await using heard = await disposals();
   const { endpoint, model } = bridge;
-  await using patient = await startBridge({ on: { endpoint, model }, instanceLingerMs: 60_000 });
+  await using patient = await startBridge({ on: { endpoint, model }, fresh: true, instanceLingerMs: 60_000 });
   const oldest = await patient.run([{ text: 'oldest' }]);
   await Promise.all(Array.from({ length: 5 }, () => patient.run([{ text: 'more' }])));
   const freed = () => heard.directories.filter((directory) => directory.startsWith(patient.workspaceDir));

@@ -141,15 +141,16 @@ describe('a task that is to work outside its folder', () => {
 describe('what a task leaves in its folder', () => {
   it('leads the bridge nowhere: links, pipes, odd names', async () => {
     await using lenient = await startBridge({ on: bridge, requests: { policy: 'allow', outside: 'allow' } });
-    const theirs = await lenient.run([write('theirs.txt', SECRET)], { agentId: 'other' });
-    const task = await lenient.run([
+    const theirs = await lenient.run([write('theirs.txt', SECRET)], { agentId: 'other', fresh: true });
+    const steps = [
       bash(
         `ln -s /etc/passwd passwd; ln -s ${theirs.directory} theirs; ln -s ${secret} secret; ln -s / root`,
       ),
       bash('mkfifo pipe; mkdir sub; echo own > sub/own.txt; ln -s ../sub/own.txt sub/inner'),
       bash(`printf x > "$(printf 'line\\nend')"`),
       { text: 'planted' },
-    ]);
+    ];
+    const task = await lenient.run(steps, { fresh: true });
     expect(task).toMatchObject({ status: 'completed', result: { summary: 'planted' } });
     const { files } = lenient.execution;
     for (const path of ['passwd', 'theirs/theirs.txt', 'secret', 'root/etc/passwd', 'pipe']) {
@@ -169,7 +170,8 @@ describe('what a task leaves in its folder', () => {
   it('leads nowhere either when it is a link in place of the folder itself', async () => {
     await using lenient = await startBridge({ on: bridge, requests: { policy: 'allow', outside: 'allow' } });
     const swap = `cd / && mv "$OLDPWD" "$OLDPWD-moved" && ln -s ${outside} "$OLDPWD"`;
-    const task = await lenient.run([write('own.txt', 'own'), bash(swap), { text: 'swapped' }]);
+    const steps = [write('own.txt', 'own'), bash(swap), { text: 'swapped' }];
+    const task = await lenient.run(steps, { fresh: true });
     expect(existsSync(join(task.directory, 'secret.txt'))).toBe(true);
     expect(task).toMatchObject({ status: 'completed', result: { summary: 'swapped', files_changed: [] } });
     const { files } = lenient.execution;

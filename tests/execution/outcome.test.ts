@@ -135,6 +135,7 @@ it('says how a command ended that failed', async () => {
 });
 
 it('makes a repository of a folder that it makes, so that nothing climbs out of it', async () => {
-  const task = await bridge.run([bash('git rev-parse --show-toplevel > top.txt'), { text: 'ok' }]);
+  const steps = [bash('git rev-parse --show-toplevel > top.txt'), { text: 'ok' }];
+  const task = await bridge.run(steps, { fresh: true });
   expect(await readFile(join(task.directory, 'top.txt'), 'utf8')).toBe(`${task.directory}\n`);
 });

@@ -62,7 +62,9 @@ describe('on the server of the bridge alone', () => {
   it.each(['once', 'always', 'reject'] as const)(
     'a permission that somebody else answers with %s ends the task',
     async (word) => {
-      const task = await bridge.start([bash('touch x'), bash('sleep 62'), { text: 'never' }]);
+      // What is allowed always, is so for all sessions in the folder.
+      const steps = [bash('touch x'), bash('sleep 62'), { text: 'never' }];
+      const task = await bridge.start(steps, { fresh: word === 'always' });
       const { id } = await opened(bridge, task);
       await reply(task, id, word);
       expect(await bridge.end(task)).toMatchObject({
@@ -119,7 +121,7 @@ describe('on the server of the bridge alone', () => {
     // Its own answer arrives too late.
     let held = 0;
     proxy.fault = (_, path) => (path.includes('/reply') && held++ === 0 ? 'refuse' : undefined);
-    const task = await lenient.start([bash('touch x'), { text: 'ok' }]);
+    const task = await lenient.start([bash('touch x'), { text: 'ok' }], { fresh: true });
     const { id } = await opened(lenient, task);
     await reply(task, id, 'always');
     expect(await lenient.end(task)).toMatchObject({ status: 'completed', result: { summary: 'ok' } });

@@ -10,7 +10,7 @@ import type { TaskEvent, TaskEventBody } from '../../src/tasks/events.ts';
 import { newTaskId } from '../../src/tasks/ids.ts';
 import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { startBridge } from '../support/bridge.ts';
-import { engine, startDockerBridge } from '../support/docker.ts';
+import { engine, startDockerBridge, startScriptedDockerBridge } from '../support/docker.ts';
 import { bash, write } from '../support/steps.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -24,14 +24,28 @@ interface World {
   close(): Promise<void>;
 }
 
-const WORLDS: { name: Runner['name']; start: () => Promise<World>; absent: string | undefined }[] = [
-  { name: 'opencode-server', start: startBridge, absent: undefined },
-  { name: 'docker', start: startDockerBridge, absent: engine.absent },
+interface Contender {
+  title: string;
+  name: Runner['name'];
+  start: () => Promise<World>;
+  absent: string | undefined;
+}
+
+// The scripted OpenCode is held to the real one here: other suites of Docker mode rely on it.
+const WORLDS: Contender[] = [
+  { title: 'opencode-server', name: 'opencode-server', start: startBridge, absent: undefined },
+  { title: 'docker', name: 'docker', start: startDockerBridge, absent: engine.absent },
+  {
+    title: 'docker with the scripted OpenCode',
+    name: 'docker',
+    start: startScriptedDockerBridge,
+    absent: engine.absent,
+  },
 ];
 const COUNTED = [bash('for i in $(seq 60); do echo $i >> ticks; sleep 0.05; done'), { text: 'Counted.' }];
 const FOREVER = [bash('while true; do echo x >> ticks; sleep 0.05; done')];
 
-describe.each(WORLDS)('the runner $name', ({ start, absent, name }) => {
+describe.each(WORLDS)('the runner $title', ({ start, absent, name }) => {
   let world: World;
   const runs: Run[] = [];
   const created: string[] = [];

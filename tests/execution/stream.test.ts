@@ -153,12 +153,18 @@ it('sends a prompt again that did not arrive', async () => {
 it('does not send a prompt again that did arrive, though the answer was lost', async () => {
   await using bridge = await throughProxy();
   let lost = 0;
+  let isStored = false;
   proxy.fault = (_method, path) => {
+    if (path.includes('/message') && lost > 0 && !isStored) return { status: 500 };
     if (!path.includes('prompt_async')) return undefined;
     lost += 1;
     return 'lose answer';
   };
-  const task = await bridge.run([bash('echo once'), { text: 'once' }]);
+  const started = await bridge.start([bash('echo once'), { text: 'once' }]);
+  // OpenCode answers before it has stored the prompt.
+  await bridge.untilAsked(started);
+  isStored = true;
+  const task = await bridge.end(started);
   proxy.fault = () => undefined;
   expect(task).toMatchObject({ status: 'completed', result: { summary: 'once' } });
   expect(lost).toBe(1);
@@ -259,7 +265,7 @@ it('a prompt that is sent again, for OpenCode has not stored it yet, is there on
   };
   // The turn is at work until then, or it would end before the prompt is sent again.
   const command = 'echo once >> times.txt; until [ -e again ]; do sleep 0.1; done; cat times.txt';
-  const task = await bridge.run([bash(command), { text: 'said' }]);
+  const task = await bridge.run([bash(command), { text: 'said' }], { fresh: true });
   proxy.fault = () => undefined;
   expect(prompts).toBe(2);
   expect(task).toMatchObject({

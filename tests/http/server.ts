@@ -1,12 +1,12 @@
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { type HttpServerOptions, startHttpServer } from '../../src/http/server.ts';
-import { type BridgeOptions, connectClient, startBridge, type TestClient } from '../mcp/bridge.ts';
+import { type BridgeOptions, connectClient, startScriptedBridge, type TestClient } from '../mcp/bridge.ts';
 
 export type ServerOptions = Partial<Omit<HttpServerOptions, 'services' | 'logger'>> & BridgeOptions;
 
 /** The bridge behind a real HTTP server on a free port; `await using` stops all of it. */
 export async function startServer(options: ServerOptions = {}) {
-  const bridge = await startBridge(options);
+  const bridge = await startScriptedBridge(options);
   const http = await startHttpServer({
     host: '127.0.0.1',
     port: 0,

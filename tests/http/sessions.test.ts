@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { Sessions } from '../../src/http/sessions.ts';
 import { McpSession } from '../../src/mcp/session.ts';
-import { startBridge } from '../mcp/bridge.ts';
+import { startScriptedBridge } from '../mcp/bridge.ts';
 
 test('sessions without an open stream are closed after their time, others are not', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   let now = 1_000;
   const sessions = new Sessions({ max: 10, idleMs: 500 }, () => now);
   const open = async () => {

@@ -5,19 +5,19 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { BridgeError } from '../../src/errors.ts';
 import { isEnd } from '../../src/tasks/task.ts';
-import { startBridge, type TestClient } from './bridge.ts';
+import { startScriptedBridge, type TestClient } from './bridge.ts';
 
 /** About 25,000 tokens, over text and structured content together. */
 const BOUND = 100_000;
 
-let bridge: Awaited<ReturnType<typeof startBridge>>;
+let bridge: Awaited<ReturnType<typeof startScriptedBridge>>;
 let client: TestClient;
 let task_id: string;
 let run: Awaited<ReturnType<typeof bridge.runner.turnOf>>;
 let directory: string;
 
 beforeEach(async () => {
-  bridge = await startBridge({ limits: { maxDescriptionLength: 1_000_000 } });
+  bridge = await startScriptedBridge({ limits: { maxDescriptionLength: 1_000_000 } });
   client = await bridge.client();
   task_id = await client.start({ task_description: 'd'.repeat(200_000) });
   run = await bridge.runner.turnOf(task_id);

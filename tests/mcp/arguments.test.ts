@@ -3,13 +3,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseArguments } from '../../src/mcp/arguments.ts';
 import { coerceArguments } from '../../src/mcp/coerce-arguments.ts';
 import { TOOLS } from '../../src/mcp/tools/index.ts';
-import { startBridge, type TestClient } from './bridge.ts';
+import { startScriptedBridge, type TestClient } from './bridge.ts';
 
-let bridge: Awaited<ReturnType<typeof startBridge>>;
+let bridge: Awaited<ReturnType<typeof startScriptedBridge>>;
 let client: TestClient;
 
 beforeEach(async () => {
-  bridge = await startBridge();
+  bridge = await startScriptedBridge();
   client = await bridge.client();
 });
 afterEach(() => bridge[Symbol.asyncDispose]());

@@ -1,13 +1,13 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { startBridge, type TestClient } from './bridge.ts';
+import { startScriptedBridge, type TestClient } from './bridge.ts';
 
-let bridge: Awaited<ReturnType<typeof startBridge>>;
+let bridge: Awaited<ReturnType<typeof startScriptedBridge>>;
 let client: TestClient;
 
 beforeEach(async () => {
-  bridge = await startBridge({ maxFileSize: 10 });
+  bridge = await startScriptedBridge({ maxFileSize: 10 });
   client = await bridge.client();
 });
 afterEach(() => bridge[Symbol.asyncDispose]());

@@ -43,10 +43,10 @@ class RecordedLog implements Logger {
   }
 }
 
-export type Bridge = Awaited<ReturnType<typeof startBridge>>;
+export type Bridge = Awaited<ReturnType<typeof startScriptedBridge>>;
 
 /** The bridge with a scripted runner, in a temporary folder; `await using` removes all of it. */
-export async function startBridge(options: BridgeOptions = {}) {
+export async function startScriptedBridge(options: BridgeOptions = {}) {
   const folder = await tempDir('bridge-mcp-');
   const workspaceDir = join(folder.path, 'work');
   await mkdir(workspaceDir);

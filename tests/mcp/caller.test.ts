@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Caller } from '../../src/api/caller.ts';
-import { startBridge } from './bridge.ts';
+import { startScriptedBridge } from './bridge.ts';
 
 test('token, header and argument name the caller, in this order', () => {
   expect(new Caller().resolve({ token: 'a' })).toBe('a');
@@ -33,7 +33,7 @@ test('a refused argument is not remembered', () => {
 });
 
 test('without a name the session remembers the one that was used, until there are several', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const client = await bridge.client();
   const agentOf = async (args: Record<string, unknown>) => bridge.log.get(await client.start(args))?.agentId;
   expect(await agentOf({})).toBe('default');

@@ -1,10 +1,10 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { startBridge } from './bridge.ts';
+import { startScriptedBridge } from './bridge.ts';
 
 test("a directory cannot be another agent's task folder, nor the folder of them all", async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const client = await bridge.client();
   const task = await client.start({ agent_id: 'one' });
   await bridge.runner.turnOf(task);
@@ -31,14 +31,14 @@ test("a directory cannot be another agent's task folder, nor the folder of them 
 });
 
 test('a folder in the workspace that no task was made for is for every agent', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const client = await bridge.client();
   await mkdir(join(bridge.workspaceDir, 'shared'));
   for (const agent_id of ['one', 'two']) await client.start({ agent_id, directory: 'shared' });
 });
 
 test('one agent cannot fill the queue for all', async () => {
-  await using bridge = await startBridge({
+  await using bridge = await startScriptedBridge({
     limits: { maxConcurrent: 1, maxQueued: 5, maxQueuedPerAgent: 2 },
   });
   const client = await bridge.client();

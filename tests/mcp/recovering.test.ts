@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
 import { created } from '../tasks/created.ts';
-import { startBridge } from './bridge.ts';
+import { startScriptedBridge } from './bridge.ts';
 
 const output = (n: number): TaskEventBody => ({
   kind: 'output',
@@ -11,7 +11,7 @@ const output = (n: number): TaskEventBody => ({
 });
 
 it('a start takes up one task after the other, with turns for others between them, and then what waits', async () => {
-  await using bridge = await startBridge({ limits: { maxConcurrent: 3 } });
+  await using bridge = await startScriptedBridge({ limits: { maxConcurrent: 3 } });
   const { execution, log, runner, workspaceDir } = bridge;
   const add = (id: string, ...events: TaskEventBody[]) => {
     log.create(id, created({ directory: workspaceDir, owns_directory: false }), 'print');

@@ -6,7 +6,7 @@ import { createLogger } from '../../src/logger.ts';
 import { Relay } from '../../src/mcp/relay.ts';
 import { createMcpServer } from '../../src/mcp/server.ts';
 import { startServer } from '../http/server.ts';
-import { connectClient, startBridge } from './bridge.ts';
+import { connectClient, startScriptedBridge } from './bridge.ts';
 
 const logger = createLogger('silent');
 const open: { close(): Promise<void> }[] = [];
@@ -66,7 +66,7 @@ test('requests, answers and notifications pass in both directions, in order, fro
 });
 
 test('what a lost server left open is answered; the next one gets to know the client and its agent', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const { relay, client } = await relayed();
   const [near, far] = InMemoryTransport.createLinkedPair();
   const first = await end(far);

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
-import { startBridge } from './bridge.ts';
+import { startScriptedBridge } from './bridge.ts';
 
 const output = (n: number): TaskEventBody => ({
   kind: 'output',
@@ -10,7 +10,7 @@ const output = (n: number): TaskEventBody => ({
 });
 
 it('a pause or resume that is said again reads nothing of a long log', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const { execution, log, runner } = bridge;
   const client = await bridge.client();
   const id = await client.start();

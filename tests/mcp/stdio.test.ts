@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { Relay } from '../../src/mcp/relay.ts';
 import { createMcpServer } from '../../src/mcp/server.ts';
 import { stdioClient } from '../../src/mcp/stdio.ts';
-import { type Bridge, connectClient, startBridge } from './bridge.ts';
+import { type Bridge, connectClient, startScriptedBridge } from './bridge.ts';
 
 /** A pair of streams with the bridge at their other end. */
 async function serveStreams(bridge: Bridge) {
@@ -20,7 +20,7 @@ async function serveStreams(bridge: Bridge) {
 }
 
 test('one client is served over a pair of streams, until its end', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const { input, output, transport, gone } = await serveStreams(bridge);
   // Both ends of stdio read and write the same lines.
   const client = await connectClient(new StdioServerTransport(output, input));
@@ -35,7 +35,7 @@ test('one client is served over a pair of streams, until its end', async () => {
 });
 
 test('what is no message is ignored', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const { input, output } = await serveStreams(bridge);
   input.write('hello?\n{"jsonrpc":"1.0"}\n');
   const client = await connectClient(new StdioServerTransport(output, input));

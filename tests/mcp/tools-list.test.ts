@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { startBridge } from './bridge.ts';
+import { startScriptedBridge } from './bridge.ts';
 
 test('the tools are those of the committed list, which stays under 8,000 bytes', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const { client } = await bridge.client();
   const list = await client.listTools();
   expect(Buffer.byteLength(JSON.stringify(list))).toBeLessThan(8_000);
@@ -10,7 +10,7 @@ test('the tools are those of the committed list, which stays under 8,000 bytes',
 });
 
 test('every tool says what it is, in text and by annotations', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const { client } = await bridge.client();
   for (const tool of (await client.listTools()).tools) {
     expect(tool.title, tool.name).toBeTruthy();
@@ -21,7 +21,7 @@ test('every tool says what it is, in text and by annotations', async () => {
 });
 
 test('the instructions are short, and only tools are offered', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const { client } = await bridge.client();
   const instructions = client.getInstructions() ?? '';
   expect(instructions).toContain('opencode_execute_task');
@@ -30,7 +30,7 @@ test('the instructions are short, and only tools are offered', async () => {
 });
 
 test('what strict clients need of schemas is there: bounds, closed empty objects, items of lists', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const { client } = await bridge.client();
   const { tools } = await client.listTools();
   const input = (name: string) => tools.find((tool) => tool.name === name)?.inputSchema;
@@ -52,7 +52,7 @@ test.each([
   [{ max_cost_usd: 0 }, '`max_cost_usd` 0 is not more than 0.'],
   [{ max_cost_usd: -1 }, '`max_cost_usd` -1 is not more than 0.'],
 ])('a limit of %j is refused by the schema', async (limit, message) => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const client = await bridge.client();
   const { error } = await client.call('opencode_execute_task', { task_description: 'x', ...limit });
   expect(error).toMatchObject({ code: 'INVALID_INPUT', message });

@@ -2,13 +2,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { isEnd } from '../../src/tasks/task.ts';
-import { startBridge, type TestClient } from './bridge.ts';
+import { startScriptedBridge, type TestClient } from './bridge.ts';
 
-let bridge: Awaited<ReturnType<typeof startBridge>>;
+let bridge: Awaited<ReturnType<typeof startScriptedBridge>>;
 let client: TestClient;
 
 beforeEach(async () => {
-  bridge = await startBridge();
+  bridge = await startScriptedBridge();
   client = await bridge.client();
 });
 afterEach(() => bridge[Symbol.asyncDispose]());

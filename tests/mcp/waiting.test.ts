@@ -4,13 +4,13 @@ import { z } from 'zod';
 import { progressSender } from '../../src/mcp/progress.ts';
 import type { ToolCall } from '../../src/mcp/tool.ts';
 import { isSettled, waitFor } from '../../src/mcp/wait.ts';
-import { type BridgeOptions, startBridge } from './bridge.ts';
+import { type BridgeOptions, startScriptedBridge } from './bridge.ts';
 
 const FAST = { maxWaitMs: 50_000, progressEveryMs: 1, keepAliveMs: 10_000 };
 
 /** A bridge, a client, and the first sync task of it as soon as its turn has begun. */
 async function syncTask(options: BridgeOptions = {}) {
-  const bridge = await startBridge(options);
+  const bridge = await startScriptedBridge(options);
   const client = await bridge.client();
   const order = { task_description: 'do it', sync: true, idempotency_key: 'sync' };
   const progress: { message?: string | undefined; progress: number; total?: number | undefined }[] = [];
@@ -78,7 +78,7 @@ test('no progress comes right before the result, where the client no longer know
 
 test('what was told just before the end has left when the result leaves', async () => {
   const order: string[] = [];
-  await using bridge = await startBridge({ toolLimits: FAST });
+  await using bridge = await startScriptedBridge({ toolLimits: FAST });
   const id = await (await bridge.client()).start();
   const run = await bridge.runner.turnOf(id);
   const result = { summary: '', files_changed: [], files_changed_total: 0, finish: 'stop' };
@@ -124,7 +124,7 @@ test('progress comes at most so often, the latest line last, and goes on while n
 });
 
 test('no progress is sent to a client that did not ask for it', async () => {
-  await using bridge = await startBridge({ toolLimits: FAST });
+  await using bridge = await startScriptedBridge({ toolLimits: FAST });
   const client = await bridge.client();
   const unasked = vi.fn();
   client.client.fallbackNotificationHandler = unasked;
@@ -179,7 +179,7 @@ test('cancelling a waiting call stops the waiting, never the task', async () => 
 });
 
 test('wait_ms ends at the first change that matters, not before', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const client = await bridge.client();
   const id = await client.start();
   const run = await bridge.runner.turnOf(id);
@@ -212,7 +212,7 @@ test('wait_ms ends at the first change that matters, not before', async () => {
 });
 
 test('wait_ms that runs out answers with what there is', async () => {
-  await using bridge = await startBridge();
+  await using bridge = await startScriptedBridge();
   const client = await bridge.client();
   const id = await client.start();
   const { structured } = await client.ok('get_task_status', { task_id: id, wait_ms: 20 });

@@ -6,15 +6,15 @@ import { describeError } from '../../src/matrix/inbound/replies.ts';
 import { TOOLS } from '../../src/mcp/tools/index.ts';
 import { SESSION_RULES } from '../../src/runners/opencode-protocol/session-rules.ts';
 import { isEnd } from '../../src/tasks/task.ts';
-import { startBridge, type TestClient } from './bridge.ts';
+import { startScriptedBridge, type TestClient } from './bridge.ts';
 
 const SRC = join(import.meta.dirname, '../../src');
 
-let bridge: Awaited<ReturnType<typeof startBridge>>;
+let bridge: Awaited<ReturnType<typeof startScriptedBridge>>;
 let client: TestClient;
 
 beforeEach(async () => {
-  bridge = await startBridge({ limits: { maxConcurrent: 1 } });
+  bridge = await startScriptedBridge({ limits: { maxConcurrent: 1 } });
   client = await bridge.client();
 });
 afterEach(() => bridge[Symbol.asyncDispose]());

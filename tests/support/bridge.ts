@@ -15,6 +15,7 @@ import { type ManageSetup, manage, type Releases } from './manage.ts';
 import { hermeticEnv } from './opencode.ts';
 import { processesOf } from './processes.ts';
 import { tempDir } from './temp.ts';
+import { WarmFolders } from './warm-folders.ts';
 
 export interface BridgeSetup extends ManageSetup {
   instanceLingerMs?: number;
@@ -22,8 +23,11 @@ export interface BridgeSetup extends ManageSetup {
   silenceLimitMs?: number;
   maxRetries?: number;
   maxRssMb?: number;
+  reachLimitMs?: number;
   /** OpenCode's configuration, by top-level key. */
   config?: object;
+  /** Gives each task that names no folder a new one of its own. */
+  fresh?: boolean;
   /** An engine that runs already, with the model it talks to; absent: an embedded one of its own. */
   on?: { endpoint: Endpoint; model: ScriptedModel };
   shells?: Partial<ShellsOptions>;
@@ -34,7 +38,10 @@ export interface BridgeSetup extends ManageSetup {
 /** BRIDGE_LOG=debug shows what the bridge says meanwhile. */
 export const logger = createLogger(LOG_LEVELS.find((level) => level === process.env.BRIDGE_LOG) ?? 'silent');
 
-/** The bridge without its outside: the real engine, the real manager, a model that follows scripts. */
+/** Those of an OpenCode server, by the model that only it talks to. */
+const warmFolders = new WeakMap<ScriptedModel, WarmFolders>();
+
+/** The bridge without its outside: the real engine, the real manager, a model that follows scripts. A task gets a warm folder unless it is to be `fresh`. */
 export type Bridge = Awaited<ReturnType<typeof startBridge>>;
 
 export async function startBridge(setup: BridgeSetup = {}) {
@@ -72,12 +79,14 @@ async function build(setup: BridgeSetup, releases: Releases, close: () => Promis
     silenceLimitMs = 30_000,
     maxRetries = 3,
     maxRssMb = 0,
+    reachLimitMs,
   } = setup;
   const runner = new OpenCodeClientManager({
     endpoint,
     healthIntervalMs: 5_000,
     maxRetries,
     maxRssMb,
+    reachLimitMs,
     retryDelayMs: 500,
     instanceLingerMs,
     asksOutside: (setup.requests?.outside ?? 'reject') !== 'allow',
@@ -87,7 +96,17 @@ async function build(setup: BridgeSetup, releases: Releases, close: () => Promis
   });
   runner.start();
 
-  const managed = await manage(setup, root.path, model, logger, releases, async () => runner);
+  const warm = warmFolders.get(model) ?? new WarmFolders(join(root.path, 'workspace', 'warm'));
+  warmFolders.set(model, warm);
+  const managed = await manage(
+    setup,
+    root.path,
+    model,
+    logger,
+    releases,
+    async () => runner,
+    setup.fresh ? undefined : warm,
+  );
   const client: OpencodeClient = createOpencodeClient({
     baseUrl: endpoint.url,
     headers: authorization(endpoint),

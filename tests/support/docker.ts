@@ -12,6 +12,8 @@ import { hermeticEnv } from './opencode.ts';
 import { tempDir } from './temp.ts';
 
 export const IMAGE = 'letta-opencode-runner:test';
+/** With tests/support/scripted-opencode.mjs for OpenCode: it starts at once. */
+export const SCRIPTED_IMAGE = 'letta-opencode-runner:scripted';
 const SOCKET = join(process.env.BRIDGE_TESTS_ENGINE ?? '/tmp/letta-opencode-plugin-engine', 'docker.sock');
 
 /** Where the tests' engine listens, and its API; `absent` says why there is none. */
@@ -24,10 +26,11 @@ export const engine = {
 
 async function whyAbsent(): Promise<string | undefined> {
   try {
-    await new Docker({ socketPath: SOCKET }).getImage(IMAGE).inspect();
+    // The last that it makes but for IMAGE, which an engine for the scripted one alone has not.
+    await new Docker({ socketPath: SOCKET }).getImage(SCRIPTED_IMAGE).inspect();
     return undefined;
   } catch {
-    return `no Docker Engine with ${IMAGE} at ${SOCKET}: run tests/support/docker-engine up`;
+    return `no Docker Engine with ${SCRIPTED_IMAGE} at ${SOCKET}: run tests/support/docker-engine up`;
   }
 }
 
@@ -65,7 +68,7 @@ export interface DockerSetup extends ManageSetup {
 
 export type DockerBridge = Awaited<ReturnType<typeof startDockerBridge>>;
 
-/** The bridge without its outside, in Docker mode, on the real engine. */
+/** The bridge without its outside, in Docker mode, on the real engine; its containers have the real OpenCode. */
 export async function startDockerBridge(setup: DockerSetup = {}) {
   const releases: Releases = [];
   const close = (): Promise<void> => releaseAll(releases, logger);
@@ -94,6 +97,11 @@ export async function startDockerBridge(setup: DockerSetup = {}) {
     runnerOn,
   );
   return { ...managed, dataDir, runnerOn, close, [Symbol.asyncDispose]: close };
+}
+
+/** The same with the scripted OpenCode, for what is not about OpenCode. */
+export function startScriptedDockerBridge(setup: DockerSetup = {}): Promise<DockerBridge> {
+  return startDockerBridge({ ...setup, container: { image: SCRIPTED_IMAGE, ...setup.container } });
 }
 
 /** The containers of a task. */

@@ -14,6 +14,7 @@ import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEvent } from '../../src/tasks/events.ts';
 import { isEnd, type Task } from '../../src/tasks/task.ts';
 import { TaskFiles } from '../../src/workspaces/task-files.ts';
+import type { WarmFolders } from './warm-folders.ts';
 
 export type Releases = (() => Promise<unknown> | unknown)[];
 
@@ -26,7 +27,12 @@ export interface ManageSetup {
 }
 
 /** A task order whose description is a script for the model. */
-export type Order = Omit<CreateTaskInput, 'description'> & { description?: string; agentId?: string };
+export type Order = Omit<CreateTaskInput, 'description'> & {
+  description?: string;
+  agentId?: string;
+  /** In a new folder of the task's own, also where there are warm ones. */
+  fresh?: boolean;
+};
 
 const LIMITS: ExecutionLimits = {
   maxConcurrent: 10,
@@ -44,16 +50,21 @@ export async function manage(
   logger: Logger,
   releases: Releases,
   startRunner: (store: SqliteTaskStore) => Promise<Runner>,
+  warm?: WarmFolders,
 ) {
   const workspaceDir = join(root, 'workspace');
   const store = new SqliteTaskStore(openDatabase(join(root, 'data')));
-  releases.push(() => store.close());
+  let isClosed = false;
+  releases.push(() => {
+    isClosed = true;
+    store.close();
+  });
   const runner = await startRunner(store);
   releases.push(() => runner.close());
   const log = new EventLog(store);
   const files = new TaskFiles({
     workspaceDir,
-    roots: setup.roots ?? [],
+    roots: [...(setup.roots ?? []), ...(warm ? [warm.path] : [])],
     snapshotsDir: join(root, 'data', 'snapshots'),
     maxFileSize: 1_000_000,
     env: { PATH: process.env.PATH },
@@ -73,9 +84,18 @@ export async function manage(
   const now = (task: Task): Task => log.get(task.id) ?? task;
   const events = (task: Task): TaskEvent[] => store.events(task.id, 0, Number.MAX_SAFE_INTEGER);
 
-  const start = async (steps: Script, { description, agentId = 'agent', ...order }: Order = {}) => {
+  const start = async (
+    steps: Script,
+    { description, agentId = 'agent', fresh = false, ...order }: Order = {},
+  ) => {
     const text = description ?? `Please do this: ${scriptText(steps)}`;
-    return (await execution.execute(agentId, { ...order, description: text })).task;
+    // The same order names the same folder each time.
+    const isPlaced = fresh || [order.directory, order.continueTaskId, order.idempotencyKey].some(Boolean);
+    const folder = isPlaced ? undefined : warm?.take();
+    const placed = folder ? { directory: folder.path, ...order } : order;
+    const { task } = await execution.execute(agentId, { ...placed, description: text });
+    folder?.usedWhile(() => isClosed || !isEnd(now(task).status));
+    return task;
   };
   /** The task after its end. */
   const end = async (task: Task): Promise<Task> => {

@@ -21,7 +21,7 @@ import type { TurnLimits } from './watchdog.ts';
 
 /** OpenCode's own default agent. */
 const DEFAULT_AGENT = 'build';
-/** How long a new task waits for its server before it fails; one that has begun waits up to its own limit. */
+/** A task that has begun waits for its server up to its own limit. */
 const REACH_LIMIT_MS = 60_000;
 const REACH_POLL_MS = 1_000;
 
@@ -32,6 +32,8 @@ export interface OpenCodeClientManagerOptions {
   agent?: string | undefined;
   /** Whether edits in the repository outside of a task's folder are to be asked for. */
   asksOutside: boolean;
+  /** How long a new task waits for its server before it fails; absent: a minute. */
+  reachLimitMs?: number | undefined;
   healthIntervalMs: number;
   maxRetries: number;
   retryDelayMs: number;
@@ -206,7 +208,8 @@ export class OpenCodeClientManager implements Runner {
     work: () => Promise<T>,
   ): Promise<T> {
     let told = false;
-    const deadline = endlessly ? Number.POSITIVE_INFINITY : Date.now() + REACH_LIMIT_MS;
+    const { reachLimitMs = REACH_LIMIT_MS } = this.#options;
+    const deadline = endlessly ? Number.POSITIVE_INFINITY : Date.now() + reachLimitMs;
     for (;;) {
       await abortable(this.#reachable(signal, deadline), signal);
       try {
@@ -214,7 +217,7 @@ export class OpenCodeClientManager implements Runner {
       } catch (thrown) {
         if (!isPassing(thrown) || Date.now() > deadline) throw thrown;
         this.#options.logger.warn({ err: messageOf(thrown) }, 'a session could not be opened; trying again');
-        if (!told) emit(notReady(thrown, endlessly ? undefined : REACH_LIMIT_MS));
+        if (!told) emit(notReady(thrown, endlessly ? undefined : reachLimitMs));
         told = true;
         await abortable(sleep(REACH_POLL_MS), signal);
       }

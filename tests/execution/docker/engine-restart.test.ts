@@ -16,9 +16,11 @@ const WAITS = [bash('echo began > began; while ! test -e go; do sleep 0.1; done'
 // The engine that dies is another than the one on which other tests run.
 process.env.BRIDGE_TESTS_ENGINE = `${SHARED}-that-dies`;
 const script = (command: string, flags = '') =>
-  promisify(execFile)(SCRIPT, [command], { env: { ...process.env, BRIDGE_TESTS_ENGINE_FLAGS: flags } });
+  promisify(execFile)(SCRIPT, [command], {
+    env: { ...process.env, BRIDGE_TESTS_ENGINE_FLAGS: flags, BRIDGE_TESTS_ENGINE_IMAGES: 'scripted' },
+  });
 if (existsSync(join(SHARED, 'docker.sock'))) await script('up', '--live-restore');
-const { engine, startDockerBridge } = await import('../../support/docker.ts');
+const { engine, startScriptedDockerBridge } = await import('../../support/docker.ts');
 
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 afterAll(async () => {
@@ -29,7 +31,7 @@ const began = ({ directory }: Task) =>
   vi.waitUntil(() => readFile(join(directory, 'began')).catch(() => false), { timeout: 120_000 });
 
 it('an engine that dies and comes back with its containers: the task goes on', async () => {
-  await using bridge = await startDockerBridge();
+  await using bridge = await startScriptedDockerBridge();
   const task = await bridge.start(WAITS);
   await began(task);
   await script('crash', '--live-restore');
@@ -40,7 +42,7 @@ it('an engine that dies and comes back with its containers: the task goes on', a
 });
 
 it('an engine that dies and takes its containers along: the agent is told, and goes on', async () => {
-  await using bridge = await startDockerBridge();
+  await using bridge = await startScriptedDockerBridge();
   const task = await bridge.start(WAITS);
   await began(task);
   await script('crash');

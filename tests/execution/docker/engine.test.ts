@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { DockerClient } from '../../../src/runners/docker/docker-client.ts';
-import { engine, IMAGE } from '../../support/docker.ts';
+import { engine, SCRIPTED_IMAGE } from '../../support/docker.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
@@ -13,7 +13,7 @@ async function start(cpus: number) {
   const api = new DockerClient(engine.host);
   const name = `letta-test-${randomUUID()}`;
   const HostConfig = { NetworkMode: 'none', NanoCpus: cpus * 1e9 };
-  await api.create(name, { Image: IMAGE, Cmd: ['sh', '-c', BUSY], HostConfig });
+  await api.create(name, { Image: SCRIPTED_IMAGE, Cmd: ['sh', '-c', BUSY], HostConfig });
   await api.start(name);
   return { api, name, [Symbol.asyncDispose]: () => api.remove(name) };
 }

@@ -5,7 +5,13 @@ import { boundedLog } from '../../../src/runners/docker/container-spec.ts';
 import { DockerClient } from '../../../src/runners/docker/docker-client.ts';
 import { loggedSize } from '../../../src/runners/docker/logged-size.ts';
 import type { Task } from '../../../src/tasks/task.ts';
-import { containersOf, type DockerBridge, engine, IMAGE, startDockerBridge } from '../../support/docker.ts';
+import {
+  containersOf,
+  type DockerBridge,
+  engine,
+  SCRIPTED_IMAGE,
+  startScriptedDockerBridge,
+} from '../../support/docker.ts';
 import { bash } from '../../support/steps.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -20,7 +26,7 @@ const told = (bridge: DockerBridge, task: Task) => JSON.stringify(bridge.events(
 
 describe('the output of a container', () => {
   it('with a line that does not end: it is left out, and the task goes on', async () => {
-    await using bridge = await startDockerBridge();
+    await using bridge = await startScriptedDockerBridge();
     const task = await bridge.run([
       aloud('head -c 40000000 /dev/zero | tr "\\0" x'),
       bash('echo; echo heard'),
@@ -34,14 +40,14 @@ describe('the output of a container', () => {
   });
 
   it('with many empty lines: they are read past', async () => {
-    await using bridge = await startDockerBridge();
+    await using bridge = await startScriptedDockerBridge();
     const task = await bridge.run([aloud('head -c 300000 /dev/zero | tr "\\0" "\\n"'), { text: 'Done.' }]);
     expect(task, told(bridge, task)).toMatchObject({ status: 'completed', result: { summary: 'Done.' } });
     expect(warnings(bridge, task)).toEqual([]);
   });
 
   it('without an end: the container is ended, and the task says why', async () => {
-    await using bridge = await startDockerBridge({ container: { outputBytes: 5 * MB } });
+    await using bridge = await startScriptedDockerBridge({ container: { outputBytes: 5 * MB } });
     const task = await bridge.run([aloud('tr "\\0" "\\n" < /dev/zero'), { text: 'never said' }]);
     expect(task, told(bridge, task)).toMatchObject({
       status: 'failed',
@@ -60,7 +66,7 @@ async function writer(command: string, bytes: number) {
   const api = new DockerClient(engine.host);
   const name = `letta-test-${randomUUID()}`;
   const HostConfig = { NetworkMode: 'none', LogConfig: boundedLog(bytes) };
-  await api.create(name, { Image: IMAGE, Cmd: ['sh', '-c', command], HostConfig });
+  await api.create(name, { Image: SCRIPTED_IMAGE, Cmd: ['sh', '-c', command], HostConfig });
   await api.start(name);
   return { api, name, [Symbol.asyncDispose]: () => api.remove(name) };
 }

@@ -1,13 +1,13 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it, vi } from 'vitest';
-import { engine, startDockerBridge } from '../../support/docker.ts';
+import { engine, startScriptedDockerBridge } from '../../support/docker.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
 it('a conversation is kept while one of its tasks is, and goes with the last', async () => {
-  await using bridge = await startDockerBridge();
+  await using bridge = await startScriptedDockerBridge();
   const first = await bridge.run([{ text: 'One.' }]);
   const other = await bridge.run([{ text: 'Other.' }]);
   const second = await bridge.run([{ text: 'Two.' }], { continueTaskId: first.id });
@@ -26,7 +26,7 @@ it('a conversation is kept while one of its tasks is, and goes with the last', a
 });
 
 it('a conversation is kept that a task has begun a moment before, and not yet named', async () => {
-  await using bridge = await startDockerBridge();
+  await using bridge = await startScriptedDockerBridge();
   const task = await bridge.run([{ text: 'One.' }]);
   const sessions = join(bridge.dataDir, 'sessions');
   const begun = { ...task, id: 'task_begun', sessionId: undefined, status: 'running' as const };

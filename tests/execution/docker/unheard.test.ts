@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { textOf } from '../../../src/cli/demo/scripted-model/chat.ts';
 import { scriptText } from '../../../src/cli/demo/scripted-model/script.ts';
 import { unheard } from '../../../src/runners/docker/session-folder.ts';
-import { type DockerBridge, engine, startDockerBridge } from '../../support/docker.ts';
+import { type DockerBridge, engine, startScriptedDockerBridge } from '../../support/docker.ts';
 import { tempDir } from '../../support/temp.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -26,7 +26,7 @@ async function dying(deaths: number, policy: 'continue' | 'fail') {
   await writeFile(join(bin, 'opencode'), DIES, { mode: 0o755 });
   await writeFile(join(folder.path, 'deaths'), `${deaths}`);
   await chmod(join(folder.path, 'deaths'), 0o666);
-  const bridge = await startDockerBridge({
+  const bridge = await startScriptedDockerBridge({
     roots: ['/tmp'],
     recovery: { policy, max: 5 },
     variables: { PATH: `${bin}:/usr/local/bin:/usr/bin:/bin` },
