@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { viewEvent } from '../src/api/event-view.ts';
 import { Matrix } from '../src/app/matrix.ts';
-import { flatEvent } from '../src/mcp/tools/get-task-history.ts';
 import { project, type WorkspaceBlock } from '../src/memory/block.ts';
 import { LettaSink } from '../src/notifications/letta/letta-sink.ts';
 import type { Sink } from '../src/notifications/sink.ts';
@@ -87,7 +87,7 @@ export function eventsPage(): string {
 
 function section(schema: KindSchema): string[] {
   const { value: kind } = schema.shape.kind;
-  const example = JSON.stringify(flatEvent(at(EXAMPLES[kind], before(kind).length)));
+  const example = JSON.stringify(viewEvent(at(EXAMPLES[kind], before(kind).length)));
   return [`### ${kind}`, schema.description ?? '', fieldTable(schema), `\`\`\`\n${example}\n\`\`\``].filter(
     Boolean,
   );

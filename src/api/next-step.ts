@@ -1,5 +1,5 @@
 import type { Task } from '../tasks/task.ts';
-import { taskWayOut } from './ways-out.ts';
+import { taskErrorNextStep } from './error-next-step.ts';
 
 /** What the caller of a task can do now, in one sentence. */
 export function nextStep(task: Task): string {
@@ -19,7 +19,9 @@ export function nextStep(task: Task): string {
       return `Nothing more happens.${continueStep(task)}`;
     case 'failed':
     case 'timeout':
-      return taskWayOut(task) ?? (continueStep(task).trim() || 'Mend the cause and start a new task.');
+      return (
+        taskErrorNextStep(task) ?? (continueStep(task).trim() || 'Correct the cause and start a new task.')
+      );
   }
 }
 

@@ -1,5 +1,6 @@
 import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ApiServices } from '../api/services.ts';
 import type { Config } from '../config/config.ts';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import { KEY_LIFETIME_MS } from '../execution/admission.ts';
@@ -8,7 +9,6 @@ import type { IsFromCommand } from '../http/commands-guard.ts';
 import { type HttpServer, startHttpServer } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { ENDING, McpSession, type Pipe } from '../mcp/session.ts';
-import type { ToolServices } from '../mcp/tool.ts';
 import { WorkspaceManager } from '../memory/workspace-manager.ts';
 import { Delivery } from '../notifications/delivery.ts';
 import { withMismatch } from '../runners/runner-mismatch.ts';
@@ -28,7 +28,7 @@ import { taskControls } from './task-controls.ts';
 
 /** The running bridge: everything built once, wired, and undone backwards. */
 export interface App {
-  services: ToolServices;
+  services: ApiServices;
   /** Serves MCP and health over HTTP, as configured. */
   listen(): Promise<HttpServer>;
   /** Rejects when what happens can no longer be stored: the process has to end. */
@@ -129,7 +129,7 @@ async function build(
   retention.start();
   releases.push(() => retention.close());
 
-  const services: ToolServices = {
+  const services: ApiServices = {
     execution,
     blockId: (taskId) => workspace.blockId(taskId),
     block: async (taskId) => workspace.block(taskId),

@@ -1,9 +1,9 @@
 import { Router } from 'express';
-import { healthReport } from '../mcp/health-report.ts';
-import type { ToolServices } from '../mcp/tool.ts';
+import { healthReport } from '../api/health-report.ts';
+import type { ApiServices } from '../api/services.ts';
 
 /** `/health`: alive, with details. `/ready`: 503 while a dependency is down or the bridge is stopping. */
-export function healthRoutes(services: ToolServices, isDraining: () => boolean): Router {
+export function healthRoutes(services: ApiServices, isDraining: () => boolean): Router {
   const router = Router();
   router.get('/health', async (_req, res) => {
     res.set('Cache-Control', 'no-store').json(await healthReport(services));

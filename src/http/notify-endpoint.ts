@@ -1,9 +1,9 @@
 import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
+import { parseArguments } from '../api/arguments.ts';
+import type { ApiServices } from '../api/services.ts';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { parseArguments } from '../mcp/arguments.ts';
-import type { ToolServices } from '../mcp/tool.ts';
 import { addressOf, RateLimit } from './rate-limit.ts';
 import { authenticated } from './security.ts';
 import { type Notices, noticeSchema, type SessionNotice } from './session-notice.ts';
@@ -19,7 +19,7 @@ const MAX_TOLD = 1_000;
 export interface NotifyEndpointOptions {
   /** Absent where Matrix is off. */
   notices?: Notices | undefined;
-  services: ToolServices;
+  services: ApiServices;
   logger: Logger;
 }
 

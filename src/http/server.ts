@@ -3,18 +3,15 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
 import { BridgeError, messageOf, quote } from '../errors.ts';
-import type { Logger } from '../logger.ts';
-import type { ToolServices } from '../mcp/tool.ts';
 import { wellFormed } from '../text.ts';
 import { type IsFromCommand, refuseCommands } from './commands-guard.ts';
 import { errorHandler, notFound } from './errors.ts';
 import { healthRoutes } from './health.ts';
-import { McpEndpoint } from './mcp-endpoint.ts';
+import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { withoutOAuth } from './oauth.ts';
 import { type AccessRules, type BoundToken, bearerAuth, checkHost, checkOrigin } from './security.ts';
 import type { Notices } from './session-notice.ts';
-import type { SessionLimits } from './sessions.ts';
 import { throttle } from './throttle.ts';
 
 /** How long a client may take, and how many may be connected. */
@@ -29,7 +26,7 @@ interface ConnectionLimits {
 const CONNECTIONS: ConnectionLimits = { max: 2_500, headersMs: 10_000, requestMs: 60_000 };
 const CLOSE_GRACE_MS = 1_000;
 
-export interface HttpServerOptions {
+export interface HttpServerOptions extends McpEndpointOptions {
   host: string;
   /** 0 takes a free one. */
   port: number;
@@ -42,13 +39,10 @@ export interface HttpServerOptions {
   maxBodyBytes: number;
   /** Requests a minute for each token, or for each address where there are none; 0 or absent: any number. */
   rateLimit?: number;
-  services: ToolServices;
   /** Whether a caller on this machine may be a command of a task; asked where there are no tokens. */
   isFromCommand?: IsFromCommand | undefined;
   /** Who is told of sessions that are no tasks; absent: nobody. */
   notices?: Notices | undefined;
-  logger: Logger;
-  sessions?: SessionLimits;
   connections?: ConnectionLimits;
 }
 

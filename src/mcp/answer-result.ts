@@ -1,6 +1,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import { jsonSize, MAX_ANSWER } from './pages.ts';
-import { cutText, shrink } from './shrink.ts';
+import { jsonSize } from '../api/pages.ts';
+import { cutText, shrink } from '../api/shrink.ts';
+import { MAX_ANSWER } from './answer-limits.ts';
 import type { ToolAnswer } from './tool.ts';
 
 const CUT = 'Long parts of this answer are cut.';

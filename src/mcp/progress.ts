@@ -28,7 +28,7 @@ export function progressSender(
   };
 }
 
-/** Tells a call's client the latest line, neither too often nor too rarely. */
+/** Reports the latest line to the client of a call, at a bounded rate and with a keep-alive. */
 export class ProgressTicker {
   readonly #call: ToolCall;
   readonly #every: number;
@@ -45,7 +45,7 @@ export class ProgressTicker {
     this.#keepAlive = setInterval(() => this.#send(), keepAliveMs);
   }
 
-  tell(line: string, percent: number | undefined): void {
+  report(line: string, percent: number | undefined): void {
     this.#line = line;
     this.#percent = percent;
     if (this.#pending) return;

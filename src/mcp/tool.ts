@@ -1,20 +1,9 @@
-import type { z } from 'zod';
-import type { ExecutionManager } from '../execution/execution-manager.ts';
-import type { DependencyHealth } from '../health.ts';
-import { parseArguments } from './arguments.ts';
+import { z } from 'zod';
+import { parseArguments } from '../api/arguments.ts';
+import type { ApiServices } from '../api/services.ts';
 
-/** What the tools work with; the composition root provides it. */
-export interface ToolServices {
-  execution: ExecutionManager;
-  /** The id of a task's workspace block. */
-  blockId(taskId: string): string;
-  /** A task's workspace block, as soon as there is one. */
-  block(taskId: string): Promise<{ artifacts: unknown[] } | undefined>;
-  version: string;
-  mode: string;
-  /** Epoch milliseconds. */
-  startedAt: number;
-  dependencies(): DependencyHealth[];
+/** What the tools work with. */
+export interface ToolServices extends ApiServices {
   limits?: ToolLimits;
 }
 
@@ -57,6 +46,9 @@ export interface ToolAnswer<S = Record<string, unknown>> {
   /** Whether the caller has asked for more than an answer holds otherwise. */
   whole?: boolean;
 }
+
+/** The output field of a tool that may add a hint to its answer. */
+export const hint = z.string().optional();
 
 export interface ToolAnnotations {
   readOnlyHint?: boolean;

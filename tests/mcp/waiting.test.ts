@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { isSettled } from '../../src/api/wait-for-task.ts';
 import { progressSender } from '../../src/mcp/progress.ts';
 import type { ToolCall } from '../../src/mcp/tool.ts';
-import { isSettled, waitFor } from '../../src/mcp/wait.ts';
+import { waitFor } from '../../src/mcp/wait.ts';
 import { type BridgeOptions, startScriptedBridge } from './bridge.ts';
 
 const FAST = { maxWaitMs: 50_000, progressEveryMs: 1, keepAliveMs: 10_000 };

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { requireObservers } from '../../api/observers.ts';
+import { outcomeFields, viewOutcome } from '../../api/task-view.ts';
+import { isSettled } from '../../api/wait-for-task.ts';
 import { agentId, path, shortText, taskId } from '../inputs.ts';
-import { hint, outcomeFields, textOfTask, viewOutcome } from '../task-view.ts';
-import { defineTool, MAX_WAIT_MS } from '../tool.ts';
-import { isSettled, waitFor } from '../wait.ts';
+import { textOfTask } from '../task-text.ts';
+import { defineTool, hint, MAX_WAIT_MS } from '../tool.ts';
+import { waitFor } from '../wait.ts';
 
 /** More than any task uses. */
 const MAX_TOKENS = 1_000_000_000;

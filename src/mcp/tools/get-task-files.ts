@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { pageThatFits, rowsThatFit } from '../../api/pages.ts';
 import { BridgeError, quote, toBridgeError } from '../../errors.ts';
 import { type FileChange, fileChangeSchema } from '../../tasks/events.ts';
 import { isEnd, type Task } from '../../tasks/task.ts';
+import { PATCH_PAGE, ROWS_PAGE } from '../answer-limits.ts';
 import { agentId, path, shortText, taskId } from '../inputs.ts';
-import { PATCH_PAGE, pageThatFits, ROWS_PAGE, rowsThatFit } from '../pages.ts';
 import { defineTool, READ_ONLY, type ToolServices } from '../tool.ts';
 
 const output = z.object({

@@ -1,13 +1,13 @@
 import { z } from 'zod';
+import { viewEvent } from '../../api/event-view.ts';
+import { jsonSize, rowsThatFit } from '../../api/pages.ts';
+import { shrink } from '../../api/shrink.ts';
+import { iso } from '../../api/task-view.ts';
 import { BridgeError } from '../../errors.ts';
 import { describeEvent } from '../../tasks/describe-event.ts';
-import type { TaskEvent } from '../../tasks/events.ts';
 import type { Task } from '../../tasks/task.ts';
 import { agentId, taskId } from '../inputs.ts';
-import { jsonSize, rowsThatFit } from '../pages.ts';
-import { shrink } from '../shrink.ts';
-import { hint, iso } from '../task-view.ts';
-import { defineTool, READ_ONLY, type ToolServices } from '../tool.ts';
+import { defineTool, hint, READ_ONLY, type ToolServices } from '../tool.ts';
 
 const PAGE = 1_000;
 /** Characters of the events of one answer, in both forms together; of one event; of the artifacts. */
@@ -75,24 +75,13 @@ const CUT_EVENTS =
 /** As many events as fit into one answer, at least one; one alone is never cut. */
 async function pageOf(task: Task, after: number, limit: number, { execution }: ToolServices) {
   const rows = (await execution.events(task, after, limit)).map((event) => {
-    const flat = flatEvent(event);
+    const flat = viewEvent(event);
     const line = `${event.seq} ${iso(event.at)} ${describeEvent(event) ?? event.kind}`;
     const isLong = limit !== 1 && jsonSize(flat) > MAX_EVENT;
     const shown = { ...(isLong ? shrink(flat, MAX_EVENT) : flat), truncated: isLong || undefined };
     return { seq: event.seq, line, shown };
   });
   return rowsThatFit(rows, MAX_EVENTS, ({ line, shown }) => line.length + jsonSize(shown));
-}
-
-/** An event as the outside sees it: times are ISO 8601. */
-export function flatEvent({ taskId: _, seq, at, ...event }: TaskEvent) {
-  const body =
-    event.kind === 'retrying'
-      ? { ...event, next_at: iso(event.next_at) }
-      : event.kind === 'request_opened'
-        ? { ...event, request: { ...event.request, expires_at: iso(event.request.expires_at) } }
-        : event;
-  return { seq, at: new Date(at).toISOString(), ...body };
 }
 
 function oneCursor(offset: number, afterSeq: number): BridgeError {

@@ -1,11 +1,13 @@
 import { z } from 'zod';
+import { taskFields, viewTask } from '../../api/task-view.ts';
+import { isSettled } from '../../api/wait-for-task.ts';
 import { describeEvent } from '../../tasks/describe-event.ts';
 import type { Task } from '../../tasks/task.ts';
 import { CLAMPED } from '../coerce-arguments.ts';
 import { agentId, taskId } from '../inputs.ts';
-import { hint, taskFields, textOfTask, viewTask } from '../task-view.ts';
-import { defineTool, MAX_WAIT_MS, READ_ONLY, type ToolServices } from '../tool.ts';
-import { isSettled, waitFor } from '../wait.ts';
+import { textOfTask } from '../task-text.ts';
+import { defineTool, hint, MAX_WAIT_MS, READ_ONLY, type ToolServices } from '../tool.ts';
+import { waitFor } from '../wait.ts';
 
 const LAST_EVENTS = 5;
 const LOOK_BACK = 50;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { healthReport } from '../health-report.ts';
+import { healthReport } from '../../api/health-report.ts';
 import { agentId } from '../inputs.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 

@@ -1,25 +1,14 @@
 import { z } from 'zod';
+import { rowsThatFit } from '../../api/pages.ts';
+import { taskRowSchema, viewTaskRow } from '../../api/task-view.ts';
 import { BridgeError, quote } from '../../errors.ts';
-import { oneLine } from '../../tasks/describe-event.ts';
-import { TASK_STATUSES, type Task } from '../../tasks/task.ts';
+import { TASK_STATUSES } from '../../tasks/task.ts';
 import { agentId, shortText } from '../inputs.ts';
-import { rowsThatFit } from '../pages.ts';
-import { iso } from '../task-view.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 const MAX_LIMIT = 100;
 /** JSON characters of the tasks in one answer. */
 const MAX_ROWS = 60_000;
-
-const row = z.object({
-  task_id: z.string(),
-  status: z.enum(TASK_STATUSES),
-  created_at: z.string(),
-  ended_at: z.string().optional(),
-  directory: z.string(),
-  description: z.string(),
-  summary: z.string().optional(),
-});
 
 /** The caller's tasks, newest first. */
 export const listTasks = defineTool({
@@ -32,12 +21,12 @@ export const listTasks = defineTool({
     limit: z.int().min(1).max(MAX_LIMIT).default(20),
     cursor: shortText.optional(),
   }),
-  output: z.object({ tasks: z.array(row), next_cursor: z.string().optional() }),
+  output: z.object({ tasks: z.array(taskRowSchema), next_cursor: z.string().optional() }),
   annotations: READ_ONLY,
   async run({ status, limit, cursor }, call) {
     if (cursor !== undefined && !/^task_[0-9a-z]+$/.test(cursor)) throw notACursor(cursor);
     const found = await call.services.execution.list(call.agentId(), status, limit + 1, cursor);
-    const tasks = rowsThatFit(found.slice(0, limit).map(rowOf), MAX_ROWS);
+    const tasks = rowsThatFit(found.slice(0, limit).map(viewTaskRow), MAX_ROWS);
     const next_cursor = found.length > tasks.length ? tasks.at(-1)?.task_id : undefined;
     const lines = tasks.map((it) => `${it.task_id} ${it.status} ${it.created_at} ${it.description}`);
     const more = next_cursor === undefined ? [] : [`More: call again with cursor "${next_cursor}".`];
@@ -47,18 +36,6 @@ export const listTasks = defineTool({
     };
   },
 });
-
-function rowOf(task: Task): z.infer<typeof row> {
-  return {
-    task_id: task.id,
-    status: task.status,
-    created_at: new Date(task.createdAt).toISOString(),
-    ended_at: iso(task.endedAt),
-    directory: task.directory,
-    description: oneLine(task.description, 120),
-    summary: task.result && oneLine(task.result.summary, 200),
-  };
-}
 
 function notACursor(cursor: string): BridgeError {
   return new BridgeError('INVALID_INPUT', `\`cursor\` ${quote(cursor)} is not a cursor of this list.`, {

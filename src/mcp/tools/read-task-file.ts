@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { TaskFilePage } from '../../workspaces/files.ts';
+import { contentOf, fileViewSchema, type TaskFilePage, viewFile } from '../../api/file-view.ts';
+import { pageThatFits } from '../../api/pages.ts';
+import { CONTENT_PAGE } from '../answer-limits.ts';
 import { agentId, path, taskId } from '../inputs.ts';
-import { CONTENT_PAGE, pageThatFits } from '../pages.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 /** One page of a file in a task's directory, exact to the byte. */
@@ -16,42 +17,17 @@ export const readTaskFile = defineTool({
     offset: z.int().min(0).optional(),
     limit: z.int().min(1).optional(),
   }),
-  output: z.object({
-    task_id: z.string(),
-    file_path: z.string(),
-    content: z.string(),
-    encoding: z.enum(['utf-8', 'base64']),
-    media_type: z.string(),
-    size: z.number(),
-    offset: z.number(),
-    truncated: z.boolean(),
-    next_offset: z.number().optional(),
-  }),
+  output: fileViewSchema,
   annotations: READ_ONLY,
   async run({ task_id, file_path, offset, limit }, call) {
     const { execution } = call.services;
     const task = await execution.find(call.agentId(), task_id);
     const load = (bytes: number) => execution.files.read(task, file_path, offset, bytes);
     const page = limit === undefined ? await pageThatFits(CONTENT_PAGE, load, contentOf) : await load(limit);
-    const end = page.offset + page.content.length;
-    const structured = {
-      task_id,
-      file_path,
-      content: contentOf(page),
-      encoding: page.isText ? ('utf-8' as const) : ('base64' as const),
-      media_type: page.mediaType,
-      size: page.size,
-      offset: page.offset,
-      truncated: page.truncated,
-      next_offset: page.truncated ? end : undefined,
-    };
+    const structured = viewFile(task_id, file_path, page);
     return { structured, text: textOf(file_path, page), whole: limit !== undefined };
   },
 });
-
-function contentOf({ content, isText }: TaskFilePage): string {
-  return content.toString(isText ? 'utf8' : 'base64');
-}
 
 /** The page for who reads the text alone: of a longer one that was asked for, as much as stands in both forms. */
 function textOf(path: string, { content, isText, mediaType, offset, size }: TaskFilePage): string {

@@ -1,5 +1,5 @@
 import type { DependencyHealth } from '../health.ts';
-import type { ToolServices } from './tool.ts';
+import type { ApiServices } from './services.ts';
 
 export interface HealthReport {
   status: 'ok' | 'degraded';
@@ -10,8 +10,8 @@ export interface HealthReport {
   dependencies: DependencyHealth[];
 }
 
-/** How the bridge and what it depends on are. */
-export async function healthReport(services: ToolServices): Promise<HealthReport> {
+/** The state of the bridge and of its dependencies. */
+export async function healthReport(services: ApiServices): Promise<HealthReport> {
   const dependencies = services.dependencies();
   const { running, queued, byStatus } = await services.execution.metrics();
   return {

@@ -6,7 +6,7 @@ import { describeError } from '../../src/matrix/inbound/replies.ts';
 import { TOOLS } from '../../src/mcp/tools/index.ts';
 import { SESSION_RULES } from '../../src/runners/opencode-protocol/session-rules.ts';
 import { isEnd } from '../../src/tasks/task.ts';
-import { startScriptedBridge, type TestClient } from './bridge.ts';
+import { startScriptedBridge, type TestClient } from '../mcp/bridge.ts';
 
 const SRC = join(import.meta.dirname, '../../src');
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Caller } from '../../src/api/caller.ts';
-import { startScriptedBridge } from './bridge.ts';
+import { startScriptedBridge } from '../mcp/bridge.ts';
 
 test('token, header and argument name the caller, in this order', () => {
   expect(new Caller().resolve({ token: 'a' })).toBe('a');

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { oneLine } from '../tasks/describe-event.ts';
+import { taskErrorSchema, taskRequestSchema, taskResultSchema, usageSchema } from '../tasks/events.ts';
+import { TASK_STATUSES, type Task } from '../tasks/task.ts';
+import { taskErrorNextStep } from './error-next-step.ts';
+import { nextStep } from './next-step.ts';
+import type { ApiServices } from './services.ts';
+
+const requestViewSchema = taskRequestSchema
+  .extend({ expires_at: z.string().optional() })
+  .meta({ title: 'request' });
+export type RequestView = z.infer<typeof requestViewSchema>;
+
+/** The fields of a task that every view of it has. */
+export const outcomeFields = {
+  task_id: z.string(),
+  status: z.enum(TASK_STATUSES),
+  progress: z.number().optional(),
+  queue_position: z.number().optional(),
+  requests: z.array(requestViewSchema),
+  usage: usageSchema,
+  result: taskResultSchema.optional(),
+  error: taskErrorSchema.optional(),
+  directory: z.string(),
+  workspace_block_id: z.string(),
+  next: z.string(),
+};
+export type Outcome = z.infer<z.ZodObject<typeof outcomeFields>>;
+
+/** All fields of a task; times are ISO 8601. */
+export const taskFields = {
+  ...outcomeFields,
+  session_id: z.string().optional(),
+  created_at: z.string(),
+  started_at: z.string().optional(),
+  ended_at: z.string().optional(),
+  last_seq: z.number(),
+};
+
+/** A task as callers see it: where it stands, what it made or asks, how to continue. */
+export async function viewOutcome(task: Task, services: ApiServices): Promise<Outcome> {
+  return {
+    task_id: task.id,
+    status: task.status,
+    progress: task.progress,
+    queue_position: await services.execution.queuePosition(task.id),
+    requests: task.requests.map((request) => ({ ...request, expires_at: iso(request.expires_at) })),
+    usage: task.usage,
+    result: task.result,
+    error: task.error && { ...task.error, next: taskErrorNextStep(task) },
+    directory: task.directory,
+    workspace_block_id: services.blockId(task.id),
+    next: nextStep(task),
+  };
+}
+
+/** The same with its session, its times and its last sequence number in the log. */
+export async function viewTask(
+  task: Task,
+  services: ApiServices,
+): Promise<z.infer<z.ZodObject<typeof taskFields>>> {
+  return {
+    ...(await viewOutcome(task, services)),
+    session_id: task.sessionId,
+    created_at: new Date(task.createdAt).toISOString(),
+    started_at: iso(task.startedAt),
+    ended_at: iso(task.endedAt),
+    last_seq: task.lastSeq,
+  };
+}
+
+/** Epoch milliseconds as ISO 8601. */
+export function iso(time: number | undefined): string | undefined {
+  return time === undefined ? undefined : new Date(time).toISOString();
+}
+
+/** A task as a row of a list. */
+export const taskRowSchema = z.object({
+  task_id: z.string(),
+  status: z.enum(TASK_STATUSES),
+  created_at: z.string(),
+  ended_at: z.string().optional(),
+  directory: z.string(),
+  description: z.string(),
+  summary: z.string().optional(),
+});
+
+export function viewTaskRow(task: Task): z.infer<typeof taskRowSchema> {
+  return {
+    task_id: task.id,
+    status: task.status,
+    created_at: new Date(task.createdAt).toISOString(),
+    ended_at: iso(task.endedAt),
+    directory: task.directory,
+    description: oneLine(task.description, 120),
+    summary: task.result && oneLine(task.result.summary, 200),
+  };
+}

@@ -1,0 +1,49 @@
+import type { TaskEvent } from '../tasks/events.ts';
+import { isEnd, type Task } from '../tasks/task.ts';
+import type { ApiServices } from './services.ts';
+
+export interface WaitOptions {
+  /** Events up to this sequence number are not reported. */
+  afterSeq: number;
+  /** How long to wait at most. */
+  ms: number;
+  isOver(task: Task): boolean;
+  /** Ends the wait early. */
+  signal: AbortSignal;
+  /** Called with each event that did not end the wait, and the task after it. */
+  onEvent?(event: TaskEvent, task: Task): void;
+}
+
+/** Waits until `isOver`, for at most `ms` or until `signal` aborts; resolves with the task as it is then. */
+export async function waitForTask(
+  task: Task,
+  { execution }: ApiServices,
+  { afterSeq, ms, isOver, signal, onEvent }: WaitOptions,
+): Promise<Task> {
+  const current = (): Promise<Task> => execution.find(task.agentId, task.id);
+  const before = await current();
+  if (isOver(before)) return before;
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), ms);
+  try {
+    const either = AbortSignal.any([signal, deadline.signal]);
+    for await (const event of execution.follow(task, afterSeq, either)) {
+      const now = await current();
+      if (isOver(now)) break;
+      onEvent?.(event, now);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+  return current();
+}
+
+/** Whether the task can only go on by a call: it has ended or waits for an answer. */
+export function isSettled(task: Task): boolean {
+  return isEnd(task.status) || needsInput(task);
+}
+
+/** Whether a request waits for an answer; the bridge itself answers one that is past its deadline. */
+function needsInput({ requests }: Task): boolean {
+  return requests.some(({ expires_at }) => expires_at === undefined || expires_at > Date.now());
+}
