@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isLoopback } from '../src/loopback.ts';
+import { isLocalConnection, isLoopback } from '../src/loopback.ts';
 
 describe('loopback', () => {
   it.each([
@@ -41,4 +41,20 @@ describe('loopback', () => {
   ])('is not %j', (host) => {
     expect(isLoopback(host)).toBe(false);
   });
+});
+
+it.each([
+  ['127.0.0.1', '127.0.0.1', true],
+  ['127.1.2.3', '127.0.0.1', true],
+  ['::1', '::1', true],
+  ['::ffff:127.0.0.1', '::ffff:127.0.0.1', true],
+  ['127.0.0.2', '127.0.0.1', true],
+  ['::ffff:127.0.0.2', '::ffff:127.0.0.1', true],
+  ['10.0.0.1', '10.0.0.1', true],
+  ['10.0.0.2', '10.0.0.1', false],
+  ['10.0.0.2', '127.0.0.1', false],
+  ['::ffff:10.0.0.2', '::ffff:10.0.0.1', false],
+  [undefined, undefined, false],
+])('a call from %s at %s is from this machine: %s', (remoteAddress, localAddress, expected) => {
+  expect(isLocalConnection({ remoteAddress, localAddress })).toBe(expected);
 });

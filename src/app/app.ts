@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import { KEY_LIFETIME_MS } from '../execution/admission.ts';
 import { ExecutionManager } from '../execution/execution-manager.ts';
-import type { IsFromCommand } from '../http/commands-guard.ts';
+import type { IsFromCommand } from '../http/guards/task-commands.ts';
 import { type HttpServer, startHttpServer } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { ENDING, McpSession, type Pipe } from '../mcp/session.ts';

@@ -3,12 +3,12 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Logger } from '../logger.ts';
 import { ENDING, McpSession } from '../mcp/session.ts';
 import type { ToolServices } from '../mcp/tool.ts';
-import { acceptedForm, acceptsStream } from './accept.ts';
-import { Exchange } from './exchange.ts';
+import { identityOf } from './access.ts';
+import { acceptsStream, negotiateFormat } from './content-negotiation.ts';
+import { HttpConnection } from './http-connection.ts';
 import * as refusal from './refusals.ts';
 import { messagesOf, repeatedId, requestOf } from './rpc.ts';
 import { sendSdkResponse } from './sdk-response.ts';
-import { authenticated } from './security.ts';
 import { type Session, type SessionLimits, Sessions } from './sessions.ts';
 
 export interface McpEndpointOptions {
@@ -37,7 +37,7 @@ export class McpEndpoint {
     if (req.method === 'POST' && messagesOf(req.body).some(isInitializing)) return this.#begin(req, res);
     const id = req.headers['mcp-session-id'];
     if (typeof id !== 'string') return refusal.refuseWithoutSession(req, res);
-    const session = this.#sessions.find(id, authenticated(req).credential);
+    const session = this.#sessions.find(id, identityOf(req)?.credential);
     if (!session) return refusal.refuseSession(req, res, id);
     if (req.method === 'POST') return this.#call(session, req, res);
     if (req.method === 'GET') return this.#listen(session, req, res);
@@ -54,51 +54,55 @@ export class McpEndpoint {
     if (!messagesOf(req.body).some(isInitializeRequest)) return refusal.refuseInitialize(req, res);
     const { services, logger } = this.#options;
     const mcp = await McpSession.open(services, logger);
-    const session = this.#sessions.create(mcp, authenticated(req).credential);
-    let begun = false;
-    const begins = (): void => {
-      begun = true;
+    const session = this.#sessions.create(mcp, identityOf(req)?.credential);
+    let started = false;
+    const onBegin = (): void => {
+      started = true;
       this.#sessions.add(session);
     };
-    await this.#call(session, req, res, begins);
-    if (!begun) await mcp.end(ENDING.client);
+    await this.#call(session, req, res, onBegin);
+    if (!started) await mcp.end(ENDING.client);
   }
 
-  async #call(session: Session, req: Request, res: Response, begins?: () => void): Promise<void> {
+  async #call(session: Session, req: Request, res: Response, onBegin?: () => void): Promise<void> {
     const asks = messagesOf(req.body).some(isJSONRPCRequest);
-    const form = acceptedForm(req) ?? (asks ? undefined : 'json');
-    if (!form) return refusal.refuseForm(req, res);
+    const format = negotiateFormat(req) ?? (asks ? undefined : 'json');
+    if (!format) return refusal.refuseForm(req, res);
     const repeated = repeatedId(req.body);
     if (repeated !== undefined) return refusal.refuseRepeatedId(req, res, repeated);
-    await this.#exchange(session, new Exchange(session.mcp.transport, session.id, form, begins), req, res);
+    await this.#serve(
+      session,
+      new HttpConnection(session.mcp.transport, session.id, format, onBegin),
+      req,
+      res,
+    );
   }
 
   async #listen(session: Session, req: Request, res: Response): Promise<void> {
     if (!acceptsStream(req)) return refusal.refuseForm(req, res);
     const { transport } = session.mcp;
-    const exchange = new Exchange(transport, session.id, 'stream');
-    if (!transport.listen(exchange)) return refusal.refuseSecondStream(req, res);
-    await this.#exchange(session, exchange, req, res);
+    const connection = new HttpConnection(transport, session.id, 'stream');
+    if (!transport.listen(connection)) return refusal.refuseSecondStream(req, res);
+    await this.#serve(session, connection, req, res);
   }
 
   async #end(session: Session, req: Request, res: Response): Promise<void> {
-    const exchange = new Exchange(session.mcp.transport, session.id, 'json');
-    const response = await exchange.request(req, undefined);
+    const connection = new HttpConnection(session.mcp.transport, session.id, 'json');
+    const response = await connection.request(req, undefined);
     if (response.ok) await this.#sessions.end(session, ENDING.client);
     await sendSdkResponse(req, res, response);
   }
 
   /** Hands the request to the session. A client that goes away no longer waits for its calls. */
-  async #exchange(session: Session, exchange: Exchange, req: Request, res: Response): Promise<void> {
+  async #serve(session: Session, connection: HttpConnection, req: Request, res: Response): Promise<void> {
     const { transport } = session.mcp;
     this.#sessions.streamOpened(session);
     res.once('close', () => {
       this.#sessions.streamClosed(session);
-      transport.disconnect(exchange);
-      void exchange.close();
+      transport.disconnect(connection);
+      void connection.close();
     });
-    const { auth } = authenticated(req);
-    const response = await transport.deliver(exchange, () => exchange.request(req, auth));
+    const response = await transport.deliver(connection, () => connection.request(req, identityOf(req)));
     await sendSdkResponse(req, res, response);
   }
 }

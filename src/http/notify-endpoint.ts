@@ -4,8 +4,8 @@ import { parseArguments } from '../api/arguments.ts';
 import type { ApiServices } from '../api/services.ts';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { addressOf, RateLimit } from './rate-limit.ts';
-import { authenticated } from './security.ts';
+import { identityOf } from './access.ts';
+import { clientAddress, RateLimiter } from './guards/rate-limiter.ts';
 import { type Notices, noticeSchema, type SessionNotice } from './session-notice.ts';
 
 /** Bytes of a notice at most. */
@@ -26,7 +26,7 @@ export interface NotifyEndpointOptions {
 /** `POST /matrix/notify`: what OpenCode's plugin says of sessions that are not the bridge's own. */
 export class NotifyEndpoint {
   readonly #options: NotifyEndpointOptions;
-  readonly #limit = new RateLimit(PER_MINUTE);
+  readonly #limit = new RateLimiter(PER_MINUTE);
   readonly #told = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
 
@@ -37,7 +37,7 @@ export class NotifyEndpoint {
   /** Refuses what need not be read. */
   readonly admit: RequestHandler = (req, _res, next) => {
     if (!this.#options.notices) throw matrixIsOff();
-    const caller = authenticated(req).credential ?? addressOf(req);
+    const caller = identityOf(req)?.credential ?? clientAddress(req.socket);
     const seconds = this.#limit.take(caller);
     if (seconds !== undefined) throw tooMany(seconds);
     next();

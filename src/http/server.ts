@@ -4,15 +4,16 @@ import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import { wellFormed } from '../text.ts';
-import { type IsFromCommand, refuseCommands } from './commands-guard.ts';
+import { authenticate, checkHost, checkOrigin, limitRate, refuseTaskCommands } from './access.ts';
 import { errorHandler, notFound } from './errors.ts';
+import type { BoundToken } from './guards/bearer.ts';
+import type { AccessRules } from './guards/guard.ts';
+import type { IsFromCommand } from './guards/task-commands.ts';
 import { healthRoutes } from './health.ts';
 import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { withoutOAuth } from './oauth.ts';
-import { type AccessRules, type BoundToken, bearerAuth, checkHost, checkOrigin } from './security.ts';
 import type { Notices } from './session-notice.ts';
-import { throttle } from './throttle.ts';
 
 /** How long a client may take, and how many may be connected. */
 interface ConnectionLimits {
@@ -73,7 +74,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     await endpoint.close();
     throw thrown;
   });
-  const { address, port } = addressOf(server);
+  const { address, port } = boundAddress(server);
   const drain = (): void => {
     state.draining = true;
   };
@@ -112,12 +113,12 @@ function application(
   app.disable('etag');
   app.use(checkHost(rules), checkOrigin(rules));
   app.use(healthRoutes(services, () => state.draining));
-  const { requests, batches } = throttle(rateLimit);
+  const { requests, batches } = limitRate(rateLimit);
   const body = express.json({ limit: maxBodyBytes });
-  const authenticate = [refuseCommands(tokens.length > 0 ? undefined : isFromCommand), bearerAuth(tokens)];
+  const admitted = [refuseTaskCommands(tokens.length > 0 ? undefined : isFromCommand), authenticate(tokens)];
   const notice = express.json({ limit: Math.min(NOTICE_BYTES, maxBodyBytes) });
-  app.post('/matrix/notify', authenticate, notify.admit, notice, notify.handle);
-  app.all('/mcp', authenticate, requests, body, batches, endpoint.handle);
+  app.post('/matrix/notify', admitted, notify.admit, notice, notify.handle);
+  app.all('/mcp', admitted, requests, body, batches, endpoint.handle);
   app.use(withoutOAuth(tokens.length > 0));
   app.use(notFound);
   app.use(errorHandler(maxBodyBytes, logger));
@@ -151,7 +152,7 @@ async function stop(server: Server, endpoint: McpEndpoint): Promise<void> {
   }
 }
 
-function addressOf(server: Server): AddressInfo {
+function boundAddress(server: Server): AddressInfo {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
   return address;

@@ -1,19 +1,20 @@
 import { isIPv6 } from 'node:net';
-import type { Request } from 'express';
-import { BridgeError } from '../errors.ts';
+import { BridgeError } from '../../errors.ts';
+import type { ConnectionEnds } from '../../loopback.ts';
+import type { Refusal } from './guard.ts';
 
-/** So many callers are remembered; of more, the longest unseen is forgotten, which only ever favours it. */
+/** How many callers are remembered; beyond that the least recent is forgotten, which only gives it more. */
 const MAX_CALLERS = 10_000;
 const MINUTE_MS = 60_000;
 
 interface Bucket {
   left: number;
-  /** Milliseconds, as `now` tells them. */
+  /** Milliseconds on the clock `now`. */
   at: number;
 }
 
-/** A bucket for each caller: it holds what is allowed in a minute, and fills evenly. */
-export class RateLimit {
+/** A token bucket for each caller: its capacity is what is allowed in a minute, and it refills evenly. */
+export class RateLimiter {
   readonly #perMinute: number;
   readonly #now: () => number;
   readonly #buckets = new Map<string, Bucket>();
@@ -27,19 +28,19 @@ export class RateLimit {
     return this.#buckets.size;
   }
 
-  /** Takes `cost` from the caller's bucket; where that is not there, the seconds until it will be. */
+  /** Takes `cost` from the caller's bucket; if it holds less, returns the seconds until it holds enough. */
   take(caller: string, cost = 1): number | undefined {
     const wait = this.wait(caller, cost);
     if (wait !== undefined) return wait;
     const left = this.#left(caller) - cost;
     this.#buckets.delete(caller);
     this.#buckets.set(caller, { left, at: this.#now() });
-    const [longestUnseen] = this.#buckets.keys();
-    if (this.#buckets.size > MAX_CALLERS && longestUnseen !== undefined) this.#buckets.delete(longestUnseen);
+    const [leastRecent] = this.#buckets.keys();
+    if (this.#buckets.size > MAX_CALLERS && leastRecent !== undefined) this.#buckets.delete(leastRecent);
     return undefined;
   }
 
-  /** The seconds until `take` will succeed; undefined where it would now. */
+  /** The seconds until `take` succeeds; undefined if it does now. */
   wait(caller: string, cost = 1): number | undefined {
     const missing = cost - this.#left(caller);
     return missing <= 0 ? undefined : Math.ceil((missing / this.#perMinute) * (MINUTE_MS / 1000));
@@ -53,8 +54,8 @@ export class RateLimit {
   }
 }
 
-/** Where a request comes from: an IPv4 address, or the network that one user of IPv6 has to himself. */
-export function addressOf({ socket: { remoteAddress = 'nowhere' } }: Pick<Request, 'socket'>): string {
+/** The caller as its address identifies it: an IPv4 address, or the /64 network that one IPv6 user controls. */
+export function clientAddress({ remoteAddress = 'nowhere' }: ConnectionEnds): string {
   const address = remoteAddress.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
   if (!isIPv6(address)) return address;
   const [head = [], tail = []] = address.split('::').map((part) => part.split(':').filter(Boolean));
@@ -63,8 +64,8 @@ export function addressOf({ socket: { remoteAddress = 'nowhere' } }: Pick<Reques
   return `${groups.slice(0, 4).join(':')}::/64`;
 }
 
-/** What a caller is told who has to wait. */
-export function rateLimited(message: string, seconds: number): BridgeError {
+/** The refusal of a caller that has to wait. */
+export function rateLimited(message: string, seconds: number): Refusal {
   const next = `Try again in ${seconds} s. To follow a task, wait in the call: get_task_status with wait_ms 50000.`;
-  return new BridgeError('RATE_LIMITED', message, { next, retryAfterSeconds: seconds });
+  return { error: new BridgeError('RATE_LIMITED', message, { next, retryAfterSeconds: seconds }) };
 }

@@ -1,16 +1,16 @@
 import express, { type Request, type Response } from 'express';
 
-/** More of what a stranger sends is not read, nor is it waited for longer. */
+/** Limits for a body of an unauthenticated caller. */
 const LIMIT_BYTES = 16_384;
 const WAIT_MS = 1_000;
 
 const parse = express.json({ limit: LIMIT_BYTES, inflate: false });
 
 /**
- * Reads the body of a request that is refused without it, for the id that the error is to carry; then, in any case,
- * calls `refuse`. What is large, of unknown length, slow or no JSON is as good as not read.
+ * Reads the body of a request that is refused whatever it holds, only so that the error can carry the request's id;
+ * then calls `refuse` in any case. A body that is large, of unknown length, slow or not JSON is ignored.
  */
-export function readForId(req: Request, res: Response, refuse: () => void): void {
+export function readRequestId(req: Request, res: Response, refuse: () => void): void {
   const length = Number(req.headers['content-length'] ?? Number.NaN);
   if (!(length > 0 && length <= LIMIT_BYTES)) return void refuse();
   let refused = false;

@@ -1,15 +1,15 @@
 import type { Request } from 'express';
 
-/** An answer is a stream of events, which has room for progress, or one JSON body. */
-export type Form = 'stream' | 'json';
+/** A response is a stream of events, which can carry progress, or one JSON body. */
+export type ResponseFormat = 'stream' | 'json';
 
 const TYPES = { stream: 'text/event-stream', json: 'application/json' } as const;
 
 /**
- * The form in which a call is answered: a stream where the client names it, else JSON where it takes that. A client
- * that takes anything, or says nothing, is one that expects a plain answer. Undefined where neither is accepted.
+ * The format of a response: a stream if the Accept header names it, else JSON if that is accepted. A client that accepts
+ * anything, or sends no header, expects plain JSON. Undefined if neither format is accepted.
  */
-export function acceptedForm({ headers }: Request): Form | undefined {
+export function negotiateFormat({ headers }: Request): ResponseFormat | undefined {
   const ranges = rangesOf(headers.accept);
   const named = [TYPES.stream, 'text/*'].some((range) => ranges.has(range));
   if (named && accepts(ranges, TYPES.stream)) return 'stream';
@@ -21,7 +21,7 @@ export function acceptsStream({ headers }: Request): boolean {
   return accepts(rangesOf(headers.accept), TYPES.stream);
 }
 
-/** Whether each range of media types is accepted. Clients send parameters such as charset, which say nothing here. */
+/** Whether each range of media types is accepted. Parameters such as charset are ignored. */
 function rangesOf(accept = ''): ReadonlyMap<string, boolean> {
   const ranges = (accept.trim() || '*/*').toLowerCase().split(',');
   return new Map(
@@ -32,7 +32,7 @@ function rangesOf(accept = ''): ReadonlyMap<string, boolean> {
   );
 }
 
-/** The most specific range that fits a type decides. */
+/** The most specific range that matches a type decides. */
 function accepts(ranges: ReadonlyMap<string, boolean>, type: string): boolean {
   return ranges.get(type) ?? ranges.get(type.replace(/\/.*/, '/*')) ?? ranges.get('*/*') ?? false;
 }

@@ -5,37 +5,38 @@ import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/sdk/types.
 import type { Request as HttpRequest } from 'express';
 import type { Connection } from '../mcp/connection.ts';
 import type { SessionTransport } from '../mcp/session-transport.ts';
-import type { Form } from './accept.ts';
+import type { ResponseFormat } from './content-negotiation.ts';
+import type { Identity } from './guards/bearer.ts';
 import { RPC } from './rpc.ts';
 
-/** One HTTP request of a session: by the SDK's rules, with a transport for it alone, so that its ids are its own. */
-export class Exchange implements Connection {
+/** One HTTP request of a session: the SDK handles it, with a transport of its own, so that request ids cannot clash. */
+export class HttpConnection implements Connection {
   readonly #transport: WebStandardStreamableHTTPServerTransport;
-  readonly #form: Form;
+  readonly #format: ResponseFormat;
 
-  /** With `begins`, the session is told of as soon as the client's `initialize` is taken. */
-  constructor(session: SessionTransport, sessionId: string, form: Form, begins?: () => void) {
-    this.#form = form;
+  /** `onBegin`, for the first request of a session, is called once the client's `initialize` is accepted. */
+  constructor(session: SessionTransport, sessionId: string, format: ResponseFormat, onBegin?: () => void) {
+    this.#format = format;
     this.#transport = new WebStandardStreamableHTTPServerTransport({
-      enableJsonResponse: form === 'json',
-      ...(begins ? { sessionIdGenerator: () => sessionId, onsessioninitialized: begins } : {}),
+      enableJsonResponse: format === 'json',
+      ...(onBegin ? { sessionIdGenerator: () => sessionId, onsessioninitialized: onBegin } : {}),
     });
-    if (!begins) this.#transport.sessionId = sessionId;
+    if (!onBegin) this.#transport.sessionId = sessionId;
     this.#transport.onmessage = (message, extra) => session.receive(this, message, extra);
   }
 
-  /** What the SDK answers; a stream or the body of a call is written by what is sent here. */
-  request(req: HttpRequest, authInfo: AuthInfo | undefined): Promise<Response> {
+  /** The SDK's response; `send` then writes into its stream or body. */
+  request(req: HttpRequest, identity: Identity | undefined): Promise<Response> {
     const headers = new Headers();
     for (const [name, values = []] of Object.entries(req.headersDistinct)) {
       for (const value of values) headers.append(name, value);
     }
-    // What the client accepts was looked at before.
+    // The endpoint has negotiated the format already.
     headers.set('accept', 'application/json, text/event-stream');
     const request = new Request('http://localhost/mcp', { method: req.method, headers });
     return this.#transport.handleRequest(request, {
       parsedBody: req.body,
-      ...(authInfo ? { authInfo } : {}),
+      ...(identity ? { authInfo: authInfoOf(identity) } : {}),
     });
   }
 
@@ -43,9 +44,9 @@ export class Exchange implements Connection {
     return this.#transport.send(message, relatedRequestId === undefined ? {} : { relatedRequestId });
   }
 
-  /** One body has to hold something for each call. */
+  /** A JSON body must hold an answer for each call, a cancelled one too. */
   cancelled(id: RequestId): void {
-    if (this.#form === 'stream') return;
+    if (this.#format === 'stream') return;
     const error = { code: RPC.refused, message: 'The call was cancelled.' };
     this.#transport.send({ jsonrpc: '2.0', id, error }).catch(() => undefined);
   }
@@ -57,4 +58,9 @@ export class Exchange implements Connection {
   close(): Promise<void> {
     return this.#transport.close();
   }
+}
+
+/** What MCP's request handlers see of an identity; the token itself stays out. */
+function authInfoOf({ agentId }: Identity): AuthInfo {
+  return { token: '<redacted>', clientId: agentId ?? 'any agent', scopes: [], extra: { agentId } };
 }

@@ -1,0 +1,85 @@
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import { sendError } from './errors.ts';
+import { type BoundToken, bearerGuard, type Identity } from './guards/bearer.ts';
+import type { AccessRules, Guard, Refusal } from './guards/guard.ts';
+import { hostGuard } from './guards/host.ts';
+import { originGuard } from './guards/origin.ts';
+import { rateGuard } from './guards/rate.ts';
+import { type IsFromCommand, taskCommandGuard } from './guards/task-commands.ts';
+import { readRequestId } from './read-request-id.ts';
+
+export function checkHost(rules: AccessRules): RequestHandler {
+  return middleware(hostGuard(rules));
+}
+
+/** Also answers preflight requests, and lets pages of allowed origins read the responses (CORS). */
+export function checkOrigin(rules: AccessRules): RequestHandler {
+  const check = middleware(originGuard(rules));
+  return (req, res, next) =>
+    check(req, res, () => {
+      const { origin } = req.headers;
+      if (origin === undefined) return next();
+      allowPage(req, res, origin);
+      if (req.method === 'OPTIONS') res.status(204).end();
+      else next();
+    });
+}
+
+/** Lets only bearers of a token in; `identityOf` then says who it is. */
+export function authenticate(tokens: readonly BoundToken[]): RequestHandler {
+  const check = bearerGuard(tokens);
+  return (req, res, next) => {
+    const { identity, refusal } = check(req);
+    if (identity) identities.set(req, identity);
+    if (!refusal) next();
+    else if (refusal.error.code !== 'UNAUTHORIZED') refuse(req, res, refusal);
+    else readRequestId(req, res, () => refuse(req, res, refusal));
+  };
+}
+
+/** Who sent a request; undefined where no tokens are configured. */
+export function identityOf(req: Request): Identity | undefined {
+  return identities.get(req);
+}
+
+const identities = new WeakMap<Request, Identity>();
+
+export function refuseTaskCommands(isFromCommand: IsFromCommand | undefined): RequestHandler {
+  const check = taskCommandGuard(isFromCommand);
+  return async (req, res, next) => proceed(req, res, next, await check(req.socket));
+}
+
+/** A request counts before its body is read, each further message of a batch after that. */
+export function limitRate(perMinute: number): { requests: RequestHandler; batches: RequestHandler } {
+  const check = rateGuard(perMinute);
+  const batchCost = (body: unknown): number => (Array.isArray(body) ? Math.max(0, body.length - 1) : 0);
+  return {
+    requests: (req, res, next) => proceed(req, res, next, check(req, identityOf(req))),
+    batches: (req, res, next) => proceed(req, res, next, check(req, identityOf(req), batchCost(req.body))),
+  };
+}
+
+function middleware(guard: Guard): RequestHandler {
+  return (req, res, next) => proceed(req, res, next, guard(req));
+}
+
+function proceed(req: Request, res: Response, next: NextFunction, refusal: Refusal | undefined): void {
+  if (refusal) refuse(req, res, refusal);
+  else next();
+}
+
+function refuse(req: Request, res: Response, { error, headers = {} }: Refusal): void {
+  res.set(headers);
+  sendError(req, res, error);
+}
+
+function allowPage(req: Request, res: Response, origin: string): void {
+  res.set({ 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': 'Mcp-Session-Id' });
+  res.vary('Origin');
+  if (req.method !== 'OPTIONS') return;
+  res.set({
+    'Access-Control-Allow-Methods': 'GET, POST, DELETE',
+    'Access-Control-Allow-Headers':
+      'Authorization, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, Mcp-Protocol-Version, Mcp-Session-Id, X-Agent-Id',
+  });
+}
