@@ -1,6 +1,6 @@
-import { head } from './text.ts';
+import { cutWithLength } from './text.ts';
 
-/** Stable codes of every failure the outside can see; one row says how each is presented. */
+/** The stable codes of all errors that callers can see, and how each is presented. */
 const CODES = {
   INVALID_INPUT: { http: 400, retryable: false },
   AGENT_REQUIRED: { http: 400, retryable: false },
@@ -31,13 +31,13 @@ const CODES = {
 
 export type ErrorCode = keyof typeof CODES;
 
-/** What a refusal is about where its code does not say it; each edge has its own words for what to do then. */
+/** What an error is about, if its code does not say it; each transport has its own next step for it. */
 export type ErrorReason =
   | { kind: 'task_ended' | 'task_queued' | 'session_busy'; taskId: string }
   | { kind: 'no_session' | 'not_a_folder' | 'not_a_file' | 'outside_task' };
 
 export interface ErrorDetails {
-  /** What to do now, one sentence, where it is the same for every caller. */
+  /** What to do now, one sentence, if it is the same for every transport. */
   next?: string;
   reason?: ErrorReason;
   /** Seconds after which a retry makes sense. */
@@ -83,10 +83,9 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** A value as it is quoted in an error: JSON, at most `limit` characters. */
+/** A value as errors quote it: JSON, at most `limit` characters. */
 export function quote(value: unknown, limit = 80): string {
-  const text = printable(jsonOf(value));
-  return text.length > limit ? `${head(text, limit)}… (${text.length} characters)` : text;
+  return cutWithLength(printable(jsonOf(value)), limit);
 }
 
 function jsonOf(value: unknown): string {
@@ -98,10 +97,10 @@ function jsonOf(value: unknown): string {
   }
 }
 
-/** Text as a terminal may show it: but for line ends and tabs, what could steer it is escaped as in JSON. */
+/** Text that is safe to show in a terminal: control characters except newline and tab are escaped as in JSON. */
 export function printable(text: string): string {
-  return text.replace(STEERING, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Control characters of 7 and 8 bits, separators of lines, and what turns the reading direction. */
-const STEERING = /(?![\n\t])[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu;
+/** C0 and C1 controls, line separators, and bidirectional controls. */
+const UNSAFE = /(?![\n\t])[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu;

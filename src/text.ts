@@ -1,15 +1,15 @@
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-/** Code units of the longest thing that counts as one character; text that joins without end is cut between pairs. */
+/** Longest grapheme kept whole, in code units; longer ones are cut between surrogate pairs. */
 const LONGEST = 32;
-/** Code units looked at on each side of a cut, however long the text is. */
+/** Code units examined on each side of a cut, however long the text is. */
 const REACH = 2 * LONGEST;
 
-/** The first characters of a text, at most `limit` code units, none of them in part. */
+/** The first whole characters of a text, at most `limit` code units. */
 export function head(text: string, limit: number): string {
   return text.length > limit ? text.slice(0, characterAt(text, limit).start) : text;
 }
 
-/** The last characters of a text, at most `limit` code units, none of them in part. */
+/** The last whole characters of a text, at most `limit` code units. */
 export function tail(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const from = text.length - limit;
@@ -17,12 +17,17 @@ export function tail(text: string, limit: number): string {
   return text.slice(start === from ? from : end);
 }
 
-/** At most `limit` code units of a text; one that is longer ends in "…". */
+/** At most `limit` code units, a final "…" included if the text is longer. */
 export function cut(text: string, limit: number): string {
   return text.length > limit ? `${head(text, limit - 1)}…` : text;
 }
 
-/** The same value with no half of a surrogate pair in any of its strings: strict readers refuse all of such JSON. */
+/** At most `limit` code units of a text; one that is longer ends in "…" and its length. */
+export function cutWithLength(text: string, limit: number): string {
+  return text.length > limit ? `${head(text, limit)}… (${text.length} characters)` : text;
+}
+
+/** The same value without lone surrogates in its strings: strict JSON parsers refuse a document that has one. */
 export function wellFormed<T>(value: T): T;
 export function wellFormed(value: unknown): unknown {
   if (typeof value === 'string') return value.toWellFormed();
@@ -32,7 +37,7 @@ export function wellFormed(value: unknown): unknown {
   return Object.fromEntries(entries);
 }
 
-/** Where the character begins and ends that has the code unit at `position`. */
+/** Start and end of the character that contains the code unit at `position`. */
 function characterAt(text: string, position: number): { start: number; end: number } {
   const from = wholePair(text, Math.max(0, position - REACH));
   const found = graphemes.segment(text.slice(from, position + REACH)).containing(position - from);
@@ -43,7 +48,7 @@ function characterAt(text: string, position: number): { start: number; end: numb
   return { start: pair, end: pair === position ? position : position + 1 };
 }
 
-/** The position, or that before it where it lies between the halves of a pair. */
+/** The position, or the one before it if it is inside a surrogate pair. */
 function wholePair(text: string, position: number): number {
   return /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(text.slice(position - 1, position + 1))
     ? position - 1

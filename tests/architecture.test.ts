@@ -27,6 +27,7 @@ const FOUNDATION = [
   'version',
   'clock',
   'loopback',
+  'session-notice',
   'keyed-queue',
 ];
 

@@ -1,6 +1,6 @@
 import type { BridgeError, ErrorCode } from '../errors.ts';
+import { cutWithLength } from '../text.ts';
 import { errorNextStep } from './error-next-step.ts';
-import { cutText } from './shrink.ts';
 
 /** Characters of an error's message, which may quote long input. */
 const MAX_MESSAGE = 4_000;
@@ -17,7 +17,7 @@ export interface ErrorView {
 
 export function viewError(error: BridgeError): ErrorView {
   const { code, retryable, retryAfterSeconds } = error;
-  const message = cutText(error.message, MAX_MESSAGE);
+  const message = cutWithLength(error.message, MAX_MESSAGE);
   const view = { code, message, next: errorNextStep(error), retryable };
   return retryAfterSeconds === undefined ? view : { ...view, retry_after_seconds: retryAfterSeconds };
 }

@@ -1,6 +1,6 @@
-import { head } from '../text.ts';
+import { cutWithLength } from '../text.ts';
 
-/** How long texts and lists may be, from one try to the next. */
+/** How long texts and lists may be, at each attempt. */
 const STEPS = [
   { text: 8_000, items: Number.POSITIVE_INFINITY },
   { text: 2_000, items: 200 },
@@ -8,7 +8,7 @@ const STEPS = [
   { text: 100, items: 10 },
 ] as const;
 
-/** The value as it is where its JSON has at most `max` characters, else a copy with long texts and lists cut. */
+/** The value itself if its JSON has at most `max` characters, else a copy with long texts and lists cut. */
 export function shrink<T>(value: T, max: number): T;
 export function shrink(value: unknown, max: number): unknown {
   let smaller = value;
@@ -20,14 +20,8 @@ export function shrink(value: unknown, max: number): unknown {
 }
 
 function cutAll(value: unknown, step: (typeof STEPS)[number]): unknown {
-  if (typeof value === 'string') return cutText(value, step.text);
+  if (typeof value === 'string') return cutWithLength(value, step.text);
   if (Array.isArray(value)) return value.slice(0, step.items).map((item) => cutAll(item, step));
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(Object.entries(value).map(([name, held]) => [name, cutAll(held, step)]));
-}
-
-/** At most so many characters of a text, and how many there were. */
-export function cutText(text: string, limit: number): string {
-  if (text.length <= limit) return text;
-  return `${head(text, limit)}… (${text.length} characters)`;
 }

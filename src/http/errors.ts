@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
+import { viewError } from '../api/error-view.ts';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { RPC, rpcErrors } from './rpc.ts';
@@ -9,7 +10,7 @@ interface Presentation {
   rpcCode?: number;
 }
 
-/** Answers with an error: on `/mcp` as JSON-RPC, under the id of the request if it was read; elsewhere as plain JSON. */
+/** Sends an error: on `/mcp` as JSON-RPC, with the id of the request if it was read; elsewhere as plain JSON. */
 export function sendError(req: Request, res: Response, error: BridgeError, shown: Presentation = {}): void {
   const { code, message, next, httpStatus, retryAfterSeconds } = error;
   const { status = httpStatus, rpcCode = RPC.refused } = shown;
@@ -17,12 +18,12 @@ export function sendError(req: Request, res: Response, error: BridgeError, shown
   const data = { code, next, retry_after_seconds: retryAfterSeconds };
   const body = /^\/mcp\/?$/i.test(req.path)
     ? rpcErrors(req.body, { code: rpcCode, message: text, data })
-    : { error: { code, message, next } };
+    : { error: viewError(error) };
   if (retryAfterSeconds !== undefined) res.set('Retry-After', String(retryAfterSeconds));
   res.status(status).json(body);
 }
 
-/** Answers what no route has taken. */
+/** Answers requests that match no route. */
 export const notFound: RequestHandler = (req, res) => {
   const message = `${req.method} ${quote(req.path)} is not served.`;
   sendError(
@@ -34,7 +35,7 @@ export const notFound: RequestHandler = (req, res) => {
   );
 };
 
-/** Answers what went wrong on the way, without telling more than the client may know. */
+/** Turns a thrown error into a response; details of an unexpected one go only to the log. */
 export function errorHandler(maxBodyBytes: number, logger: Logger): ErrorRequestHandler {
   return (thrown, req, res, _next) => {
     if (res.headersSent) return void res.destroy();
@@ -47,11 +48,11 @@ export function errorHandler(maxBodyBytes: number, logger: Logger): ErrorRequest
   };
 }
 
-/** What the body parser throws. */
+/** Errors of the body parser. */
 const bodyError = z.object({
   type: z.string(),
   status: z.number().min(400).max(499),
-  /** Bytes, where there were more. */
+  /** The limit in bytes that was exceeded. */
   limit: z.number().optional(),
 });
 

@@ -4,37 +4,38 @@ import { parseArguments } from '../api/arguments.ts';
 import type { ApiServices } from '../api/services.ts';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import type { SessionNotice, SessionNoticeSink } from '../session-notice.ts';
 import { identityOf } from './access.ts';
 import { clientAddress, RateLimiter } from './guards/rate-limiter.ts';
-import { type Notices, noticeSchema, type SessionNotice } from './session-notice.ts';
+import { noticeSchema } from './session-notice.ts';
 
 /** Bytes of a notice at most. */
 export const NOTICE_BYTES = 65_536;
 const PER_MINUTE = 60;
-const TELL_LIMIT_MS = 15_000;
+const DELIVERY_TIMEOUT_MS = 15_000;
 const RETRY_AFTER_SECONDS = 10;
-/** Notices that are remembered as told; a repeat comes within a minute. */
-const MAX_TOLD = 1_000;
+/** How many delivered notices are remembered; a repeat comes within a minute. */
+const MAX_REMEMBERED = 1_000;
 
 export interface NotifyEndpointOptions {
   /** Absent where Matrix is off. */
-  notices?: Notices | undefined;
+  notices?: SessionNoticeSink | undefined;
   services: ApiServices;
   logger: Logger;
 }
 
-/** `POST /matrix/notify`: what OpenCode's plugin says of sessions that are not the bridge's own. */
+/** `POST /matrix/notify`: notices of the OpenCode plugin about sessions that do not belong to tasks. */
 export class NotifyEndpoint {
   readonly #options: NotifyEndpointOptions;
   readonly #limit = new RateLimiter(PER_MINUTE);
-  readonly #told = new Map<string, Promise<void>>();
+  readonly #delivered = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
 
   constructor(options: NotifyEndpointOptions) {
     this.#options = options;
   }
 
-  /** Refuses what need not be read. */
+  /** Refuses a request before its body is read. */
   readonly admit: RequestHandler = (req, _res, next) => {
     if (!this.#options.notices) throw matrixIsOff();
     const caller = identityOf(req)?.credential ?? clientAddress(req.socket);
@@ -54,32 +55,35 @@ export class NotifyEndpoint {
     res.status(202).json({ accepted: true });
   };
 
-  /** What is being told is given up. */
+  /** Aborts open deliveries. */
   close(): void {
     this.#closing.abort(new Error('the bridge is stopping'));
   }
 
-  /** Tells a notice, or waits for the same one to be told; forgets it where that fails. */
-  #once(notices: Notices, notice: SessionNotice): Promise<void> {
+  /** Delivers a notice, or joins the delivery of the same one; a failed one is forgotten, so that a repeat tries again. */
+  #once(notices: SessionNoticeSink, notice: SessionNotice): Promise<void> {
     const { id } = notice;
-    const told = this.#told.get(id) ?? this.#tell(notices, notice);
-    this.#told.delete(id);
-    this.#told.set(id, told);
-    told.catch(() => this.#told.get(id) === told && this.#told.delete(id));
-    const [longestAgo] = this.#told.keys();
-    if (this.#told.size > MAX_TOLD && longestAgo !== undefined) this.#told.delete(longestAgo);
-    return told;
+    const delivery = this.#delivered.get(id) ?? this.#deliver(notices, notice);
+    this.#delivered.delete(id);
+    this.#delivered.set(id, delivery);
+    delivery.catch(() => this.#delivered.get(id) === delivery && this.#delivered.delete(id));
+    const [oldest] = this.#delivered.keys();
+    if (this.#delivered.size > MAX_REMEMBERED && oldest !== undefined) this.#delivered.delete(oldest);
+    return delivery;
   }
 
-  async #tell(notices: Notices, notice: SessionNotice): Promise<void> {
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TELL_LIMIT_MS)]);
+  async #deliver(notices: SessionNoticeSink, notice: SessionNotice): Promise<void> {
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(DELIVERY_TIMEOUT_MS)]);
     try {
-      await Promise.race([notices.tell(notice, signal), aborted(signal)]);
+      await Promise.race([notices.notify(notice, signal), aborted(signal)]);
     } catch (thrown) {
       if (thrown instanceof BridgeError) throw thrown;
-      this.#options.logger.warn({ id: notice.id, err: messageOf(thrown) }, 'a notice could not be told');
+      this.#options.logger.warn(
+        { id: notice.id, err: messageOf(thrown) },
+        'a session notice could not be delivered',
+      );
       throw new BridgeError('MATRIX_UNAVAILABLE', 'The Matrix room cannot be reached now.', {
-        next: `Post the same notice again in ${RETRY_AFTER_SECONDS} s; it is told once.`,
+        next: `Post the same notice again in ${RETRY_AFTER_SECONDS} s; it is delivered once.`,
         retryAfterSeconds: RETRY_AFTER_SECONDS,
         cause: thrown,
       });
@@ -109,9 +113,13 @@ function aborted(signal: AbortSignal): Promise<never> {
 }
 
 function matrixIsOff(): BridgeError {
-  return new BridgeError('NOT_FOUND', 'Nobody is told: this bridge has no Matrix room (MATRIX_ENABLED).', {
-    next: 'Set MATRIX_ENABLED=true and what belongs to it for the bridge, or unset MATRIX_API_URL for OpenCode.',
-  });
+  return new BridgeError(
+    'NOT_FOUND',
+    'Notices are not delivered: this bridge has no Matrix room (MATRIX_ENABLED).',
+    {
+      next: 'Set MATRIX_ENABLED=true and the other MATRIX_ variables for the bridge, or unset MATRIX_API_URL for OpenCode.',
+    },
+  );
 }
 
 function tooMany(seconds: number): BridgeError {

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
 import { BridgeError, messageOf, quote } from '../errors.ts';
+import type { SessionNoticeSink } from '../session-notice.ts';
 import { wellFormed } from '../text.ts';
 import { authenticate, checkHost, checkOrigin, limitRate, refuseTaskCommands } from './access.ts';
 import { errorHandler, notFound } from './errors.ts';
@@ -13,7 +14,6 @@ import { healthRoutes } from './health.ts';
 import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { withoutOAuth } from './oauth.ts';
-import type { Notices } from './session-notice.ts';
 
 /** How long a client may take, and how many may be connected. */
 interface ConnectionLimits {
@@ -42,8 +42,8 @@ export interface HttpServerOptions extends McpEndpointOptions {
   rateLimit?: number;
   /** Whether a caller on this machine may be a command of a task; asked where there are no tokens. */
   isFromCommand?: IsFromCommand | undefined;
-  /** Who is told of sessions that are no tasks; absent: nobody. */
-  notices?: Notices | undefined;
+  /** Receives notices of sessions that are not tasks; absent: refused. */
+  notices?: SessionNoticeSink | undefined;
   connections?: ConnectionLimits;
 }
 

@@ -1,6 +1,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { jsonSize } from '../api/pages.ts';
-import { cutText, shrink } from '../api/shrink.ts';
+import { shrink } from '../api/shrink.ts';
+import { cutWithLength } from '../text.ts';
 import { MAX_ANSWER } from './answer-limits.ts';
 import type { ToolAnswer } from './tool.ts';
 
@@ -20,5 +21,9 @@ export function answerResult(answer: ToolAnswer, hints: readonly string[]): Call
 /** The last resort against an answer that fills the context; tools that can page do so before. */
 function fitting({ text, structured }: ToolAnswer) {
   if (text.length + jsonSize(structured) <= MAX_ANSWER) return { text, structured, cut: [] };
-  return { text: cutText(text, MAX_ANSWER / 4), structured: shrink(structured, MAX_ANSWER / 2), cut: [CUT] };
+  return {
+    text: cutWithLength(text, MAX_ANSWER / 4),
+    structured: shrink(structured, MAX_ANSWER / 2),
+    cut: [CUT],
+  };
 }

@@ -1,14 +1,14 @@
 import { once } from 'node:events';
-import type { Notices, SessionNotice } from '../../src/http/session-notice.ts';
+import type { SessionNotice, SessionNoticeSink } from '../../src/session-notice.ts';
 
 /** Remembers what it is told, or does what the test wants instead. */
-export class RecordingNotices implements Notices {
+export class RecordingNotices implements SessionNoticeSink {
   readonly told: SessionNotice[] = [];
   /** Called before a notice counts as told. */
   before: (notice: SessionNotice, signal: AbortSignal) => unknown = () => undefined;
   readonly #news = new EventTarget();
 
-  async tell(notice: SessionNotice, signal: AbortSignal): Promise<void> {
+  async notify(notice: SessionNotice, signal: AbortSignal): Promise<void> {
     await this.before(notice, signal);
     signal.throwIfAborted();
     this.told.push(notice);

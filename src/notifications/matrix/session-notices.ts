@@ -1,6 +1,7 @@
 import { message } from '../../matrix/content.ts';
 import type { RateLimitedSender } from '../../matrix/rate-limited-sender.ts';
 import { bold, code, lines, quoted, type Rich, rich } from '../../matrix/rich.ts';
+import type { SessionNotice, SessionNoticeSink } from '../../session-notice.ts';
 import { oneLine } from '../../tasks/describe-event.ts';
 import { cut } from '../../text.ts';
 import type { Rooms } from './rooms.ts';
@@ -9,23 +10,8 @@ const TITLE_LIMIT = 200;
 const TEXT_LIMIT = 2_000;
 const FILES_LIMIT = 20;
 
-/** The end of a turn in a session of OpenCode that is none of the bridge's tasks, such as a person's own. */
-export interface SessionNotice {
-  /** The same for every repeat of this notice. */
-  id: string;
-  kind: 'idle' | 'error';
-  sessionId: string;
-  title?: string | undefined;
-  directory?: string | undefined;
-  files: readonly string[];
-  /** How many more there were. */
-  moreFiles?: number | undefined;
-  /** The last words of the agent, or the error. */
-  text?: string | undefined;
-}
-
-/** Tells of sessions that are no tasks, in the room for all. */
-export class SessionNotices {
+/** Reports sessions that are not tasks in the shared room. */
+export class SessionNotices implements SessionNoticeSink {
   readonly #rooms: Rooms;
   readonly #sender: RateLimitedSender;
 
@@ -34,8 +20,8 @@ export class SessionNotices {
     this.#sender = sender;
   }
 
-  /** Tells it, a repeat only once. Rejects where the room cannot be reached, or not before `signal` aborts. */
-  async tell(notice: SessionNotice, signal: AbortSignal): Promise<void> {
+  /** Sends a notice; a repeat has no effect. Rejects if the room cannot be reached before `signal` aborts. */
+  async notify(notice: SessionNotice, signal: AbortSignal): Promise<void> {
     const { roomId } = await this.#rooms.shared(signal);
     await this.#rooms.requirePlain(roomId, signal);
     const content = message({ msgtype: 'm.notice', words: wordsOf(notice), mark: undefined });
