@@ -9,18 +9,18 @@ const USAGE = `Usage: letta-opencode-plugin [command]
 
 Configuration comes from environment variables: docs/configuration.md`;
 
-const OLDEST_NODE = [22, 13];
+const MIN_NODE_VERSION = [22, 13];
 
-/** Keeps compiled code between starts, where Node can; a start then takes half the time. */
-async function keepCompiledCode(): Promise<void> {
+/** Caches compiled code between starts if Node can; a start then takes half the time. */
+async function enableCompileCache(): Promise<void> {
   (await import('node:module')).enableCompileCache?.();
 }
 
 /**
- * The live heap is about 25 MB, but on a machine with much memory V8 lets garbage pile up to several times as
- * much. Collecting sooner costs little.
+ * The live heap is about 25 MB, but on a machine with much memory V8 lets it grow to several times as much before
+ * it collects. Collecting sooner costs little.
  */
-async function keepHeapSmall(): Promise<void> {
+async function limitHeapGrowth(): Promise<void> {
   const { setFlagsFromString } = await import('node:v8');
   setFlagsFromString('--heap-growing-percent=30');
   setFlagsFromString('--semi-space-growth-factor=1');
@@ -53,21 +53,21 @@ async function main(command: string): Promise<number> {
   }
 }
 
-/** Older ones lack node:sqlite; hence nothing is imported before this is known. */
+/** Older versions lack node:sqlite, so nothing is imported before this check. */
 function nodeIsTooOld(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const [oldestMajor = 0, oldestMinor = 0] = OLDEST_NODE;
-  return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
+  const [minMajor = 0, minMinor = 0] = MIN_NODE_VERSION;
+  return major < minMajor || (major === minMajor && minor < minMinor);
 }
 
 if (nodeIsTooOld()) {
   process.stderr.write(
-    `letta-opencode-plugin needs Node ${OLDEST_NODE.join('.')} or later, this is ${process.versions.node}.\n`,
+    `letta-opencode-plugin needs Node ${MIN_NODE_VERSION.join('.')} or later, this is ${process.versions.node}.\n`,
   );
   process.exitCode = 1;
 } else {
-  await keepCompiledCode();
-  await keepHeapSmall();
+  await enableCompileCache();
+  await limitHeapGrowth();
   process.exitCode = await main(process.argv[2] ?? 'serve').catch(async (thrown) => {
     const { explain } = await import('./cli/command.ts');
     return explain(thrown);

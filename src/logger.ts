@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { printable } from './errors.ts';
 
-/** What the bridge needs of a logger; prompts, file contents and secrets are never given to it. */
+/** The logger interface of the bridge; never pass it prompts, file contents or secrets. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

@@ -2,11 +2,11 @@ import type { z } from 'zod';
 import { BridgeError, quote } from '../errors.ts';
 import { nearMiss } from './near-miss.ts';
 
-/** How much that is wrong one refusal names, and how many unknown parameters among it. */
+/** How many problems one error names, and how many unknown parameters among them. */
 const MAX_PROBLEMS = 10;
 const MAX_UNKNOWN = 5;
 
-/** A tool's arguments as its schema has them. Throws INVALID_INPUT with everything that is wrong at once. */
+/** Parses arguments with a schema. Throws INVALID_INPUT with all problems at once; `tool` is the name in its text. */
 export function parseArguments<S extends z.ZodObject>(
   tool: string,
   schema: S,

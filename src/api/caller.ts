@@ -3,7 +3,7 @@ import { BridgeError, quote } from '../errors.ts';
 const DEFAULT_AGENT = 'default';
 const MAX_LENGTH = 200;
 
-/** What one request says about its caller. */
+/** The sources of a caller's agent id in one request. */
 export interface CallerIdentity {
   /** The agent that the bearer token is bound to. */
   token?: string | undefined;
@@ -19,21 +19,21 @@ const SOURCES = [
   ['argument', 'agent_id argument'],
 ] as const;
 
-/** Tells who calls in one MCP session; remembers the agent_id arguments used in it. */
+/** Resolves the calling agent of each request of a session; remembers the agent_id arguments used in it. */
 export class Caller {
   #used: { agentId: string; several: boolean } | undefined;
 
   /** The calling agent. Throws AGENT_MISMATCH, AGENT_REQUIRED or INVALID_INPUT. */
-  resolve(claims: CallerIdentity): string {
+  resolve(identity: CallerIdentity): string {
     const given = SOURCES.flatMap(([key, source]) => {
-      const agentId = claims[key];
+      const agentId = identity[key];
       return agentId === undefined ? [] : [{ source, agentId }];
     });
     for (const { source, agentId } of given) requireValid(source, agentId);
     const [first, ...others] = given;
     if (!first) return this.#remembered();
     for (const other of others) if (other.agentId !== first.agentId) throw mismatch(first, other);
-    if (claims.argument !== undefined) this.#remember(claims.argument);
+    if (identity.argument !== undefined) this.#remember(identity.argument);
     return first.agentId;
   }
 

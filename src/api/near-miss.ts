@@ -1,7 +1,7 @@
-/** More changes than these make another word of a name. */
+/** With more edits, it is a different name. */
 const MAX_EDITS = 2;
 
-/** The one of the names that was most likely meant by a name that is none of them. */
+/** The known name that an unknown one most likely stands for. */
 export function nearMiss(name: string, names: readonly string[]): string | undefined {
   const given = squash(name);
   const candidates = names.map((candidate) => ({ candidate, edits: distance(given, squash(candidate)) }));
@@ -17,7 +17,7 @@ function squash(name: string): string {
     .replace(/[_\-\s.]/g, '');
 }
 
-/** How many characters have to be inserted, removed or replaced, or a number that is too high. */
+/** The Levenshtein distance, or infinity if it is above the maximum anyway. */
 function distance(one: string, other: string): number {
   if (Math.abs(one.length - other.length) > MAX_EDITS) return Number.POSITIVE_INFINITY;
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);

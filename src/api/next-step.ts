@@ -1,7 +1,7 @@
 import type { Task } from '../tasks/task.ts';
 import { taskErrorNextStep } from './error-next-step.ts';
 
-/** What the caller of a task can do now, in one sentence. */
+/** What the caller of a task can do next, in one sentence. */
 export function nextStep(task: Task): string {
   const wait = `get_task_status with task_id "${task.id}" and wait_ms 50000`;
   switch (task.status) {

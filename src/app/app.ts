@@ -8,7 +8,9 @@ import { ExecutionManager } from '../execution/execution-manager.ts';
 import type { IsFromCommand } from '../http/guards/task-commands.ts';
 import { type HttpServer, startHttpServer } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
-import { ENDING, McpSession, type Pipe } from '../mcp/session.ts';
+
+import { END_REASONS, McpSession, type Pipe } from '../mcp/session.ts';
+
 import { WorkspaceManager } from '../memory/workspace-manager.ts';
 import { Delivery } from '../notifications/delivery.ts';
 import { withMismatch } from '../runners/runner-mismatch.ts';
@@ -110,7 +112,7 @@ async function build(
   const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
   let http: HttpServer | undefined;
   const pipes: McpSession[] = [];
-  releases.push(() => Promise.all([http?.close(), ...pipes.map((session) => session.end(ENDING.stop))]));
+  releases.push(() => Promise.all([http?.close(), ...pipes.map((session) => session.end(END_REASONS.stop))]));
   releases.push(() => claim.withdraw());
   let graceMs = config.shutdownGraceMs;
   releases.push(() => execution.close(graceMs));

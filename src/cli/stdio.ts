@@ -34,9 +34,11 @@ export async function stdio(): Promise<number> {
     try {
       await serveClient(relay, config, logger, { stopped, signal: over.signal });
       // What the bridge has answered until now has been passed on.
-      relay.giveUp('The bridge stopped before it had an answer. Tasks are kept: call get_task_status again.');
+      relay.rejectAll(
+        'The bridge stopped before it had an answer. Tasks are kept: call get_task_status again.',
+      );
     } catch (thrown) {
-      relay.giveUp(`The bridge cannot go on: ${messageOf(thrown)} Tasks are kept.`);
+      relay.rejectAll(`The bridge cannot go on: ${messageOf(thrown)} Tasks are kept.`);
       throw thrown;
     }
   };

@@ -2,7 +2,7 @@ import { Router } from 'express';
 import { healthReport } from '../api/health-report.ts';
 import type { ApiServices } from '../api/services.ts';
 
-/** `/health`: alive, with details. `/ready`: 503 while a dependency is down or the bridge is stopping. */
+/** `/health`: liveness with details. `/ready`: 503 while a dependency is down or the bridge is stopping. */
 export function healthRoutes(services: ApiServices, isDraining: () => boolean): Router {
   const router = Router();
   router.get('/health', async (_req, res) => {

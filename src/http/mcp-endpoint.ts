@@ -1,7 +1,7 @@
 import { isInitializeRequest, isJSONRPCRequest } from '@modelcontextprotocol/sdk/types.js';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Logger } from '../logger.ts';
-import { ENDING, McpSession } from '../mcp/session.ts';
+import { END_REASONS, McpSession } from '../mcp/session.ts';
 import type { ToolServices } from '../mcp/tool.ts';
 import { identityOf } from './access.ts';
 import { acceptsStream, negotiateFormat } from './content-negotiation.ts';
@@ -19,7 +19,7 @@ export interface McpEndpointOptions {
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'POST', 'DELETE']);
 
-/** Streamable HTTP: a server object per session, so that any number of clients can be connected. */
+/** Streamable HTTP: each session has its own server object, so that any number of clients can connect. */
 export class McpEndpoint {
   readonly #options: McpEndpointOptions;
   readonly #sessions: Sessions;
@@ -33,7 +33,7 @@ export class McpEndpoint {
   readonly handle: RequestHandler = async (req, res) => {
     if (!METHODS.has(req.method)) return refusal.refuseMethod(req, res);
     if (this.#closing) return refusal.refuseStopping(req, res);
-    // A client may keep the id of a session that is gone, and begin again: its old id says nothing.
+    // A client may start again and still send the id of a session that is gone: the id is ignored.
     if (req.method === 'POST' && messagesOf(req.body).some(isInitializing)) return this.#begin(req, res);
     const id = req.headers['mcp-session-id'];
     if (typeof id !== 'string') return refusal.refuseWithoutSession(req, res);
@@ -44,7 +44,7 @@ export class McpEndpoint {
     return this.#end(session, req, res);
   };
 
-  /** Takes no more calls; those that wait are answered before their sessions end. */
+  /** Refuses new calls; waiting ones are answered before their sessions end. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#sessions.closeAll();
@@ -61,7 +61,7 @@ export class McpEndpoint {
       this.#sessions.add(session);
     };
     await this.#call(session, req, res, onBegin);
-    if (!started) await mcp.end(ENDING.client);
+    if (!started) await mcp.end(END_REASONS.client);
   }
 
   async #call(session: Session, req: Request, res: Response, onBegin?: () => void): Promise<void> {
@@ -89,11 +89,11 @@ export class McpEndpoint {
   async #end(session: Session, req: Request, res: Response): Promise<void> {
     const connection = new HttpConnection(session.mcp.transport, session.id, 'json');
     const response = await connection.request(req, undefined);
-    if (response.ok) await this.#sessions.end(session, ENDING.client);
+    if (response.ok) await this.#sessions.end(session, END_REASONS.client);
     await sendSdkResponse(req, res, response);
   }
 
-  /** Hands the request to the session. A client that goes away no longer waits for its calls. */
+  /** Passes the request to the session. When the client disconnects, its calls are aborted. */
   async #serve(session: Session, connection: HttpConnection, req: Request, res: Response): Promise<void> {
     const { transport } = session.mcp;
     this.#sessions.streamOpened(session);

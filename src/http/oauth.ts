@@ -1,11 +1,11 @@
 import { type RequestHandler, Router } from 'express';
 
-/** Where clients look for an authorization server, from RFC 8414, RFC 9728 and OpenID Connect Discovery. */
+/** The discovery paths of RFC 8414, RFC 9728 and OpenID Connect. */
 const DISCOVERY = /^(\/mcp)?\/\.well-known\/(oauth-[\w-]+|openid-configuration)(\/|$)/;
 
 /**
- * Tells clients that look for OAuth after a 401 that there is none: they show their user the description of an OAuth
- * error (RFC 7591), and of any other answer only that it is not one.
+ * Answers clients that try OAuth discovery after a 401: there is no OAuth. The answer is an OAuth error (RFC 7591),
+ * because clients show its description to the user; of any other answer they only report that it is invalid.
  */
 export function withoutOAuth(needsToken: boolean): Router {
   const how = needsToken

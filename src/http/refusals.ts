@@ -17,7 +17,7 @@ export function refuseSession(req: Request, res: Response, id: string): void {
   sendError(req, res, error, { rpcCode: RPC.sessionNotFound });
 }
 
-/** Clients that look for a stream before they have a session go on where GET is not allowed. */
+/** Clients that open a stream before they have a session continue if GET answers 405. */
 export function refuseWithoutSession(req: Request, res: Response): void {
   const message = 'Bad Request: the Mcp-Session-Id header is missing.';
   const next = 'Start a session with initialize (POST) and send its Mcp-Session-Id.';
@@ -47,7 +47,7 @@ export function refuseRepeatedId(req: Request, res: Response, id: string | numbe
 }
 
 export function refuseSecondStream(req: Request, res: Response): void {
-  const message = 'Conflict: this session has its stream to listen on already.';
+  const message = 'Conflict: this session already has an open stream.';
   const error = new BridgeError('INVALID_STATE', message, { next: 'Close that one first.' });
   sendError(req, res, error);
 }

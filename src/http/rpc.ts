@@ -11,10 +11,10 @@ export const RPC = {
   internal: -32_603,
 } as const;
 
-/** As many messages as the SDK takes in a batch. */
+/** How many messages the SDK accepts in a batch. */
 const MAX_BATCH = 100;
 
-/** What has an `id` and no `method` is an answer: under its id, an error would be taken for one to another request. */
+/** A message with `id` but no `method` is a response: an error with its id would look like the answer to another request. */
 const identified = z.object({ id: z.union([z.string(), z.int()]), method: z.string() });
 
 export interface RpcError {
@@ -23,17 +23,17 @@ export interface RpcError {
   data?: unknown;
 }
 
-/** The messages of a body, which is one message or a batch. */
+/** The messages of a body: one message or a batch. */
 export function messagesOf(body: unknown): unknown[] {
   return Array.isArray(body) ? body : [body];
 }
 
-/** What a message is that asks for an answer, whatever else it lacks. */
+/** The id and method of a request, even if the rest of it is invalid. */
 export function requestOf(message: unknown): { id: RequestId; method: string } | undefined {
   return identified.safeParse(message).data;
 }
 
-/** An id that several requests of one batch have. */
+/** An id that several requests of one batch share. */
 export function repeatedId(body: unknown): RequestId | undefined {
   if (!Array.isArray(body)) return undefined;
   const seen = new Set<RequestId>();
@@ -45,11 +45,11 @@ export function repeatedId(body: unknown): RequestId | undefined {
   return undefined;
 }
 
-/** A body that is refused as a whole: an error for each of its requests; one without an id where there are none. */
+/** The answer to a refused body: an error for each of its requests, or one without an id if there are none. */
 export function rpcErrors(body: unknown, error: RpcError): object {
   const answer = (id: RequestId | null): object => ({ jsonrpc: '2.0', error, id });
   if (!Array.isArray(body)) return answer(requestOf(body)?.id ?? null);
-  // One that is too long is not answered with its whole length.
+  // A batch that is too long gets one error, not one per message.
   const ids = body.length > MAX_BATCH ? [] : body.flatMap((message) => requestOf(message)?.id ?? []);
   return ids.length > 0 ? ids.map(answer) : answer(null);
 }

@@ -7,7 +7,7 @@ const refusal = z.object({
   error: z.object({ code: z.number(), message: z.string(), data: z.unknown().optional() }),
 });
 
-/** Writes what the SDK answers; its refusals get the id of the request, which it leaves out. */
+/** Writes the SDK's response; adds the request id, which the SDK omits from its errors. */
 export async function sendSdkResponse(
   req: HttpRequest,
   res: HttpResponse,
@@ -20,11 +20,11 @@ export async function sendSdkResponse(
     res.json(rpcErrors(req.body, error));
   } else if (headers.get('content-type') === 'application/json') {
     const text = await response.text();
-    // The SDK takes a batch of one for a message.
+    // The SDK answers a batch of one like a single message.
     res.end(Array.isArray(req.body) && !text.startsWith('[') ? `[${text}]` : text);
   } else if (body) {
     res.flushHeaders();
-    // A client that goes away is noticed at its response.
+    // The endpoint handles a disconnect on the response.
     await pipeline(body, res).catch(() => undefined);
   } else res.end();
 }

@@ -15,11 +15,11 @@ import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { withoutOAuth } from './oauth.ts';
 
-/** How long a client may take, and how many may be connected. */
+/** Timeouts and the number of connections. */
 interface ConnectionLimits {
-  /** More are closed at once: the bridge needs files and pipes of its own. */
+  /** Further ones are closed at once: the bridge needs file descriptors itself. */
   max: number;
-  /** Milliseconds until the headers of a request are there, and until all of it is. */
+  /** Milliseconds within which the headers, and the whole request, must arrive. */
   headersMs: number;
   requestMs: number;
 }
@@ -40,7 +40,7 @@ export interface HttpServerOptions extends McpEndpointOptions {
   maxBodyBytes: number;
   /** Requests a minute for each token, or for each address where there are none; 0 or absent: any number. */
   rateLimit?: number;
-  /** Whether a caller on this machine may be a command of a task; asked where there are no tokens. */
+  /** Whether a caller on this machine may be a command of a task; used if there are no tokens. */
   isFromCommand?: IsFromCommand | undefined;
   /** Receives notices of sessions that are not tasks; absent: refused. */
   notices?: SessionNoticeSink | undefined;
@@ -53,13 +53,13 @@ export interface HttpServer {
   port: number;
   /** Where MCP is for callers on this machine, by address. */
   localUrl: string;
-  /** From now on `/ready` says that the bridge takes no new work. */
+  /** From now on `/ready` reports that the bridge accepts no new work. */
   drain(): void;
   /** Stops listening, ends sessions and connections. */
   close(): Promise<void>;
 }
 
-/** Serves MCP at `/mcp`, the bridge's state at `/health` and `/ready`, and takes notices at `/matrix/notify`. */
+/** Serves MCP at `/mcp`, the bridge's state at `/health` and `/ready`, and accepts notices at `/matrix/notify`. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const state = { draining: false };
   const endpoint = new McpEndpoint(options);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ENDING, type McpSession } from '../mcp/session.ts';
+import { END_REASONS, type McpSession } from '../mcp/session.ts';
 
 export interface SessionLimits {
   max: number;
@@ -21,7 +21,7 @@ export interface Session {
   usedAt: number;
 }
 
-/** The MCP sessions that are open: a bounded number, idle ones closed. None is closed under a call without an answer. */
+/** The open MCP sessions: a bounded number, idle ones are closed. No call is closed without an answer. */
 export class Sessions {
   readonly #limits: SessionLimits;
   readonly #now: () => number;
@@ -41,7 +41,7 @@ export class Sessions {
     return this.#sessions.size;
   }
 
-  /** The session of that id, for whoever began it. */
+  /** The session with that id, if the same credential began it. */
   find(id: string, credential: string | undefined): Session | undefined {
     const session = this.#sessions.get(id);
     return session && session.credential === credential ? session : undefined;
@@ -53,9 +53,9 @@ export class Sessions {
   }
 
   add(session: Session): void {
-    if (this.#sessions.size >= this.#limits.max) this.#makeRoom();
+    if (this.#sessions.size >= this.#limits.max) this.#evictOne();
     this.#sessions.set(session.id, session);
-    if (this.#closed) void this.end(session, ENDING.stop);
+    if (this.#closed) void this.end(session, END_REASONS.stop);
   }
 
   streamOpened(session: Session): void {
@@ -68,18 +68,18 @@ export class Sessions {
     session.usedAt = this.#now();
   }
 
-  /** Closes the sessions that have been idle for too long; a call that waits has a stream open. */
+  /** Closes sessions that have been idle for too long; a waiting call has an open stream. */
   sweep(): void {
     const limit = this.#now() - this.#limits.idleMs;
     for (const session of [...this.#sessions.values()]) {
-      if (session.openStreams === 0 && session.usedAt <= limit) void this.end(session, ENDING.room);
+      if (session.openStreams === 0 && session.usedAt <= limit) void this.end(session, END_REASONS.evicted);
     }
   }
 
-  /** It is not found from now on; resolves when its calls are answered and its streams closed. */
+  /** From now on the session is not found; resolves when its calls are answered and its streams closed. */
   end(session: Session, reason: string): Promise<void> {
     this.#sessions.delete(session.id);
-    // Closing cannot fail in a way that anybody could mend.
+    // Nobody could act on a failure to close.
     const ended = session.mcp
       .end(reason)
       .catch(() => undefined)
@@ -91,16 +91,16 @@ export class Sessions {
   async closeAll(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#sweeper);
-    for (const session of [...this.#sessions.values()]) void this.end(session, ENDING.stop);
+    for (const session of [...this.#sessions.values()]) void this.end(session, END_REASONS.stop);
     await Promise.all(this.#ending);
   }
 
-  /** Of whoever has most: one that waits for a call, or just listens, is only taken where there is no other. */
-  #makeRoom(): void {
+  /** Evicts from the credential with most sessions: idle ones first, then ones with a stream, then with an open call. */
+  #evictOne(): void {
     const byCredential = Map.groupBy(this.#sessions.values(), ({ credential }) => credential);
     const [most = []] = [...byCredential.values()].sort((a, b) => b.length - a.length);
     const [longest] = most.sort((a, b) => inUse(a) - inUse(b) || a.usedAt - b.usedAt);
-    if (longest) void this.end(longest, ENDING.room);
+    if (longest) void this.end(longest, END_REASONS.evicted);
   }
 }
 

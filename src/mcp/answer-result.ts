@@ -7,19 +7,19 @@ import type { ToolAnswer } from './tool.ts';
 
 const CUT = 'Long parts of this answer are cut.';
 
-/** The result of a call that went well. What the caller should know besides stands in both forms. */
+/** The result of a successful call. Hints are in both forms. */
 export function answerResult(answer: ToolAnswer, hints: readonly string[]): CallToolResult {
-  const { text, structured, cut } = answer.whole ? { ...answer, cut: [] } : fitting(answer);
-  const said = [...hints, ...(answer.hint === undefined ? [] : [answer.hint]), ...cut].join(' ');
-  if (said === '') return { content: [{ type: 'text', text }], structuredContent: structured };
+  const { text, structured, cut } = answer.whole ? { ...answer, cut: [] } : limitSize(answer);
+  const hint = [...hints, ...(answer.hint === undefined ? [] : [answer.hint]), ...cut].join(' ');
+  if (hint === '') return { content: [{ type: 'text', text }], structuredContent: structured };
   return {
-    content: [{ type: 'text', text: `${said}\n${text}` }],
-    structuredContent: { ...structured, hint: said },
+    content: [{ type: 'text', text: `${hint}\n${text}` }],
+    structuredContent: { ...structured, hint },
   };
 }
 
-/** The last resort against an answer that fills the context; tools that can page do so before. */
-function fitting({ text, structured }: ToolAnswer) {
+/** The last resort against an answer that fills the context; tools with pages limit theirs before. */
+function limitSize({ text, structured }: ToolAnswer) {
   if (text.length + jsonSize(structured) <= MAX_ANSWER) return { text, structured, cut: [] };
   return {
     text: cutWithLength(text, MAX_ANSWER / 4),

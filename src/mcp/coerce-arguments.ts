@@ -10,18 +10,18 @@ const PLATFORM_KEYS: ReadonlySet<string> = new Set([
   'request_heartbeat',
 ]);
 
-/** Numbers that are brought down to their bound instead of being refused. */
+/** Numbers that are reduced to their maximum instead of being refused. */
 export const CLAMPED = z.registry<{ max: number }>();
 
 export interface CoercedArguments {
   args: Record<string, unknown>;
-  /** What was taken otherwise than it was sent, a sentence each. */
+  /** One sentence for each value that was changed. */
   hints: string[];
 }
 
 /**
- * Arguments as clients really send them, brought into the form of the schema where they can mean only one
- * thing. What is unclear stays as it is, for the schema to refuse.
+ * Converts arguments as clients really send them to the types of the schema, if they can mean only one thing. Anything
+ * ambiguous stays as it is, for the schema to refuse.
  */
 export function coerceArguments(schema: z.ZodObject, sent: Record<string, unknown>): CoercedArguments {
   const hints: string[] = [];
@@ -51,7 +51,7 @@ function unwrap(schema: unknown, optional = false): { type: z.ZodType; optional:
   throw new Error('not a zod schema');
 }
 
-/** A string where the schema wants none is read as JSON; kept if that gives what is wanted, or null. */
+/** Parses a string as JSON if the schema wants another type; uses the result if it has that type or is null. */
 function coerce(type: z.ZodType, value: unknown): unknown {
   if (typeof value !== 'string') return value;
   const isWanted = WANTED.find(([kind]) => type instanceof kind)?.[1];
@@ -67,7 +67,7 @@ const WANTED = [
 ] as const;
 
 function parseJson(text: string): unknown {
-  // Python writes them so.
+  // Python's spelling.
   if (text === 'True' || text === 'False') return text === 'True';
   try {
     return JSON.parse(text);

@@ -1,12 +1,12 @@
 import type { TransportSendOptions } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/sdk/types.js';
 
-/** One way by which a client reaches its session: one HTTP request, or a pipe for everything. */
+/** How a client reaches its session: one HTTP request, or a pipe for all messages. */
 export interface Connection {
   send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void>;
   close(): Promise<void>;
-  /** The call was taken back: it gets no answer. */
+  /** The call was cancelled and gets no answer. */
   cancelled?(id: RequestId): void;
-  /** Every call that came in here is answered or taken back. */
+  /** Each call of this connection is answered or cancelled. */
   settled?(): void;
 }

@@ -3,39 +3,39 @@ import type { Connection } from './connection.ts';
 
 /** A request that has no answer yet. */
 export interface Call {
-  /** As the server knows it, of all requests of the session. */
-  readonly own: number;
-  /** As the client knows it, of those that are open on its connection. */
+  /** The id that the server sees; unique in the session. */
+  readonly serverId: number;
+  /** The id that the client chose; unique among the open calls of its connection. */
   readonly id: RequestId;
   readonly connection: Connection;
 }
 
-/** The open calls of a session, found by either id and by connection in the same time, however many there are. */
+/** The open calls of a session, indexed by both ids and by connection. */
 export class OpenCalls {
-  readonly #byOwn = new Map<number, Call>();
+  readonly #byServerId = new Map<number, Call>();
   readonly #byId = new Map<RequestId, Set<Call>>();
   readonly #byConnection = new Map<Connection, Set<Call>>();
   #count = 0;
 
   get size(): number {
-    return this.#byOwn.size;
+    return this.#byServerId.size;
   }
 
   add(id: RequestId, connection: Connection): Call {
     this.#count += 1;
-    const call = { own: this.#count, id, connection };
-    this.#byOwn.set(call.own, call);
+    const call = { serverId: this.#count, id, connection };
+    this.#byServerId.set(call.serverId, call);
     put(this.#byId, id, call);
     put(this.#byConnection, connection, call);
     return call;
   }
 
-  get(own: RequestId): Call | undefined {
-    return typeof own === 'number' ? this.#byOwn.get(own) : undefined;
+  get(serverId: RequestId): Call | undefined {
+    return typeof serverId === 'number' ? this.#byServerId.get(serverId) : undefined;
   }
 
-  /** The one that the client means by an id; undefined where there are several. */
-  meantBy(id: RequestId): Call | undefined {
+  /** The only open call with that id of a client; undefined if there are several. */
+  findByClientId(id: RequestId): Call | undefined {
     const [call, another] = this.#byId.get(id) ?? [];
     return another ? undefined : call;
   }
@@ -49,14 +49,14 @@ export class OpenCalls {
   }
 
   delete(call: Call): void {
-    this.#byOwn.delete(call.own);
+    this.#byServerId.delete(call.serverId);
     take(this.#byId, call.id, call);
     take(this.#byConnection, call.connection, call);
   }
 
   /** Removes and returns all. */
   drain(): Call[] {
-    const calls = [...this.#byOwn.values()];
+    const calls = [...this.#byServerId.values()];
     for (const call of calls) this.delete(call);
     return calls;
   }

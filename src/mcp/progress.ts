@@ -12,7 +12,7 @@ interface ProgressParams extends Record<string, unknown> {
 const STEPS_IN_ONE = 1_000;
 const STEP = 1 / STEPS_IN_ONE;
 
-/** Sends progress under a token; the number grows each time, as the protocol asks. Without a token, silent. */
+/** Sends progress with a token; the number increases each time, as the protocol requires. Without a token, does nothing. */
 export function progressSender(
   progressToken: ProgressToken | undefined,
   send: (params: ProgressParams) => Promise<void>,
@@ -20,7 +20,7 @@ export function progressSender(
   if (progressToken === undefined) return () => undefined;
   let progress = 0;
   return (message, percent) => {
-    // Rounded, for sums of 0.001 are not: 0.009000000000000001.
+    // Rounded, because sums of 0.001 are not exact: 0.009000000000000001.
     progress = Math.round(Math.max(progress + STEP, percent ?? 0) / STEP) / STEPS_IN_ONE;
     const total = percent === undefined ? {} : { total: 100 };
     // A client that is gone needs no progress.
@@ -54,11 +54,11 @@ export class ProgressTicker {
     else this.#pending = setTimeout(() => this.#send(), wait);
   }
 
-  /** Nothing is sent any more; resolves when what was sent is on its way, which has to be before the result. */
+  /** Stops sending; resolves when everything sent has left, which must be before the result. */
   async close(): Promise<void> {
     clearTimeout(this.#pending);
     clearInterval(this.#keepAlive);
-    // A client forgets the token with the result, and may handle the two in the wrong order if they come together.
+    // A client drops the token with the result, and may handle the two in the wrong order if they arrive together.
     if (this.#sentAt > Number.NEGATIVE_INFINITY) await setImmediate();
   }
 

@@ -8,7 +8,7 @@ interface ObjectSchema {
   additionalProperties?: false;
 }
 
-/** A tool as tools/list shows it; kept small, because every agent reads it at every start. */
+/** A tool as tools/list shows it; kept small, because each agent reads the list at each start. */
 export function listed({ name, title, description, input, output, annotations }: Tool) {
   return {
     name,
@@ -29,10 +29,7 @@ function inputSchema(schema: z.ZodObject): ObjectSchema {
   return takesNothing ? { ...shown, additionalProperties: false } : shown;
 }
 
-/**
- * The fields and their types; what is in nested ones, which are always there, and what only repeats the input,
- * shows in each answer.
- */
+/** Only field names and types: nested fields, and fields that repeat the input, are visible in each answer. */
 function outputSchema(schema: z.ZodObject, repeated: readonly string[]): ObjectSchema {
   const { properties = {} } = objectSchema.parse(z.toJSONSchema(schema, { io: 'output' }));
   const listed = Object.entries(properties).filter(([name]) => !repeated.includes(name));
@@ -51,7 +48,7 @@ const objectSchema = z.object({
   required: z.array(z.string()).optional(),
 });
 
-/** Without bounds that nobody reaches by accident, which a refusal names, and without defaults that mean nothing. */
+/** Omits bounds that callers hardly reach, which errors name anyway, and empty defaults. */
 function withoutBounds(schema: Record<string, unknown>): Record<string, unknown> {
   const { minLength: _1, maxLength: _2, maxItems: _3, minimum, maximum, default: fallback, ...rest } = schema;
   const shown = {

@@ -32,13 +32,13 @@ const INSTRUCTIONS = `Hands coding work to OpenCode, which does it on its own an
 5. send_task_message steers a running task. To go on after its end: opencode_execute_task with continue_task_id.
 You see only tasks of your own agent_id; use the same one in every call.`;
 
-/** One for all sessions: making one takes longer than all else that a session begins with. */
+/** Shared by all sessions: creating one is the slowest step of starting a session. */
 const VALIDATOR = new AjvJsonSchemaValidator();
 const LISTED = TOOLS.map(listed);
 
 /**
- * The MCP server of one session. The one place where an error becomes a result. When `ending` aborts, calls that wait
- * answer with what there is, and its reason.
+ * The MCP server of one session; the only place that turns errors into results. When `ending` aborts, waiting calls
+ * answer with the current state and its reason.
  */
 export function createMcpServer(
   services: ToolServices,
@@ -84,7 +84,7 @@ async function answer(
   }
 }
 
-/** Tells in both forms why a call waits no longer, before what to do next. */
+/** Says in both forms why the call stopped waiting, before what to do next. */
 function withReason(answer: ToolAnswer, { aborted, reason }: AbortSignal): ToolAnswer {
   const { structured, text } = answer;
   const { next } = structured;
@@ -99,7 +99,7 @@ function callOf(
   extra: Extra,
   ending: AbortSignal,
 ): ToolCall {
-  const claims = {
+  const identity = {
     token: textOf(extra.authInfo?.extra?.agentId),
     header: textOf(extra.requestInfo?.headers['x-agent-id']),
     argument: textOf(args.agent_id),
@@ -108,7 +108,7 @@ function callOf(
     services,
     signal: extra.signal,
     ending,
-    agentId: () => caller.resolve(claims),
+    agentId: () => caller.resolve(identity),
     progress: progressSender(extra._meta?.progressToken, (params) =>
       extra.sendNotification({ method: 'notifications/progress', params }),
     ),

@@ -23,10 +23,10 @@ export class SessionTransport implements Transport {
   onmessage?: Transport['onmessage'];
   readonly #calls = new OpenCalls();
   readonly #connections = new Set<Connection>();
-  /** Where messages go that belong to no call. */
+  /** Receives messages that belong to no call. */
   #listener: Connection | undefined;
-  /** Deliveries and answers that are on their way between a connection and the server. */
-  #moving = 0;
+  /** Deliveries and answers that are between a connection and the server. */
+  #inFlight = 0;
   readonly #waiting: (() => void)[] = [];
 
   get openCalls(): number {
@@ -35,48 +35,48 @@ export class SessionTransport implements Transport {
 
   async start(): Promise<void> {}
 
-  /** Lets a connection bring in its messages; it is known until `disconnect`. */
-  async deliver<T>(connection: Connection, bringIn: () => Promise<T>): Promise<T> {
+  /** Accepts messages from a connection, which stays registered until `disconnect`. */
+  async deliver<T>(connection: Connection, deliverMessages: () => Promise<T>): Promise<T> {
     this.#connections.add(connection);
-    return this.#move(bringIn);
+    return this.#track(deliverMessages);
   }
 
-  /** Has messages that belong to no call sent there. False where there is such a connection already. */
+  /** Sends messages that belong to no call there. False if another connection receives them already. */
   listen(connection: Connection): boolean {
     if (this.#listener) return false;
     this.#listener = connection;
     return true;
   }
 
-  /** Nobody waits at this connection any more: its calls are aborted. */
+  /** The client has closed this connection: its calls are aborted. */
   disconnect(connection: Connection): void {
     this.#connections.delete(connection);
     if (this.#listener === connection) this.#listener = undefined;
     for (const call of this.#calls.of(connection)) this.#abort(call, 'the client is gone');
-    this.#tellIdle();
+    this.#resolveIdle();
   }
 
   /** Takes a message from a connection. */
   receive(connection: Connection, message: JSONRPCMessage, extra?: MessageExtraInfo): void {
     const cancelled = CancelledNotificationSchema.safeParse(message).data?.params;
     if (isJSONRPCRequest(message)) {
-      const { own } = this.#calls.add(message.id, connection);
-      this.onmessage?.({ ...message, id: own }, extra);
+      const { serverId } = this.#calls.add(message.id, connection);
+      this.onmessage?.({ ...message, id: serverId }, extra);
     } else if (cancelled) this.#cancel(cancelled.requestId, cancelled.reason);
     else this.onmessage?.(message, extra);
   }
 
   async send(message: JSONRPCMessage, options: TransportSendOptions = {}): Promise<void> {
     const isAnswer = isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message);
-    const own = isAnswer ? message.id : options.relatedRequestId;
-    if (own === undefined) return this.#listener?.send(message);
-    const call = this.#calls.get(own);
-    // Nobody waits for it any more.
+    const serverId = isAnswer ? message.id : options.relatedRequestId;
+    if (serverId === undefined) return this.#listener?.send(message);
+    const call = this.#calls.get(serverId);
+    // The call was cancelled, or its client is gone.
     if (!call) return;
     const { id, connection } = call;
     if (!isAnswer) return connection.send(message, { ...options, relatedRequestId: id });
     this.#calls.delete(call);
-    await this.#move(() => connection.send({ ...message, id })).finally(() => this.#settle(connection));
+    await this.#track(() => connection.send({ ...message, id })).finally(() => this.#settle(connection));
   }
 
   /** Resolves as soon as no call is open and every answer has been taken by its connection. */
@@ -96,18 +96,18 @@ export class SessionTransport implements Transport {
     this.onclose?.();
   }
 
-  /** Of two calls with one id none is taken back: the answer of the other one would be lost. */
+  /** Of two calls with one id neither is cancelled: the answer of the other one would be lost. */
   #cancel(id: RequestId | undefined, reason: string | undefined): void {
-    const call = id === undefined ? undefined : this.#calls.meantBy(id);
+    const call = id === undefined ? undefined : this.#calls.findByClientId(id);
     if (!call) return;
     this.#abort(call, reason);
     this.#settle(call.connection);
-    this.#tellIdle();
+    this.#resolveIdle();
   }
 
   #abort(call: Call, reason: string | undefined): void {
     this.#calls.delete(call);
-    const params = { requestId: call.own, reason };
+    const params = { requestId: call.serverId, reason };
     this.onmessage?.({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
     call.connection.cancelled?.(call.id);
   }
@@ -116,21 +116,21 @@ export class SessionTransport implements Transport {
     if (!this.#calls.has(connection)) connection.settled?.();
   }
 
-  async #move<T>(carry: () => Promise<T>): Promise<T> {
-    this.#moving += 1;
+  async #track<T>(work: () => Promise<T>): Promise<T> {
+    this.#inFlight += 1;
     try {
-      return await carry();
+      return await work();
     } finally {
-      this.#moving -= 1;
-      this.#tellIdle();
+      this.#inFlight -= 1;
+      this.#resolveIdle();
     }
   }
 
   #isIdle(): boolean {
-    return this.#calls.size === 0 && this.#moving === 0;
+    return this.#calls.size === 0 && this.#inFlight === 0;
   }
 
-  #tellIdle(): void {
+  #resolveIdle(): void {
     if (this.#isIdle()) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

@@ -6,20 +6,20 @@ import { createMcpServer } from './server.ts';
 import { SessionTransport } from './session-transport.ts';
 import type { ToolServices } from './tool.ts';
 
-/** Waiting calls answer at once; this is for those that are at work. */
+/** Waiting calls answer at once; this is for calls that do work. */
 const END_LIMIT_MS = 3_000;
 
-/** Why a session ends, as callers are told who waited in it. */
-export const ENDING = {
-  stop: 'The bridge is stopping, so this call waits no longer; tasks are kept. Go on when the bridge is back.',
-  room: 'This session makes room for others, so this call waits no longer. Go on in a new session.',
+/** Why a session ends, as its waiting calls report it. */
+export const END_REASONS = {
+  stop: 'The bridge is stopping, so this call waits no longer; tasks are kept. Continue when the bridge is back.',
+  evicted: 'This session makes room for others, so this call waits no longer. Go on in a new session.',
   client: 'This session was ended, so this call waits no longer. Go on in a new session.',
 } as const;
 
 /** A connection for all messages of a client, in both directions. */
 export type Pipe = Transport;
 
-/** One client's session: a server of its own, and an end that leaves no call without an answer. */
+/** One client's session: it has its own server, and ends only after each call has an answer. */
 export class McpSession {
   readonly transport = new SessionTransport();
   readonly #server: Server;
@@ -27,7 +27,7 @@ export class McpSession {
 
   private constructor(services: ToolServices, logger: Logger) {
     this.#server = createMcpServer(services, logger, this.#ending.signal);
-    this.#server.onerror = (error) => logger.debug({ err: messageOf(error) }, 'an MCP session reports');
+    this.#server.onerror = (error) => logger.debug({ err: messageOf(error) }, 'error in an MCP session');
   }
 
   static async open(services: ToolServices, logger: Logger): Promise<McpSession> {
@@ -44,7 +44,7 @@ export class McpSession {
     await this.transport.deliver(pipe, () => pipe.start());
   }
 
-  /** Calls that wait answer with what there is, and all get a while to answer; then connections are closed. */
+  /** Waiting calls answer with the current state, all calls get `limitMs` to answer; then connections are closed. */
   async end(reason: string, limitMs = END_LIMIT_MS): Promise<void> {
     this.#ending.abort(reason);
     const limit = Promise.withResolvers<void>();

@@ -12,9 +12,9 @@ export interface StdioStreams {
 
 /** The client at the other end of a pair of streams. */
 export interface StdioClient {
-  /** To be started by whoever listens to it. */
+  /** Not started yet. */
   transport: Transport;
-  /** Resolves, with how it was noticed, when the client is gone. */
+  /** Resolves with the reason when the client is gone. */
   gone: Promise<string>;
 }
 
@@ -24,10 +24,10 @@ export function stdioClient(
 ): StdioClient {
   const transport = new StdioServerTransport(input, output);
   transport.onerror = (error) =>
-    logger.debug({ err: messageOf(error) }, 'a client sent what is no MCP message');
+    logger.debug({ err: messageOf(error) }, 'a client sent something that is not an MCP message');
   const { promise: closed, resolve } = Promise.withResolvers<string>();
   transport.onclose = () => resolve('its messages cannot be read');
-  // Listened to for good: an answer that was under way may fail once more.
+  // The listener stays: an answer in progress may fail again.
   output.on('error', (error) => resolve(`stdout: ${messageOf(error)}`));
   const over = new AbortController();
   const ended = Promise.race([

@@ -11,9 +11,9 @@ export interface ToolServices extends ApiServices {
 export interface ToolLimits {
   /** How long a call waits at most: clients cut calls at 60 s. */
   maxWaitMs: number;
-  /** Least time between two progress notifications. */
+  /** Minimum time between two progress notifications. */
   progressEveryMs: number;
-  /** Longest time without one. */
+  /** Maximum time without one. */
   keepAliveMs: number;
 }
 
@@ -27,13 +27,13 @@ export const DEFAULT_TOOL_LIMITS: ToolLimits = {
 /** One call of a tool. */
 export interface ToolCall {
   readonly services: ToolServices;
-  /** Aborts when the client takes the request back or is gone. */
+  /** Aborts when the client cancels the request or is gone. */
   readonly signal: AbortSignal;
-  /** Aborts when the session is about to be closed: a call that waits then answers with what there is. */
+  /** Aborts when the session is about to close: a waiting call then answers with the current state. */
   readonly ending: AbortSignal;
   /** Who calls; throws AGENT_MISMATCH, AGENT_REQUIRED or INVALID_INPUT. */
   agentId(): string;
-  /** Tells the client how it goes; silent where it has not asked for that. */
+  /** Sends progress to the client if it asked for it. */
   progress(message: string, percent?: number): void;
 }
 
@@ -41,9 +41,9 @@ export interface ToolAnswer<S = Record<string, unknown>> {
   structured: S;
   /** The same in a few lines for a reader. */
   text: string;
-  /** What the caller should know of this call, beside the answer; stands in both forms. */
+  /** Added to both forms of the answer. */
   hint?: string | undefined;
-  /** Whether the caller has asked for more than an answer holds otherwise. */
+  /** The caller asked for content above the usual limit: the answer is not cut. */
   whole?: boolean;
 }
 
@@ -67,7 +67,7 @@ interface ToolDescription<I extends z.ZodObject, O extends z.ZodObject> {
   annotations: ToolAnnotations;
 }
 
-/** A tool as the server sees it: arguments come in unchecked. */
+/** A tool as the server sees it: `answer` takes unchecked arguments. */
 export interface Tool extends ToolDescription<z.ZodObject, z.ZodObject> {
   answer(args: Record<string, unknown>, call: ToolCall): Promise<ToolAnswer>;
 }

@@ -10,21 +10,21 @@ import {
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 
-/** Statuses by which a server says that it does not know this session or this caller. */
-const STRANGER: ReadonlySet<number> = new Set([401, 404]);
+/** Statuses of a server that does not know this session or this caller. */
+const SESSION_REJECTED: ReadonlySet<number> = new Set([401, 404]);
 
-/** The way to one server, in order; tells once when it is cut. */
+/** The ordered connection to one server; `lost` resolves with the reason once it is broken. */
 export class Upstream {
   readonly lost: Promise<string>;
   readonly #transport: Transport;
-  readonly #cut: (reason: string) => void;
+  readonly #disconnected: (reason: string) => void;
   readonly #answers = new Map<RequestId, (message: JSONRPCMessage) => void>();
   #sent: Promise<unknown> = Promise.resolve();
 
   constructor(transport: Transport, onMessage: (message: JSONRPCMessage) => void, logger: Logger) {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.lost = promise;
-    this.#cut = resolve;
+    this.#disconnected = resolve;
     this.#transport = transport;
     transport.onmessage = (message) => {
       const answered = 'id' in message && message.id !== undefined && this.#answers.get(message.id);
@@ -33,7 +33,7 @@ export class Upstream {
     };
     transport.onclose = () => resolve('the connection was closed');
     transport.onerror = (error) => {
-      logger.debug({ err: error.message }, 'the connection to the bridge reports');
+      logger.debug({ err: error.message }, 'error on the connection to the bridge');
       if (!isRefusal(error)) resolve(error.message);
     };
   }
@@ -42,17 +42,17 @@ export class Upstream {
     return this.#transport.start();
   }
 
-  /** Sends after what was sent before. Rejects where the server refuses the message; a cut is told by `lost`. */
+  /** Sends after all earlier messages. Rejects if the server refuses the message; a broken connection resolves `lost`. */
   send(message: JSONRPCMessage): Promise<void> {
     const sent = this.#sent.then(() => this.#transport.send(message));
     this.#sent = sent.catch(() => undefined);
     return sent.catch((thrown: unknown) => {
       if (isRefusal(thrown)) throw thrown;
-      this.#cut(messageOf(thrown));
+      this.#disconnected(messageOf(thrown));
     });
   }
 
-  /** The answer to a request of our own. */
+  /** Sends a request of the relay itself and resolves with the answer. */
   async request(request: JSONRPCRequest): Promise<JSONRPCMessage> {
     const { promise, resolve } = Promise.withResolvers<JSONRPCMessage>();
     this.#answers.set(request.id, resolve);
@@ -64,16 +64,18 @@ export class Upstream {
     }
   }
 
-  /** Goes on with what the server answered to `initialize`. */
-  settle(answer: JSONRPCMessage): void {
+  /** Uses the protocol version that the server chose in its answer to `initialize`. */
+  useProtocolOf(answer: JSONRPCMessage): void {
     const result = 'result' in answer ? InitializeResultSchema.safeParse(answer.result).data : undefined;
     if (result) this.#transport.setProtocolVersion?.(result.protocolVersion);
   }
 }
 
-/** A message that the server got and did not want, while it goes on serving the session. */
+/** The server refused one message, but the session is still valid. */
 function isRefusal(thrown: unknown): boolean {
   return (
-    thrown instanceof StreamableHTTPError && !STRANGER.has(thrown.code ?? 0) && (thrown.code ?? 0) >= 400
+    thrown instanceof StreamableHTTPError &&
+    !SESSION_REJECTED.has(thrown.code ?? 0) &&
+    (thrown.code ?? 0) >= 400
   );
 }

@@ -110,6 +110,6 @@ test('what a lost bridge left open is answered once for each request, under the 
   expect(got).toMatchObject(Array(3).fill({ id: 7, error: { message: 'gone' } }));
   await say({ id: 7, method: 'd' });
   await say({ id: 7, method: 'e' });
-  relay.giveUp('never');
+  relay.rejectAll('never');
   expect(got.slice(3)).toMatchObject(Array(2).fill({ id: 7, error: { message: 'never' } }));
 });

@@ -117,7 +117,7 @@ test('an initialize that a lost server did not answer is answered by the next', 
   await relay.connect(again);
   await expect.poll(() => server.got).toMatchObject([{ id: 0, method: 'initialize' }]);
   expect(client.got).toEqual([]);
-  relay.giveUp('never');
+  relay.rejectAll('never');
   expect(client.got).toMatchObject([{ id: 0, error: { message: 'never' } }]);
 });
 

@@ -28,8 +28,8 @@ export function taskCommandGuard(
     const decision = decided.get(socket) ?? decide(socket);
     decided.set(socket, decision);
     if (!(await decision)) return undefined;
-    const message = 'This connection comes from a command of a task, or cannot be told from one.';
-    const next = 'A client is told apart by a token: the operator can set MCP_AUTH_TOKENS.';
+    const message = 'This connection comes from a command of a task, or cannot be distinguished from one.';
+    const next = 'A token identifies a client: the operator can set MCP_AUTH_TOKENS.';
     return { error: new BridgeError('FORBIDDEN', message, { next }) };
   };
 }
