@@ -246,6 +246,14 @@ describe('the sources', () => {
     expect(violations(sources).filter((line) => !LEFT.includes(line))).toEqual([]);
   });
 
+  it('let only the MCP endpoint of http import mcp', () => {
+    const importing = Object.entries(sources).flatMap(([path, source]) => {
+      const targets = importsOf(source).map((specifier) => roomOf(resolveFrom(path, specifier)));
+      return roomOf(path) === 'http' && targets.includes('mcp') ? [path] : [];
+    });
+    expect(importing.sort()).toEqual(['http/http-connection.ts', 'http/mcp-endpoint.ts', 'http/sessions.ts']);
+  });
+
   it('have every room that the rules name', () => {
     const rooms = new Set(Object.keys(sources).map(roomOf));
     expect([...Object.keys(ARROWS), ...FOUNDATION].filter((room) => !rooms.has(room))).toEqual([]);
