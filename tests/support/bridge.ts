@@ -8,7 +8,7 @@ import { findOpenCode } from '../../src/runners/opencode-server/binary.ts';
 import { OpenCodeClientManager } from '../../src/runners/opencode-server/client-manager.ts';
 import { EmbeddedServer } from '../../src/runners/opencode-server/embedded-server.ts';
 import { authorization, type Endpoint } from '../../src/runners/opencode-server/endpoint.ts';
-import type { TurnLimits } from '../../src/runners/opencode-server/watchdog.ts';
+import type { TurnLimits } from '../../src/runners/opencode-server/session-state.ts';
 import { Shells, type ShellsOptions } from '../../src/runners/shell/shells.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type ManageSetup, manage, type Releases } from './manage.ts';

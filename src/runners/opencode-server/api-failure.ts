@@ -45,3 +45,8 @@ function textOf(error: unknown): string {
   const parsed = errorBody.safeParse(error);
   return parsed.success ? parsed.data : 'no details';
 }
+
+/** Whether the same request may succeed later. */
+export function isTransient(thrown: unknown): thrown is BridgeError {
+  return thrown instanceof BridgeError && thrown.code === 'ENGINE_UNAVAILABLE';
+}

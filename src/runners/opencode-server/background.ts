@@ -1,113 +1,129 @@
 import type { Message, MessageWithParts, Part, SessionStatus } from '../opencode-protocol/wire.ts';
 
 const SUBAGENT = 'task';
-/** The words by which OpenCode 1.18.33 tells a session what its background subagent has come to. */
+/** How OpenCode 1.18.33 begins the message that tells a session how its background subagent ended. */
 const NOTICE = /^<task id="([^"]+)" state="(?:completed|error)">/;
 
-/** `lost`: nothing will wake the agent any more, though it was told to wait for that. */
+/** `lost`: nothing will wake the agent any more, although it waits for that. */
 export type Background = 'none' | 'running' | 'lost';
 
-export interface BackgroundOptions {
+interface Fields {
   sessionId: string;
-  limits: { startMs: number };
-  now: () => number;
+  /** How long OpenCode may take to wake the session, in milliseconds. */
+  wakeLimitMs: number;
+  /** When each subagent was last started, and when the session last got the notice of its end. */
+  started: ReadonlyMap<string, number>;
+  notified: ReadonlyMap<string, number>;
+  /** When messages to the session came, by OpenCode's clock. */
+  messages: ReadonlyMap<string, number>;
+  busy: ReadonlySet<string>;
+  /** Since when no subagent is at work although the session is still to be woken. */
+  wakesSince: number | undefined;
 }
 
 /**
  * The subagents of a session that go on while its own turn is over (tool `task` with `background`). When one is done
- * OpenCode wakes the session with a message of its own, and another turn begins; nothing wakes it for one that was
- * aborted, or was lost with OpenCode.
+ * OpenCode wakes the session with a message of its own, and another turn begins. Nothing wakes the session for a
+ * subagent that was aborted or that was lost with OpenCode. A value: each method returns the next state.
  */
 export class BackgroundSubagents {
-  readonly #options: BackgroundOptions;
-  /** When each was last set to work, and when its session was last told of its end. */
-  #begun = new Map<string, number>();
-  #told = new Map<string, number>();
-  /** When messages to the session came, by OpenCode's clock. */
-  #messages = new Map<string, number>();
-  readonly #busy = new Set<string>();
-  /** Since when all are done, or seem so, and the session is still to be woken. */
-  #wakesSince: number | undefined;
+  readonly #fields: Fields;
 
-  constructor(options: BackgroundOptions) {
-    this.#options = options;
+  private constructor(fields: Fields) {
+    this.#fields = fields;
   }
 
-  /** Whether something may go on below the session, as far as was heard. */
+  static of(sessionId: string, wakeLimitMs: number): BackgroundSubagents {
+    const none = { started: new Map(), notified: new Map(), messages: new Map(), busy: new Set<string>() };
+    return new BackgroundSubagents({ sessionId, wakeLimitMs, ...none, wakesSince: undefined });
+  }
+
+  /** Whether a subagent may be at work below the session, by the events so far. */
   get any(): boolean {
-    return this.#busy.size > 0 || this.#awaited().length > 0;
+    return this.#fields.busy.size > 0 || this.#awaited().length > 0;
   }
 
-  /** Whether the session waits for the end of this one. */
+  /** Whether the session waits for the end of this subagent. */
   awaits(sessionId: string): boolean {
     return this.#awaited().includes(sessionId);
   }
 
-  /** Between two turns nothing goes on. */
-  forget(): void {
-    this.#begun = new Map();
-    this.#told = new Map();
-    this.#messages = new Map();
-    this.#busy.clear();
-    this.#wakesSince = undefined;
+  /** Between two turns no subagent is at work. */
+  cleared(): BackgroundSubagents {
+    return BackgroundSubagents.of(this.#fields.sessionId, this.#fields.wakeLimitMs);
   }
 
-  onMessage({ id, sessionID, role, time }: Message): void {
-    if (role === 'user' && sessionID === this.#options.sessionId) this.#messages.set(id, time.created);
+  onMessage({ id, sessionID, role, time }: Message): BackgroundSubagents {
+    const { sessionId, messages } = this.#fields;
+    if (role !== 'user' || sessionID !== sessionId) return this;
+    return this.#with({ messages: new Map(messages).set(id, time.created) });
   }
 
-  onStatus(sessionId: string, { type }: SessionStatus): void {
-    if (sessionId === this.#options.sessionId) return;
-    if (type === 'idle') this.#busy.delete(sessionId);
-    else this.#busy.add(sessionId);
+  onStatus(sessionId: string, { type }: SessionStatus): BackgroundSubagents {
+    if (sessionId === this.#fields.sessionId) return this;
+    const busy = new Set(this.#fields.busy);
+    if (type === 'idle') busy.delete(sessionId);
+    else busy.add(sessionId);
+    return this.#with({ busy });
   }
 
-  onPart(part: Part): void {
-    if (part.sessionID !== this.#options.sessionId) return;
+  onPart(part: Part): BackgroundSubagents {
+    const { sessionId, messages, notified, started } = this.#fields;
+    if (part.sessionID !== sessionId) return this;
     if (part.type === 'text') {
       const child = part.synthetic ? NOTICE.exec(part.text)?.[1] : undefined;
-      const at = this.#messages.get(part.messageID);
-      if (child !== undefined && at !== undefined) this.#told.set(child, at);
-    } else if (part.type === 'tool' && part.tool === SUBAGENT && part.state.status === 'completed') {
-      const { background, sessionId } = part.state.metadata;
-      if (background === true && typeof sessionId === 'string')
-        this.#begun.set(sessionId, part.state.time.start);
+      const at = messages.get(part.messageID);
+      if (child === undefined || at === undefined) return this;
+      return this.#with({ notified: new Map(notified).set(child, at) });
     }
+    if (part.type !== 'tool' || part.tool !== SUBAGENT || part.state.status !== 'completed') return this;
+    const { background, sessionId: child } = part.state.metadata;
+    if (background !== true || typeof child !== 'string') return this;
+    return this.#with({ started: new Map(started).set(child, part.state.time.start) });
   }
 
-  /** Takes in what is on record of a turn, and says how things stand. */
+  /** Reads the records of a turn: the next state, and what it says of the background. */
   onRecords(
     own: readonly MessageWithParts[],
     below: ReadonlyMap<string, readonly MessageWithParts[]>,
     statuses: ReadonlyMap<string, SessionStatus>,
-  ): Background {
-    this.#begun = new Map();
-    this.#told = new Map();
+    now: number,
+  ): { next: BackgroundSubagents; background: Background } {
+    let next = this.#with({ started: new Map(), notified: new Map(), busy: new Set() });
     for (const { info, parts } of own) {
-      this.onMessage(info);
-      for (const part of parts) this.onPart(part);
+      next = next.onMessage(info);
+      for (const part of parts) next = next.onPart(part);
     }
-    this.#busy.clear();
-    for (const id of below.keys()) this.onStatus(id, statuses.get(id) ?? { type: 'idle' });
-    for (const id of this.#awaited()) if (isAborted(below.get(id) ?? [])) this.#begun.delete(id);
-    if (this.#busy.size > 0) return this.#goesOn();
-    const awaited = this.#awaited();
-    if (awaited.some((id) => isOpen(below.get(id) ?? []))) return 'lost';
+    for (const id of below.keys()) next = next.onStatus(id, statuses.get(id) ?? { type: 'idle' });
+    next = next.#withoutAborted(below);
+    const awaited = next.#awaited();
+    if (next.#fields.busy.size > 0) {
+      return { next: next.#with({ wakesSince: undefined }), background: 'running' };
+    }
+    if (awaited.some((id) => isOpen(below.get(id) ?? []))) return { next, background: 'lost' };
     if (awaited.length === 0 && !isNotice(own.at(-1))) {
-      this.#wakesSince = undefined;
-      return 'none';
+      return { next: next.#with({ wakesSince: undefined }), background: 'none' };
     }
-    this.#wakesSince ??= this.#options.now();
-    return this.#options.now() - this.#wakesSince > this.#options.limits.startMs ? 'lost' : 'running';
+    const { wakeLimitMs, wakesSince = now } = next.#fields;
+    return {
+      next: next.#with({ wakesSince }),
+      background: now - wakesSince > wakeLimitMs ? 'lost' : 'running',
+    };
   }
 
-  #goesOn(): Background {
-    this.#wakesSince = undefined;
-    return 'running';
+  #withoutAborted(below: ReadonlyMap<string, readonly MessageWithParts[]>): BackgroundSubagents {
+    const started = new Map(this.#fields.started);
+    for (const id of this.#awaited()) if (isAborted(below.get(id) ?? [])) started.delete(id);
+    return this.#with({ started });
   }
 
   #awaited(): string[] {
-    return [...this.#begun].flatMap(([id, at]) => ((this.#told.get(id) ?? -1) >= at ? [] : [id]));
+    const { started, notified } = this.#fields;
+    return [...started].flatMap(([id, at]) => ((notified.get(id) ?? -1) >= at ? [] : [id]));
+  }
+
+  #with(change: Partial<Fields>): BackgroundSubagents {
+    return new BackgroundSubagents({ ...this.#fields, ...change });
   }
 }
 

@@ -16,8 +16,8 @@ import { HealthMonitor } from './health-monitor.ts';
 import { Instances } from './instances.ts';
 import { notReady } from './not-ready.ts';
 import { SessionRun } from './session-run.ts';
+import type { TurnLimits } from './session-state.ts';
 import { Sessions } from './sessions.ts';
-import type { TurnLimits } from './watchdog.ts';
 
 /** OpenCode's own default agent. */
 const DEFAULT_AGENT = 'build';

@@ -4,7 +4,7 @@ import type { Shells } from '../shell/shells.ts';
 import type { OpenCodeApi } from './api.ts';
 import type { Approvals } from './approvals.ts';
 import type { EventStream } from './event-stream.ts';
-import type { TurnLimits } from './watchdog.ts';
+import type { TurnLimits } from './session-state.ts';
 
 export interface SessionRunOptions {
   sessionId: string;

@@ -11,8 +11,8 @@ import type {
 import type { TurnOutcome } from '../runner.ts';
 import type { Background } from './background.ts';
 
-/** Everything OpenCode's records say of a session, read at one time. */
-export interface Snapshot {
+/** OpenCode's records of a session's turn, read at one time. */
+export interface TurnRecords {
   /** The session's messages from the prompt on, oldest first. */
   messages: readonly MessageWithParts[];
   status: SessionStatus;
@@ -20,127 +20,138 @@ export interface Snapshot {
   background?: Background;
 }
 
-/** `unsure`: the events alone do not tell, OpenCode's records have to be read. */
+/** `unsure`: the events alone do not say, OpenCode's records have to be read. */
 export type Verdict = 'running' | 'unsure' | 'not started' | TurnOutcome;
 
+interface Fields {
+  promptId: string;
+  /** When the prompt was stored, by OpenCode's clock. */
+  since: number;
+  /** The prompt, and the messages that joined the turn. */
+  users: ReadonlySet<string>;
+  assistants: ReadonlyMap<string, AssistantMessage>;
+  /** The text parts of each message, by their ids. */
+  texts: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  busy: boolean;
+  reached: boolean;
+  error: OpenCodeError | undefined;
+}
+
 /**
- * Knows when a turn is over: the session is idle AND its last assistant message is complete.
- * One event alone never says so: an idle may belong to the turn before, come twice, or follow an error
- * from which OpenCode recovers.
+ * The evidence about a turn, from events and records. A turn is over when the session is idle AND its last assistant
+ * message is complete. One event alone never says so: an idle may belong to the turn before, come twice, or follow an
+ * error from which OpenCode recovers. A value: each `on…` returns the next state.
  */
 export class TurnState {
-  readonly #promptId: string;
-  readonly #users: Set<string>;
-  readonly #assistants = new Map<string, AssistantMessage>();
-  readonly #texts = new Map<string, Map<string, string>>();
-  #since = Number.POSITIVE_INFINITY;
-  #busy = false;
-  #reached = false;
-  #error: OpenCodeError | undefined;
+  readonly #fields: Fields;
 
-  constructor(promptId: string) {
-    this.#promptId = promptId;
-    this.#users = new Set([promptId]);
+  private constructor(fields: Fields) {
+    this.#fields = fields;
   }
 
-  /** Whether the model has been set to work. */
+  static of(promptId: string): TurnState {
+    return new TurnState({
+      promptId,
+      since: Number.POSITIVE_INFINITY,
+      users: new Set([promptId]),
+      assistants: new Map(),
+      texts: new Map(),
+      busy: false,
+      reached: false,
+      error: undefined,
+    });
+  }
+
+  /** Whether the model is at work, or was. */
   get started(): boolean {
-    return this.#busy || this.#assistants.size > 0;
+    return this.#fields.busy || this.#fields.assistants.size > 0;
   }
 
   /** Whether the prompt is on record. */
   get stored(): boolean {
-    return this.#texts.has(this.#promptId);
+    return this.#fields.texts.has(this.#fields.promptId);
   }
 
-  /** Whether OpenCode has done with the prompt what it will: begun, or refused it. */
+  /** Whether OpenCode has begun with the prompt, or refused it. */
   get begun(): boolean {
-    return this.started || this.#error !== undefined;
+    return this.started || this.#fields.error !== undefined;
   }
 
   /** Whether the model has been asked, as far as its answers show. */
   get reached(): boolean {
-    return this.#reached;
+    return this.#fields.reached;
   }
 
-  /** The last words of the model, so far. */
+  /** The last text of the model, so far. */
   get summary(): string {
-    const spoken = this.#inOrder().filter(({ summary }) => !summary);
-    return spoken.map(({ id }) => this.#wordsOf(id)).findLast((words) => words !== '') ?? '';
+    const answers = this.#inOrder().filter(({ summary }) => !summary);
+    return answers.map(({ id }) => this.#textOf(id)).findLast((text) => text !== '') ?? '';
   }
 
-  #wordsOf(messageId: string): string {
-    return [...(this.#texts.get(messageId)?.values() ?? [])].join('\n\n').trim();
+  onMessage(message: Message): TurnState {
+    if (message.role === 'user') return this.#onUser(message.id, message.time.created);
+    return this.#fields.users.has(message.parentID) ? this.#onAssistant(message) : this;
   }
 
-  onMessage(message: Message): void {
-    if (message.role === 'user') this.#onUser(message.id, message.time.created);
-    else if (this.#users.has(message.parentID)) this.#onAssistant(message);
+  onPart(messageId: string): TurnState {
+    return this.#fields.assistants.has(messageId) ? this.#with({ reached: true }) : this;
   }
 
-  /** A new message after an error: OpenCode has recovered from it. */
-  #onAssistant(message: AssistantMessage): void {
-    if (!this.#assistants.has(message.id)) this.#error = undefined;
-    this.#assistants.set(message.id, message);
+  onText(messageId: string, partId: string, text: string): TurnState {
+    const texts = new Map(this.#fields.texts.get(messageId)).set(partId, text);
+    return this.#with({ texts: new Map(this.#fields.texts).set(messageId, texts) });
   }
 
-  /** Messages that join the running turn count as its prompt too; those of turns before do not. */
-  #onUser(id: string, created: number): void {
-    if (id === this.#promptId) this.#since = created;
-    else if (created >= this.#since) this.#users.add(id);
+  onError(error: OpenCodeError): TurnState {
+    return this.#isOfTurnBefore(error) ? this : this.#with({ error });
   }
 
-  onPart(messageId: string): void {
-    if (this.#assistants.has(messageId)) this.#reached = true;
+  onStatus(status: SessionStatus): TurnState {
+    return status.type === 'idle' ? this : this.#with({ busy: true });
   }
 
-  onText(messageId: string, partId: string, text: string): void {
-    const texts = this.#texts.get(messageId) ?? new Map<string, string>();
-    this.#texts.set(messageId, texts.set(partId, text));
-  }
-
-  /** An abort before the turn has begun is that of the turn before. */
-  onError(error: OpenCodeError): Verdict {
-    if (!this.#busy && error.name === 'MessageAbortedError') return 'running';
-    this.#error = error;
-    return this.#busy ? 'running' : 'unsure';
-  }
-
-  onStatus(status: SessionStatus): Verdict {
-    if (status.type !== 'idle') {
-      this.#busy = true;
-      return 'running';
+  onRecords({ messages, status }: TurnRecords): TurnState {
+    let next: TurnState = this;
+    for (const { info, parts } of messages) {
+      for (const part of parts) if (part.type === 'text') next = next.onText(info.id, part.id, part.text);
     }
+    if (status.type !== 'idle') return next.onStatus(status);
+    for (const { info, parts } of messages) {
+      next = next.onMessage(info);
+      if (parts.length > 0) next = next.onPart(info.id);
+    }
+    return next;
+  }
+
+  /** The verdict after an error, which `onError` has taken in. */
+  verdictAfter(error: OpenCodeError): Verdict {
+    return this.#fields.busy || this.#isOfTurnBefore(error) ? 'running' : 'unsure';
+  }
+
+  /** The verdict when the session's status becomes idle. */
+  get verdictWhenIdle(): Verdict {
     const last = this.#inOrder().at(-1);
     return last?.time.completed !== undefined && !GOES_ON.has(last.finish ?? '')
       ? this.#ended(last)
       : 'unsure';
   }
 
-  /** Decides from OpenCode's own records. */
-  judge({ messages, status, background = 'none' }: Snapshot): Verdict {
-    if (status.type !== 'idle') {
-      this.#busy = true;
-      return 'running';
-    }
-    for (const { info, parts } of messages) {
-      this.onMessage(info);
-      if (parts.length > 0) this.onPart(info.id);
-    }
-    if (background === 'running') return 'running';
+  /** The verdict by OpenCode's own records, which `onRecords` has taken in. */
+  verdictBy({ messages, status, background = 'none' }: TurnRecords): Verdict {
+    const { busy, error } = this.#fields;
+    if (status.type !== 'idle' || background === 'running') return 'running';
     if (background === 'lost') return this.#failed(ENGINE_LOST, 'interrupted');
     const last = this.#inOrder().at(-1);
-    if (last && !this.#error && isBetweenSteps(last, messages))
-      return this.#failed(ENGINE_LOST, 'interrupted');
+    if (last && !error && isBetweenSteps(last, messages)) return this.#failed(ENGINE_LOST, 'interrupted');
     if (last?.time.completed !== undefined) return this.#ended(last);
-    // An abort is heard before its message is complete.
-    if (last) return this.#failed(isAbort(this.#error) ? taskError(this.#error) : ENGINE_LOST, 'interrupted');
-    const mayBegin = !this.#busy && messages.length > 0;
-    if (this.#error && !mayBegin) return this.#failed(taskError(this.#error), 'error');
+    // The event of an abort comes before its message is complete.
+    if (last) return this.#failed(isAbort(error) ? taskError(error) : ENGINE_LOST, 'interrupted');
+    const mayBegin = !busy && messages.length > 0;
+    if (error && !mayBegin) return this.#failed(taskError(error), 'error');
     return 'not started';
   }
 
-  /** The outcome of a turn that its watchdog gave up on. */
+  /** The outcome of a turn that did not start in time. */
   neverStarted(limitMs: number): TurnOutcome {
     const message = `OpenCode accepted the prompt but did not start on it within ${limitMs / 1000} s.`;
     return this.#failed({ code: 'TURN_NEVER_STARTED', message }, 'error');
@@ -152,12 +163,36 @@ export class TurnState {
     return this.#failed({ code: 'TURN_STALLED', message }, 'interrupted');
   }
 
+  interrupted(): TurnOutcome {
+    return { kind: 'interrupted', summary: this.summary };
+  }
+
+  /** A new message after an error: OpenCode has recovered from it. */
+  #onAssistant(message: AssistantMessage): TurnState {
+    const { assistants, error } = this.#fields;
+    const next = new Map(assistants).set(message.id, message);
+    return this.#with({ assistants: next, error: assistants.has(message.id) ? error : undefined });
+  }
+
+  /** Messages that join the running turn count as its prompt too; those of earlier turns do not. */
+  #onUser(id: string, created: number): TurnState {
+    const { promptId, since, users } = this.#fields;
+    if (id === promptId) return this.#with({ since: created });
+    return created >= since ? this.#with({ users: new Set(users).add(id) }) : this;
+  }
+
+  /** An abort before the turn has begun is that of the turn before. */
+  #isOfTurnBefore(error: OpenCodeError): boolean {
+    return !this.#fields.busy && isAbort(error);
+  }
+
   #ended(last: AssistantMessage): TurnOutcome {
+    const { error } = this.#fields;
     if (last.error) return this.#failed(taskError(last.error), last.finish ?? 'error');
     const finish = last.finish ?? 'unknown';
     if (finish === 'length') return this.#failed(OUTPUT_LIMIT, finish);
     if (last.finish === undefined || GOES_ON.has(last.finish)) {
-      return this.#failed(this.#error ? taskError(this.#error) : TURN_STOPPED, finish);
+      return this.#failed(error ? taskError(error) : TURN_STOPPED, finish);
     }
     return { kind: 'completed', summary: this.summary, finish };
   }
@@ -166,14 +201,22 @@ export class TurnState {
     return { kind: 'failed', summary: this.summary, finish, error };
   }
 
+  #textOf(messageId: string): string {
+    return [...(this.#fields.texts.get(messageId)?.values() ?? [])].join('\n\n').trim();
+  }
+
   #inOrder(): AssistantMessage[] {
-    return [...this.#assistants.values()].sort(
+    return [...this.#fields.assistants.values()].sort(
       (a, b) => a.time.created - b.time.created || (a.id < b.id ? -1 : 1),
     );
   }
+
+  #with(change: Partial<Fields>): TurnState {
+    return new TurnState({ ...this.#fields, ...change });
+  }
 }
 
-/** OpenCode is idle, but had every reason to ask the model once more: its tools had answered, none was refused. */
+/** OpenCode is idle although it had to ask the model once more: its tools had answered, none was refused. */
 function isBetweenSteps(last: AssistantMessage, messages: readonly MessageWithParts[]): boolean {
   if (last.time.completed === undefined || last.error || !GOES_ON.has(last.finish ?? '')) return false;
   const tools = messages.find(({ info }) => info.id === last.id)?.parts.filter(({ type }) => type === 'tool');

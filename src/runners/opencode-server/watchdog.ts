@@ -1,82 +1,111 @@
-/** After so long a silence it is looked whether something was missed; OpenCode greets before it hears itself. */
-const GLANCE_MS = 5_000;
+import { reconcile } from './reconcile.ts';
+import type { Effect, SessionState, Step, Turn, TurnLimits } from './session-state.ts';
+import { slowStartWarning } from './slow-start.ts';
+import { andThen, giveUp, openTurn, step, withTurn } from './turn-steps.ts';
 
-export interface TurnLimits {
-  /** Milliseconds in which OpenCode has to start on a prompt that it has taken. */
-  startMs: number;
-  /** Milliseconds without a sign of life of the model. */
-  stallMs: number;
+/** After so long a silence OpenCode is polled for missed events: it confirms a stream before it subscribes it. */
+const POLL_MS = 5_000;
+
+/**
+ * Watches a turn from when OpenCode has accepted its prompt: that it starts (`startMs`), and that the model goes on
+ * (`stallMs`). The timer is armed for what is left of the limit, at most POLL_MS.
+ *
+ *     timer, limit passed, silence excused    armed again, as if there were activity
+ *     timer, `startMs` passed                 the records are read → onStartLimit
+ *     timer, `stallMs` passed                 the records are read → onStall
+ *     timer, silent for POLL_MS               OpenCode is polled → onPolled
+ *     timer, else                             armed again
+ */
+export function startWatch(state: SessionState, acceptedAt: number, now: number): Step {
+  return arm(withTurn(state, { watch: { since: acceptedAt, limit: 'startMs' } }), now);
 }
 
-export interface WatchdogOptions {
-  limits: TurnLimits;
-  /** When OpenCode took the prompt, in epoch milliseconds. */
-  acceptedAt: number;
-  now: () => number;
-  /** Whether the model is at work. */
-  started: () => boolean;
-  /** Whether the silence has another reason than the model. */
-  excused: () => boolean;
-  /** Nothing was heard for a while. */
-  onSilence: () => Promise<unknown>;
-  /** A limit has passed; it is told again as long as that is so. */
-  onLimit: (limit: keyof TurnLimits) => Promise<unknown>;
+/** Activity of the model, or the promise of it at a later time. */
+export function touch(state: SessionState, at: number, now: number): Step {
+  const { turn } = state;
+  // Before the turn has started the model is not active: what comes then must not put off the limit.
+  if (!turn?.watch || !turn.evidence.started) return step(state);
+  const { since, limit } = turn.watch;
+  const next = withTurn(state, { watch: { since: Math.max(since, at), limit } });
+  // Otherwise the timer stays as it is, because activity is frequent.
+  return limit === limitOf(turn) ? step(next) : arm(next, now);
 }
 
-/** Watches a turn from when OpenCode has taken its prompt: that it starts, and that the model goes on. */
-export class Watchdog {
-  readonly #options: WatchdogOptions;
-  #timer: NodeJS.Timeout | undefined;
-  /** Epoch milliseconds. */
-  #since: number;
-  #armedFor: keyof TurnLimits | undefined;
-  #stopped = false;
-
-  constructor(options: WatchdogOptions) {
-    this.#options = options;
-    this.#since = options.acceptedAt;
-    this.#arm();
+export function onWatchdogTimer(state: SessionState, now: number, connected: boolean): Step {
+  const { turn } = state;
+  if (!turn?.watch) return step(state);
+  // The turn has started meanwhile: from now on silence counts.
+  if (turn.watch.limit !== limitOf(turn)) return touch(state, now, now);
+  if (timeLeft(state.limits, turn, turn.watch.since, now) <= 0) {
+    if (!connected || state.projection.waits) {
+      return andThen(touch(state, now, now), (next) => arm(next, now));
+    }
+    const purpose = limitOf(turn) === 'startMs' ? 'start limit' : 'stall';
+    return step(state, { type: 'read', turn: turn.id, purpose });
   }
+  if (now - turn.watch.since < POLL_MS) return arm(state, now);
+  return connected ? step(state, { type: 'poll', turn: turn.id }) : onPolled(state, turn.id, false, now);
+}
 
-  /** A sign of life of the model, or the promise of one at a later time. */
-  touch(at = this.#options.now()): void {
-    // Before it has started there is none: what comes then must not put off the limit.
-    if (!this.#options.started()) return;
-    this.#since = Math.max(this.#since, at);
-    // Otherwise the timer stays as it is, because signs of life are many.
-    if (this.#armedFor !== this.#limit) this.#arm();
-  }
+/** `missed` is undefined where OpenCode could not be polled. */
+export function onPolled(state: SessionState, id: number, missed: boolean | undefined, now: number): Step {
+  if (!openTurn(state, id)) return step(state);
+  const polled = missed ? reconcile(state) : missed === false ? checkSlowStart(state) : step(state);
+  return andThen(polled, (next) => arm(next, now));
+}
 
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-  }
+/** The records say whether the turn has started without an event, or whether the prompt was lost on its way. */
+export function onStartLimit(state: SessionState, id: number, now: number): Step {
+  const turn = openTurn(state, id);
+  if (!turn) return step(state);
+  if (turn.evidence.started) return andThen(reconcile(state), (next) => arm(next, now));
+  if (turn.evidence.stored) return giveUp(state, turn.evidence.neverStarted(state.limits.startMs));
+  // A send that still runs will itself find out whether the prompt is on record.
+  const send: Effect[] = turn.sending ? [] : [{ type: 'send prompt', perhapsSent: true, sentAt: undefined }];
+  return andThen(step(withTurn(state, { sending: true }), ...send), (next) => arm(next, now));
+}
 
-  #arm(): void {
-    clearTimeout(this.#timer);
-    if (this.#stopped) return;
-    this.#armedFor = this.#limit;
-    const left = this.#left;
-    this.#timer = setTimeout(() => this.#look(), left > 0 ? Math.min(left, GLANCE_MS) : GLANCE_MS);
-  }
+export function onStall(state: SessionState, id: number, now: number): Step {
+  const turn = openTurn(state, id);
+  if (!turn) return step(state);
+  if (state.projection.waits) return arm(state, now);
+  if (turn.verdict === 'running') return giveUp(state, turn.evidence.stalled(state.limits.stallMs));
+  return andThen(reconcile(state), (next) => arm(next, now));
+}
 
-  get #limit(): keyof TurnLimits {
-    return this.#options.started() ? 'stallMs' : 'startMs';
-  }
+/** The records could not be read when a limit had passed: the limit is checked again later. */
+export function onLimitUnread(state: SessionState, id: number, now: number): Step {
+  return openTurn(state, id) ? arm(state, now) : step(state);
+}
 
-  get #left(): number {
-    const { limits, now } = this.#options;
-    return this.#since + limits[this.#limit] - now();
-  }
+export function onMcpServers(state: SessionState, id: number, names: readonly string[]): Step {
+  const turn = openTurn(state, id);
+  if (!turn || turn.evidence.reached || names.length === 0) return step(state);
+  return step(state, { type: 'emit', events: [slowStartWarning(names, state.limits.stallMs)] });
+}
 
-  async #look(): Promise<void> {
-    const { now, excused, onLimit, onSilence } = this.#options;
-    // It has started meanwhile, from when on its silence counts.
-    if (this.#armedFor !== this.#limit) return this.touch();
-    if (this.#left <= 0) {
-      if (excused()) this.touch();
-      else await onLimit(this.#limit).catch(() => undefined);
-    } else if (now() - this.#since >= GLANCE_MS) await onSilence().catch(() => undefined);
-    this.#arm();
-  }
+/** The second poll that finds the model not asked yet warns of it, once in a run. */
+function checkSlowStart(state: SessionState): Step {
+  const { turn, slowStartReported } = state;
+  if (!turn || slowStartReported || !turn.evidence.started || turn.evidence.reached) return step(state);
+  if (!turn.waitsForModel) return step(withTurn(state, { waitsForModel: true }));
+  return step({ ...state, slowStartReported: true }, { type: 'list MCP servers', turn: turn.id });
+}
+
+function arm(state: SessionState, now: number): Step {
+  const { turn, limits } = state;
+  if (!turn?.watch) return step(state);
+  const { since } = turn.watch;
+  const left = timeLeft(limits, turn, since, now);
+  const ms = left > 0 ? Math.min(left, POLL_MS) : POLL_MS;
+  const next = withTurn(state, { watch: { since, limit: limitOf(turn) } });
+  return step(next, { type: 'arm', timer: 'watchdog', ms });
+}
+
+function limitOf({ evidence }: Turn): keyof TurnLimits {
+  return evidence.started ? 'stallMs' : 'startMs';
+}
+
+function timeLeft(limits: TurnLimits, turn: Turn, since: number, now: number): number {
+  return since + limits[limitOf(turn)] - now;
 }

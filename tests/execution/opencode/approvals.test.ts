@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { matches } from '../../../src/runners/opencode-protocol/wildcard.ts';
-import { Approvals } from '../../../src/runners/opencode-server/approvals.ts';
+import { Approvals, cover } from '../../../src/runners/opencode-server/approvals.ts';
 
 it.each([
   ['ls', 'ls *', true],
@@ -53,8 +53,8 @@ it('covers what was allowed, all of it, in its directory', () => {
   const approvals = new Approvals();
   approvals.add('/a', 'bash', ['echo *']);
   approvals.add('/a', 'bash', ['ls *', 'echo *']);
-  expect(approvals.cover('/a', 'bash', ['echo one', 'ls'])).toBe(true);
-  expect(approvals.cover('/a', 'bash', ['echo one', 'rm x'])).toBe(false);
-  expect(approvals.cover('/b', 'bash', ['echo one'])).toBe(false);
-  expect(approvals.cover('/a', 'edit', ['echo one'])).toBe(false);
+  expect(cover(approvals.of('/a'), 'bash', ['echo one', 'ls'])).toBe(true);
+  expect(cover(approvals.of('/a'), 'bash', ['echo one', 'rm x'])).toBe(false);
+  expect(cover(approvals.of('/b'), 'bash', ['echo one'])).toBe(false);
+  expect(cover(approvals.of('/a'), 'edit', ['echo one'])).toBe(false);
 });

@@ -11,7 +11,7 @@ let subagents: BackgroundSubagents;
 
 beforeEach(() => {
   now = 1_000_000;
-  subagents = new BackgroundSubagents({ sessionId: 'ses', limits: { startMs: LIMIT_MS }, now: () => now });
+  subagents = BackgroundSubagents.of('ses', LIMIT_MS);
 });
 
 const user = (id: string, created: number, parts: Part[] = [], sessionID = 'ses'): MessageWithParts => ({
@@ -72,7 +72,10 @@ function stand(
   below: Record<string, MessageWithParts[]> = { ses_a: answered('ses_a') },
   statuses: Record<string, SessionStatus> = {},
 ) {
-  return subagents.onRecords(own, new Map(Object.entries(below)), new Map(Object.entries(statuses)));
+  const records = [new Map(Object.entries(below)), new Map(Object.entries(statuses))] as const;
+  const { next, background } = subagents.onRecords(own, ...records, now);
+  subagents = next;
+  return background;
 }
 
 it('knows of none where there is none', () => {
@@ -129,15 +132,12 @@ it('takes only the word of OpenCode for it', () => {
   expect(stand([...said, assistant('msg_4', 70, [])])).toBe('running');
 });
 
-it('goes by the clock of OpenCode in what it hears too, and forgets with the turn', () => {
-  now = 0;
-  subagents.onPart(begun('msg_2', 'ses_a', 21));
-  expect(subagents.awaits('ses_a')).toBe(true);
-  subagents.onMessage(user('msg_3', 60).info);
-  subagents.onPart(notice('msg_3', 'ses_a'));
-  expect(subagents.any).toBe(false);
-  subagents.onStatus('ses_b', BUSY);
-  expect(subagents.any).toBe(true);
-  subagents.forget();
-  expect(subagents.any).toBe(false);
+it('goes by the clock of OpenCode in its events too, and is cleared with the turn', () => {
+  const launched = subagents.onPart(begun('msg_2', 'ses_a', 21));
+  expect(launched.awaits('ses_a')).toBe(true);
+  const ended = launched.onMessage(user('msg_3', 60).info).onPart(notice('msg_3', 'ses_a'));
+  expect(ended.any).toBe(false);
+  const busy = ended.onStatus('ses_b', BUSY);
+  expect(busy.any).toBe(true);
+  expect(busy.cleared().any).toBe(false);
 });

@@ -5,8 +5,13 @@ import type {
   Message,
   MessageWithParts,
   OpenCodeError,
+  SessionStatus,
 } from '../../../src/runners/opencode-protocol/wire.ts';
-import { TurnState, type Verdict } from '../../../src/runners/opencode-server/turn-state.ts';
+import {
+  type TurnRecords,
+  TurnState,
+  type Verdict,
+} from '../../../src/runners/opencode-server/turn-state.ts';
 
 const PROMPT = 'msg_prompt';
 const BUSY = { type: 'busy' } as const;
@@ -35,7 +40,35 @@ const said = (info: Message, text?: string): MessageWithParts => ({
     : [],
 });
 
-type Event = (turn: TurnState) => Verdict | undefined;
+/** The evidence of a turn so far. */
+class Turn {
+  state = TurnState.of(PROMPT);
+
+  onMessage(info: Message): void {
+    this.state = this.state.onMessage(info);
+  }
+
+  onText(messageId: string, partId: string, words: string): void {
+    this.state = this.state.onText(messageId, partId, words);
+  }
+
+  onStatus(now: SessionStatus): Verdict {
+    this.state = this.state.onStatus(now);
+    return now.type === 'idle' ? this.state.verdictWhenIdle : 'running';
+  }
+
+  onError(error: OpenCodeError): Verdict {
+    this.state = this.state.onError(error);
+    return this.state.verdictAfter(error);
+  }
+
+  judge(records: TurnRecords): Verdict {
+    this.state = this.state.onRecords(records);
+    return this.state.verdictBy(records);
+  }
+}
+
+type Event = (turn: Turn) => Verdict | undefined;
 const message =
   (info: Message): Event =>
   (turn) =>
@@ -72,13 +105,13 @@ const noise = fc.constantFrom<Event>(
   message(user('msg_before', 1)),
   message(done('a0', 2, 'stop', { parentID: 'msg_before' })),
   text('a0', 'words of the turn before'),
-  (turn) => (turn.started ? undefined : turn.onError({ name: 'MessageAbortedError' })),
+  (turn) => (turn.state.started ? undefined : turn.onError({ name: 'MessageAbortedError' })),
 );
 
 it('ends by its own last message, whatever comes in between', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(TURN.length), noise)), (insertions) => {
-      const turn = new TurnState(PROMPT);
+      const turn = new Turn();
       const verdicts: Verdict[] = [];
       for (const [index, event] of TURN.entries()) {
         for (const [at, extra] of insertions) {
@@ -97,7 +130,7 @@ it('ends by its own last message, whatever comes in between', () => {
 it('ends the same when events are told twice, and by the records alone', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(TURN.length - 2)), fc.nat(TURN.length - 1), (repeated, lostFrom) => {
-      const turn = new TurnState(PROMPT);
+      const turn = new Turn();
       for (const [index, event] of TURN.slice(0, lostFrom).entries()) {
         event(turn);
         for (const again of repeated) if (again < index) TURN[again]?.(turn);
@@ -107,9 +140,6 @@ it('ends the same when events are told twice, and by the records alone', () => {
         said(done('a1', 20, 'tool-calls'), 'first words'),
         said(done('a2', 30, 'stop'), 'last words'),
       ];
-      for (const { info, parts } of messages) {
-        for (const part of parts) if (part.type === 'text') turn.onText(info.id, part.id, part.text);
-      }
       expect(turn.judge({ messages, status: BUSY })).toBe('running');
       const outcome = turn.judge({ messages, status: IDLE });
       expect(outcome).toEqual({ kind: 'completed', summary: 'last words', finish: 'stop' });
@@ -118,13 +148,13 @@ it('ends the same when events are told twice, and by the records alone', () => {
 });
 
 it('is never the words of the caller', () => {
-  const turn = new TurnState(PROMPT);
+  const turn = new Turn();
   for (const event of TURN.slice(0, 4)) event(turn);
-  expect(turn.summary).toBe('');
+  expect(turn.state.summary).toBe('');
 });
 
-const judged = (messages: Message[], before: (turn: TurnState) => void = () => undefined): Verdict => {
-  const turn = new TurnState(PROMPT);
+const judged = (messages: Message[], before: (turn: Turn) => void = () => undefined): Verdict => {
+  const turn = new Turn();
   before(turn);
   return turn.judge({ messages: messages.map((info) => said(info)), status: IDLE });
 };
@@ -148,7 +178,7 @@ describe('idle after a step with a tool', () => {
   const refused = { status: 'error', input: {}, error: 'rejected', time } as const;
   const ids = { id: 'p', sessionID: 'ses', messageID: 'a', callID: 'c', tool: 'bash' };
   const judgedWith = (state: typeof answered | typeof refused, error?: OpenCodeError): Verdict => {
-    const turn = new TurnState(PROMPT);
+    const turn = new Turn();
     turn.onStatus(BUSY);
     turn.onMessage(done('a', 2, 'tool-calls'));
     if (error) turn.onError(error);
@@ -171,7 +201,7 @@ describe('idle after a step with a tool', () => {
 });
 
 it('forgets an error once OpenCode goes on', () => {
-  const turn = new TurnState(PROMPT);
+  const turn = new Turn();
   turn.onStatus(BUSY);
   turn.onError({ name: 'ContextOverflowError' });
   expect(
@@ -195,13 +225,13 @@ it('fails by an error that came before anything else', () => {
 });
 
 it('takes an error during work for no end', () => {
-  const turn = new TurnState(PROMPT);
+  const turn = new Turn();
   turn.onStatus(BUSY);
   expect(turn.onError({ name: 'ContextOverflowError' })).toBe('running');
 });
 
 it('counts the answer to a message that joined the turn, and not a summary of the conversation', () => {
-  const turn = new TurnState(PROMPT);
+  const turn = new Turn();
   const messages = [
     said(user(PROMPT, 10)),
     said(done('a1', 20, 'stop'), 'first'),
@@ -209,8 +239,5 @@ it('counts the answer to a message that joined the turn, and not a summary of th
     said(done('a2', 30, 'stop', { parentID: 'msg_joined' }), 'joined'),
     said(done('a3', 40, 'stop', { summary: true }), 'a summary'),
   ];
-  for (const { info, parts } of messages) {
-    for (const part of parts) if (part.type === 'text') turn.onText(info.id, part.id, part.text);
-  }
   expect(turn.judge({ messages, status: IDLE })).toMatchObject({ kind: 'completed', summary: 'joined' });
 });
