@@ -15,7 +15,7 @@ export interface TurnLimits {
 }
 
 /** How a turn ends, once that is decided. The first decision stays. */
-export type Ending =
+type Ending =
   /** The outcome is known. */
   | { by: 'outcome' }
   /** The turn ends as interrupted when OpenCode has stopped; after an interruption the records may say `completed`. */
@@ -24,7 +24,7 @@ export type Ending =
   | { by: 'limit'; outcome: TurnOutcome };
 
 /** The watchdog's clock. */
-export interface Watch {
+interface Watch {
   /** The last activity, in epoch milliseconds; at first when OpenCode accepted the prompt. */
   since: number;
   /** The limit that the timer is armed for. */
