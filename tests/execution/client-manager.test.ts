@@ -35,23 +35,23 @@ afterAll(async () => {
   await folder.remove();
 });
 
-it('tells the health and the version of its server', async () => {
+it('checks the health and reads the version of its server', async () => {
   expect(await manager.healthCheck()).toMatchObject({ version: '1.18.33' });
 });
 
-it('makes a session, hears its events, tells its state and aborts it', async () => {
+it('creates a session, follows its events, reads its state and aborts it', async () => {
   const session = await manager.createSession(folder.path, 'A session', { taskId: 'task_1' });
   expect(await manager.getSessionInfo(session.id)).toMatchObject({
     session: { directory: folder.path },
     status: { type: 'idle' },
   });
-  const heard = Promise.withResolvers<string>();
+  const received = Promise.withResolvers<string>();
   const unsubscribe = await manager.subscribeToEvents(session.id, {
-    onEvent: ({ type }) => heard.resolve(type),
+    onEvent: ({ type }) => received.resolve(type),
     onGap: () => undefined,
   });
   await manager.abortSession(session.id);
-  expect(await heard.promise).toBe('session.status');
+  expect(await received.promise).toBe('session.status');
   unsubscribe();
   await expect(manager.getSessionInfo('ses_none')).rejects.toMatchObject({ code: 'ENGINE_NOT_FOUND' });
 });

@@ -44,7 +44,7 @@ it('hears of an end and of a request though nothing says that their events were 
   await using bridge = await throughProxy();
   const task = await bridge.start([bash('touch asked'), { text: 'unheard' }]);
   await bridge.until(task, ({ kind }) => kind === 'attached');
-  // OpenCode greets before it hears itself: what it does in between is on no stream. Heartbeats come.
+  // OpenCode confirms a stream before it subscribes it: events in between are on no stream. Heartbeats come.
   proxy.copies = (frame) => (frame.includes('server.') ? 1 : 0);
   const opened = await bridge.until(task, ({ kind }) => kind === 'request_opened');
   if (opened.kind !== 'request_opened') throw new Error('no request');

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isLoopback } from '../../loopback.ts';
 import type { DockerClient } from '../../runners/docker/docker-client.ts';
 import { ServerContainer } from '../../runners/docker/server-container.ts';
-import { rssOf } from '../../runners/opencode-server/embedded-server.ts';
+import { rssOf } from '../../runners/opencode-server/process-memory.ts';
 import { listenerOn } from './listener.ts';
 
 const SAMPLE_MS = 1_000;

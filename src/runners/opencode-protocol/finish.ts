@@ -1,6 +1,6 @@
 import type { TaskError } from '../../tasks/events.ts';
 
-/** Finish reasons of a step after which OpenCode goes on by itself. */
+/** Finish reasons of a step after which OpenCode continues by itself. */
 export const GOES_ON: ReadonlySet<string> = new Set(['tool-calls', 'unknown']);
 
 export const TURN_STOPPED: TaskError = {

@@ -6,13 +6,13 @@ import type { PermissionAsked } from './wire.ts';
 export const EDIT = 'edit';
 export const EXTERNAL_DIRECTORY = 'external_directory';
 
-/** As the tools `write`, `edit` and `apply_patch` name what they are about to write. */
+/** The metadata by which the tools `write`, `edit` and `apply_patch` name the files they are about to write. */
 const edited = z.object({
   filepath: z.string().optional(),
   files: z.array(z.object({ filePath: z.string(), movePath: z.string().optional() })).optional(),
 });
 
-/** A permission as it is shown: an edit outside of the directory is what it is, work outside. */
+/** A permission as the task shows it: an edit outside of the directory is shown as work outside. */
 export function asShown(asked: PermissionAsked, directory: string): PermissionAsked {
   const paths = editedOutside(asked, directory);
   if (paths.length === 0) return asked;
@@ -27,7 +27,7 @@ function editedOutside({ permission, metadata }: PermissionAsked, directory: str
   const paths = files?.flatMap(({ filePath, movePath }) => [filePath, movePath ?? filePath]) ?? [];
   if (files === undefined && filepath !== undefined) paths.push(filepath);
   return [...new Set(paths)].filter((path) => {
-    const way = relative(directory, path);
-    return isAbsolute(path) && (way === '..' || way.startsWith(`..${sep}`));
+    const toPath = relative(directory, path);
+    return isAbsolute(path) && (toPath === '..' || toPath.startsWith(`..${sep}`));
   });
 }

@@ -1,19 +1,19 @@
 import { EDIT } from './outside-edits.ts';
 
-/** A rule of OpenCode's: the last one that matches a permission and a pattern decides; where none does, it asks. */
+/** A rule of OpenCode: the last one that matches a permission and a pattern decides; where none matches, it asks. */
 export interface PermissionRule {
   permission: string;
   pattern: string;
   action: 'allow' | 'deny' | 'ask';
 }
 
-/** Of an agent that may edit nothing; OpenCode hides its tools only where this rule is the last. */
+/** For an agent that may edit nothing; OpenCode hides the tools for edits only where this rule is the last. */
 export const NO_EDITS: PermissionRule[] = [rule('*', 'deny')];
 
 /**
- * Rules for a session in a folder below the root of its repository, all of which OpenCode takes for inside: what is
- * edited outside of the folder is asked for, what is edited in it goes by the agent's own rules, as before.
- * `folder` is relative to that root, as OpenCode's patterns of edits are.
+ * Rules for a session in a folder below the root of its repository. OpenCode treats the whole repository as inside.
+ * With these rules it asks before an edit outside of the folder; in the folder the agent's own rules still apply.
+ * `folder` is relative to that root, as OpenCode's patterns for edits are.
  */
 export function outsideRules(folder: string, ofAgent: readonly PermissionRule[]): PermissionRule[] {
   const own = ofAgent.filter(({ permission }) => matches(permission, EDIT));
@@ -21,7 +21,7 @@ export function outsideRules(folder: string, ofAgent: readonly PermissionRule[])
   if (last?.pattern === '*' && last.action === 'deny') return NO_EDITS;
   const prefix = `${folder.replace(/[*?]/g, '?')}/`;
   const inside = own.map(({ pattern, action }) => ({ action, patterns: below(pattern, prefix) }));
-  // Subagents have the denials of a session without the rest of its rules: those from outside must not reach in.
+  // Subagents inherit only the denials of a session, so a denial for outside must not match inside.
   const denied = own.filter(({ action }, at) => action === 'deny' && inside[at]?.patterns.length === 0);
   return [
     rule('*', 'ask'),
@@ -39,15 +39,15 @@ function matches(pattern: string, text: string): boolean {
   return placesBehind(pattern, text).some((place) => /^\**$/.test(pattern.slice(place)));
 }
 
-/** Patterns of what a pattern matches below a prefix: `*` stands for anything, slashes too. */
+/** Patterns for what a pattern matches below a prefix: `*` matches anything, also slashes. */
 function below(pattern: string, prefix: string): string[] {
   const places = placesBehind(pattern, prefix).filter((place) => place < pattern.length);
-  // What is left from a later "*" on says all that is left from before it.
+  // The rest from a later "*" on matches everything that the rest from before it does.
   const first = places.findLastIndex((place) => pattern.charAt(place) === '*');
   return places.slice(Math.max(0, first)).map((place) => `${prefix}${pattern.slice(place)}`);
 }
 
-/** Where in a pattern one can be when it has matched a text so far. */
+/** The positions in a pattern that can be reached by matching the text. */
 function placesBehind(pattern: string, text: string): number[] {
   let places = new Set([0]);
   for (const character of text) {

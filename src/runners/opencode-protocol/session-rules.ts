@@ -10,9 +10,9 @@ const DENIED = [
 ] as const;
 
 /**
- * Permission rules of each session of a task, subagents' too. OpenCode does not offer a tool that is denied
- * throughout: where its configuration has a bridge as an MCP server, a task can neither hand over tasks nor steer or
- * answer itself. They come after all rules of the configuration and of agents.
+ * Permission rules of each session of a task, also of subagents. OpenCode does not offer a tool whose use is denied:
+ * where its configuration has a bridge as an MCP server, a task can neither create tasks nor control or answer itself.
+ * These rules come after all rules of the configuration and of agents.
  */
 export const SESSION_RULES = DENIED.map((permission) => ({
   permission,
@@ -20,7 +20,7 @@ export const SESSION_RULES = DENIED.map((permission) => ({
   action: 'deny' as const,
 }));
 
-/** The same for the OpenCode CLI, as `OPENCODE_PERMISSION`; what is given there stays. */
+/** The same rules for the OpenCode CLI, as `OPENCODE_PERMISSION`; other rules in that variable stay. */
 export function permissionVariable(given: string | undefined): string {
   return JSON.stringify({ ...parsed(given), ...Object.fromEntries(DENIED.map((tool) => [tool, 'deny'])) });
 }

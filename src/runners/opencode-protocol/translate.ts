@@ -17,13 +17,13 @@ const TITLE_LIMIT = 200;
 const OUTPUT_TAIL = 2_000;
 /** Sums of money are kept to a billionth of a dollar. */
 const COST_PRECISION = 1e9;
-/** Tools that write the file they name; what a shell changes is told by git at the end. */
+/** Tools that write the file they name; git shows at the end what a shell changed. */
 const WRITERS: ReadonlySet<string> = new Set(['write', 'edit', 'multiedit', 'patch']);
 
 /** Tokens and money, of whatever it was used for. */
 export type Spending = Pick<AssistantMessage, 'tokens' | 'cost'>;
 
-/** The events of a tool call as far as it has come; a pending one is none yet. */
+/** The events of a tool call so far; a pending call has none. */
 export function toolEvents(part: ToolPart, directory: string): TaskEventBody[] {
   const { state, callID: call_id, tool } = part;
   const call = { kind: 'tool' as const, call_id, tool };
@@ -62,12 +62,12 @@ function inside(directory: string, path: string): string {
   return name.startsWith('..') || name === '' ? path : name.split(sep).join('/');
 }
 
-/** The last characters of a text; says that something went before. */
+/** The last characters of a text, with an ellipsis where it was cut. */
 function lastOf(output: string): string {
   return output.length > OUTPUT_TAIL ? `…${tail(output, OUTPUT_TAIL - 1)}` : output;
 }
 
-/** A permission that OpenCode asks for, as a request to the outside. */
+/** A permission that OpenCode asks for, as an input request of the task. */
 export function permissionRequest(asked: PermissionAsked): InputRequest {
   const command = asked.metadata.command;
   const what = typeof command === 'string' ? command : asked.patterns.join(', ');
@@ -81,7 +81,7 @@ export function permissionRequest(asked: PermissionAsked): InputRequest {
   };
 }
 
-/** A question of the agent's, as a request to the outside. */
+/** A question of the agent, as an input request of the task. */
 export function questionRequest(asked: QuestionAsked): InputRequest {
   return {
     id: asked.id,
@@ -92,7 +92,7 @@ export function questionRequest(asked: QuestionAsked): InputRequest {
   };
 }
 
-/** What assistant messages or steps of them used, on top of what was used before. */
+/** The usage of assistant messages or steps, added to the usage before. */
 export function sumUsage(messages: Iterable<Spending>, before: Usage = NO_USAGE): Usage {
   let sum = before;
   for (const { tokens, cost } of messages) {
@@ -108,7 +108,7 @@ export function sumUsage(messages: Iterable<Spending>, before: Usage = NO_USAGE)
   return sum;
 }
 
-/** OpenCode's error as the task's: a stable code, its own words, and what to do. */
+/** OpenCode's error as the task's: a stable code, OpenCode's message, and what to do. */
 export function taskError(error: OpenCodeError): TaskError {
   const status = error.data?.statusCode;
   const [line = error.name] = (error.data?.message ?? error.name).split('\n');
@@ -156,7 +156,7 @@ function classifyUnknown(message: string): TaskError {
   return { code: 'ENGINE_ERROR', message: `OpenCode reported: ${message}` };
 }
 
-/** How a turn comes out that an error of our own ended. */
+/** The outcome of a turn that an error of the bridge ended. */
 export function failed(thrown: unknown): TurnOutcome {
   const { code, message, next } = toBridgeError(thrown);
   return { kind: 'failed', summary: '', finish: 'error', error: { code, message, ...(next && { next }) } };
@@ -179,14 +179,14 @@ function providerAuth(message: string): TaskError {
   };
 }
 
-/** That a call of the model failed, and when it is made again. */
+/** Reports that a call of the model failed, and when OpenCode repeats it. */
 export function retrying(status: SessionStatus): TaskEventBody[] {
   if (status.type !== 'retry') return [];
   const { attempt, message, next } = status;
   return [{ kind: 'retrying', attempt, message, next_at: next }];
 }
 
-/** An error of a session, which need not be its end. */
+/** An error of a session, which does not always end it. */
 export function warning(
   error: { name: string; data?: { message?: string | undefined } | undefined } | undefined,
 ): TaskEventBody[] {

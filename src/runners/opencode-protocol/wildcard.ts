@@ -1,6 +1,6 @@
 /**
- * Whether a text satisfies a pattern of OpenCode's permissions: `*` is any text, `?` one character, and a last
- * ` *` may be missing (`ls *` is for `ls` too). Without a regular expression: the model may write both.
+ * Whether a text matches a pattern of OpenCode's permissions: `*` is any text, `?` one character, and a last
+ * ` *` may be missing (`ls *` matches `ls` too). Without a regular expression, because the model may write both.
  */
 export function matches(text: string, pattern: string): boolean {
   const [subject, rule] = [text, pattern].map((part) => part.replaceAll('\\', '/'));
@@ -8,7 +8,7 @@ export function matches(text: string, pattern: string): boolean {
   return glob(subject, rule) || (rule.endsWith(' *') && glob(subject, rule.slice(0, -2)));
 }
 
-/** In time of at most the product of both lengths: only the last `*` is ever tried again. */
+/** Takes at most the product of both lengths: it backtracks only to the last `*`. */
 function glob(text: string, rule: string): boolean {
   let at = 0;
   let next = 0;

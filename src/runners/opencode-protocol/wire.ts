@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /**
- * What the bridge reads of OpenCode's answers and events, and nothing more.
+ * The fields of OpenCode's answers and events that the bridge reads.
  * Source: OpenAPI of `opencode serve` 1.18.33 and traces of it.
  */
 
@@ -79,7 +79,7 @@ const toolPart = z.object({
   ]),
 });
 
-/** Parts of other types are nothing to us. */
+/** Parts of other types are not used. */
 export const partSchema = z.union([
   z.discriminatedUnion('type', [textPart, toolPart]),
   z.object({ ...partBase, type: z.string() }).transform((part) => ({ ...part, type: 'other' as const })),
@@ -200,12 +200,12 @@ const KNOWN: ReadonlySet<unknown> = new Set(eventSchema.options.map((option) => 
 const frameSchema = z.object({ payload: z.looseObject({ type: z.string() }) });
 const ofSession = z.object({ properties: z.object({ sessionID: z.string() }) });
 
-/** What a frame of `/global/event` is to us: an event, the greeting, one that tells us nothing, or unreadable. */
+/** A frame of `/global/event`: an event, the confirmation of the stream, an event of no use here, or unreadable. */
 export type Frame =
   | { kind: 'event'; event: OpenCodeEvent }
   | { kind: 'connected' }
   | { kind: 'ignored'; session: string | undefined }
-  | { kind: 'misfit'; type: string };
+  | { kind: 'unreadable'; type: string };
 
 /** Reads one `data:` line of `/global/event`; never throws. */
 export function readFrame(data: string): Frame {
@@ -213,17 +213,17 @@ export function readFrame(data: string): Frame {
   try {
     json = JSON.parse(data);
   } catch {
-    return { kind: 'misfit', type: 'not JSON' };
+    return { kind: 'unreadable', type: 'not JSON' };
   }
   const frame = frameSchema.safeParse(json);
-  if (!frame.success) return { kind: 'misfit', type: 'no payload' };
+  if (!frame.success) return { kind: 'unreadable', type: 'no payload' };
   const { payload } = frame.data;
   if (payload.type === 'server.connected') return { kind: 'connected' };
   if (!KNOWN.has(payload.type)) {
     return { kind: 'ignored', session: ofSession.safeParse(payload).data?.properties.sessionID };
   }
   const event = eventSchema.safeParse(payload);
-  return event.success ? { kind: 'event', event: event.data } : { kind: 'misfit', type: payload.type };
+  return event.success ? { kind: 'event', event: event.data } : { kind: 'unreadable', type: payload.type };
 }
 
 /** The session an event belongs to; undefined for one that names none. */

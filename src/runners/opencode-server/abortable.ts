@@ -1,6 +1,6 @@
 import { BridgeError } from '../../errors.ts';
 
-/** The promise, or a rejection as soon as the signal aborts. */
+/** The promise; rejects as soon as the signal aborts. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void =>

@@ -1,6 +1,5 @@
 import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/client';
 import { z } from 'zod';
-import { BridgeError, quote } from '../../errors.ts';
 import type { PermissionRule } from '../opencode-protocol/outside-rules.ts';
 import { SESSION_RULES } from '../opencode-protocol/session-rules.ts';
 import {
@@ -19,20 +18,20 @@ import {
   sessionSchema,
   statusSchema,
 } from '../opencode-protocol/wire.ts';
-import { failure, unavailable } from './api-failure.ts';
+import { type Answer, dataOf, unavailable } from './api-failure.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
 import { enabledMcpServers, type McpServer } from './mcp-servers.ts';
 import { partId } from './message-id.ts';
+import { readServerFile } from './read-server-file.ts';
+import { RecentAborts } from './recent-aborts.ts';
 
-/** A cold instance under load needs seconds; a request that takes longer than this has gone wrong. */
+/** A cold instance under load needs seconds; a request that takes longer has failed. */
 const REQUEST_TIMEOUT_MS = 30_000;
-/** A session's first request boots the instance of its directory; with many at once, one waits for the others. */
+/** A session's first request starts the instance of its directory; many at once wait for each other. */
 const BOOT_TIMEOUT_MS = 120_000;
 const PAGE = 50;
 const messagesSchema = z.array(z.object({ info: messageSchema, parts: z.array(partSchema) }));
 const configSchema = z.object({ model: z.string().optional(), default_agent: z.string().optional() });
-/** So many directories are remembered in which a session was aborted. */
-const ABORTS_KEPT = 1_000;
 
 export interface PromptRequest {
   sessionId: string;
@@ -42,12 +41,11 @@ export interface PromptRequest {
   agent: string;
 }
 
-/** The answers of one OpenCode server, parsed; every failure is a BridgeError. */
+/** The requests to one OpenCode server. Answers are parsed; every failure is a BridgeError. */
 export class OpenCodeApi {
   readonly #endpoint: Endpoint;
   readonly #client: OpencodeClient;
-  /** Directories in which a session was aborted since they were last disposed of, the latest last. */
-  readonly #aborts = new Set<string>();
+  readonly #aborts = new RecentAborts();
 
   constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
@@ -58,10 +56,10 @@ export class OpenCodeApi {
     const data = await this.#call('health', this.#client.global.health(within(timeoutMs)));
     const health = z.object({ healthy: z.literal(true), version: z.string() }).safeParse(data);
     if (health.success) return health.data;
-    throw unavailable(`${this.#endpoint.url} answers, but not as OpenCode does.`);
+    throw unavailable(`${this.#endpoint.url} answers, but is not an OpenCode server.`);
   }
 
-  /** With rules of its own before those that every session gets. */
+  /** `rules` come before those that every session gets. */
   async createSession(
     directory: string,
     title: string,
@@ -78,13 +76,13 @@ export class OpenCodeApi {
     return sessionSchema.parse(await this.#call('get session', session));
   }
 
-  /** Adds rules to those of a session; OpenCode reads them when the next turn begins. */
+  /** Appends rules to those of a session; OpenCode reads them when the next turn begins. */
   async addRules(sessionID: string, permission: PermissionRule[]): Promise<void> {
     const updated = this.#client.session.update({ sessionID, permission }, within(REQUEST_TIMEOUT_MS));
     await this.#call('update session', updated);
   }
 
-  /** The root of the repository that OpenCode takes a directory to be in; `/` where there is none. */
+  /** The root of the repository that OpenCode finds for a directory; `/` without a repository. */
   async worktree(directory: string): Promise<string> {
     const data = await this.#call('path', this.#client.path.get({ directory }, within(BOOT_TIMEOUT_MS)));
     return z.object({ worktree: z.string() }).parse(data).worktree;
@@ -111,21 +109,19 @@ export class OpenCodeApi {
   }
 
   async abort(sessionID: string, directory: string): Promise<void> {
-    this.#aborts.delete(directory);
     this.#aborts.add(directory);
-    for (const oldest of this.#aborts) if (this.#aborts.size > ABORTS_KEPT) this.#aborts.delete(oldest);
     await this.#call(
       'abort',
       this.#client.session.abort({ sessionID, directory }, within(REQUEST_TIMEOUT_MS)),
     );
   }
 
-  /** Whether an abort by the bridge may be why something in the directory breaks off. */
+  /** Whether an abort by the bridge may have broken the directory's instance. */
   hasAborted(directory: string): boolean {
     return this.#aborts.has(directory);
   }
 
-  /** The sessions of a directory that are at work; an idle one is absent. */
+  /** The busy sessions of a directory; an idle session is absent. */
   async statuses(directory: string): Promise<Map<string, SessionStatus>> {
     const data = await this.#call(
       'status',
@@ -139,7 +135,7 @@ export class OpenCodeApi {
     return z.array(sessionSchema).parse(await this.#call('children', children));
   }
 
-  /** A session's messages, oldest first: all, or from the one with this id on (none where it is not there). */
+  /** A session's messages, oldest first: all, or from the one with this id on (none if it does not exist). */
   async messagesFrom(sessionID: string, firstId?: string): Promise<MessageWithParts[]> {
     let messages: MessageWithParts[] = [];
     let before: string | undefined;
@@ -187,7 +183,7 @@ export class OpenCodeApi {
     await this.#call('reject', rejected);
   }
 
-  /** The model and agent that a prompt in this directory uses when none is named. */
+  /** The model and agent that OpenCode uses in this directory by default. */
   async defaults(directory: string): Promise<{ model?: string | undefined; agent?: string | undefined }> {
     const data = await this.#call(
       'config',
@@ -203,13 +199,13 @@ export class OpenCodeApi {
     return enabledMcpServers(await this.#call('config', config));
   }
 
-  /** Names of the agents that can take a prompt in this directory. */
+  /** Names of the agents that accept a prompt in this directory. */
   async agents(directory: string): Promise<string[]> {
     const agents = await this.#agents(directory);
     return agents.filter(({ hidden }) => !hidden).map(({ name }) => name);
   }
 
-  /** The permission rules of an agent; none of one that it does not know. */
+  /** The permission rules of an agent; none for an unknown agent. */
   async rulesOf(directory: string, agent: string): Promise<PermissionRule[]> {
     return (await this.#agents(directory)).find(({ name }) => name === agent)?.permission ?? [];
   }
@@ -225,43 +221,20 @@ export class OpenCodeApi {
     return z.array(serverFileSchema).parse(await this.#call('list files', listed));
   }
 
-  /**
-   * A file's exact bytes. Not by `/file/content`, which trims text and invents an empty file where there is
-   * none; the route used here has no SDK method, and answers a missing file with HTTP 500.
-   */
-  async readFile(directory: string, path: string): Promise<Buffer> {
-    const segments = path.split('/').map(encodeURIComponent).join('/');
-    const url = new URL(`${this.#endpoint.url}/api/fs/read/${segments}`);
-    url.searchParams.set('location[directory]', directory);
-    const options = { headers: authorization(this.#endpoint), ...within(REQUEST_TIMEOUT_MS) };
-    const response = await fetch(url, options).catch((thrown) => {
-      throw failure('read file', this.#endpoint.url, undefined, thrown);
-    });
-    const body = Buffer.from(await response.arrayBuffer());
-    if (!response.ok) throw failure('read file', this.#endpoint.url, response.status, undefined);
-    if (!response.headers.get('content-type')?.startsWith('text/html')) return body;
-    throw new BridgeError('ENGINE_NOT_FOUND', `OpenCode has no file ${quote(path)} in that directory.`);
+  /** A file's exact bytes. */
+  readFile(directory: string, path: string): Promise<Buffer> {
+    return readServerFile(this.#endpoint, directory, path, REQUEST_TIMEOUT_MS);
   }
 
-  /** Frees what OpenCode holds for a directory; aborts what runs there. */
+  /** Frees OpenCode's instance of a directory; aborts what runs there. */
   async dispose(directory: string): Promise<void> {
     this.#aborts.delete(directory);
     await this.#call('dispose', this.#client.instance.dispose({ directory }, within(REQUEST_TIMEOUT_MS)));
   }
 
-  async #call(what: string, request: Promise<Answer>): Promise<unknown> {
-    // It rejects where the answer breaks off, or is of type text/html and nothing else.
-    const { data, error, response }: Answer = await request.catch((error: unknown) => ({ error }));
-    if (!response?.ok) throw failure(what, this.#endpoint.url, response?.status, error);
-    if (!response.headers.get('content-type')?.startsWith('text/html')) return data;
-    throw unavailable(`${this.#endpoint.url} answers "${what}" with a web page, not as OpenCode does.`);
+  #call(what: string, request: Promise<Answer>): Promise<unknown> {
+    return dataOf(what, this.#endpoint.url, request);
   }
-}
-
-interface Answer {
-  data?: unknown;
-  error?: unknown;
-  response?: Response | undefined;
 }
 
 function within(ms: number): { signal: AbortSignal } {

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { BridgeError } from '../../errors.ts';
 
-/** Below this size the package holds only a script that says its binary was not installed. */
+/** A smaller file is only a script which says that the binary was not installed. */
 const SMALLEST_BINARY = 1_000_000;
 
 /**

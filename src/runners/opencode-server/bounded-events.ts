@@ -2,7 +2,7 @@
 export const LONGEST_EVENT = 64 * 2 ** 20;
 const NEWLINE = 0x0a;
 
-/** Lets a stream of server-sent events pass, which fails with one that has more bytes than the limit: its reader would keep all of it. */
+/** Passes a stream of server-sent events on; fails at an event longer than the limit, which a reader would buffer. */
 export function boundedEvents(
   limit: number,
 ): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
@@ -19,7 +19,7 @@ export function boundedEvents(
   });
 }
 
-/** Behind the last empty line, which ends an event; undefined where there is none. `before` is the byte before the chunk. */
+/** The position after the last empty line, which ends an event; undefined without one. `before` is the byte before the chunk. */
 function endOfEvents(chunk: Uint8Array, before: number): number | undefined {
   for (
     let at = chunk.lastIndexOf(NEWLINE);

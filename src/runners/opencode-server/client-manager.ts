@@ -1,36 +1,31 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { BridgeError, messageOf } from '../../errors.ts';
 import type { DependencyHealth } from '../../health.ts';
 import type { Logger } from '../../logger.ts';
 import type { Task } from '../../tasks/task.ts';
 import type { ServerFile, Session, SessionStatus } from '../opencode-protocol/wire.ts';
-import type { Connection, Run, RunContext, Runner } from '../runner.ts';
+import type { Run, RunContext, Runner, Connection as TcpConnection } from '../runner.ts';
 import { abortable } from './abortable.ts';
 import { OpenCodeApi } from './api.ts';
 import { Approvals } from './approvals.ts';
+import { Connection } from './connection.ts';
 import { Defaults } from './defaults.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EngineSupervisor } from './engine-supervisor.ts';
 import { EventStream, type SessionListener } from './event-stream.ts';
 import { HealthMonitor } from './health-monitor.ts';
 import { Instances } from './instances.ts';
-import { notReady } from './not-ready.ts';
 import { SessionRun } from './session-run.ts';
 import type { TurnLimits } from './session-state.ts';
 import { Sessions } from './sessions.ts';
 
 /** OpenCode's own default agent. */
 const DEFAULT_AGENT = 'build';
-/** A task that has begun waits for its server up to its own limit. */
-const REACH_LIMIT_MS = 60_000;
-const REACH_POLL_MS = 1_000;
 
 export interface OpenCodeClientManagerOptions {
   endpoint: Endpoint;
   /** `provider/model` for tasks that name none; absent: what the server's configuration says. */
   model?: string | undefined;
   agent?: string | undefined;
-  /** Whether edits in the repository outside of a task's folder are to be asked for. */
+  /** Whether OpenCode asks before it edits the repository outside of a task's folder. */
   asksOutside: boolean;
   /** How long a new task waits for its server before it fails; absent: a minute. */
   reachLimitMs?: number | undefined;
@@ -38,21 +33,27 @@ export interface OpenCodeClientManagerOptions {
   maxRetries: number;
   retryDelayMs: number;
   instanceLingerMs: number;
-  /** Megabytes beyond which a server of our own is started anew when no task uses it; 0: never. */
+  /** Megabytes beyond which an embedded server is restarted when no task uses it; 0: never. */
   maxRssMb: number;
   turnLimits: TurnLimits;
-  /** Milliseconds after which an event stream without a frame is taken for dead. */
+  /** Milliseconds after which an event stream without a frame is dead. */
   silenceLimitMs?: number;
   logger: Logger;
   now?: () => number;
 }
 
-/** Runs tasks as sessions of one OpenCode server, heard over its one event stream. */
+/**
+ * Runs tasks as sessions of one OpenCode server, followed over its one event stream. The bridge itself calls only the
+ * methods of `Runner`. `healthCheck`, `createSession`, `subscribeToEvents`, `getSessionInfo`, `abortSession`,
+ * `listFiles` and `readFile` are kept on purpose, under the names that the requirements of the project give them: they
+ * are the manager's interface for other programs and for tests.
+ */
 export class OpenCodeClientManager implements Runner {
   readonly name = 'opencode-server';
   readonly #options: OpenCodeClientManagerOptions;
   readonly #api: OpenCodeApi;
   readonly #stream: EventStream;
+  readonly #connection: Connection;
   readonly #monitor: HealthMonitor;
   readonly #instances: Instances;
   readonly #defaults: Defaults;
@@ -64,6 +65,13 @@ export class OpenCodeClientManager implements Runner {
     this.#options = options;
     this.#api = new OpenCodeApi(endpoint);
     this.#stream = new EventStream(endpoint, logger, options.silenceLimitMs);
+    this.#connection = new Connection({
+      endpoint,
+      api: this.#api,
+      stream: this.#stream,
+      limitMs: options.reachLimitMs,
+      logger,
+    });
     this.#instances = new Instances(this.#api, options.instanceLingerMs, logger);
     this.#defaults = new Defaults(this.#api, options.now ?? Date.now);
     this.#sessions = new Sessions(this.#api, options.asksOutside);
@@ -71,12 +79,12 @@ export class OpenCodeClientManager implements Runner {
     const idle = (): boolean => this.#instances.idle;
     const { process } = endpoint;
     const { maxRssMb } = options;
-    const upkeep =
+    const supervisor =
       process &&
       new EngineSupervisor({ process, maxRssMb, hangChecks: maxRetries + 1, streaming, idle, logger });
     const check = (timeoutMs: number): Promise<{ version: string }> => this.#api.health(timeoutMs);
     this.#monitor = new HealthMonitor({
-      check: upkeep ? (timeoutMs) => upkeep.check(() => check(timeoutMs)) : check,
+      check: supervisor ? (timeoutMs) => supervisor.check(() => check(timeoutMs)) : check,
       listening: endpoint.listening,
       streaming,
       intervalMs,
@@ -86,7 +94,7 @@ export class OpenCodeClientManager implements Runner {
     });
   }
 
-  /** Opens the event stream and begins to watch the server's health; waits for neither. */
+  /** Opens the event stream and starts the health checks; waits for neither. */
   start(): void {
     this.#monitor.start();
     this.#stream.ready().catch(() => undefined);
@@ -98,9 +106,8 @@ export class OpenCodeClientManager implements Runner {
     const free = this.#instances.acquire(directory);
     try {
       await abortable(free, signal);
-      const [session, defaults, agent] = await this.#retryWhileUnavailable(
-        emit,
-        signal,
+      const [session, defaults, agent] = await this.#connection.retryWhileUnavailable(
+        { emit, signal },
         task.promptId !== undefined,
         () => {
           const known = this.#defaults.of(directory, isFresh(task));
@@ -146,7 +153,7 @@ export class OpenCodeClientManager implements Runner {
     return this.#api.createSession(directory, title, metadata);
   }
 
-  /** Hears a session's events until the returned function is called. */
+  /** Sends a session's events to the listener until the returned function is called. */
   async subscribeToEvents(sessionId: string, listener: SessionListener): Promise<() => void> {
     this.#stream.listen(sessionId, listener);
     await this.#stream.ready();
@@ -178,7 +185,7 @@ export class OpenCodeClientManager implements Runner {
     await this.#options.endpoint.shells?.endIn(directory);
   }
 
-  async mayHaveOpened(connection: Connection): Promise<boolean> {
+  async mayHaveOpened(connection: TcpConnection): Promise<boolean> {
     return (await this.#options.endpoint.shells?.mayHaveOpened(connection)) ?? false;
   }
 
@@ -189,8 +196,8 @@ export class OpenCodeClientManager implements Runner {
       : `stream closed (${this.#stream.lastError ?? 'opening'})`;
     const problem = this.#options.endpoint.problem?.();
     const commands = this.#options.endpoint.shells?.summary;
-    const said = [version && `version ${version}`, stream, commands, lastError, problem];
-    const detail = said.filter(Boolean).join('; ');
+    const details = [version && `version ${version}`, stream, commands, lastError, problem];
+    const detail = details.filter(Boolean).join('; ');
     return [{ name: 'opencode-server', status: this.#stream.connected ? status : downgrade(status), detail }];
   }
 
@@ -199,52 +206,6 @@ export class OpenCodeClientManager implements Runner {
     this.#instances.close();
     this.#stream.close();
   }
-
-  /** Does it when the server can be reached, again where the connection fails; `endlessly`, or for a minute. */
-  async #retryWhileUnavailable<T>(
-    emit: RunContext['emit'],
-    signal: AbortSignal,
-    endlessly: boolean,
-    work: () => Promise<T>,
-  ): Promise<T> {
-    let told = false;
-    const { reachLimitMs = REACH_LIMIT_MS } = this.#options;
-    const deadline = endlessly ? Number.POSITIVE_INFINITY : Date.now() + reachLimitMs;
-    for (;;) {
-      await abortable(this.#reachable(signal, deadline), signal);
-      try {
-        return await abortable(work(), signal);
-      } catch (thrown) {
-        if (!isPassing(thrown) || Date.now() > deadline) throw thrown;
-        this.#options.logger.warn({ err: messageOf(thrown) }, 'a session could not be opened; trying again');
-        if (!told) emit(notReady(thrown, endlessly ? undefined : reachLimitMs));
-        told = true;
-        await abortable(sleep(REACH_POLL_MS), signal);
-      }
-    }
-  }
-
-  /** Waits for the server, which may be starting; refused credentials are told at once. */
-  async #reachable(signal: AbortSignal, deadline: number): Promise<void> {
-    const listening = this.#options.endpoint.listening?.() ?? Promise.resolve();
-    const opened = listening.then(() => this.#stream.ready()).then(() => true);
-    while (!signal.aborted) {
-      if (await Promise.race([opened, sleep(REACH_POLL_MS, false, { ref: false })])) return;
-      await this.#api.health(REACH_POLL_MS).catch((thrown) => {
-        if (!isPassing(thrown)) throw thrown;
-        if (Date.now() > deadline) throw this.#unreachable(thrown);
-      });
-    }
-  }
-
-  #unreachable(cause: BridgeError): BridgeError {
-    const why = this.#options.endpoint.problem?.() ?? cause.message;
-    return new BridgeError('ENGINE_UNAVAILABLE', `OpenCode is not there: ${why}`, { cause });
-  }
-}
-
-function isPassing(thrown: unknown): thrown is BridgeError {
-  return thrown instanceof BridgeError && thrown.code === 'ENGINE_UNAVAILABLE';
 }
 
 function isFresh({ ownsDirectory, continues }: Task): boolean {

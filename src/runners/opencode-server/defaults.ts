@@ -1,6 +1,6 @@
 import type { OpenCodeApi } from './api.ts';
 
-/** A folder just made has no configuration of its own, so one answer serves all such folders for longer. */
+/** A new folder has no configuration of its own, so one answer is valid for all such folders, and longer. */
 const FRESH_FOLDERS = '';
 const FRESH_LIFETIME_MS = 60_000;
 const LIFETIME_MS = 5_000;
@@ -11,7 +11,7 @@ export interface PromptDefaults {
   agent?: string | undefined;
 }
 
-/** The model and agent that OpenCode is configured for; asked once for tasks that start close together. */
+/** The model and agent in OpenCode's configuration, cached for tasks that start close together. */
 export class Defaults {
   readonly #api: OpenCodeApi;
   readonly #now: () => number;

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BridgeError, messageOf } from '../../errors.ts';
@@ -9,12 +8,13 @@ import { tail } from '../../text.ts';
 import { ENGINE_MEMORY } from '../opencode-protocol/engine-memory.ts';
 import type { Shells } from '../shell/shells.ts';
 import type { Endpoint } from './endpoint.ts';
-import { MARK, watch } from './engine-watcher.ts';
+import { type EngineInput, passSecrets, SECRETS_READ } from './engine-secrets.ts';
+import { ENGINE_MARK, startWatcher } from './engine-watcher.ts';
 import { freePort } from './free-port.ts';
-import { handover, TAKEN } from './handover.ts';
+import { rssOf } from './process-memory.ts';
 
 const START_LIMIT_MS = 60_000;
-/** SIGTERM can be swallowed while OpenCode installs a plugin, so SIGKILL follows. */
+/** OpenCode can ignore SIGTERM while it installs a plugin, so SIGKILL follows. */
 const TERM_LIMIT_MS = 3_000;
 const FIRST_BACKOFF_MS = 250;
 const LAST_BACKOFF_MS = 30_000;
@@ -22,18 +22,18 @@ const STEADY_MS = 60_000;
 
 export interface EmbeddedServerOptions {
   binary: string;
-  /** The whole environment of the server but for what is set here. */
+  /** The environment of the server; the variables that are set here are added. */
   env: Readonly<Record<string, string | undefined>>;
-  /** Where the server runs; no task works there. */
+  /** The server's working directory; no task works there. */
   cwd: string;
-  /** `snapshot` of OpenCode's configuration: its own copies of every step, which cost most of its speed. */
+  /** `snapshot` of OpenCode's configuration: it then copies the folder at every step, which is slow. */
   snapshot: boolean;
-  /** Where the commands of tasks run; absent: where OpenCode itself does. */
+  /** Where the commands of tasks run; absent: where OpenCode itself runs. */
   shells?: Shells | undefined;
   logger: Logger;
 }
 
-/** An `opencode serve` of our own on a loopback port, started again whenever it dies. */
+/** An `opencode serve` that the bridge starts on a loopback port, and restarts whenever it ends. */
 export class EmbeddedServer {
   readonly endpoint: Endpoint;
   readonly #options: EmbeddedServerOptions;
@@ -43,8 +43,8 @@ export class EmbeddedServer {
   #child: ChildProcess | undefined;
   #listeningPid: number | undefined;
   #lastError: string | undefined;
-  /** Whether the engine takes its secrets by stdin; one that does not is started again with all in its environment. */
-  #handsOver = true;
+  /** Whether the engine reads its secrets from stdin; one that does not is restarted with all in its environment. */
+  #secretsByStdin = true;
 
   private constructor(options: EmbeddedServerOptions, endpoint: Endpoint) {
     this.#options = options;
@@ -69,7 +69,7 @@ export class EmbeddedServer {
     return new EmbeddedServer(options, { url, username: 'opencode', password });
   }
 
-  /** Resolves once the server listens, be it for the first time or again. */
+  /** Resolves once the server listens, for the first time or after a restart. */
   listening(): Promise<void> {
     return this.#listening.promise;
   }
@@ -105,33 +105,36 @@ export class EmbeddedServer {
     }
   }
 
-  /** One life of the server; resolves with how it ended. */
+  /** Runs the server until it ends; resolves with how it ended. */
   async #runOnce(): Promise<string> {
     const { binary, cwd, logger } = this.#options;
     const { port } = new URL(this.endpoint.url);
     const args = ['serve', '--hostname', '127.0.0.1', '--port', port];
     const mark = randomUUID();
-    const { env, input } = this.#handover();
-    // In a group of its own, so that Ctrl-C on the bridge leaves it running for the bridge to stop.
+    const { env, stdin } = this.#input();
+    // In its own process group, so that Ctrl-C reaches only the bridge, which then stops the server.
     const child = spawn(binary, args, {
       cwd,
-      env: { ...env, [MARK]: mark },
+      env: { ...env, [ENGINE_MARK]: mark },
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });
     child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
+    child.stdin.end(stdin);
     this.#child = child;
     const exit = exitOf(child);
-    const sweep = watch(child, mark);
+    const killLeftovers = startWatcher(child, mark);
     const onStop = (): void => terminate(child);
     this.#stop.signal.addEventListener('abort', onStop);
     try {
       const tail = lastLines(child);
-      const started = await Promise.race([listening(child, this.#handsOver), exit]);
-      if (started === 'deaf') {
-        this.#handsOver = false;
-        logger.warn({ binary }, 'this OpenCode takes no secrets by stdin; its environment shows them');
+      const started = await Promise.race([listening(child, this.#secretsByStdin), exit]);
+      if (started === 'secrets unread') {
+        this.#secretsByStdin = false;
+        logger.warn(
+          { binary },
+          'this OpenCode does not read its secrets from stdin; its environment shows them',
+        );
         terminate(child);
       } else if (started === 'listening') {
         this.#lastError = undefined;
@@ -144,28 +147,29 @@ export class EmbeddedServer {
     } finally {
       this.#stop.signal.removeEventListener('abort', onStop);
       this.#child = undefined;
-      this.#deaf();
-      await sweep();
+      this.#resetListening();
+      await killLeftovers();
     }
   }
 
   #restart(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (!this.#child || this.#listeningPid === undefined) return;
-    this.#deaf();
+    this.#resetListening();
     if (signal === 'SIGTERM') terminate(this.#child);
     else this.#child.kill('SIGKILL');
   }
 
-  /** From now on whoever comes has to wait until the server listens again. */
-  #deaf(): void {
+  /** From now on `listening()` waits until the server listens again. */
+  #resetListening(): void {
     if (this.#listeningPid === undefined) return;
     this.#listeningPid = undefined;
     this.#listening = Promise.withResolvers();
   }
 
-  #handover(): { env: Readonly<Record<string, string | undefined>>; input: string } {
+  #input(): EngineInput {
     const env = this.#env();
-    return this.#handsOver ? handover(env, randomBytes(24).toString('base64url')) : { env, input: '' };
+    if (!this.#secretsByStdin) return { env, stdin: '' };
+    return passSecrets(env, randomBytes(24).toString('base64url'));
   }
 
   #env(): Record<string, string | undefined> {
@@ -188,7 +192,7 @@ export class EmbeddedServer {
   }
 }
 
-/** The user's inline configuration with ours below it; the shell is set here, so that no project's file sets it. */
+/** The user's inline configuration over our defaults. The shell is set here, so that no project's file sets it. */
 function configuration(content: string | undefined, defaults: object, shell: string | undefined): string {
   try {
     const given = content === undefined || content.trim() === '' ? {} : JSON.parse(content);
@@ -206,20 +210,23 @@ function exitOf(child: ChildProcess): Promise<string> {
 }
 
 /**
- * The line on stdout is the only safe sign: a request sent before it is never answered. `deaf`: it listens, but
- * has not taken what it was to be handed.
+ * Resolves at the line on stdout: a request sent before that is never answered. `secrets unread`: the engine
+ * listens, but has not read its secrets. `late`: it does not listen in time.
  */
-function listening(child: ChildProcess, handsOver: boolean): Promise<'listening' | 'deaf' | 'late'> {
+function listening(
+  child: ChildProcess,
+  secretsByStdin: boolean,
+): Promise<'listening' | 'secrets unread' | 'late'> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve('late'), START_LIMIT_MS);
     child.once('close', () => clearTimeout(timer));
     if (!child.stdout) return;
-    let taken = !handsOver;
+    let isReady = !secretsByStdin;
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line === TAKEN) taken = true;
+      if (line === SECRETS_READ) isReady = true;
       if (!line.includes('server listening on')) return;
       clearTimeout(timer);
-      resolve(taken ? 'listening' : 'deaf');
+      resolve(isReady ? 'listening' : 'secrets unread');
     });
   });
 }
@@ -230,12 +237,6 @@ function lastLines(child: ChildProcess): () => string {
     last = tail(`${last}${chunk}`, 500);
   });
   return () => last.trim();
-}
-
-/** Bytes of memory of a process; 0 where that cannot be known (other systems than Linux). */
-export async function rssOf(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1_024;
 }
 
 function terminate(child: ChildProcess): void {

@@ -1,31 +1,31 @@
 import type { Shells } from '../shell/shells.ts';
 
-/** Where one OpenCode server is, and the credentials it wants. */
+/** The address of one OpenCode server, and its credentials. */
 export interface Endpoint {
   url: string;
   username: string;
   /** Absent for a server without a password. */
   password?: string | undefined;
   /**
-   * Resolves once the server listens; absent where that cannot be known. A request that OpenCode accepts
-   * before it says so is never answered, hence none is made earlier.
+   * Resolves once the server listens; absent where that is unknown. OpenCode never answers a request that it accepts
+   * before, so none is made earlier.
    */
   listening?: (() => Promise<void>) | undefined;
-  /** Why it does not run, where that is known; undefined while it does. */
+  /** Why the server does not run, where that is known; undefined while it runs. */
   problem?: (() => string | undefined) | undefined;
-  /** The server's process, where it is ours. */
+  /** The server's process, where the bridge started it. */
   process?: EngineProcess | undefined;
-  /** Where commands of tasks run; absent for a server that is not ours: what they start there is out of reach. */
+  /** Where commands of tasks run; absent for another server, whose processes the bridge cannot reach. */
   shells?: Shells | undefined;
 }
 
-/** The process of a server that we started. */
+/** The process of a server that the bridge started. */
 export interface EngineProcess {
   /** Its id; undefined while it does not listen. */
   pid(): number | undefined;
-  /** Bytes of memory that it occupies; 0 where that cannot be known. */
+  /** Bytes of memory that it uses; 0 where that is unknown. */
   rss(): Promise<number>;
-  /** Ends it; it is then started anew, and `listening` waits for that. Does nothing while it does not listen. */
+  /** Restarts it; `listening` waits until it listens again. Does nothing while it does not listen. */
   restart(signal: 'SIGTERM' | 'SIGKILL'): void;
 }
 

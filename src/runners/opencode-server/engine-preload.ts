@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 
 /**
  * Runs inside the embedded OpenCode, before OpenCode itself (BUN_INSPECT_PRELOAD), and imports nothing of the
- * bridge. It takes the secrets from stdin, so that /proc shows none, and decides what every child gets to see.
+ * bridge. It reads the secrets from stdin, so that /proc shows none, and sets the environment of every child.
  */
 
-/** As `handover.ts` writes it. */
-interface Handover {
-  /** Variables of the engine that stand in no initial environment. */
+/** The input from `engine-secrets.ts`. */
+interface SecretsInput {
+  /** Variables of the engine that are not in its initial environment. */
   secrets: Record<string, string>;
-  /** Names that no process started by OpenCode gets. */
+  /** Names of variables that no child of OpenCode gets. */
   withheld: string[];
 }
 
@@ -48,7 +48,7 @@ const HARMLESS_GIT = {
 
 const engine = globalThis as unknown as EngineGlobals;
 const { Bun } = engine;
-const { secrets, withheld }: Handover = JSON.parse(readFileSync(0, 'utf8'));
+const { secrets, withheld }: SecretsInput = JSON.parse(readFileSync(0, 'utf8'));
 Object.assign(Bun.env, secrets);
 delete Bun.env.BUN_INSPECT_PRELOAD;
 keepMemoryPrivate();
@@ -56,7 +56,7 @@ Bun.spawn = guarded(Bun.spawn);
 Bun.spawnSync = guarded(Bun.spawnSync);
 process.stdout.write('engine-preload: ready\n');
 
-/** Another process of this user can then read neither memory nor environment of this one; root still can. */
+/** Then another process of this user cannot read memory or environment of this one; root still can. */
 function keepMemoryPrivate(): void {
   const ffi = process.getBuiltinModule('bun:ffi') as Ffi | undefined;
   for (const library of ['libc.so.6', 'libc.so', 'libc.musl-x86_64.so.1']) {
@@ -86,7 +86,7 @@ function environment([program = '']: string[], given: Environment = Bun.env): En
   return env;
 }
 
-/** The task's own session, where a command of the agent's is being started, be it a subagent's. */
+/** The task's own session, where a command of the agent or of a subagent is being started. */
 function sessionOfCommand(): string | undefined {
   let session: string | undefined;
   let span = engine['~effect/Fiber/currentFiber']?.currentSpan;

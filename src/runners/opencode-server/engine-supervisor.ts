@@ -5,18 +5,18 @@ const MEGABYTE = 1e6;
 
 export interface EngineSupervisorOptions {
   process: EngineProcess;
-  /** What the server may occupy while nobody uses it; 0: any amount. */
+  /** Memory that the server may use while no task uses it, in megabytes; 0: no limit. */
   maxRssMb: number;
-  /** Failed health checks in a row after which a server whose stream is silent too is taken to hang. */
+  /** After so many failed health checks in a row a server hangs, if its stream is silent too. */
   hangChecks: number;
-  /** Whether the event stream delivers. */
+  /** Whether the event stream is open. */
   streaming: () => boolean;
   /** Whether no task uses the server. */
   idle: () => boolean;
   logger: Logger;
 }
 
-/** Has a server of our own started anew when it hangs, or when it has grown large and no task uses it. */
+/** Restarts an embedded server when it hangs, or when it uses too much memory and no task uses it. */
 export class EngineSupervisor {
   readonly #options: EngineSupervisorOptions;
   #failures = 0;
@@ -25,24 +25,24 @@ export class EngineSupervisor {
     this.#options = options;
   }
 
-  /** Makes a health check, and draws the consequences. */
+  /** Makes a health check, and restarts the server where that is due. */
   async check<T>(health: () => Promise<T>): Promise<T> {
     const { process } = this.#options;
     const pid = process.pid();
     try {
       const answer = await health();
       this.#failures = 0;
-      await this.#recycle();
+      await this.#restartLarge();
       return answer;
     } catch (thrown) {
-      // A check that began before the server listened says nothing about it.
+      // A check that began before the server listened does not count.
       this.#failures = pid !== undefined && pid === process.pid() ? this.#failures + 1 : 0;
-      this.#endHanging();
+      this.#restartHanging();
       throw thrown;
     }
   }
 
-  #endHanging(): void {
+  #restartHanging(): void {
     const { process, hangChecks, streaming, logger } = this.#options;
     if (this.#failures < hangChecks || streaming()) return;
     this.#failures = 0;
@@ -50,7 +50,7 @@ export class EngineSupervisor {
     process.restart('SIGKILL');
   }
 
-  async #recycle(): Promise<void> {
+  async #restartLarge(): Promise<void> {
     const { process, maxRssMb, idle, logger } = this.#options;
     if (maxRssMb === 0 || !idle()) return;
     const rssMb = Math.round((await process.rss()) / MEGABYTE);

@@ -1,16 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
-/** In the environment of the server and of whatever it starts. */
-export const MARK = 'LETTA_OPENCODE_ENGINE';
+/** A variable of the server and of everything that it starts. */
+export const ENGINE_MARK = 'LETTA_OPENCODE_ENGINE';
 /**
- * Ends the server when the bridge is gone, however it went: its stdin closes with the bridge.
- * Then, and when the server has ended otherwise, it kills the shells that the server left behind (Linux).
+ * Stops the server when the bridge has ended in whatever way: the watcher's stdin closes with the bridge.
+ * After that, and after any other end of the server, it kills the shells that the server left behind (Linux).
  */
 const WATCHER = `read ended || { kill -TERM "$1"; sleep 2; kill -KILL "$1"; }
-grep -ls "${MARK}=$2" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do kill -KILL "$pid"; done`;
+grep -ls "${ENGINE_MARK}=$2" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do kill -KILL "$pid"; done`;
 
-/** Starts the watcher; the function returned tells it that the server has ended, and waits for its sweep. */
-export function watch(child: ChildProcess, mark: string): () => Promise<void> {
+/** Starts the watcher. The function returned is for after the server's end: it waits until the shells are killed. */
+export function startWatcher(child: ChildProcess, mark: string): () => Promise<void> {
   if (child.pid === undefined || process.platform === 'win32') return async () => undefined;
   const args = ['-c', WATCHER, 'watcher', String(child.pid), mark];
   const watcher = spawn('/bin/sh', args, {

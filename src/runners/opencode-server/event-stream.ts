@@ -4,21 +4,21 @@ import { type OpenCodeEvent, readFrame, sessionOf } from '../opencode-protocol/w
 import { boundedEvents, LONGEST_EVENT } from './bounded-events.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
 
-/** OpenCode sends a heartbeat every 10 s; three missed ones mean that the stream is dead. */
+/** OpenCode sends a heartbeat every 10 s; after three missed ones the stream is dead. */
 const SILENCE_LIMIT_MS = 30_000;
 /**
- * A new stream is greeted at once, unless the server is overloaded, or has taken the connection before it
- * listened, which it never answers. The limit doubles with each time it is missed.
+ * OpenCode confirms a new stream at once, unless the server is overloaded. It never does where it accepted the
+ * connection before it listened. The limit doubles each time it is missed.
  */
-const FIRST_GREETING_LIMIT_MS = 2_000;
-const LAST_GREETING_LIMIT_MS = 16_000;
+const FIRST_CONNECT_LIMIT_MS = 2_000;
+const LAST_CONNECT_LIMIT_MS = 16_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
 /**
- * Hears the events of some sessions. `onActivity`: something came that shows them alive, be it no event to us.
- * `onLost`: none come until the stream is open again. `onGap`: it is open again; events may have been
- * missed, read the records.
+ * Receives the events of some sessions. `onActivity`: anything came that shows activity, also what is no event here.
+ * `onLost`: no event comes until the stream is open again. `onGap`: it is open again; events may have been
+ * missed, so read the records.
  */
 export interface SessionListener {
   onEvent(event: OpenCodeEvent): void;
@@ -28,8 +28,8 @@ export interface SessionListener {
 }
 
 /**
- * The one event stream of a server (`GET /global/event`), told apart by session.
- * It is opened again for ever after a cut, an end, an error or a silence; OpenCode replays nothing.
+ * The one event stream of a server (`GET /global/event`), demultiplexed by session.
+ * After a cut, an end, an error or silence it is opened again, without a limit. OpenCode replays nothing.
  */
 export class EventStream {
   readonly #endpoint: Endpoint;
@@ -41,10 +41,10 @@ export class EventStream {
   #retry: NodeJS.Timeout | undefined;
   #connecting: Promise<void> | undefined;
   #retryMs = FIRST_RETRY_MS;
-  #greetingMs = FIRST_GREETING_LIMIT_MS;
+  #connectLimitMs = FIRST_CONNECT_LIMIT_MS;
   #connected = Promise.withResolvers<void>();
   #open = false;
-  #greeted = false;
+  #hasConnected = false;
   #closed = false;
   #lastError: string | undefined;
 
@@ -68,7 +68,7 @@ export class EventStream {
     return this.#connected.promise;
   }
 
-  /** Sends a session's events to a listener, besides others, also those of children it names later. */
+  /** Sends a session's events to a listener, besides others; those of a new child go to the parent's listeners. */
   listen(sessionId: string, listener: SessionListener): void {
     const listeners = this.#listeners.get(sessionId) ?? new Set();
     this.#listeners.set(sessionId, listeners.add(listener));
@@ -99,8 +99,8 @@ export class EventStream {
       },
     });
     this.#source = source;
-    this.#heard(this.#greetingMs);
-    this.#greetingMs = Math.min(this.#greetingMs * 2, LAST_GREETING_LIMIT_MS);
+    this.#restartSilenceTimer(this.#connectLimitMs);
+    this.#connectLimitMs = Math.min(this.#connectLimitMs * 2, LAST_CONNECT_LIMIT_MS);
     source.addEventListener('message', ({ data }) => this.#onData(String(data)));
     source.addEventListener('error', ({ code, message }) => {
       this.#fail(code ? `HTTP ${code}` : (message ?? 'the connection ended'));
@@ -108,12 +108,12 @@ export class EventStream {
   }
 
   #onData(data: string): void {
-    this.#heard();
+    this.#restartSilenceTimer();
     const frame = readFrame(data);
     if (frame.kind === 'event') this.#dispatch(frame.event);
     else if (frame.kind === 'connected') this.#onConnected();
     else if (frame.kind === 'ignored') this.#onActivity(frame.session);
-    else if (frame.kind === 'misfit') {
+    else if (frame.kind === 'unreadable') {
       this.#logger.warn({ type: frame.type }, 'an OpenCode event does not have the expected shape');
     }
   }
@@ -122,7 +122,7 @@ export class EventStream {
     const session = sessionOf(event);
     if (session === undefined) return;
     const parent = event.type === 'session.created' ? event.properties.info.parentID : undefined;
-    // A status is OpenCode's; everything else is the model's doing.
+    // A status comes from OpenCode itself; everything else shows activity of the model.
     if (event.type !== 'session.status') this.#onActivity(session);
     for (const listener of this.#listeners.get(parent ?? session) ?? []) listener.onEvent(event);
   }
@@ -135,18 +135,18 @@ export class EventStream {
   #onConnected(): void {
     this.#open = true;
     this.#retryMs = FIRST_RETRY_MS;
-    this.#greetingMs = FIRST_GREETING_LIMIT_MS;
+    this.#connectLimitMs = FIRST_CONNECT_LIMIT_MS;
     this.#lastError = undefined;
     this.#connected.resolve();
-    if (this.#greeted) for (const listener of this.#everybody()) listener.onGap();
-    this.#greeted = true;
+    if (this.#hasConnected) for (const listener of this.#allListeners()) listener.onGap();
+    this.#hasConnected = true;
   }
 
-  #everybody(): Set<SessionListener> {
+  #allListeners(): Set<SessionListener> {
     return new Set([...this.#listeners.values()].flatMap((listeners) => [...listeners]));
   }
 
-  #heard(limitMs = this.#silenceLimitMs): void {
+  #restartSilenceTimer(limitMs = this.#silenceLimitMs): void {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#fail(`silent for ${limitMs} ms`), limitMs);
   }
@@ -156,7 +156,7 @@ export class EventStream {
     this.#lastError = why;
     if (this.#open) {
       this.#logger.warn({ why }, 'the OpenCode event stream ended; it is opened again');
-      for (const listener of this.#everybody()) listener.onLost?.(why);
+      for (const listener of this.#allListeners()) listener.onLost?.(why);
     }
     this.#drop();
     clearTimeout(this.#retry);

@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 
-/** Health answers took 5 s in a measured overload; a server is not slow before this. */
+/** In a measured overload health answers took 5 s, so a server is slow only after this. */
 const ANSWER_LIMIT_MS = 10_000;
 
 export interface HealthMonitorOptions {
   check: (timeoutMs: number) => Promise<{ version: string }>;
   listening?: (() => Promise<void>) | undefined;
-  /** Whether the event stream delivers, which is a sign of life of its own. */
+  /** Whether the event stream is open, which also shows that the server works. */
   streaming: () => boolean;
   intervalMs: number;
   maxRetries: number;
@@ -16,7 +16,7 @@ export interface HealthMonitorOptions {
   logger: Logger;
 }
 
-/** Asks a server for its health at an interval; declares it down only after all retries failed. */
+/** Checks a server's health at an interval; reports it as down only after all retries failed. */
 export class HealthMonitor {
   readonly #options: HealthMonitorOptions;
   readonly #stop = new AbortController();

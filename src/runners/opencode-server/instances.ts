@@ -2,12 +2,12 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { OpenCodeApi } from './api.ts';
 
-/** Idle instances are kept warm only up to so many with those in use; each holds about 33 MB of the server. */
+/** Idle instances stay up to this total, with those in use; each takes about 33 MB of the server's memory. */
 const WARM_INSTANCES = 6;
 
 /**
- * Frees OpenCode's instances of directories that the bridge made: some time after the last run in one ended,
- * or sooner where there are many and another comes or none runs. OpenCode itself never frees one.
+ * Frees OpenCode's instances of directories that the bridge made: some time after the last run in the directory, or
+ * earlier where there are many instances and a run starts or none is left. OpenCode itself never frees one.
  */
 export class Instances {
   readonly #api: OpenCodeApi;
@@ -24,36 +24,36 @@ export class Instances {
     this.#logger = logger;
   }
 
-  /** Whether no run uses any. */
+  /** Whether no run uses an instance. */
   get idle(): boolean {
     return this.#inUse.size === 0;
   }
 
-  /** One run more in the directory; resolves when it can be used. */
+  /** Registers a run in the directory; resolves when the directory can be used. */
   async acquire(directory: string): Promise<void> {
     clearTimeout(this.#lingering.get(directory));
     this.#lingering.delete(directory);
     this.#inUse.set(directory, (this.#inUse.get(directory) ?? 0) + 1);
-    this.#makeRoom();
+    this.#freeSurplus();
     await this.#disposals.get(directory);
   }
 
-  /** One run less in the directory; `ours` says whether the bridge made it and may dispose of it. */
+  /** Unregisters a run in the directory. `ours`: whether the bridge made the directory and may free its instance. */
   release(directory: string, ours: boolean): void {
-    const left = (this.#inUse.get(directory) ?? 1) - 1;
-    if (left > 0) {
-      this.#inUse.set(directory, left);
+    const runs = (this.#inUse.get(directory) ?? 1) - 1;
+    if (runs > 0) {
+      this.#inUse.set(directory, runs);
       return;
     }
     this.#inUse.delete(directory);
     if (ours) this.#linger(directory);
-    // Freeing takes time that tasks which still run would wait for.
-    if (this.#inUse.size === 0) this.#makeRoom();
+    // Running tasks would have to wait while an instance is freed.
+    if (this.#inUse.size === 0) this.#freeSurplus();
   }
 
   /**
-   * Has OpenCode start the directory's instance anew, which cannot start a turn any more; not while anything is at
-   * work in it, which shows that it can. `ours`: whether the bridge may.
+   * Frees the directory's instance, which cannot start a turn any more, so that OpenCode makes a new one. A busy
+   * session shows that it can: then nothing happens. `ours`: whether the bridge may do that.
    */
   async renew(directory: string, ours: boolean): Promise<void> {
     if (!ours) return;
@@ -76,7 +76,7 @@ export class Instances {
   }
 
   /** Frees idle instances, the oldest first. */
-  #makeRoom(): void {
+  #freeSurplus(): void {
     const surplus = this.#inUse.size + this.#lingering.size - WARM_INSTANCES;
     for (const directory of [...this.#lingering.keys()].slice(0, Math.max(0, surplus))) {
       this.#dispose(directory);
@@ -99,7 +99,7 @@ export class Instances {
     return disposal;
   }
 
-  /** Somebody else may be at work in the directory: then later. */
+  /** A session of somebody else may be busy in the directory: then later. */
   async #disposeIdle(directory: string): Promise<void> {
     const busy = (await this.#api.statuses(directory)).size > 0;
     if (this.#inUse.has(directory)) return;

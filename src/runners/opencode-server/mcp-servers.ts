@@ -7,10 +7,10 @@ const serverSchema = z.object({
 });
 const configSchema = z.object({ mcp: z.record(z.string(), serverSchema).default({}) });
 
-/** An MCP server in the configuration of OpenCode: a program, or an address. */
+/** An MCP server in OpenCode's configuration: a program or a URL. */
 export type McpServer = z.infer<typeof serverSchema> & { name: string };
 
-/** Those that OpenCode starts, from its configuration as `GET /config` answers it. */
+/** The MCP servers that OpenCode starts, from its answer to `GET /config`. */
 export function enabledMcpServers(config: unknown): McpServer[] {
   const { mcp } = configSchema.parse(config);
   return Object.entries(mcp).flatMap(([name, server]) => (server.enabled ? [{ name, ...server }] : []));

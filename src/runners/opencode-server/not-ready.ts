@@ -1,12 +1,12 @@
 import type { BridgeError } from '../../errors.ts';
 import type { TaskEventBody } from '../../tasks/events.ts';
 
-/** Tells that OpenCode cannot do its part yet, and for how long that is waited for. */
-export function notReady({ message }: BridgeError, limitMs: number | undefined): TaskEventBody {
+/** Warns that OpenCode is not ready, and for how long the task waits. */
+export function notReadyWarning({ message }: BridgeError, limitMs: number | undefined): TaskEventBody {
   const limit = limitMs === undefined ? 'up to its own time limit' : `for ${limitMs / 1000} s at most`;
   return {
     kind: 'warning',
     code: 'ENGINE_NOT_READY',
-    message: `${message.replace(/\.$/, '')}. The task waits for that to pass, ${limit}.`,
+    message: `${message.replace(/\.$/, '')}. The task waits until OpenCode is ready, ${limit}.`,
   };
 }

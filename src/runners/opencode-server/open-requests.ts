@@ -7,7 +7,7 @@ import { type Approval, cover } from './approvals.ts';
 
 export interface OpenRequestsOptions {
   directory: string;
-  /** Whether the session has rules by which OpenCode asks for edits outside of the directory. */
+  /** Whether the session's rules make OpenCode ask before edits outside of the directory. */
   guarded: boolean;
 }
 

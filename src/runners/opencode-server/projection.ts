@@ -13,7 +13,7 @@ const SUBAGENT = 'task';
 export interface ProjectionOptions {
   sessionId: string;
   directory: string;
-  /** Whether the session has rules by which OpenCode asks for edits outside of the directory. */
+  /** Whether the session's rules make OpenCode ask before edits outside of the directory. */
   guarded: boolean;
   limits: { startMs: number };
 }

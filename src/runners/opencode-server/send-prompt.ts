@@ -7,7 +7,7 @@ import type { TurnOutcome } from '../runner.ts';
 import type { OpenCodeApi, PromptRequest } from './api.ts';
 import { isTransient } from './api-failure.ts';
 import type { EventStream } from './event-stream.ts';
-import { notReady } from './not-ready.ts';
+import { notReadyWarning } from './not-ready.ts';
 
 const RESEND_MS = 1_000;
 /** After so many failures in a row the task reports what it waits for. */
@@ -46,7 +46,7 @@ export async function sendPrompt(request: PromptRequest, options: SendOptions): 
     } catch (thrown) {
       if (!isTransient(thrown)) return { sent: false, outcome: failed(thrown) };
       logger.warn({ err: messageOf(thrown) }, 'a prompt did not reach OpenCode; trying again');
-      if (failures === SILENT_FAILURES) emit(notReady(thrown, undefined));
+      if (failures === SILENT_FAILURES) emit(notReadyWarning(thrown, undefined));
       await sleep(RESEND_MS, undefined, { ref: false });
     }
   }

@@ -9,7 +9,7 @@ import type { TurnLimits } from './session-state.ts';
 export interface SessionRunOptions {
   sessionId: string;
   directory: string;
-  /** Sessions below this one that belong to tasks before. */
+  /** Sessions below this one that belong to earlier tasks. */
   earlier: readonly string[];
   /** What the task's log holds already. */
   past: readonly TaskEvent[];
@@ -17,9 +17,9 @@ export interface SessionRunOptions {
   firstPromptId?: string | undefined;
   model?: string | undefined;
   agent: string;
-  /** Whether the session has rules by which OpenCode asks for edits outside of the directory. */
+  /** Whether the session's rules make OpenCode ask before edits outside of the directory. */
   guarded: boolean;
-  /** Whether the server is the bridge's own. */
+  /** Whether the bridge started the server. */
   exclusive: boolean;
   limits: TurnLimits;
   shells?: Shells | undefined;
@@ -29,7 +29,7 @@ export interface SessionRunOptions {
   emit: (...events: TaskEventBody[]) => void;
   logger: Logger;
   now: () => number;
-  /** Has OpenCode start anew in the directory, where the bridge may do that. */
+  /** Frees OpenCode's instance of the directory, where the bridge may do that. */
   renew: () => Promise<void>;
   onClose: () => void;
 }

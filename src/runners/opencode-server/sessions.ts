@@ -12,18 +12,18 @@ const TITLE_LIMIT = 60;
 /** A session for a task. */
 interface TaskSession {
   id: string;
-  /** Sessions below it that belong to tasks before. */
+  /** Sessions below it that belong to earlier tasks. */
   earlier: string[];
-  /** Whether it has rules by which OpenCode asks for edits outside of the directory. */
+  /** Whether its rules make OpenCode ask before edits outside of the directory. */
   guarded: boolean;
 }
 
-/** Makes or finds the session of a task. */
+/** Creates or finds the session of a task. */
 export class Sessions {
   readonly #api: OpenCodeApi;
   readonly #asksOutside: boolean;
 
-  /** `asksOutside`: what is edited outside of the task's folder is to be asked for. */
+  /** `asksOutside`: OpenCode asks before an edit outside of the task's folder. */
   constructor(api: OpenCodeApi, asksOutside: boolean) {
     this.#api = api;
     this.#asksOutside = asksOutside;
@@ -40,34 +40,34 @@ export class Sessions {
     }
     const title = head(task.description.replace(/\s+/g, ' ').trim(), TITLE_LIMIT);
     const metadata = { taskId: task.id, agentId: task.agentId };
-    // That an agent may edit nothing is in its own rules; subagents would have it from the session.
+    // The agent's own rules say that it may edit nothing; as a rule of the session, subagents would inherit it.
     const given = rules === NO_EDITS ? [] : rules;
     const { id } = await this.#api.createSession(task.directory, title, metadata, given);
     return { id, earlier: [], guarded };
   }
 
   async #rulesFor({ directory, ownsDirectory }: Task, agent: Promise<string>): Promise<PermissionRule[]> {
-    if (!this.#asksOutside || ownsDirectory) return []; // a folder of ours is a repository of its own
+    if (!this.#asksOutside || ownsDirectory) return []; // a folder made by the bridge is its own repository
     const worktree = await this.#api.worktree(directory);
     const folder = relative(worktree, directory).split(sep).join('/');
-    // Of a folder in no repository OpenCode takes the root of all files for its own, and nothing there for inside.
+    // For a folder in no repository OpenCode reports the root of the file system, and treats nothing as inside.
     if (worktree === '/' || folder === '') return [];
     return outsideRules(folder, await this.#api.rulesOf(directory, await agent));
   }
 
-  /** The children that a session had before a prompt, by the server's own clock; all, where it was never sent. */
+  /** The children that a session had before a prompt, by the server's clock; all, if the prompt was never sent. */
   async #childrenBefore(sessionId: string, promptId: string | undefined): Promise<string[]> {
     const children = await this.#api.children(sessionId);
     if (children.length === 0) return [];
     const [prompt] = promptId === undefined ? [] : await this.#api.messagesFrom(sessionId, promptId);
-    const began = prompt?.info.time.created ?? Number.POSITIVE_INFINITY;
-    return children.filter(({ time }) => time.created < began).map(({ id }) => id);
+    const sentAt = prompt?.info.time.created ?? Number.POSITIVE_INFINITY;
+    return children.filter(({ time }) => time.created < sentAt).map(({ id }) => id);
   }
 }
 
 /**
- * What a session has to be given yet. Rules are added behind those that it has, and the later ones count: another
- * agent has other rules of edits. A session of an earlier version has none at all.
+ * The rules that a session still needs. Rules are appended, and the last match counts: another agent has other rules
+ * for edits. A session from an earlier version of the bridge has no rules.
  */
 function missingRules(has: readonly PermissionRule[], edits: PermissionRule[]): PermissionRule[] {
   const hasEdits = has.filter(({ permission }) => permission === EDIT);

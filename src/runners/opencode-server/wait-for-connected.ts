@@ -3,8 +3,8 @@ import { readFrame } from '../opencode-protocol/wire.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
 
 /**
- * Opens `GET /event` and resolves when it says `server.connected`. Throws with what came instead, and where
- * nothing has come in time.
+ * Opens `GET /event` and resolves when it sends `server.connected`. Throws with what came instead, or where
+ * nothing came in time.
  */
 export async function waitForConnected(endpoint: Endpoint, timeoutMs: number): Promise<void> {
   const { url } = endpoint;
@@ -12,10 +12,11 @@ export async function waitForConnected(endpoint: Endpoint, timeoutMs: number): P
   try {
     const response = await fetch(`${url}/event`, { headers: authorization(endpoint), signal });
     requireStream(url, response);
-    if (!(await greets(response))) throw unhealthy(`${url}/event ended before it said server.connected.`);
+    if (!(await sendsConnected(response)))
+      throw unhealthy(`${url}/event ended before it sent server.connected.`);
   } catch (thrown) {
     if (signal.aborted)
-      throw unhealthy(`${url}/event did not say server.connected within ${timeoutMs / 1000} s.`, thrown);
+      throw unhealthy(`${url}/event did not send server.connected within ${timeoutMs / 1000} s.`, thrown);
     if (thrown instanceof BridgeError) throw thrown;
     throw unhealthy(`${url} cannot be reached: ${reasonOf(thrown)}`, thrown);
   }
@@ -31,25 +32,27 @@ function requireStream(url: string, { status, ok, headers }: Response): void {
   const type = headers.get('content-type') ?? 'no content type';
   if (type.startsWith('text/event-stream')) return;
   const what = type.startsWith('text/html') ? 'a web page' : type;
-  throw unhealthy(`${url}/event answers with ${what} in place of an event stream: no OpenCode server.`);
+  throw unhealthy(
+    `${url}/event answers with ${what} instead of an event stream: this is no OpenCode server.`,
+  );
 }
 
-async function greets({ body }: Response): Promise<boolean> {
+async function sendsConnected({ body }: Response): Promise<boolean> {
   let rest = '';
   for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
     const lines = `${rest}${chunk}`.split(/\r?\n/);
     rest = lines.pop() ?? '';
-    if (lines.some(isGreeting)) return true;
+    if (lines.some(isConnected)) return true;
   }
   return false;
 }
 
-/** Each event of `/event` is what `/global/event` has as a payload. */
-function isGreeting(line: string): boolean {
+/** `/event` sends without a wrapper what `/global/event` sends as a payload. */
+function isConnected(line: string): boolean {
   return line.startsWith('data:') && readFrame(`{"payload":${line.slice(5)}}`).kind === 'connected';
 }
 
-/** `fetch` says only that it failed; its cause says why. */
+/** The message of `fetch` says only that it failed; its cause says why. */
 function reasonOf(thrown: unknown): string {
   const cause = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown;
   if (cause instanceof AggregateError) return reasonOf(cause.errors[0]);

@@ -22,23 +22,23 @@ const others: [string, RequestListener, RegExp][] = [
   [
     'a web page',
     (_, response) => response.setHeader('content-type', 'text/html').end('<!doctype html>'),
-    /\/event answers with a web page in place of an event stream: no OpenCode server\.$/,
+    /\/event answers with a web page instead of an event stream: this is no OpenCode server\.$/,
   ],
   ['an error', (_, response) => response.writeHead(503).end(), /\/event answers HTTP 503\.$/],
   [
     'a stream that ends',
     (_, response) => response.writeHead(200, STREAM).end(HEARTBEAT),
-    /\/event ended before it said server\.connected\.$/,
+    /\/event ended before it sent server\.connected\.$/,
   ],
   ['a cut connection', ({ socket }) => socket.destroy(), /^http\S+ cannot be reached: .*\w/],
 ];
 
 const silent: [string, RequestListener][] = [
-  ['a stream without a greeting', (_, response) => response.writeHead(200, STREAM).write(HEARTBEAT)],
+  ['a stream without server.connected', (_, response) => response.writeHead(200, STREAM).write(HEARTBEAT)],
   ['an answer', () => undefined],
 ];
 
-it.each(others)('says that it got %s', async (_name, listener, says) => {
+it.each(others)('reports %s', async (_name, listener, says) => {
   await using other = await serve(listener);
   await expect(waitForConnected(other, 30_000)).rejects.toThrow(says);
 });
@@ -46,11 +46,11 @@ it.each(others)('says that it got %s', async (_name, listener, says) => {
 it.each(silent)('waits no longer than it may for %s', async (_name, listener) => {
   await using other = await serve(listener);
   await expect(waitForConnected(other, 300)).rejects.toThrow(
-    /\/event did not say server\.connected within 0\.3 s\.$/,
+    /\/event did not send server\.connected within 0\.3 s\.$/,
   );
 });
 
-it('hears a greeting that comes in pieces, with others before it', async () => {
+it('reads server.connected in pieces, after other events', async () => {
   await using other = await serve(({ headers }, response) => {
     expect(headers.authorization).toBe(`Basic ${Buffer.from('opencode:x').toString('base64')}`);
     response.writeHead(200, STREAM).write(`${HEARTBEAT}data: {"type":"server.conn`);
