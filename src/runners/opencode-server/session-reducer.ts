@@ -123,7 +123,7 @@ function transition(state: SessionState, input: Input, at: Moment): Step {
     case 'polled':
       return onPolled(state, input.turn, input.missed, at.now);
     case 'MCP servers':
-      return onMcpServers(state, input.turn, input.names);
+      return onMcpServers(state, input.turn, input.names, at.now);
     case 'explained':
       return onExplained(state, input.outcome);
     case 'stopped':

@@ -1,7 +1,7 @@
 import { reconcile } from './reconcile.ts';
 import type { Effect, SessionState, Step, Turn, TurnLimits } from './session-state.ts';
 import { slowStartWarning } from './slow-start.ts';
-import { andThen, giveUp, openTurn, step, withTurn } from './turn-steps.ts';
+import { andThen, emit, giveUp, openTurn, step, withTurn } from './turn-steps.ts';
 
 /** After so long a silence OpenCode is polled for missed events: it confirms a stream before it subscribes it. */
 const POLL_MS = 5_000;
@@ -50,8 +50,8 @@ export function onWatchdogTimer(state: SessionState, now: number, connected: boo
 /** `missed` is undefined where OpenCode could not be polled. */
 export function onPolled(state: SessionState, id: number, missed: boolean | undefined, now: number): Step {
   if (!openTurn(state, id)) return step(state);
-  const polled = missed ? reconcile(state) : missed === false ? checkSlowStart(state) : step(state);
-  return andThen(polled, (next) => arm(next, now));
+  if (missed) return andThen(reconcile(state), (next) => arm(next, now));
+  return missed === false ? checkSlowStart(state, now) : arm(state, now);
 }
 
 /** The records say whether the turn has started without an event, or whether the prompt was lost on its way. */
@@ -78,17 +78,19 @@ export function onLimitUnread(state: SessionState, id: number, now: number): Ste
   return openTurn(state, id) ? arm(state, now) : step(state);
 }
 
-export function onMcpServers(state: SessionState, id: number, names: readonly string[]): Step {
+export function onMcpServers(state: SessionState, id: number, names: readonly string[], now: number): Step {
   const turn = openTurn(state, id);
-  if (!turn || turn.evidence.reached || names.length === 0) return step(state);
-  return step(state, { type: 'emit', events: [slowStartWarning(names, state.limits.stallMs)] });
+  if (!turn) return step(state);
+  const warnings =
+    turn.evidence.reached || names.length === 0 ? [] : [slowStartWarning(names, state.limits.stallMs)];
+  return andThen(step(state, ...emit(warnings)), (next) => arm(next, now));
 }
 
 /** The second poll that finds the model not asked yet warns of it, once in a run. */
-function checkSlowStart(state: SessionState): Step {
+function checkSlowStart(state: SessionState, now: number): Step {
   const { turn, slowStartReported } = state;
-  if (!turn || slowStartReported || !turn.evidence.started || turn.evidence.reached) return step(state);
-  if (!turn.waitsForModel) return step(withTurn(state, { waitsForModel: true }));
+  if (!turn || slowStartReported || !turn.evidence.started || turn.evidence.reached) return arm(state, now);
+  if (!turn.waitsForModel) return arm(withTurn(state, { waitsForModel: true }), now);
   return step({ ...state, slowStartReported: true }, { type: 'list MCP servers', turn: turn.id });
 }
 
