@@ -66,8 +66,11 @@ export class OpenCodeClientManager implements Runner {
     this.#api = new OpenCodeApi(endpoint);
     this.#stream = new EventStream(endpoint, logger, options.silenceLimitMs);
     this.#connection = new Connection({
-      ...{ endpoint, api: this.#api, stream: this.#stream, logger },
-      reachLimitMs: options.reachLimitMs,
+      endpoint,
+      api: this.#api,
+      stream: this.#stream,
+      limitMs: options.reachLimitMs,
+      logger,
     });
     this.#instances = new Instances(this.#api, options.instanceLingerMs, logger);
     this.#defaults = new Defaults(this.#api, options.now ?? Date.now);

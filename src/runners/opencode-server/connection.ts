@@ -9,7 +9,6 @@ import type { Endpoint } from './endpoint.ts';
 import type { EventStream } from './event-stream.ts';
 import { notReadyWarning } from './not-ready.ts';
 
-/** A task that has begun waits for its server up to its own limit. */
 const REACH_LIMIT_MS = 60_000;
 const REACH_POLL_MS = 1_000;
 
@@ -17,9 +16,9 @@ export interface ConnectionOptions {
   endpoint: Endpoint;
   api: OpenCodeApi;
   stream: EventStream;
-  logger: Logger;
   /** How long a new task waits for its server before it fails; absent: a minute. */
-  reachLimitMs?: number | undefined;
+  limitMs?: number | undefined;
+  logger: Logger;
 }
 
 /** Waits for a server, which may be starting or restarting. */
@@ -37,8 +36,8 @@ export class Connection {
     work: () => Promise<T>,
   ): Promise<T> {
     let warned = false;
-    const { logger, reachLimitMs = REACH_LIMIT_MS } = this.#options;
-    const deadline = forever ? Number.POSITIVE_INFINITY : Date.now() + reachLimitMs;
+    const { logger, limitMs = REACH_LIMIT_MS } = this.#options;
+    const deadline = forever ? Number.POSITIVE_INFINITY : Date.now() + limitMs;
     for (;;) {
       await abortable(this.#reachable(signal, deadline), signal);
       try {
@@ -46,7 +45,7 @@ export class Connection {
       } catch (thrown) {
         if (!isTransient(thrown) || Date.now() > deadline) throw thrown;
         logger.warn({ err: messageOf(thrown) }, 'a session could not be opened; trying again');
-        if (!warned) emit(notReadyWarning(thrown, forever ? undefined : reachLimitMs));
+        if (!warned) emit(notReadyWarning(thrown, forever ? undefined : limitMs));
         warned = true;
         await abortable(sleep(REACH_POLL_MS), signal);
       }

@@ -62,7 +62,7 @@ export class EventStream {
     return this.#lastError;
   }
 
-  /** Resolves once the stream is open; opens it if nobody has yet. */
+  /** Resolves once the stream is open; opens it on the first call. */
   ready(): Promise<void> {
     this.#connecting ??= this.#connect();
     return this.#connected.promise;

@@ -25,8 +25,8 @@ export async function sendAnswer(
 }
 
 /**
- * Rejects the requests of what was aborted, also those that no event has told of: OpenCode itself would keep them
- * for ever. `onRejecting` gets their ids before they are sent.
+ * Rejects the requests of what was aborted, also those without an event: OpenCode itself would keep them
+ * forever. `onRejecting` gets their ids before they are sent.
  */
 export async function rejectAll(
   { api, directory }: Target,

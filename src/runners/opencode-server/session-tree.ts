@@ -78,7 +78,7 @@ export class SessionTree {
     return [...this.#sessions].filter((id) => (statuses.get(id) ?? IDLE).type !== 'idle');
   }
 
-  /** Whether OpenCode is done, or has an open request that no event told of. */
+  /** Whether OpenCode is done, or has an open request without an event. */
   async hasMissed(isNew: (request: { id: string }) => boolean): Promise<boolean> {
     const { api, sessionId, directory } = this.#options;
     const [statuses, permissions, questions] = await Promise.all([

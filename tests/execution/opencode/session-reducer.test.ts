@@ -203,6 +203,8 @@ const COMPLETED = records([
   [user, text(PROMPT, 'do it')],
   [complete('a'), text('a', 'done')],
 ]);
+/** Read from the task's first prompt on. */
+const OF_TASK: Input = COMPLETED.type === 'records' ? { ...COMPLETED, scope: 'task' } : COMPLETED;
 const WORKING = records([[user, text(PROMPT, 'do it')]], { status: { type: 'busy' } });
 const STORED = records([[user, text(PROMPT, 'do it')]]);
 const NOTHING = records([]);
@@ -497,6 +499,22 @@ describe.each<[string, [string, Row[]][]]>([
           AWAITED,
           ...read('reconcile', STORED),
           [WATCHDOG, 'read for start limit'],
+        ],
+      ],
+      [
+        'that an earlier process sent waits for what the log does not hold, and that decides nothing',
+        [
+          BEGIN,
+          { type: 'send prompt', perhapsSent: true, sentAt: undefined },
+          READ_BEGINS,
+          [message(complete('a'))],
+          [OF_TASK, 'emit output, usage'],
+          [READ_ENDS, 'replay message.updated'],
+          [
+            { type: 'prompt sent', turn: 1, known: true, sentAt: undefined },
+            'arm watchdog 5000',
+            'await stream',
+          ],
         ],
       ],
       [
