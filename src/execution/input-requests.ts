@@ -1,6 +1,7 @@
 import { BridgeError } from '../errors.ts';
 import type { RunnerAnswer } from '../runners/runner.ts';
 import type { EventOf, InputRequest } from '../tasks/events.ts';
+import { type AnswerInput, describeAnswer, toRunnerAnswer } from './answer-input.ts';
 
 export type PermissionPolicy = 'ask' | 'allow' | 'reject';
 
@@ -15,13 +16,6 @@ export interface RequestRules {
   outside: PermissionPolicy;
   /** How long a request waits for an answer. */
   timeoutMs: number;
-}
-
-/** An answer as a caller gives it. */
-export interface AnswerInput {
-  reply?: 'once' | 'always' | 'reject' | undefined;
-  answers?: string[][] | undefined;
-  message?: string | undefined;
 }
 
 /** An answer that the bridge sends, and who gave it. */
@@ -116,8 +110,8 @@ export class InputRequests {
     const open = this.#open.get(requestId);
     if (!open) throw new BridgeError('REQUEST_NOT_FOUND', `The task has no open request "${requestId}".`);
     if (open.claim) throw alreadyAnswered(requestId, open.claim.by, open.claim.reply);
-    const translated = translate(open.request, answer, by);
-    const reply = describe(translated);
+    const translated = toRunnerAnswer(open.request, answer, by);
+    const reply = describeAnswer(translated);
     const attempt: Attempt = { by, reply, message: answer.message };
     open.claim = attempt;
     open.attempts.push(attempt);
@@ -194,41 +188,6 @@ export function alreadyAnswered(requestId: string, by: string, reply: string): B
   return new BridgeError('REQUEST_CLOSED', `Request "${requestId}" was already answered by ${by}: ${reply}.`);
 }
 
-function translate(
-  request: InputRequest,
-  { reply, answers, message }: AnswerInput,
-  by: string,
-): RunnerAnswer {
-  if (request.type === 'permission') {
-    if (answers) throw mismatch(request, 'answers', 'takes `reply` (once, always or reject)');
-    if (!reply) throw mismatch(request, 'reply', 'needs `reply` (once, always or reject)');
-    if (reply !== 'reject') return { type: 'permission', reply };
-    return { type: 'permission', reply, message: message ?? `Rejected by ${by}. Continue without it.` };
-  }
-  const questions = request.questions ?? [];
-  if (answers && answers.length !== questions.length) {
-    throw mismatch(
-      request,
-      'answers',
-      `needs one list of labels for each of its ${questions.length} questions`,
-    );
-  }
-  if (answers) return { type: 'question', answers };
-  if (reply !== 'reject')
-    throw mismatch(request, 'answers', 'is a question: give `answers`, or `reply` reject');
-  // A plain rejection would end the agent's turn; a text as the answer lets it continue.
-  const text = message ?? `Rejected by ${by}. Use your own judgement.`;
-  return { type: 'question', answers: questions.map(() => [text]) };
-}
-
-function mismatch(request: InputRequest, name: string, why: string): BridgeError {
-  return new BridgeError('INVALID_INPUT', `\`${name}\`: request "${request.id}" ${why}.`);
-}
-
 function isClosed(thrown: unknown): boolean {
   return thrown instanceof BridgeError && thrown.code === 'REQUEST_CLOSED';
-}
-
-function describe(answer: RunnerAnswer): string {
-  return 'answers' in answer ? answer.answers.map((labels) => labels.join(', ')).join('; ') : answer.reply;
 }
