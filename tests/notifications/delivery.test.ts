@@ -376,11 +376,11 @@ describe('what a sink keeps for a task', () => {
     };
     delivery.start();
     await begin();
-    expect(sink.calls[0]?.notes).toBeNull();
+    expect(sink.calls[0]?.state).toBeNull();
     await restart();
     delivery.start();
     await settled();
-    expect(sink.calls[0]?.notes).toEqual({ block: 7 });
+    expect(sink.calls[0]?.state).toEqual({ block: 7 });
   });
 
   it('is not stored by a call that was given up', async () => {
@@ -393,7 +393,7 @@ describe('what a sink keeps for a task', () => {
     await begin();
     await clock.advance(30_000);
     expect(sink.calls[0]?.signal.aborted).toBe(true);
-    expect(late).toThrow(/given up meanwhile/);
+    expect(late).toThrow(/the call has ended/);
   });
 });
 

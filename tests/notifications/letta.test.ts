@@ -31,7 +31,7 @@ const sinkOf = (
     blockLimit: BOUNDS.limit,
     detachDelayMs: DETACH_MS,
     now,
-    doubtMs: 2_000,
+    lookupDelayMs: 2_000,
     ...options,
   });
 
