@@ -28,6 +28,7 @@ const FOUNDATION = [
   'clock',
   'loopback',
   'keyed-queue',
+  'serial-queue',
 ];
 
 const ARROWS: Record<string, readonly string[]> = {

@@ -200,7 +200,9 @@ describe('openDatabase', () => {
     const version = raw.prepare('PRAGMA user_version').get()?.user_version;
     raw.exec('PRAGMA user_version = 99');
     raw.close();
-    expect(() => openDatabase(folder.path)).toThrow(/schema version 99, this program knows up to/);
+    expect(() => openDatabase(folder.path)).toThrow(
+      /schema version 99, this version of the bridge supports up to/,
+    );
     const again = new DatabaseSync(join(folder.path, 'bridge.db'));
     again.exec(`PRAGMA user_version = ${version}`);
     again.close();

@@ -171,7 +171,7 @@ describe('WorkspaceManager', () => {
     await workspace.close();
     expect(await workspace.current('task_1')).toMatchObject({ status: 'running' });
     log.append('task_1', { kind: 'paused' });
-    await expect(workspace.current('task_1')).rejects.toThrow(/no longer kept up to date/);
+    await expect(workspace.current('task_1')).rejects.toThrow(/no longer updated/);
   });
 });
 
