@@ -261,7 +261,7 @@ describe('a sink that fails', () => {
     expect(sink.taken.get('task_1')).toEqual([1]);
   });
 
-  it('is not called again for a task that it can never take', async () => {
+  it('is not called again for a task that it refused for good', async () => {
     sink.answer = () => {
       throw new DeliveryError('no such agent', { final: true });
     };

@@ -71,17 +71,17 @@ it('health looks through many deliveries once a second at most, however often it
   await pileUp();
   await clock.advance(1_000);
   const looks = counting('missing');
-  const says = () => delivery.health().detail;
-  const first = says();
+  const detail = () => delivery.health().detail;
+  const first = detail();
   expect(first).toBe(`1500 event(s) of 1500 task(s) behind, by 1 s; 1500 failing, last error: down`);
   const { length } = looks;
   expect(length).toBeGreaterThan(0);
-  for (let n = 0; n < 100; n += 1) expect(says()).toBe(first);
+  for (let n = 0; n < 100; n += 1) expect(detail()).toBe(first);
   expect(looks).toHaveLength(length);
   await clock.advance(999);
-  expect(says()).toBe(first);
+  expect(detail()).toBe(first);
   await clock.advance(1);
-  expect(says()).toMatch(/behind, by 2 s/);
+  expect(detail()).toMatch(/behind, by 2 s/);
 });
 
 it('a delivery that fails does not look through those of all other tasks', async () => {

@@ -94,7 +94,7 @@ describe('SqliteTaskStore', () => {
     expect(store.get('task_1')?.status).toBe('queued');
   });
 
-  it('tells how a request was closed', () => {
+  it('finds the event that closed a request', () => {
     const closed: TaskEventBody = { kind: 'request_closed', request_id: 'per_1', by: 'me', reply: 'once' };
     store.append('task_1', [created(), { kind: 'started' }, closed], 1, 'p');
     expect(store.closedRequest('task_1', 'per_1')).toMatchObject({ by: 'me', reply: 'once' });
@@ -163,7 +163,7 @@ describe('SqliteTaskStore', () => {
 });
 
 describe('openDatabase', () => {
-  it('refuses a folder that another process has open, and takes it once that is killed', async () => {
+  it('refuses a folder that another process has open, and opens it once that is killed', async () => {
     store.close();
     const holder = spawn(process.execPath, [
       '--input-type=module',

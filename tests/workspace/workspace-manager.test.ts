@@ -35,7 +35,7 @@ function blockAfter(bodies: readonly TaskEventBody[], bounds = BOUNDS): Workspac
 }
 
 describe('project', () => {
-  it('tells the task in the words of schema 1.0.0', () => {
+  it('shows the task in schema 1.0.0', () => {
     const block = blockAfter([
       { kind: 'started' },
       output('Working.'),
