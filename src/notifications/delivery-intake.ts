@@ -33,7 +33,7 @@ export class DeliveryIntake {
 
   /**
    * Resumes the stored deliveries, then follows the log from `position` until `stop` aborts. In this order: events
-   * that arrive while deliveries are resumed are behind `position`, and so is the creation of every new task.
+   * that arrive while deliveries are resumed are after `position`, and so is the creation of every new task.
    */
   async follow(position: number): Promise<void> {
     const { store, log, stop } = this.#options;
