@@ -1,18 +1,20 @@
-/** Work in order for each key, the keys side by side. */
-export class KeyedQueue {
-  readonly #last = new Map<string, Promise<void>>();
+import { SerialQueue } from './serial-queue.ts';
 
-  /** Does the work, which never rejects, behind all that came before it for the key. */
-  run(key: string, work: () => Promise<void>): void {
-    const before = this.#last.get(key) ?? Promise.resolve();
-    const after = before.then(work).finally(() => {
-      if (this.#last.get(key) === after) this.#last.delete(key);
+/** A `SerialQueue` for each key; work of different keys runs concurrently. */
+export class KeyedQueue {
+  readonly #queues = new Map<string, SerialQueue>();
+
+  /** Runs `work` after all that was added before for the key, also where that failed. The result settles as `work` does. */
+  run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const queue = this.#queues.get(key) ?? new SerialQueue();
+    this.#queues.set(key, queue);
+    return queue.run(work).finally(() => {
+      if (queue.isEmpty) this.#queues.delete(key);
     });
-    this.#last.set(key, after);
   }
 
-  /** Resolves when nothing is left to do. */
+  /** Resolves when no work waits or runs for any key. */
   async idle(): Promise<void> {
-    while (this.#last.size > 0) await Promise.all(this.#last.values());
+    while (this.#queues.size > 0) await Promise.all([...this.#queues.values()].map((queue) => queue.idle()));
   }
 }

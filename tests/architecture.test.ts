@@ -29,6 +29,7 @@ const FOUNDATION = [
   'loopback',
   'session-notice',
   'keyed-queue',
+  'serial-queue',
 ];
 
 const ARROWS: Record<string, readonly string[]> = {

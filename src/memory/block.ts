@@ -20,7 +20,7 @@ const blockEventSchema = z.object({
   message: z.string(),
 });
 
-/** A task's state in the words of an agent's memory; schema 1.0.0. */
+/** A task's state as it appears in an agent's memory; schema 1.0.0. */
 export const workspaceBlockSchema = z.object({
   version: z.literal('1.0.0'),
   task_id: z.string(),
@@ -50,7 +50,7 @@ export interface BlockBounds {
 const MESSAGE_LIMIT = 500;
 const SUMMARY_LIMIT = 2_000;
 
-/** The block after one more event, within its bounds. */
+/** The block after one more event, cut to its bounds. Undefined while the task's `created` is missing. */
 export function project(
   block: WorkspaceBlock | undefined,
   event: TaskEvent,
@@ -65,11 +65,11 @@ export function project(
     metadata: { ...before.metadata, open_requests: openAfter(before.metadata.open_requests, event) },
   };
   next.status = statusAfter(before.status, event, next.metadata.open_requests);
-  const said = describe(event);
-  if (said)
+  const entry = describe(event);
+  if (entry)
     next.events = [
       ...before.events,
-      { timestamp: at, type: said.type, message: cut(said.message, MESSAGE_LIMIT) },
+      { timestamp: at, type: entry.type, message: cut(entry.message, MESSAGE_LIMIT) },
     ];
   if ('result' in event && event.result) {
     next.artifacts = event.result.files_changed.map(({ path, change }) => ({ type: 'file', path, change }));
@@ -160,7 +160,7 @@ function describe(event: TaskEvent): { type: BlockEventType; message: string } |
   }
 }
 
-/** Drops the oldest progress first, then the oldest of the rest, then artifacts, until the block fits. */
+/** Removes the oldest progress, then the oldest other events, then artifacts, until the block fits. */
 function bounded(block: WorkspaceBlock, { maxEvents, limit }: BlockBounds): WorkspaceBlock {
   let next = block;
   while (next.events.length > maxEvents || (next.events.length > 0 && JSON.stringify(next).length > limit)) {

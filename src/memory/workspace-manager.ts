@@ -7,10 +7,10 @@ import { type BlockBounds, project, type WorkspaceBlock, workspaceBlockSchema } 
 
 const ENDS: ReadonlySet<string> = new Set(['completed', 'failed', 'timeout', 'cancelled']);
 
-/** Events that are taken in one go: each may cost writing its task's whole block several times. */
-const AT_ONCE = 32;
+/** Events in one step: each may serialize the whole block of its task several times. */
+const PAGE = 32;
 
-/** Follows the log and keeps each task's block up to date; restarts where it stopped. */
+/** Follows the log and projects it into a block for each task. Continues where an earlier process stopped. */
 export class WorkspaceManager {
   readonly #log: EventLog;
   readonly #store: BlockStore;
@@ -20,8 +20,8 @@ export class WorkspaceManager {
   readonly #live = new Map<string, WorkspaceBlock>();
   readonly #stop = new AbortController();
   #following: Promise<void> = Promise.resolve();
-  /** Resolves when more of the log is in the blocks; rejects when no more will be. */
-  #taken = Promise.withResolvers<void>();
+  /** Resolves after the next step; rejects when no step will follow. */
+  #progressed = Promise.withResolvers<void>();
 
   constructor(log: EventLog, store: BlockStore, bounds: BlockBounds, logger: Logger) {
     this.#log = log;
@@ -32,15 +32,15 @@ export class WorkspaceManager {
 
   start(): void {
     this.#following = this.#follow().catch((thrown) => {
-      this.#logger.error({ err: messageOf(thrown) }, 'workspace blocks are no longer kept up to date');
+      this.#logger.error({ err: messageOf(thrown) }, 'workspace blocks are no longer updated');
     });
     void this.#following.then(() => {
-      this.#taken.promise.catch(() => {});
-      this.#taken.reject(new Error('workspace blocks are no longer kept up to date'));
+      this.#progressed.promise.catch(() => {});
+      this.#progressed.reject(new Error('workspace blocks are no longer updated'));
     });
   }
 
-  /** The id of a task's block, which is known before the block is. */
+  /** The id of a task's block; it depends only on the task's id. */
   blockId(taskId: string): string {
     return taskId.replace(/^task_/, 'block_');
   }
@@ -50,9 +50,9 @@ export class WorkspaceManager {
     return stored === undefined ? undefined : workspaceBlockSchema.parse(stored);
   }
 
-  /** The task's block with everything in it that is in the log by now. */
+  /** The task's block, complete up to the present end of the log. */
   async current(taskId: string): Promise<WorkspaceBlock | undefined> {
-    while (this.#log.store.eventsAfter(this.#store.cursor(), 1).length > 0) await this.#taken.promise;
+    while (this.#log.store.eventsAfter(this.#store.cursor(), 1).length > 0) await this.#progressed.promise;
     return this.block(taskId);
   }
 
@@ -62,11 +62,11 @@ export class WorkspaceManager {
   }
 
   async #follow(): Promise<void> {
-    const pages = this.#log.tail(this.#store.cursor(), this.#stop.signal, AT_ONCE);
-    for await (const page of pages) this.#take(page);
+    const pages = this.#log.tail(this.#store.cursor(), this.#stop.signal, PAGE);
+    for await (const page of pages) this.#project(page);
   }
 
-  #take(page: readonly PositionedEvent[]): void {
+  #project(page: readonly PositionedEvent[]): void {
     const blocks = new Map<string, WorkspaceBlock>();
     for (const { event } of page) {
       const id = this.blockId(event.taskId);
@@ -76,8 +76,8 @@ export class WorkspaceManager {
       this.#live.set(id, block);
     }
     this.#store.save(blocks, page.at(-1)?.position ?? 0);
-    this.#taken.resolve();
-    this.#taken = Promise.withResolvers();
+    this.#progressed.resolve();
+    this.#progressed = Promise.withResolvers();
     for (const { event } of page) if (ENDS.has(event.kind)) this.#live.delete(this.blockId(event.taskId));
   }
 }

@@ -1,35 +1,35 @@
-/** Starts calls in the order in which they are added, so many at once, until the signal aborts. */
+/** Runs calls with limited concurrency, in the order in which they are added. Starts none after the signal aborts. */
 export class CallQueue {
-  readonly #most: number;
+  readonly #limit: number;
   readonly #signal: AbortSignal;
   readonly #waiting: (() => Promise<void>)[] = [];
   readonly #running = new Set<Promise<void>>();
 
-  constructor(most: number, signal: AbortSignal) {
-    this.#most = most;
+  constructor(limit: number, signal: AbortSignal) {
+    this.#limit = limit;
     this.#signal = signal;
   }
 
   /** The call must not reject. */
   add(call: () => Promise<void>): void {
     this.#waiting.push(call);
-    this.#admit();
+    this.#startNext();
   }
 
-  /** Resolves when none of the calls under way now is any more. */
+  /** Resolves when the calls that run now have ended. */
   async settled(): Promise<void> {
     await Promise.all(this.#running);
   }
 
-  #admit(): void {
-    while (this.#running.size < this.#most && !this.#signal.aborted) {
+  #startNext(): void {
+    while (this.#running.size < this.#limit && !this.#signal.aborted) {
       const call = this.#waiting.shift();
       if (!call) return;
       const running = call();
       this.#running.add(running);
       void running.then(() => {
         this.#running.delete(running);
-        this.#admit();
+        this.#startNext();
       });
     }
   }

@@ -1,54 +1,54 @@
 import { describeLag } from './sink-health.ts';
 import type { TaskDelivery } from './task-delivery.ts';
 
-/** Up to so many lanes are looked through each time that somebody asks; more of them once a second at most. */
-const FEW = 1_000;
+/** With more deliveries than this the lag is computed at most once in `LAG_LIFETIME_MS`. */
+const CACHE_ABOVE = 1_000;
 const LAG_LIFETIME_MS = 1_000;
 
-/** The lanes of all tasks of which more may have to be told to a sink, however many they are. */
+/** The deliveries to one sink that are not settled. */
 export class OpenDeliveries {
-  readonly #lanes = new Map<string, TaskDelivery>();
+  readonly #deliveries = new Map<string, TaskDelivery>();
   readonly #failing = new Set<TaskDelivery>();
   #lag = { text: '', at: 0 };
 
   get(taskId: string): TaskDelivery | undefined {
-    return this.#lanes.get(taskId);
+    return this.#deliveries.get(taskId);
   }
 
   has(taskId: string): boolean {
-    return this.#lanes.has(taskId);
+    return this.#deliveries.has(taskId);
   }
 
   values(): Iterable<TaskDelivery> {
-    return this.#lanes.values();
+    return this.#deliveries.values();
   }
 
-  add(lane: TaskDelivery): void {
-    this.#lanes.set(lane.taskId, lane);
-    this.update(lane);
+  add(delivery: TaskDelivery): void {
+    this.#deliveries.set(delivery.taskId, delivery);
+    this.update(delivery);
   }
 
-  delete(lane: TaskDelivery): void {
-    this.#lanes.delete(lane.taskId);
-    this.#failing.delete(lane);
+  delete(delivery: TaskDelivery): void {
+    this.#deliveries.delete(delivery.taskId);
+    this.#failing.delete(delivery);
   }
 
-  /** Has to be called after each call of the sink for the lane. */
-  update(lane: TaskDelivery): void {
-    if (lane.failing) this.#failing.add(lane);
-    else this.#failing.delete(lane);
+  /** Must be called after each call of the sink for the delivery. */
+  update(delivery: TaskDelivery): void {
+    if (delivery.failing) this.#failing.add(delivery);
+    else this.#failing.delete(delivery);
   }
 
-  /** How many fail. */
+  /** The number of deliveries whose last call failed. */
   get failing(): number {
     return this.#failing.size;
   }
 
-  /** What is still to be told, in words. */
+  /** Describes the events that are not delivered yet. */
   lag(now: number): string {
     const age = Math.abs(now - this.#lag.at);
-    if (this.#lanes.size > FEW && age < LAG_LIFETIME_MS) return this.#lag.text;
-    this.#lag = { text: describeLag(this.#lanes.values(), now), at: now };
+    if (this.#deliveries.size > CACHE_ABOVE && age < LAG_LIFETIME_MS) return this.#lag.text;
+    this.#lag = { text: describeLag(this.#deliveries.values(), now), at: now };
     return this.#lag.text;
   }
 }

@@ -1,17 +1,18 @@
 import type { DependencyHealth } from '../health.ts';
 import type { TaskDelivery } from './task-delivery.ts';
 
-interface Troubles {
+interface SinkFailures {
+  /** Deliveries whose last call failed. */
   failing: number;
   lastError: string | undefined;
-  /** Why nothing is delivered any more. */
+  /** Why delivery stopped; undefined while it runs. */
   stopped: string | undefined;
   givenUp: number;
 }
 
-/** Health of a sink, which is never `down` because tasks run without it: by what is still to be told, in words, and what went wrong. */
-export function healthOf(name: string, lag: string, troubles: Troubles): DependencyHealth {
-  const { failing, lastError, stopped, givenUp } = troubles;
+/** Health of a sink. It is never `down`, because tasks run without sinks. */
+export function healthOf(name: string, lag: string, failures: SinkFailures): DependencyHealth {
+  const { failing, lastError, stopped, givenUp } = failures;
   const details = [lag];
   if (failing > 0) details.push(`${failing} failing, last error: ${lastError}`);
   if (stopped !== undefined) details.push(`stopped: ${stopped}`);
@@ -20,12 +21,12 @@ export function healthOf(name: string, lag: string, troubles: Troubles): Depende
   return { name, status, detail: details.join('; ') };
 }
 
-/** What is still to be told, in words. */
-export function describeLag(lanes: Iterable<TaskDelivery>, now: number): string {
+/** Describes the events that are not delivered yet. */
+export function describeLag(deliveries: Iterable<TaskDelivery>, now: number): string {
   let tasks = 0;
   let events = 0;
   let since = now;
-  for (const { missing, behindSince } of lanes) {
+  for (const { missing, behindSince } of deliveries) {
     if (missing <= 0) continue;
     tasks += 1;
     events += missing;

@@ -1,26 +1,26 @@
 import type { z } from 'zod';
 import type { Batch } from './sink.ts';
 
-/** What a sink knows of its far side for one task; each change is stored before the next call. */
+/** A sink's state for one task; each change is stored before the sink's next step. */
 export class SinkState<T extends object> {
   readonly #schema: z.ZodType<T>;
-  readonly #keep: Batch['save'];
-  #content: T;
+  readonly #save: Batch['save'];
+  #current: T;
 
-  constructor(schema: z.ZodType<T>, { notes, save }: Pick<Batch, 'notes' | 'save'>) {
+  constructor(schema: z.ZodType<T>, { state, save }: Pick<Batch, 'state' | 'save'>) {
     this.#schema = schema;
-    this.#keep = save;
-    this.#content = schema.parse(notes ?? {});
+    this.#save = save;
+    this.#current = schema.parse(state ?? {});
   }
 
   get now(): Readonly<T> {
-    return this.#content;
+    return this.#current;
   }
 
-  /** `durably`: before something that must not be done again although a power loss comes right after it. */
+  /** `durably`: the change survives a power loss, for use before a step that must not be done twice. */
   change(changes: { [K in keyof T]?: T[K] | undefined }, durably = false): void {
-    const next = this.#schema.parse({ ...this.#content, ...changes });
-    this.#keep(next, durably);
-    this.#content = next;
+    const next = this.#schema.parse({ ...this.#current, ...changes });
+    this.#save(next, durably);
+    this.#current = next;
   }
 }

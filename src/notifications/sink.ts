@@ -2,44 +2,44 @@ import type { TaskEvent, TaskEventKind } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 
 /**
- * Somewhere outside that is told what happens to tasks. Whatever a sink does, it can only hurt itself: it may be
- * slow, fail, hang or throw, and is called again for the same events until it has taken them.
+ * An outside system that is notified of what happens to tasks. A sink may be slow, fail, hang or throw: this delays
+ * only its own deliveries. It is called again with the same events until it has accepted them.
  */
 export interface Sink {
-  /** Under which its progress is stored, and shown in health and logs. */
+  /** Identifies the sink in the store, in health and in logs. */
   readonly name: string;
-  /** What is told at once. Everything else waits until `paceMs` after the call before, and comes together. */
+  /** Kinds that are delivered at once. All others are collected until `paceMs` after the last call for the task. */
   readonly urgent: ReadonlySet<TaskEventKind>;
   readonly paceMs: number;
-  /** How long one call may take. */
+  /** Time limit of one call. */
   readonly limitMs: number;
-  /** Takes what is new of one task; never called twice at once for the same task. Rejects to be called again. */
+  /** Delivers the new events of one task. There is one call at a time for a task. A call that rejects is retried. */
   deliver(batch: Batch): Promise<Ack>;
 }
 
-/** What is new of one task. */
+/** The new events of one task. */
 export interface Batch {
   /** The task as it is now, which may be ahead of the events. */
   readonly task: Task;
-  /** In order, the oldest that the sink has not taken first; none on a call that the sink asked for by `againAt`. */
+  /** In order, from the oldest that the sink has not accepted; empty on a call that the sink asked for by `againAt`. */
   readonly events: readonly TaskEvent[];
-  /** What the sink kept for this task last; null at first. */
-  readonly notes: unknown;
+  /** The state that the sink saved last for this task; null at first. */
+  readonly state: unknown;
   /**
-   * Stores notes for this task, which outlive this process; `durably`: a power loss too, which takes its time.
-   * Throws where the call has been given up meanwhile.
+   * Stores the sink's state for this task, so that it survives the process; `durably`: also a power loss, which is
+   * slower. Throws after the call has ended.
    */
-  save(notes: object, durably?: boolean): void;
+  save(state: object, durably?: boolean): void;
   /** Aborts when the call takes too long and when the bridge stops. */
   readonly signal: AbortSignal;
 }
 
-/** What became of a batch. */
+/** The answer of a sink to a batch. */
 export interface Ack {
-  /** The number of the last event that was taken; absent: of the last one in the batch. */
+  /** The `seq` of the last event that was accepted; absent: the last one in the batch. */
   readonly upTo?: number | undefined;
-  /** When to be called again even if nothing happens, in epoch milliseconds. */
+  /** When to call again even without new events, in epoch milliseconds. */
   readonly againAt?: number | undefined;
-  /** Nothing more of this task has to be told, ever. */
+  /** The sink needs no more events of this task. */
   readonly settled?: boolean | undefined;
 }

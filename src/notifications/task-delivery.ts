@@ -3,27 +3,48 @@ import type { TaskEvent } from '../tasks/events.ts';
 
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
-/** Whoever asks for longer is asked again then. */
-const LONGEST_ASKED_MS = 3_600_000;
-/** A sink that wants to be called again at once could take all the time there is. */
+/** A sink that asks for a longer pause is called after this time. */
+const LONGEST_RETRY_AFTER_MS = 3_600_000;
+/** The least time until a call that the sink asked for, so that a sink cannot keep the bridge busy. */
 const LEAST_GAP_MS = 100;
 
-/** One task on its way to one sink: what is missing there, and when the sink is called next. */
+/**
+ * The delivery of one task to one sink: which events are missing there, and when the sink is called next.
+ *
+ *   idle      nothing is missing and the sink asked for no call
+ *   waiting   a call is due at `nextCallAt`: at once for an urgent event, after the pace for others, or at `againAt`
+ *   calling   `busy`: the call waits for a free place or runs
+ *   retrying  the last call failed; the next one is due after a backoff, or when the sink asked for it
+ *   settled   nothing more is delivered; the delivery is closed
+ *
+ *   opened by `created`               → waiting
+ *   resumed at the start of a process → waiting for missing events or a stored `againAt`, else idle
+ *   idle      → waiting    an event
+ *   waiting   → calling    the time has come
+ *   retrying  → calling    the time has come, new events do not shorten it
+ *   calling   → idle       ack, nothing is missing
+ *   calling   → waiting    ack, events are missing or the sink asked for a call
+ *   calling   → retrying   error, time limit, or an ack that is not valid
+ *   calling   → settled    ack `settled`; ack of the last event of a task that ended; an error that is final
+ *   calling   → waiting    the oldest missing event is too old: all are skipped, and one call without events is due
+ *   calling   → idle, or settled for a task that ended: a call without events failed for too long
+ *   any       → closed     the task was removed; found by the next call
+ */
 export class TaskDelivery {
   readonly taskId: string;
-  /** A call is under way or stands in line. */
+  /** A call is queued or runs. */
   busy = false;
-  /** Takes the timer back that waits for the next call. */
-  unplan: (() => void) | undefined;
+  /** Cancels the timer of the next call. */
+  cancelTimer: (() => void) | undefined;
   #seq: number;
   #dueAt: number | null;
   #firstFailedAt: number | null;
   #attempts: number;
   #lastSeq: number;
   #urgentSeq = 0;
-  /** Of the oldest event that is missing. */
+  /** The time of the oldest event that is missing. */
   #behindSince: number | undefined;
-  #restUntil = 0;
+  #pacedUntil = 0;
   #retryAt: number | undefined;
 
   constructor({ taskId, seq, dueAt, firstFailedAt, attempts }: DeliveryProgress) {
@@ -49,7 +70,7 @@ export class TaskDelivery {
     };
   }
 
-  /** The sink has the events up to this one. */
+  /** The sink has accepted the events up to this one. */
   get seq(): number {
     return this.#seq;
   }
@@ -68,32 +89,32 @@ export class TaskDelivery {
     return this.#attempts > 0;
   }
 
-  /** There is one more event, or one that was there before. */
-  heard({ seq, at }: TaskEvent, urgent: boolean): void {
+  /** Takes an event of the log, which may be one that it had before. */
+  onEvent({ seq, at }: TaskEvent, urgent: boolean): void {
     if (seq <= this.#lastSeq) return;
     this.#lastSeq = seq;
     this.#behindSince ??= at;
     if (urgent) this.#urgentSeq = seq;
   }
 
-  /** What an earlier process left to be told: at once. */
+  /** Continues what an earlier process left; missing events are delivered at once. */
   resume(lastSeq: number, oldest: TaskEvent | undefined): void {
     this.#lastSeq = lastSeq;
     this.#urgentSeq = lastSeq;
     this.#behindSince = oldest?.at;
   }
 
-  /** When the sink is to be called next; undefined: when something happens. */
-  nextAt(): number | undefined {
+  /** When the next call is due; undefined while a call runs or there is no reason for one. */
+  nextCallAt(): number | undefined {
     if (this.busy) return undefined;
     if (this.#retryAt !== undefined) return this.#retryAt;
-    const events = this.#urgentSeq > this.#seq ? 0 : this.#restUntil;
+    const events = this.#urgentSeq > this.#seq ? 0 : this.#pacedUntil;
     const times = [...(this.missing > 0 ? [events] : []), ...(this.#dueAt === null ? [] : [this.#dueAt])];
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** The sink has taken the events up to `seq`; `oldest`: the one behind that. */
-  taken(
+  /** The sink has accepted the events up to `seq`; `oldest` is the first one after that. */
+  acknowledge(
     seq: number,
     againAt: number | undefined,
     oldest: TaskEvent | undefined,
@@ -103,31 +124,32 @@ export class TaskDelivery {
     this.#seq = seq;
     this.#lastSeq = Math.max(this.#lastSeq, seq);
     this.#behindSince = oldest?.at;
-    this.#restUntil = now + paceMs;
+    this.#pacedUntil = now + paceMs;
     this.#dueAt = againAt === undefined ? null : Math.max(againAt, now + LEAST_GAP_MS);
     this.#succeed();
   }
 
-  /** The sink has failed. It is left alone for a time that doubles, and for as long as it asked. */
-  failed(now: number, retryAfterMs: number | undefined, random: number): void {
+  /** A call failed. The next one waits for a backoff that doubles, or longer where the sink asked for it. */
+  fail(now: number, retryAfterMs: number | undefined, random: number): void {
     const step = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempts);
     this.#attempts += 1;
     this.#firstFailedAt ??= now;
-    this.#retryAt = now + Math.max(step * (0.5 + random / 2), Math.min(retryAfterMs ?? 0, LONGEST_ASKED_MS));
+    this.#retryAt =
+      now + Math.max(step * (0.5 + random / 2), Math.min(retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS));
   }
 
-  /** Nothing that happened so far is told any more; the sink is called once, to put its side in order. */
+  /** Skips all events so far. One call without events is due, in which the sink can clean up. */
   skip(lastSeq: number, now: number): void {
-    this.taken(lastSeq, now, undefined, now, 0);
+    this.acknowledge(lastSeq, now, undefined, now, 0);
   }
 
-  /** How long the failures go on. */
+  /** How long calls have been failing. */
   failingFor(now: number): number {
     return this.#firstFailedAt === null ? 0 : now - this.#firstFailedAt;
   }
 
-  /** The sink is no longer called for what it asked for. */
-  forget(): void {
+  /** Drops the call that the sink asked for. */
+  clearDue(): void {
     this.#dueAt = null;
     this.#succeed();
   }

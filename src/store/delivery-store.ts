@@ -25,10 +25,10 @@ export interface DeliveryStore {
   save(progress: DeliveryProgress): void;
   /** Marks the delivery as complete: `open` no longer returns it. */
   settle(taskId: string, seq: number): void;
-  /** Counts a dropped part of the task's events. */
-  countDropped(taskId: string): void;
-  /** The sum of `countDropped` over all tasks that still exist. */
-  droppedCount(): number;
+  /** Counts that some events of the task will never be delivered. */
+  countGivenUp(taskId: string): void;
+  /** The sum of `countGivenUp` over all tasks that still exist. */
+  givenUpCount(): number;
   /** The state that the sink saved for the task; null before the first. */
   state(taskId: string): unknown;
   /** `durably`: returns when the state is on disk, so that the next call of the sink cannot happen twice. */

@@ -7,11 +7,11 @@ import type { PositionedEvent, TaskStore } from './task-store.ts';
 
 const PAGE = 256;
 
-/** The append-only log of all tasks: an event is stored before anyone hears of it. */
+/** The append-only log of all tasks. An event is stored before it is published. */
 export class EventLog {
   readonly store: TaskStore;
   readonly #now: () => number;
-  readonly #followers = new Map<string, Audience>();
+  readonly #followers = new Map<string, Subscribers>();
   readonly #tailers = new Set<() => void>();
   readonly #failure = Promise.withResolvers<BridgeError>();
   #failed: BridgeError | undefined;
@@ -22,19 +22,19 @@ export class EventLog {
   }
 
   /**
-   * Resolves when something could not be stored (DATA_DIR_UNUSABLE). From then on nothing is, so that the log has
-   * no hole that a later process could not see: what is missing at its end it learns from OpenCode's records.
+   * Resolves when an event could not be stored (DATA_DIR_UNUSABLE). Nothing is stored after that, so the log has no
+   * gap: only its end is missing, and the next process restores that from OpenCode's records.
    */
   get failure(): Promise<BridgeError> {
     return this.#failure.promise;
   }
 
-  /** Stores events of one task, all or none, then wakes whoever follows it. */
+  /** Stores events of one task, all or none, then wakes its followers. */
   append(taskId: string, ...bodies: TaskEventBody[]): TaskEvent[] {
     return this.#publish(taskId, this.#store(taskId, bodies));
   }
 
-  /** Stores the first event of a new task; `fingerprint` tells equal requests under one idempotency key. */
+  /** Stores the first event of a new task; `fingerprint` identifies the request under its idempotency key. */
   create(taskId: string, created: TaskEventBody, fingerprint: string): TaskEvent[] {
     return this.#publish(taskId, this.#store(taskId, [created], fingerprint));
   }
@@ -44,21 +44,21 @@ export class EventLog {
   }
 
   /**
-   * A task's events behind `afterSeq`: stored ones, then each new one as it comes, no gap and no repeat.
-   * Ends after the task's last event, or when the signal aborts. On a long way others get their turn.
+   * A task's events after `afterSeq`: the stored ones, then each new one, without gap or repeat. Ends after the task's
+   * last event, or when the signal aborts. The event loop runs between two pages.
    */
   async *follow(
     taskId: string,
     afterSeq: number,
     signal?: AbortSignal,
   ): AsyncGenerator<TaskEvent, void, void> {
-    const audience = this.#followers.get(taskId) ?? { wakes: new Set(), recent: [] };
-    this.#followers.set(taskId, audience);
-    const alarm = new Alarm(audience.wakes, signal);
+    const subscribers = this.#followers.get(taskId) ?? { wakes: new Set(), recent: [] };
+    this.#followers.set(taskId, subscribers);
+    const alarm = new Alarm(subscribers.wakes, signal);
     try {
       let seq = afterSeq;
       while (!signal?.aborted) {
-        const page = after(audience.recent, seq) ?? this.store.events(taskId, seq, PAGE);
+        const page = after(subscribers.recent, seq) ?? this.store.events(taskId, seq, PAGE);
         for (const event of page) {
           yield event;
           seq = event.seq;
@@ -71,13 +71,13 @@ export class EventLog {
       }
     } finally {
       alarm.close();
-      if (audience.wakes.size === 0) this.#followers.delete(taskId);
+      if (subscribers.wakes.size === 0) this.#followers.delete(taskId);
     }
   }
 
   /**
-   * Events of all tasks behind a position, by pages, for ever; ends when the signal aborts. Between two pages others
-   * get their turn; the second is read after it, so that it holds nothing that was removed meanwhile.
+   * Events of all tasks after a position, in pages, until the signal aborts. The event loop runs between two pages, and
+   * a page is read after that, so it has no event that was removed meanwhile.
    */
   async *tail(
     position: number,
@@ -115,29 +115,29 @@ export class EventLog {
   }
 
   #publish(taskId: string, events: TaskEvent[]): TaskEvent[] {
-    const audience = this.#followers.get(taskId);
-    if (audience) {
-      audience.recent = [...audience.recent, ...events].slice(-PAGE);
-      for (const wake of audience.wakes) wake();
+    const subscribers = this.#followers.get(taskId);
+    if (subscribers) {
+      subscribers.recent = [...subscribers.recent, ...events].slice(-PAGE);
+      for (const wake of subscribers.wakes) wake();
     }
     for (const wake of this.#tailers) wake();
     return events;
   }
 }
 
-/** Who follows a task, and its latest events, so that live followers read no database. */
-interface Audience {
+/** The followers of a task and its latest events, so that a live follower does not read the database. */
+interface Subscribers {
   readonly wakes: Set<() => void>;
   recent: readonly TaskEvent[];
 }
 
-/** The recent events behind `seq`; undefined where they do not reach back that far. */
+/** The recent events after `seq`; undefined where they do not reach back that far. */
 function after(recent: readonly TaskEvent[], seq: number): readonly TaskEvent[] | undefined {
   const first = recent[0]?.seq;
   return first !== undefined && first <= seq + 1 ? recent.slice(seq + 1 - first) : undefined;
 }
 
-/** A wake-up that is remembered until it is awaited, so that none falls between a read and the wait. */
+/** A wake-up that is remembered until it is awaited, so that none is lost between a read and the wait. */
 class Alarm {
   readonly #group: Set<() => void>;
   readonly #signal: AbortSignal | undefined;

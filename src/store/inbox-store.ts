@@ -26,13 +26,19 @@ export interface InboxEntry<E> extends InboxMessage<E> {
 }
 
 /**
- * Events that people sent and that may be commands. An entry is open, then begun, then settled with a reply, then
- * closed. A closed entry keeps only the event's id, so that the same event is not acted on twice.
+ * Events that people sent and that may be commands. A closed entry keeps only the event's id, so that the same event is
+ * not acted on twice.
+ *
+ *   added → open
+ *   open  → begun   an answer to a request is about to be passed on
+ *   open, begun → settled   the reply is stored and can be sent again
+ *   open, begun, settled → closed   no command, no reply, or the reply was sent
+ *   closed → removed   by `prune`
  */
 export interface InboxStore<E> {
   /** Stores events, all or none, on disk before it returns. Events that are or were stored stay as they are. */
   add(messages: readonly InboxMessage<E>[], now: number): void;
-  /** The entries behind a position that are not closed, in the order in which they were added. */
+  /** The entries after a position that are not closed, in the order in which they were added. */
   open(after: number): InboxEntry<E>[];
   /** On disk before it returns. */
   begin(eventId: string, begun: Begun): void;

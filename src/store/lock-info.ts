@@ -4,34 +4,34 @@ import { z } from 'zod';
 
 const FILE = 'owner.json';
 
-const ownerSchema = z.object({
+const lockInfoSchema = z.object({
   pid: z.int().positive(),
   kind: z.enum(['serve', 'stdio']),
   /** ISO 8601. */
   since: z.iso.datetime(),
-  /** Where MCP is served, for this machine; absent while it does not listen. */
+  /** Where MCP is served on this machine; absent while the process does not listen. */
   url: z.url({ protocol: /^http$/ }).optional(),
-  /** What lets other processes of this user in there; made for this run. */
+  /** Bearer token for other processes of this user; new for each process. */
   token: z.string().min(1).optional(),
 });
 
-/** The process that works on a DATA_DIR, as it tells others of itself. */
-export type LockInfo = z.infer<typeof ownerSchema>;
+/** What the process that holds DATA_DIR publishes about itself. */
+export type LockInfo = z.infer<typeof lockInfoSchema>;
 
 /**
- * Tells who has `dataDir`, for this user's eyes only. It informs; the lock of the database decides, so only
- * the process that has it may write here.
+ * Writes who holds `dataDir`, readable by this user only. For information: the lock of the database decides, and only
+ * the process that holds it may write here.
  */
-export function writeLockInfo(dataDir: string, owner: LockInfo): void {
+export function writeLockInfo(dataDir: string, info: LockInfo): void {
   const path = join(dataDir, FILE);
   const draft = `${path}.new`;
-  // A draft that a killed process left keeps its mode when it is written again.
+  // A draft of a killed process would keep its mode.
   rmSync(draft, { force: true });
-  writeFileSync(draft, `${JSON.stringify(owner)}\n`, { mode: 0o600, flag: 'wx' });
+  writeFileSync(draft, `${JSON.stringify(info)}\n`, { mode: 0o600, flag: 'wx' });
   renameSync(draft, path);
 }
 
-/** Best effort: what stays behind harms nobody. */
+/** Best effort: a file that stays does no harm. */
 export function removeLockInfo(dataDir: string): void {
   try {
     rmSync(join(dataDir, FILE), { force: true });
@@ -40,17 +40,17 @@ export function removeLockInfo(dataDir: string): void {
   }
 }
 
-/** Who says to have `dataDir` and lives; undefined where nobody says so, or what is said cannot be read. */
+/** The live process that holds `dataDir`; undefined where there is none or the file cannot be read. */
 export function readLockInfo(dataDir: string): LockInfo | undefined {
   try {
-    const owner = ownerSchema.parse(JSON.parse(readFileSync(join(dataDir, FILE), 'utf8')));
-    return isAlive(owner.pid) ? owner : undefined;
+    const info = lockInfoSchema.parse(JSON.parse(readFileSync(join(dataDir, FILE), 'utf8')));
+    return isAlive(info.pid) ? info : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** The owner in words: `process 12 (serve, since …, http://…)`. */
+/** The owner as text: `process 12 (serve, since …, http://…)`. */
 export function describeLock({ pid, kind, since, url }: LockInfo): string {
   return `process ${pid} (${[kind, `since ${since}`, url].filter(Boolean).join(', ')})`;
 }
@@ -59,7 +59,7 @@ function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (thrown) {
-    // Somebody else's process lives too.
+    // EPERM: the process exists and belongs to another user.
     return thrown instanceof Error && 'code' in thrown && thrown.code === 'EPERM';
   }
 }

@@ -11,7 +11,7 @@ export interface EndedTask {
 /** Removes ended tasks from the store, in steps. A crash between two steps loses nothing: the next round continues. */
 export interface TaskRemovals {
   /**
-   * Tasks that ended before `endedBefore`, in the order of their ends, those behind `after`. A task whose idempotency
+   * Tasks that ended before `endedBefore`, in the order of their ends, those after `after`. A task whose idempotency
    * key is younger than `keysBefore` is left out.
    */
   due(endedBefore: number, keysBefore: number, after: EndedTask | undefined, limit: number): EndedTask[];

@@ -9,15 +9,15 @@ export interface TaskQuery {
   before?: string | undefined;
 }
 
-/** An event with its place among all events of all tasks; positions grow but may have holes. */
+/** An event with its position in the log of all tasks. Positions increase and may have gaps. */
 export interface PositionedEvent {
   position: number;
   event: TaskEvent;
 }
 
 /**
- * Where tasks and their events live. When a call returns, what it wrote outlives this process;
- * all but mere progress outlives a power loss too.
+ * Stores tasks and their events. What a call wrote survives the process when the call returns; everything except
+ * progress also survives a power loss.
  */
 export interface TaskStore {
   /** Adds events to one task, all or none; the first event of a task is `created`. */
@@ -25,7 +25,7 @@ export interface TaskStore {
   get(taskId: string): Task | undefined;
   /** The newest task of the agent with this key, created at or after `since`. */
   findByKey(agentId: string, key: string, since: number): { task: Task; fingerprint: string } | undefined;
-  /** Whether a task works in this session of OpenCode, or has. */
+  /** Whether a task, running or ended, belongs to this OpenCode session. */
   hasSession(sessionId: string): boolean;
   /** An agent's tasks, newest first. */
   list(query: TaskQuery): Task[];
@@ -35,13 +35,13 @@ export interface TaskStore {
   countByStatus(): Partial<Record<TaskStatus, number>>;
   /** A task's events with `seq` above `afterSeq`, in order. */
   events(taskId: string, afterSeq: number, limit: number): TaskEvent[];
-  /** How a request of a task was closed, if it was. */
+  /** The event that closed a request of a task, if it is closed. */
   closedRequest(taskId: string, requestId: string): EventOf<'request_closed'> | undefined;
-  /** The control that was given last. */
+  /** The last control event of a task. */
   lastControl(taskId: string): EventOf<'control'> | undefined;
-  /** Whether an event of the task came from this outside message. */
+  /** Whether the task's log has an event with this `ref`. */
   hasRef(taskId: string, ref: string): boolean;
-  /** Events of all tasks behind a position, in order. */
+  /** Events of all tasks after a position, in order. */
   eventsAfter(position: number, limit: number): PositionedEvent[];
   close(): void;
 }

@@ -11,27 +11,28 @@ const EVENTS_AT_ONCE = 500;
 export interface RetentionOptions {
   removals: TaskRemovals;
   files: TaskFiles;
-  /** Ends what still runs in a folder that is about to be removed. */
+  /** Ends the processes that still run in a folder before it is removed. */
   endProcesses?: ((directory: string) => Promise<void>) | undefined;
-  /** How long a task is kept after its end; 0: for ever. */
+  /** Age after its end at which a task is removed; 0: never. */
   keepMs: number;
-  /** How long an idempotency key holds: a task is kept at least as long. */
+  /** How long an idempotency key is valid; a task is not removed before. */
   keyLifetimeMs: number;
   logger: Logger;
   now?: () => number;
-  /** From the end of a round to the next. */
+  /** Time between the end of one sweep and the start of the next. */
   everyMs?: number;
 }
 
 /**
- * Removes tasks that ended long ago, with all that was kept of them, in steps between which others get their turn.
- * A task is hidden first and its row goes last, so that the next round finishes what was broken off or failed.
+ * Removes tasks that ended long ago, with everything stored for them, in steps between which the event loop runs.
+ * A task is hidden first and its row is removed last, so the next sweep completes a removal that failed or was
+ * interrupted.
  */
 export class Retention {
   readonly #options: Required<Omit<RetentionOptions, 'endProcesses'>> & RetentionOptions;
   readonly #stop = new AbortController();
-  /** Tasks whose failure was told. */
-  readonly #told = new Set<string>();
+  /** Tasks whose failure was logged. */
+  readonly #reported = new Set<string>();
   #rounds: Promise<void> = Promise.resolve();
 
   constructor(options: RetentionOptions) {
@@ -43,13 +44,13 @@ export class Retention {
     this.#rounds = this.#repeat();
   }
 
-  /** Resolves when the step under way is done. */
+  /** Resolves when the current step is done. */
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#rounds;
   }
 
-  /** One round over all that is due. */
+  /** Removes all tasks that are due. */
   async sweep(): Promise<void> {
     const { removals, keepMs, now } = this.#options;
     const endedBefore = keepMs === 0 ? 0 : now() - keepMs;
@@ -64,7 +65,7 @@ export class Retention {
     while (!signal.aborted) {
       await turn();
       await this.sweep().catch((thrown) =>
-        logger.error({ err: messageOf(thrown) }, 'old tasks could not be looked for'),
+        logger.error({ err: messageOf(thrown) }, 'the search for old tasks failed'),
       );
       await pause(everyMs, undefined, { ref: false, signal }).catch(() => {});
     }
@@ -77,7 +78,7 @@ export class Retention {
       for (const task of page) {
         await turn();
         if (this.#stop.signal.aborted) return;
-        await this.#remove(task).catch((thrown) => this.#tell(task.id, thrown));
+        await this.#remove(task).catch((thrown) => this.#report(task.id, thrown));
       }
       last = page.at(-1);
     } while (last);
@@ -95,15 +96,15 @@ export class Retention {
       await turn();
       if (signal.aborted) return;
     } while (!removals.remove(task.id, EVENTS_AT_ONCE));
-    this.#told.delete(task.id);
+    this.#reported.delete(task.id);
   }
 
-  #tell(taskId: string, thrown: unknown): void {
-    if (this.#stop.signal.aborted || this.#told.has(taskId)) return;
-    this.#told.add(taskId);
+  #report(taskId: string, thrown: unknown): void {
+    if (this.#stop.signal.aborted || this.#reported.has(taskId)) return;
+    this.#reported.add(taskId);
     this.#options.logger.error(
       { taskId, err: messageOf(thrown) },
-      'an old task could not be removed; it is tried again every hour',
+      'an old task could not be removed; the removal is retried every hour',
     );
   }
 }

@@ -68,7 +68,7 @@ it('a full disk ends the bridge with clear words, and no task that it took is lo
   }
   expect(await first.exit).toBe(3);
   expect(first.stderr()).toMatch(/The database in DATA_DIR ".*" cannot be used: .*(full|disk)/);
-  expect(first.stderr()).toContain('Give it room');
+  expect(first.stderr()).toContain('Free disk space');
   expect(accepted.length).toBeGreaterThan(2);
 
   const second = serve('unlimited');

@@ -23,13 +23,13 @@ let snapshotsDir: string;
 let database: Database;
 let store: SqliteTaskStore;
 let removals: SqliteTaskRemovals;
-let said: object[];
+let logged: object[];
 
 beforeEach(async () => {
   root = await tempDir('retention-');
   workspaceDir = join(root.path, 'workspaces');
   snapshotsDir = join(root.path, 'data', 'snapshots');
-  said = [];
+  logged = [];
   open();
 });
 
@@ -45,7 +45,7 @@ function open(): void {
 }
 
 const note = (fields: object, message: string): void => {
-  said.push({ ...fields, message });
+  logged.push({ ...fields, message });
 };
 const logger: Logger = { debug: note, info: note, warn: note, error: note, child: () => logger };
 
@@ -101,7 +101,7 @@ const folders = (): string[] => readdirSync(workspaceDir).sort();
 const snapshots = (): string[] => readdirSync(snapshotsDir).sort();
 
 describe('a round', () => {
-  it('removes tasks that ended long ago with all that was kept of them, and no others', async () => {
+  it('removes tasks that ended long ago with everything stored for them, and no others', async () => {
     for (const [n, end] of [END, failed, timedOut, completed].entries()) {
       store.append(
         `task_old${n}`,
@@ -115,12 +115,12 @@ describe('a round', () => {
     task('task_new', 29);
     task('task_open', undefined);
     await retention().sweep();
-    const kept = ['task_new', 'task_open'];
-    expect(tasks().sort()).toEqual(kept);
-    expect(folders()).toEqual(kept);
-    expect(snapshots()).toEqual(kept);
+    const remaining = ['task_new', 'task_open'];
+    expect(tasks().sort()).toEqual(remaining);
+    expect(folders()).toEqual(remaining);
+    expect(snapshots()).toEqual(remaining);
     expect(store.eventsAfter(0, 100).map(({ event }) => event.taskId)).not.toContain('task_old0');
-    expect(said).toEqual([]);
+    expect(logged).toEqual([]);
   });
 
   it('removes nothing by age where the days are 0', async () => {
@@ -139,7 +139,7 @@ describe('a round', () => {
     expect(tasks()).toEqual([]);
   });
 
-  it('takes in all tasks there are, in steps', async () => {
+  it('covers all tasks, in steps', async () => {
     for (let n = 0; n < 120; n += 1) store.append(`task_${n}`, [created(), END], n, 'print');
     await retention().sweep();
     expect(tasks()).toEqual([]);
@@ -218,7 +218,7 @@ describe('a folder', () => {
   });
 
   it.each(['elsewhere/task_1', 'workspaces/deep/task_1', 'workspaces'])(
-    'that does not lie in WORKSPACE_DIR is left alone, and that is said: %s',
+    'that does not lie in WORKSPACE_DIR is left alone, and that is logged: %s',
     async (path) => {
       const directory = join(root.path, path);
       fill(workspaceDir);
@@ -226,7 +226,7 @@ describe('a folder', () => {
       await retention().sweep();
       expect(tasks()).toEqual([]);
       expect(existsSync(join(directory, 'sub', 'file.txt'))).toBe(true);
-      expect(said).toMatchObject([
+      expect(logged).toMatchObject([
         { taskId: 'task_1', directory, message: expect.stringMatching(/left alone/) },
       ]);
     },
@@ -239,7 +239,7 @@ describe('a folder', () => {
     task('task_1', 31, { directory: join(workspaceDir, 'link', 'task_1') });
     await retention().sweep();
     expect(readdirSync(join(root.path, 'elsewhere', 'task_1'))).toEqual(['sub']);
-    expect(said).toHaveLength(1);
+    expect(logged).toHaveLength(1);
   });
 
   it('that is gone already, or never was, holds nothing up', async () => {
@@ -294,7 +294,7 @@ it('a bridge that stops does not wait for a folder to be emptied, and says nothi
   while (!existsSync(join(bin, 'began'))) await new Promise((done) => setTimeout(done, 5));
   await bridge.close();
   expect(removals.begun(undefined, 10)).toHaveLength(1);
-  expect(said).toEqual([]);
+  expect(logged).toEqual([]);
 });
 
 describe('a removal that is killed', () => {
@@ -319,7 +319,7 @@ describe('a removal that is killed', () => {
       expect(new Set(store.eventsAfter(0, 10_000).map(({ event }) => event.taskId))).toEqual(
         new Set(['task_3']),
       );
-      expect(said).toEqual([]);
+      expect(logged).toEqual([]);
     },
   );
 });
@@ -367,7 +367,7 @@ describe('a folder that cannot be removed', () => {
   const isRoot = process.getuid?.() === 0;
   const can = !isRoot || spawnSync('setpriv', [...drop.slice(1), 'true']).status === 0;
 
-  it.runIf(can)('keeps no other task, is told once, and goes in a later round', async () => {
+  it.runIf(can)('delays no other task, is logged once, and is removed by a later sweep', async () => {
     const bin = join(root.path, 'bin');
     mkdirSync(bin);
     const rm = spawnSync('sh', ['-c', 'command -v rm'], { encoding: 'utf8' }).stdout.trim();
@@ -381,9 +381,9 @@ describe('a folder that cannot be removed', () => {
     const bridge = retention({ everyMs: 1, path: `${bin}:${process.env.PATH}` });
     bridge.start();
     try {
-      while (said.length === 0 || tasks().length > 0) await new Promise((done) => setTimeout(done, 5));
+      while (logged.length === 0 || tasks().length > 0) await new Promise((done) => setTimeout(done, 5));
       await bridge.sweep();
-      expect(said).toMatchObject([
+      expect(logged).toMatchObject([
         { taskId: 'task_1', err: expect.stringMatching(/file\.txt.*Permission denied/) },
       ]);
       expect(folders()).toEqual(['.removed-task_1']);
@@ -394,15 +394,15 @@ describe('a folder that cannot be removed', () => {
     } finally {
       await bridge.close();
     }
-    expect(said).toHaveLength(1);
+    expect(logged).toHaveLength(1);
   });
 });
 
-it('what cannot be read at all is said, and tried again', async () => {
+it('a store that cannot be read is logged, and read again by the next sweep', async () => {
   database.exec('ALTER TABLE tasks RENAME TO gone');
   const bridge = retention({ everyMs: 1 });
   bridge.start();
-  while (said.length < 2) await new Promise((done) => setTimeout(done, 5));
+  while (logged.length < 2) await new Promise((done) => setTimeout(done, 5));
   await bridge.close();
-  expect(said[1]).toMatchObject({ err: expect.stringMatching(/tasks/) });
+  expect(logged[1]).toMatchObject({ err: expect.stringMatching(/tasks/) });
 });

@@ -261,7 +261,7 @@ describe('a sink that fails', () => {
     expect(sink.taken.get('task_1')).toEqual([1]);
   });
 
-  it('is not called again for a task that it can never take', async () => {
+  it('is not called again for a task that it refused for good', async () => {
     sink.answer = () => {
       throw new DeliveryError('no such agent', { final: true });
     };
@@ -376,11 +376,11 @@ describe('what a sink keeps for a task', () => {
     };
     delivery.start();
     await begin();
-    expect(sink.calls[0]?.notes).toBeNull();
+    expect(sink.calls[0]?.state).toBeNull();
     await restart();
     delivery.start();
     await settled();
-    expect(sink.calls[0]?.notes).toEqual({ block: 7 });
+    expect(sink.calls[0]?.state).toEqual({ block: 7 });
   });
 
   it('is not stored by a call that was given up', async () => {
@@ -393,7 +393,7 @@ describe('what a sink keeps for a task', () => {
     await begin();
     await clock.advance(30_000);
     expect(sink.calls[0]?.signal.aborted).toBe(true);
-    expect(late).toThrow(/given up meanwhile/);
+    expect(late).toThrow(/the call has ended/);
   });
 });
 

@@ -56,7 +56,7 @@ function answered(count: number, name = 'event'): void {
   for (const id of ids) store.close(id);
 }
 
-const kept = () => Number(database.prepare('SELECT count(*) AS n FROM matrix_inbox').get()?.n);
+const storedCount = () => Number(database.prepare('SELECT count(*) AS n FROM matrix_inbox').get()?.n);
 
 it('forgets what was answered 30 days ago while the bridge runs, not only when it starts', async () => {
   inbox.start();
@@ -64,20 +64,20 @@ it('forgets what was answered 30 days ago while the bridge runs, not only when i
   await clock.advance(20 * DAY);
   answered(2, 'second');
   await clock.advance(9 * DAY);
-  expect(kept()).toBe(5);
+  expect(storedCount()).toBe(5);
   await clock.advance(DAY + 2 * HOUR);
-  expect(kept()).toBe(2);
+  expect(storedCount()).toBe(2);
   await clock.advance(20 * DAY);
-  expect(kept()).toBe(0);
+  expect(storedCount()).toBe(0);
 });
 
 it('forgets many in steps, between which others get their turn', async () => {
   answered(1_200);
   await clock.advance(31 * DAY);
   inbox.start();
-  expect(kept()).toBe(700);
+  expect(storedCount()).toBe(700);
   await clock.advance(5_000);
-  expect(kept()).toBe(0);
+  expect(storedCount()).toBe(0);
 });
 
 it('tries again where the database failed', async () => {
@@ -87,8 +87,8 @@ it('tries again where the database failed', async () => {
     "CREATE TEMP TRIGGER broken BEFORE DELETE ON matrix_inbox BEGIN SELECT raise(ABORT, 'no'); END",
   );
   inbox.start();
-  expect(kept()).toBe(1);
+  expect(storedCount()).toBe(1);
   database.exec('DROP TRIGGER broken');
   await clock.advance(2 * HOUR);
-  expect(kept()).toBe(0);
+  expect(storedCount()).toBe(0);
 });

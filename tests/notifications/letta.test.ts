@@ -31,7 +31,7 @@ const sinkOf = (
     blockLimit: BOUNDS.limit,
     detachDelayMs: DETACH_MS,
     now,
-    doubtMs: 2_000,
+    lookupDelayMs: 2_000,
     ...options,
   });
 
@@ -101,7 +101,7 @@ describe('Letta', () => {
     expect(readBlock(block?.value ?? '')).toEqual(bridge.workspace.block('task_1'));
   });
 
-  it('tells the agent of the end: what, how, how long, what came of it, how to read more', async () => {
+  it('notifies the agent of the end: the task, its status, its duration, its result, how to read more', async () => {
     bridge.create('task_1', agent, STARTED, completed(`${'long '.repeat(400)}\nend`));
     await bridge.settled('task_1');
     const [message, ...more] = letta.messagesOf(agent);
@@ -115,7 +115,7 @@ describe('Letta', () => {
     expect(/^> (.*)$/m.exec(message?.content ?? '')?.[1]).toHaveLength(1_000);
   });
 
-  it('is told no half of a character, wherever a text is cut', async () => {
+  it('never gets half of a character, wherever a text is cut', async () => {
     const split = `a${'😀'.repeat(3_000)}\ud83d`;
     bridge.create('task_1', agent, STARTED, output(1, split), output(2, '\ude00'), completed(split));
     await bridge.settled('task_1');
@@ -124,7 +124,7 @@ describe('Letta', () => {
     expect(halvesIn([values.map(readBlock), letta.messagesOf(agent)])).toBeUndefined();
   });
 
-  it('takes the block away a while after the end, also over a restart', async () => {
+  it('removes the block after a delay, also across a restart', async () => {
     await using slow = await deliver({ detachDelayMs: 40_000 });
     const began = slow.clock.now();
     slow.create('task_1', agent, STARTED, completed());
@@ -137,7 +137,7 @@ describe('Letta', () => {
     expect(calls(/detach/)).toHaveLength(1);
   });
 
-  it('counts as done what is gone already when it is taken away', async () => {
+  it('succeeds in removing what is already gone', async () => {
     bridge.create('task_1', agent, STARTED, completed());
     await until(() => letta.messagesOf(agent).length === 1);
     letta.agents.get(agent)?.blocks.clear();
@@ -158,10 +158,10 @@ describe('Letta', () => {
     await bridge.settled('task_1');
     const seconds = (bridge.clock.now() - began) / 1_000;
     expect(calls(/^PATCH \/v1\/blocks\//).length).toBeLessThanOrEqual(seconds / 5 + 2);
-    const said = readBlock(letta.values.get(labelOf('task_1'))?.at(-1) ?? '').events.map(
+    const messages = readBlock(letta.values.get(labelOf('task_1'))?.at(-1) ?? '').events.map(
       (event) => event.message,
     );
-    expect(said).toEqual(['Started.', ...Array.from({ length: 40 }, (_, n) => `step ${n + 1}`), 'Done.']);
+    expect(messages).toEqual(['Started.', ...Array.from({ length: 40 }, (_, n) => `step ${n + 1}`), 'Done.']);
   });
 
   it('loses nothing of ten tasks that are written at once, and keeps each block valid and within its limit', async () => {
@@ -303,7 +303,7 @@ describe('Letta', () => {
       letta.fault = (_, path) => (MESSAGE.test(path) ? fault : undefined);
     };
 
-    it('is sent again where it surely was not taken', async () => {
+    it('is sent again if it was certainly not delivered', async () => {
       onMessages({ status: 503 });
       bridge.create('task_1', agent, STARTED, completed());
       await until(() => calls(MESSAGE).length >= 2);
@@ -357,8 +357,8 @@ describe('Letta', () => {
     await bridge.restart();
     for (const id of tasks) bridge.log.append(id, completed(`${id} is done.`));
     await Promise.all(tasks.map((id) => bridge.settled(id)));
-    const told = letta.messagesOf(agent).map(({ content }) => /task_\d/.exec(content)?.[0]);
-    expect(told.toSorted()).toEqual(tasks);
+    const notified = letta.messagesOf(agent).map(({ content }) => /task_\d/.exec(content)?.[0]);
+    expect(notified.toSorted()).toEqual(tasks);
     expect(letta.blocks.size).toBe(0);
     for (const id of tasks) expect(statusesOf(letta, id).at(-1)).toBe('completed');
   });

@@ -18,12 +18,16 @@ beforeEach(async () => {
 
 afterEach(() => folder.remove());
 
-test('who claims DATA_DIR is told of, with its token once it listens, until it withdraws', async () => {
+test('the process that holds DATA_DIR is published, with its token once it listens, until it withdraws', async () => {
   const claim = lockDataDir(folder.path, 'stdio');
-  const told = { pid: process.pid, kind: 'stdio', since: expect.stringMatching(/^20.*Z$/) };
-  expect(readLockInfo(folder.path)).toEqual(told);
+  const published = { pid: process.pid, kind: 'stdio', since: expect.stringMatching(/^20.*Z$/) };
+  expect(readLockInfo(folder.path)).toEqual(published);
   claim.announce('http://127.0.0.1:1/mcp');
-  expect(readLockInfo(folder.path)).toEqual({ ...told, url: 'http://127.0.0.1:1/mcp', token: claim.token });
+  expect(readLockInfo(folder.path)).toEqual({
+    ...published,
+    url: 'http://127.0.0.1:1/mcp',
+    token: claim.token,
+  });
   expect((await stat(file)).mode & 0o777).toBe(0o600);
   claim.withdraw();
   expect(readLockInfo(folder.path)).toBeUndefined();

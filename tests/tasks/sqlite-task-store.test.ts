@@ -94,7 +94,7 @@ describe('SqliteTaskStore', () => {
     expect(store.get('task_1')?.status).toBe('queued');
   });
 
-  it('tells how a request was closed', () => {
+  it('finds the event that closed a request', () => {
     const closed: TaskEventBody = { kind: 'request_closed', request_id: 'per_1', by: 'me', reply: 'once' };
     store.append('task_1', [created(), { kind: 'started' }, closed], 1, 'p');
     expect(store.closedRequest('task_1', 'per_1')).toMatchObject({ by: 'me', reply: 'once' });
@@ -163,7 +163,7 @@ describe('SqliteTaskStore', () => {
 });
 
 describe('openDatabase', () => {
-  it('refuses a folder that another process has open, and takes it once that is killed', async () => {
+  it('refuses a folder that another process has open, and opens it once that is killed', async () => {
     store.close();
     const holder = spawn(process.execPath, [
       '--input-type=module',
@@ -200,7 +200,9 @@ describe('openDatabase', () => {
     const version = raw.prepare('PRAGMA user_version').get()?.user_version;
     raw.exec('PRAGMA user_version = 99');
     raw.close();
-    expect(() => openDatabase(folder.path)).toThrow(/schema version 99, this program knows up to/);
+    expect(() => openDatabase(folder.path)).toThrow(
+      /schema version 99, this version of the bridge supports up to/,
+    );
     const again = new DatabaseSync(join(folder.path, 'bridge.db'));
     again.exec(`PRAGMA user_version = ${version}`);
     again.close();

@@ -130,7 +130,7 @@ describe('a hidden task', () => {
     expect(removals.remove('task_1', 5)).toBe(true);
   });
 
-  it('leaves positions that those who follow the log pass over', async () => {
+  it('leaves gaps in the positions, which followers of the log skip', async () => {
     task('task_1', 10);
     task('task_2', 10);
     removals.hide('task_2');

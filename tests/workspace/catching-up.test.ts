@@ -41,7 +41,7 @@ afterEach(async () => {
 
 const manager = () => new WorkspaceManager(log, memory, BOUNDS, logger);
 const turn = () => new Promise(setImmediate);
-const said = (taskId: string) =>
+const messagesOf = (taskId: string) =>
   manager()
     .block(taskId)
     ?.events.map(({ message }) => message);
@@ -54,7 +54,7 @@ function fill(): void {
 
 const numbers = (count: number) => Array.from({ length: count }, (_, n) => `${n}`);
 
-it('lets others have their turn on a long way to the end of the log, and takes what comes meanwhile', async () => {
+it('lets the event loop run on the way to the end of a long log, and projects what arrives meanwhile', async () => {
   fill();
   const workspace = manager();
   const steps: number[] = [];
@@ -68,8 +68,8 @@ it('lets others have their turn on a long way to the end of the log, and takes w
   expect(Math.max(...strides)).toBeLessThanOrEqual(AT_ONCE);
   await workspace.current('task_1');
   await workspace.close();
-  expect(said('task_1')).toEqual([...numbers(501), 'Cancelled by me.']);
-  expect(said('task_2')).toEqual(numbers(500));
+  expect(messagesOf('task_1')).toEqual([...numbers(501), 'Cancelled by me.']);
+  expect(messagesOf('task_2')).toEqual(numbers(500));
 });
 
 it('closes on the way, and the next process goes on there', async () => {
@@ -88,7 +88,7 @@ it('closes on the way, and the next process goes on there', async () => {
   second.start();
   await second.current('task_1');
   await second.close();
-  expect([said('task_1'), said('task_2')]).toEqual([numbers(500), numbers(500)]);
+  expect([messagesOf('task_1'), messagesOf('task_2')]).toEqual([numbers(500), numbers(500)]);
 });
 
 it('makes no block of a task that is removed on the way', async () => {
@@ -103,5 +103,5 @@ it('makes no block of a task that is removed on the way', async () => {
   while (!removals.remove('task_1', 100)) await turn();
   await workspace.current('task_2');
   await workspace.close();
-  expect([said('task_1'), said('task_2')]).toEqual([undefined, numbers(500)]);
+  expect([messagesOf('task_1'), messagesOf('task_2')]).toEqual([undefined, numbers(500)]);
 });

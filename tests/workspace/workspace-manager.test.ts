@@ -35,7 +35,7 @@ function blockAfter(bodies: readonly TaskEventBody[], bounds = BOUNDS): Workspac
 }
 
 describe('project', () => {
-  it('tells the task in the words of schema 1.0.0', () => {
+  it('shows the task in schema 1.0.0', () => {
     const block = blockAfter([
       { kind: 'started' },
       output('Working.'),
@@ -171,7 +171,7 @@ describe('WorkspaceManager', () => {
     await workspace.close();
     expect(await workspace.current('task_1')).toMatchObject({ status: 'running' });
     log.append('task_1', { kind: 'paused' });
-    await expect(workspace.current('task_1')).rejects.toThrow(/no longer kept up to date/);
+    await expect(workspace.current('task_1')).rejects.toThrow(/no longer updated/);
   });
 });
 

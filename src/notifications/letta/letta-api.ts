@@ -2,9 +2,9 @@ import Letta from '@letta-ai/letta-client';
 import { wellFormed } from '../../text.ts';
 import { LettaFailure, lettaFailure } from './letta-failure.ts';
 
-/** How long Letta may take for one answer. */
+/** Time limit of one request. */
 const CALL_LIMIT_MS = 15_000;
-/** An agent's latest messages, among which one that was just sent is looked for. */
+/** How many of an agent's latest messages a lookup reads. */
 const LATEST = 100;
 
 export interface LettaEndpoint {
@@ -12,12 +12,12 @@ export interface LettaEndpoint {
   token?: string | undefined;
 }
 
-/** A block as it is made. */
+/** A block to create. */
 export interface NewBlock {
   label: string;
   description: string;
   tags: string[];
-  /** Characters. */
+  /** Maximum length in characters. */
   limit: number;
   value: string;
 }
@@ -25,8 +25,8 @@ export interface NewBlock {
 type Signal = AbortSignal | undefined;
 
 /**
- * The calls to Letta that the bridge makes, each tried once: whoever calls decides what a failure means and when it
- * is tried again. They reject with LettaFailure.
+ * The requests that the bridge sends to Letta. Each is sent once: the caller decides what a failure means and when to
+ * retry. They reject with LettaFailure.
  */
 export class LettaApi {
   readonly #client: Letta;
@@ -42,14 +42,14 @@ export class LettaApi {
     });
   }
 
-  /** Resolves where Letta answers and takes the token. */
+  /** Resolves if Letta answers and accepts the token. */
   async check(): Promise<void> {
     await attempt('list blocks', this.#client.blocks.list({ limit: 1 }));
   }
 
   async createBlock(block: NewBlock, signal: Signal): Promise<string> {
-    const made = this.#client.blocks.create(wellFormed({ ...block, read_only: true }), { signal });
-    return (await attempt('create block', made)).id;
+    const created = this.#client.blocks.create(wellFormed({ ...block, read_only: true }), { signal });
+    return (await attempt('create block', created)).id;
   }
 
   /** A block with this label and all these tags. */
@@ -59,7 +59,7 @@ export class LettaApi {
     return items.find((block) => block.label === label)?.id;
   }
 
-  /** The block of this label that the agent has. */
+  /** The block with this label that is attached to the agent. */
   async attachedBlock(agentId: string, label: string, signal: Signal): Promise<string | undefined> {
     try {
       for await (const block of this.#client.agents.blocks.list(agentId, {}, { signal })) {
@@ -75,21 +75,21 @@ export class LettaApi {
     await attempt('update block', this.#client.blocks.update(id, wellFormed({ value }), { signal }));
   }
 
-  /** Does nothing where it is attached. */
+  /** Does nothing if the block is attached already. */
   async attach(id: string, agentId: string, signal: Signal): Promise<void> {
     const attached = this.#client.agents.blocks.attach(id, { agent_id: agentId }, { signal });
     await attempt('attach block', attached);
   }
 
-  /** Detaches the block from the agent and deletes it, as far as either is there. */
+  /** Detaches the block from the agent and deletes it. Succeeds if either is gone already. */
   async removeBlock(id: string, agentId: string, signal: Signal): Promise<void> {
     const detached = this.#client.agents.blocks.detach(id, { agent_id: agentId }, { signal });
     await attempt('detach block', detached).catch(unlessGone);
     await attempt('delete block', this.#client.blocks.delete(id, { signal })).catch(unlessGone);
   }
 
-  /** Tells the agent something, and does not wait for its turn. */
-  async tell(agentId: string, content: string, otid: string, signal: Signal): Promise<void> {
+  /** Sends the agent a message and does not wait for its turn. */
+  async sendMessage(agentId: string, content: string, otid: string, signal: Signal): Promise<void> {
     const messages = [{ role: 'system' as const, content: content.toWellFormed(), otid }];
     await attempt(
       'message the agent',
@@ -97,15 +97,15 @@ export class LettaApi {
     );
   }
 
-  /** Whether the agent has a message of this id, or one that begins like this. */
-  async wasTold(agentId: string, otid: string, beginning: string, signal: Signal): Promise<boolean> {
+  /** Whether the agent's latest messages include one with this `otid`, or a system message that contains `prefix`. */
+  async hasMessage(agentId: string, otid: string, prefix: string, signal: Signal): Promise<boolean> {
     const query = { limit: LATEST, order: 'desc' as const };
     const listed = this.#client.agents.messages.list(agentId, query, { signal });
     const { items } = await attempt('list messages of the agent', listed);
     return items.some(
       (message) =>
         ('otid' in message && message.otid === otid) ||
-        (message.message_type === 'system_message' && message.content.includes(beginning)),
+        (message.message_type === 'system_message' && message.content.includes(prefix)),
     );
   }
 }

@@ -4,12 +4,12 @@ import { DeliveryError } from '../../delivery-error.ts';
 import { messageOf } from '../../errors.ts';
 
 /**
- * What a failed call means. `refused`: it had no effect. `unsure`: it may have had its effect. `label_taken`: the
- * agent has another block of that label.
+ * What a failed request means. `refused`: it had no effect. `unsure`: it may have had an effect. `label_taken`: the
+ * agent has another block with that label.
  */
 type Kind = 'agent_gone' | 'block_gone' | 'label_taken' | 'refused' | 'unsure';
 
-/** A call that Letta did not do, as far as one can tell. Its own words are left out: they quote SQL. */
+/** A failed request to Letta. The message leaves out Letta's own text, which quotes SQL. */
 export class LettaFailure extends DeliveryError {
   readonly kind: Kind;
 
@@ -19,7 +19,7 @@ export class LettaFailure extends DeliveryError {
   }
 }
 
-/** Whatever the client threw while it did `what`. */
+/** Converts what the client threw during `what`. */
 export function lettaFailure(what: string, thrown: unknown): LettaFailure {
   if (thrown instanceof APIError && typeof thrown.status === 'number') return answered(what, thrown);
   const kind = neverSent(thrown) ? 'refused' : 'unsure';
@@ -37,7 +37,7 @@ function answered(what: string, error: APIError): LettaFailure {
 function kindOf(status: number, detail: string): Kind {
   if (status === 404) return /^(?!block).*\bagent\b/i.test(detail) ? 'agent_gone' : 'block_gone';
   if (status === 409 && /unique/i.test(detail)) return 'label_taken';
-  // 503 comes before any work; the other ones may come after it, also from what stands in front of Letta.
+  // 503 is sent before any work is done; other server errors, also those of a proxy, may come after it.
   return status >= 500 && status !== 503 ? 'unsure' : 'refused';
 }
 

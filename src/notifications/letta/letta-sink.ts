@@ -5,32 +5,32 @@ import { wellFormed } from '../../text.ts';
 import type { Ack, Batch, Sink } from '../sink.ts';
 import { LettaApi, type LettaEndpoint } from './letta-api.ts';
 import { LettaFailure } from './letta-failure.ts';
-import { type Notes, notesOf } from './notes.ts';
-import { beginningOf, outcomeMessage } from './outcome-message.ts';
+import { type LettaState, lettaState } from './letta-state.ts';
+import { outcomeMessage, outcomePrefix } from './outcome-message.ts';
 import { TaskBlock } from './task-block.ts';
 
-/** Each change of an attached block voids the agent's prompt cache, so mere progress comes together. */
+/** Each change of an attached block invalidates the agent's prompt cache, so progress is collected. */
 const PACE_MS = 5_000;
 const LIMIT_MS = 60_000;
-/** A message can be read back once the agent's turn has begun. */
-const DOUBT_MS = 30_000;
+/** Letta lists a message once the agent's turn has begun; before that a lookup proves nothing. */
+const LOOKUP_DELAY_MS = 30_000;
 const LETTA_AGENT = /^agent-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface LettaSinkOptions {
   endpoint: LettaEndpoint;
-  /** The task's workspace block with everything in it that is in the log by now. */
+  /** The task's workspace block, complete up to the end of the log. */
   block(taskId: string): Promise<object | undefined>;
-  /** Characters of a block at most. */
+  /** Maximum length of a block in characters. */
   blockLimit: number;
-  /** How long the block stays after the agent was told of the end. */
+  /** How long the block stays after the agent was notified of the end. */
   detachDelayMs: number;
   now?: () => number;
-  doubtMs?: number;
+  lookupDelayMs?: number;
 }
 
 /**
- * Keeps each task's workspace block in the memory of its agent, one writer and the whole value each time, tells the
- * agent of the end, and takes the block away again.
+ * Writes each task's workspace block into the memory of its agent, always the whole value, sends the agent a message
+ * when the task has ended, and removes the block after a delay. The bridge is the only writer of the block.
  */
 export class LettaSink implements Sink {
   readonly name = 'letta';
@@ -49,17 +49,17 @@ export class LettaSink implements Sink {
   readonly #api: LettaApi;
 
   constructor(options: LettaSinkOptions) {
-    this.#options = { now: Date.now, doubtMs: DOUBT_MS, ...options };
+    this.#options = { now: Date.now, lookupDelayMs: LOOKUP_DELAY_MS, ...options };
     this.#api = new LettaApi(options.endpoint);
   }
 
   async deliver(batch: Batch): Promise<Ack> {
     const { task, signal } = batch;
     if (!LETTA_AGENT.test(task.agentId)) return { settled: true };
-    const notes = notesOf(batch);
-    const block = new TaskBlock(this.#api, task, this.#options.blockLimit, notes, signal);
+    const state = lettaState(batch);
+    const block = new TaskBlock(this.#api, task, this.#options.blockLimit, state, signal);
     try {
-      return await this.#deliver(batch, notes, block);
+      return await this.#deliver(batch, state, block);
     } catch (thrown) {
       if (!(thrown instanceof LettaFailure && thrown.kind === 'agent_gone')) throw thrown;
       await block.remove();
@@ -67,16 +67,16 @@ export class LettaSink implements Sink {
     }
   }
 
-  async #deliver({ task, events, signal }: Batch, notes: Notes, block: TaskBlock): Promise<Ack> {
+  async #deliver({ task, events, signal }: Batch, state: LettaState, block: TaskBlock): Promise<Ack> {
     const ended = isEnd(task.status);
     const { now, detachDelayMs } = this.#options;
     if (events.length > 0) {
-      if (notes.now.sendingAt === undefined) await block.write(await this.#value(task));
-      if (ended) await this.#tell(task, notes, signal);
+      if (state.now.sendingAt === undefined) await block.write(await this.#value(task));
+      if (ended) await this.#notifyAgent(task, state, signal);
     }
     const upTo = events.length > 0 ? task.lastSeq : undefined;
     if (!ended) return { upTo };
-    const againAt = (notes.now.toldAt ?? task.endedAt ?? 0) + detachDelayMs;
+    const againAt = (state.now.toldAt ?? task.endedAt ?? 0) + detachDelayMs;
     if (now() < againAt) return { upTo, againAt };
     await block.remove();
     return { settled: true };
@@ -89,35 +89,35 @@ export class LettaSink implements Sink {
   }
 
   /**
-   * Letta takes the same message twice. So an attempt of which the outcome is not known is looked up among the
-   * agent's messages, and made again only if it is not there.
+   * Letta does not reject a message that is sent twice. After an attempt whose outcome is not known, the message is
+   * looked up among the agent's messages and sent again only if it is not there.
    */
-  async #tell(task: Task, notes: Notes, signal: AbortSignal): Promise<void> {
-    const { now, doubtMs } = this.#options;
-    const { toldAt, sendingAt } = notes.now;
+  async #notifyAgent(task: Task, state: LettaState, signal: AbortSignal): Promise<void> {
+    const { now, lookupDelayMs } = this.#options;
+    const { toldAt, sendingAt } = state.now;
     const otid = `${task.id}-outcome`;
     if (toldAt !== undefined) return;
     if (sendingAt !== undefined) {
-      const wait = sendingAt + doubtMs - now();
-      if (wait > 0) throw inDoubt(wait);
-      if (await this.#api.wasTold(task.agentId, otid, beginningOf(task), signal)) {
-        return notes.change({ toldAt: now() });
+      const wait = sendingAt + lookupDelayMs - now();
+      if (wait > 0) throw outcomeUnknown(wait);
+      if (await this.#api.hasMessage(task.agentId, otid, outcomePrefix(task), signal)) {
+        return state.change({ toldAt: now() });
       }
     }
-    notes.change({ sendingAt: now() }, true);
+    state.change({ sendingAt: now() }, true);
     try {
-      await this.#api.tell(task.agentId, outcomeMessage(task), otid, signal);
+      await this.#api.sendMessage(task.agentId, outcomeMessage(task), otid, signal);
     } catch (thrown) {
       const unsure = !(thrown instanceof LettaFailure) || thrown.kind === 'unsure';
-      if (!unsure) notes.change({ sendingAt: undefined });
+      if (!unsure) state.change({ sendingAt: undefined });
       throw thrown;
     }
-    notes.change({ toldAt: now() });
+    state.change({ toldAt: now() });
   }
 }
 
-function inDoubt(retryAfterMs: number): DeliveryError {
-  return new DeliveryError('Letta: whether the agent got the message is not known; it is looked up', {
+function outcomeUnknown(retryAfterMs: number): DeliveryError {
+  return new DeliveryError('Letta: it is not known whether the agent got the message; it will be looked up', {
     retryAfterMs,
   });
 }

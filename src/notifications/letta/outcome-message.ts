@@ -1,20 +1,20 @@
 import { type Task, usedMs } from '../../tasks/task.ts';
 import { cut } from '../../text.ts';
-import { duration } from '../words.ts';
+import { duration } from '../duration.ts';
 
 const SUMMARY_LIMIT = 1_000;
 const DESCRIPTION_LIMIT = 200;
 
-/** How the message about a task's end begins: no other message does. */
-export function beginningOf({ id, status }: Task): string {
+/** The start of the outcome message, which identifies it among the agent's messages. */
+export function outcomePrefix({ id, status }: Task): string {
   return `OpenCode task ${id} has ended: ${status},`;
 }
 
-/** What an agent is told when its task has ended. */
+/** The message that an agent gets when its task has ended. */
 export function outcomeMessage(task: Task): string {
   const { id, description, result, error } = task;
   const lines = [
-    `${beginningOf(task)} after ${duration(usedMs(task, task.endedAt ?? task.updatedAt))}.`,
+    `${outcomePrefix(task)} after ${duration(usedMs(task, task.endedAt ?? task.updatedAt))}.`,
     `You had asked for: ${oneLine(description, DESCRIPTION_LIMIT)}`,
   ];
   if (error) lines.push(`Why: ${error.code}: ${oneLine(error.message, SUMMARY_LIMIT)}`);

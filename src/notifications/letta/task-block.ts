@@ -1,6 +1,6 @@
 import type { LettaApi, NewBlock } from './letta-api.ts';
 import { LettaFailure } from './letta-failure.ts';
-import type { Notes } from './notes.ts';
+import type { LettaState } from './letta-state.ts';
 
 /** One task's block in the memory of its agent. */
 export class TaskBlock {
@@ -8,85 +8,85 @@ export class TaskBlock {
   readonly #taskId: string;
   readonly #agentId: string;
   readonly #limit: number;
-  readonly #notes: Notes;
+  readonly #state: LettaState;
   readonly #signal: AbortSignal;
 
   constructor(
     api: LettaApi,
     task: { id: string; agentId: string },
     limit: number,
-    notes: Notes,
+    state: LettaState,
     signal: AbortSignal,
   ) {
     this.#api = api;
     this.#taskId = task.id;
     this.#agentId = task.agentId;
     this.#limit = limit;
-    this.#notes = notes;
+    this.#state = state;
     this.#signal = signal;
   }
 
-  /** Makes the agent's block hold this value, whatever is there of it by now. */
+  /** Creates, attaches and updates the block as far as needed, so that it holds this value. */
   async write(value: string): Promise<void> {
-    const { block } = this.#notes.now;
-    if (block === undefined) return this.#make(value);
+    const { block } = this.#state.now;
+    if (block === undefined) return this.#create(value);
     try {
       await this.#ensureAttached(block);
-      await this.#api.updateBlock(this.#notes.now.block ?? block, value, this.#signal);
+      await this.#api.updateBlock(this.#state.now.block ?? block, value, this.#signal);
     } catch (thrown) {
       if (!(thrown instanceof LettaFailure && thrown.kind === 'block_gone')) throw thrown;
-      this.#notes.change({ block: undefined, attached: undefined });
-      await this.#make(value);
+      this.#state.change({ block: undefined, attached: undefined });
+      await this.#create(value);
     }
   }
 
-  /** Detaches and deletes it. */
+  /** Detaches and deletes the block. */
   async remove(): Promise<void> {
-    const { block = await this.#lost() } = this.#notes.now;
+    const { block = await this.#findUnconfirmed() } = this.#state.now;
     if (block !== undefined) await this.#api.removeBlock(block, this.#agentId, this.#signal);
-    this.#notes.change({ block: undefined, attached: undefined, creating: undefined });
+    this.#state.change({ block: undefined, attached: undefined, creating: undefined });
   }
 
-  async #make(value: string): Promise<void> {
-    const lost = await this.#lost();
-    if (lost === undefined) {
-      this.#notes.change({ creating: true }, true);
-      const block = await this.#api.createBlock(this.#draft(value), this.#signal);
-      this.#notes.change({ block, creating: undefined });
-    } else this.#notes.change({ block: lost, creating: undefined });
-    const made = this.#notes.now.block ?? '';
-    await this.#ensureAttached(made);
-    const { block = made } = this.#notes.now;
-    if (lost !== undefined || block !== made) await this.#api.updateBlock(block, value, this.#signal);
+  async #create(value: string): Promise<void> {
+    const found = await this.#findUnconfirmed();
+    if (found === undefined) {
+      this.#state.change({ creating: true }, true);
+      const block = await this.#api.createBlock(this.#newBlock(value), this.#signal);
+      this.#state.change({ block, creating: undefined });
+    } else this.#state.change({ block: found, creating: undefined });
+    const current = this.#state.now.block ?? '';
+    await this.#ensureAttached(current);
+    const { block = current } = this.#state.now;
+    if (found !== undefined || block !== current) await this.#api.updateBlock(block, value, this.#signal);
   }
 
-  /** A block that was made without our hearing of it. */
-  async #lost(): Promise<string | undefined> {
-    if (!this.#notes.now.creating) return undefined;
-    const { label, tags } = this.#draft('');
+  /** A block that was created by a request whose answer was lost. */
+  async #findUnconfirmed(): Promise<string | undefined> {
+    if (!this.#state.now.creating) return undefined;
+    const { label, tags } = this.#newBlock('');
     return this.#api.findBlock(label, tags, this.#signal);
   }
 
   async #ensureAttached(block: string): Promise<void> {
-    if (this.#notes.now.attached) return;
+    if (this.#state.now.attached) return;
     try {
       await this.#api.attach(block, this.#agentId, this.#signal);
-      this.#notes.change({ attached: true });
+      this.#state.change({ attached: true });
     } catch (thrown) {
       if (!(thrown instanceof LettaFailure && thrown.kind === 'label_taken')) throw thrown;
       await this.#adopt(block, thrown);
     }
   }
 
-  /** The agent has a block of that label already: that one is the task's from now on. */
+  /** The agent has a block with that label already: it becomes the block of the task. */
   async #adopt(ours: string, cause: LettaFailure): Promise<void> {
-    const theirs = await this.#api.attachedBlock(this.#agentId, this.#draft('').label, this.#signal);
+    const theirs = await this.#api.attachedBlock(this.#agentId, this.#newBlock('').label, this.#signal);
     if (theirs === undefined) throw cause;
     if (theirs !== ours) await this.#api.removeBlock(ours, this.#agentId, this.#signal);
-    this.#notes.change({ block: theirs, attached: true });
+    this.#state.change({ block: theirs, attached: true });
   }
 
-  #draft(value: string): NewBlock {
+  #newBlock(value: string): NewBlock {
     return {
       label: `opencode_workspace_${this.#taskId}`,
       description: `State of the task ${this.#taskId} that OpenCode works on for you, as JSON. It is kept up to date for you and removed after the end; you cannot change it.`,

@@ -4,7 +4,7 @@ import type { EventOf, InputRequest, TaskEvent } from '../../tasks/events.ts';
 import { tokensOf } from '../../tasks/events.ts';
 import { isEnd, type Task, type TaskStatus, usedMs } from '../../tasks/task.ts';
 import { cut } from '../../text.ts';
-import { duration } from '../words.ts';
+import { duration } from '../duration.ts';
 
 const DESCRIPTION_LIMIT = 1_000;
 const SUMMARY_LIMIT = 4_000;

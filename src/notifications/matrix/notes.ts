@@ -23,6 +23,6 @@ const notesSchema = z.object({
 /** What is known of one task's messages in Matrix. */
 export type Notes = SinkState<z.infer<typeof notesSchema>>;
 
-export function notesOf(batch: Pick<Batch, 'notes' | 'save'>): Notes {
+export function notesOf(batch: Pick<Batch, 'state' | 'save'>): Notes {
   return new SinkState(notesSchema, batch);
 }

@@ -3,18 +3,18 @@ import { BridgeError, messageOf, quote } from '../../errors.ts';
 import { type LockInfo, removeLockInfo, writeLockInfo } from '../lock-info.ts';
 import { type Database, openDatabase } from './database.ts';
 
-/** This process's hold on DATA_DIR: it lasts until the database is closed. */
+/** The lock of this process on DATA_DIR. It lasts until the database is closed. */
 export interface DataDirLock {
   readonly database: Database;
-  /** What lets other processes of this user in; never logged. */
+  /** Bearer token for other processes of this user; never logged. */
   readonly token: string;
-  /** Tells others where MCP is served for this machine. */
+  /** Publishes where MCP is served on this machine. */
   announce(url: string): void;
-  /** Tells others nothing any more; to be done before the database is closed. */
+  /** Removes what was published; must be called before the database is closed. */
   withdraw(): void;
 }
 
-/** Takes DATA_DIR for this process. Throws DATA_DIR_IN_USE, which says who has it, or DATA_DIR_UNUSABLE. */
+/** Locks DATA_DIR for this process. Throws DATA_DIR_IN_USE, with the process that holds it, or DATA_DIR_UNUSABLE. */
 export function lockDataDir(dataDir: string, kind: LockInfo['kind']): DataDirLock {
   const database = openDatabase(dataDir);
   const owner: LockInfo = { pid: process.pid, kind, since: new Date().toISOString() };
@@ -24,7 +24,7 @@ export function lockDataDir(dataDir: string, kind: LockInfo['kind']): DataDirLoc
   } catch (cause) {
     database.close();
     throw new BridgeError('DATA_DIR_UNUSABLE', `DATA_DIR ${quote(dataDir)}: ${messageOf(cause)}`, {
-      next: 'Set DATA_DIR to a folder that this user may write, on a disk with room.',
+      next: 'Set DATA_DIR to a folder that this user can write, on a disk with free space.',
       cause,
     });
   }

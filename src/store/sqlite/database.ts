@@ -9,9 +9,8 @@ import { MIGRATIONS } from './schema.ts';
 export type Database = DatabaseSync;
 
 /**
- * Opens `<dataDir>/bridge.db` for this process alone and brings its schema up to date.
- * The exclusive lock is the kernel's, so it ends with the process, however that ends.
- * Throws DATA_DIR_IN_USE while another process holds it.
+ * Opens `<dataDir>/bridge.db` for this process alone and migrates its schema. The exclusive lock is held by the kernel,
+ * so it ends with the process in every case. Throws DATA_DIR_IN_USE while another process holds it.
  */
 export function openDatabase(dataDir: string): Database {
   const database = open(dataDir);
@@ -39,7 +38,7 @@ function open(dataDir: string): Database {
   }
 }
 
-/** Does all of the work or none of it. */
+/** Runs the work in a transaction. */
 export function transaction(database: Database, work: () => void): void {
   guarded(database, () => {
     database.exec('BEGIN IMMEDIATE');
@@ -54,8 +53,8 @@ export function transaction(database: Database, work: () => void): void {
 }
 
 /**
- * Does work whose commits always outlive the process. A power loss they outlive too where the disk is waited for,
- * otherwise only together with a later one for which it is.
+ * Runs work whose commits survive the process in both modes. `waits`: they are on disk when it returns. `later`: they
+ * survive a power loss only once a later commit has waited for the disk.
  */
 export function committing<T>(database: Database, disk: 'waits' | 'later', work: () => T): T {
   const { synchronous } = database.prepare('PRAGMA synchronous').get() ?? {};
@@ -67,7 +66,7 @@ export function committing<T>(database: Database, disk: 'waits' | 'later', work:
   }
 }
 
-/** Throws DATA_DIR_UNUSABLE where the work fails because of the disk or of what is in the file. */
+/** Throws DATA_DIR_UNUSABLE if the work fails because of the disk or the content of the file. */
 export function guarded<T>(database: Database, work: () => T): T {
   try {
     return work();
@@ -91,7 +90,7 @@ function migrate(database: Database): void {
   if (version > MIGRATIONS.length) {
     throw new BridgeError(
       'INVALID_STATE',
-      `The database has schema version ${version}, this program knows up to ${MIGRATIONS.length}.`,
+      `The database has schema version ${version}, this version of the bridge supports up to ${MIGRATIONS.length}.`,
       { next: 'Run the newer version of the bridge that wrote it, or set DATA_DIR to another folder.' },
     );
   }
@@ -106,7 +105,7 @@ function unusable(dataDir: string, cause: unknown): BridgeError {
     'DATA_DIR_UNUSABLE',
     `The database in DATA_DIR ${quote(dataDir)} cannot be used: ${why}`,
     {
-      next: 'Give it room, set DATA_DIR to a folder that this user may write, or restore bridge.db from a backup.',
+      next: 'Free disk space, set DATA_DIR to a folder that this user can write, or restore bridge.db from a backup.',
       cause,
     },
   );

@@ -1,4 +1,4 @@
-/** Each entry brings the schema from its index to the next version (`PRAGMA user_version`). */
+/** Each entry migrates the schema from its index to the next version (`PRAGMA user_version`). */
 export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE tasks (
      id TEXT PRIMARY KEY,
@@ -28,14 +28,14 @@ export const MIGRATIONS: readonly string[] = [
      task_id TEXT NOT NULL UNIQUE,
      value TEXT NOT NULL
    ) STRICT;`,
-  // `removed`: no caller sees the task any more, and what is left of it is being removed.
+  // `removed`: the task is hidden from all callers while it is being removed.
   `ALTER TABLE tasks ADD COLUMN directory TEXT NOT NULL DEFAULT '';
    ALTER TABLE tasks ADD COLUMN ended_at INTEGER;
    ALTER TABLE tasks ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
    UPDATE tasks SET directory = state ->> 'directory', ended_at = state ->> 'endedAt';
    CREATE INDEX tasks_by_directory ON tasks (directory);
    CREATE INDEX tasks_by_end ON tasks (removed, ended_at, id) WHERE ended_at IS NOT NULL;`,
-  // How far each sink is with each task; `settled`: nothing more of it is told.
+  // Progress of each sink for each task. `settled`: nothing more is delivered. `notes`: the state of the sink.
   `CREATE TABLE deliveries (
      sink TEXT NOT NULL,
      task_id TEXT NOT NULL REFERENCES tasks (id),
@@ -50,7 +50,7 @@ export const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX deliveries_open ON deliveries (sink, task_id) WHERE NOT settled;
    CREATE INDEX deliveries_by_task ON deliveries (task_id);`,
-  // What people said in Matrix, as it came in; `outcome`: what came of it, `answered`: they were told.
+  // Events from Matrix. `outcome`: begun, or the reply to send. `answered`: the reply was sent.
   `CREATE TABLE matrix_inbox (
      position INTEGER PRIMARY KEY AUTOINCREMENT,
      event_id TEXT NOT NULL UNIQUE,
@@ -62,7 +62,7 @@ export const MIGRATIONS: readonly string[] = [
    ) STRICT;
    CREATE INDEX matrix_inbox_open ON matrix_inbox (position) WHERE NOT answered;`,
   `CREATE INDEX tasks_by_session ON tasks (state ->> 'sessionId') WHERE state ->> 'sessionId' IS NOT NULL;`,
-  // No look-up reads more because more tasks have ended. `task_counts`: tasks that are not removed, by status.
+  // No query may read more rows because more tasks have ended. `task_counts`: tasks that are not removed, by status.
   `ALTER TABLE tasks ADD COLUMN owns_directory INTEGER NOT NULL DEFAULT 0;
    UPDATE tasks SET owns_directory = coalesce(state ->> 'ownsDirectory', 0);
    DROP INDEX tasks_by_agent;

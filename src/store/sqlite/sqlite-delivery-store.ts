@@ -72,12 +72,12 @@ export class SqliteDeliveryStore implements DeliveryStore {
     this.#run(this.#sql.settle, seq, this.#sink, taskId);
   }
 
-  countDropped(taskId: string): void {
-    this.#run(this.#sql.countDropped, this.#sink, taskId);
+  countGivenUp(taskId: string): void {
+    this.#run(this.#sql.countGivenUp, this.#sink, taskId);
   }
 
-  droppedCount(): number {
-    return z.number().parse(this.#sql.droppedCount.get(this.#sink)?.n);
+  givenUpCount(): number {
+    return z.number().parse(this.#sql.givenUpCount.get(this.#sink)?.n);
   }
 
   state(taskId: string): unknown {
@@ -119,8 +119,8 @@ function prepareAll(database: Database) {
       `UPDATE deliveries SET settled = 1, seq = ?, due_at = NULL, first_failed_at = NULL, attempts = 0
        WHERE sink = ? AND task_id = ?`,
     ),
-    countDropped: prepare('UPDATE deliveries SET given_up = given_up + 1 WHERE sink = ? AND task_id = ?'),
-    droppedCount: prepare(
+    countGivenUp: prepare('UPDATE deliveries SET given_up = given_up + 1 WHERE sink = ? AND task_id = ?'),
+    givenUpCount: prepare(
       `SELECT coalesce(sum(given_up), 0) AS n FROM deliveries INDEXED BY deliveries_given_up
        WHERE sink = ? AND given_up > 0`,
     ),

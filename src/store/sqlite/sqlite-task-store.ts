@@ -13,7 +13,7 @@ import { wellFormed } from '../../text.ts';
 import type { PositionedEvent, TaskQuery, TaskStore } from '../task-store.ts';
 import { type Database, guarded, transaction } from './database.ts';
 
-/** Kinds that OpenCode's own records hold too: these alone need not outlive a power loss. */
+/** Kinds that OpenCode records as well. Only these may be lost in a power loss. */
 const PROGRESS: ReadonlySet<TaskEventKind> = new Set([
   'output',
   'tool',
@@ -23,13 +23,14 @@ const PROGRESS: ReadonlySet<TaskEventKind> = new Set([
   'usage',
 ]);
 
-const BEHIND_ALL_IDS = '~';
+/** Sorts after every id. */
+const AFTER_ALL_IDS = '~';
 
-/** TaskStore in SQLite. Tasks that have not ended are also held in memory, so that an append reads nothing. */
+/** TaskStore in SQLite. Tasks that have not ended are also in memory, so that an append reads nothing. */
 export class SqliteTaskStore implements TaskStore {
   readonly #database: Database;
   readonly #live = new Map<string, Task>();
-  #survives: 'process death' | 'power loss' = 'power loss';
+  #durability: 'process death' | 'power loss' = 'power loss';
   readonly #sql: ReturnType<typeof prepareAll>;
 
   constructor(database: Database) {
@@ -51,7 +52,7 @@ export class SqliteTaskStore implements TaskStore {
     });
     if (!task || events.length === 0) return events;
     const changed = task;
-    this.#survive(bodies.every((body) => PROGRESS.has(body.kind)) ? 'process death' : 'power loss');
+    this.#setDurability(bodies.every((body) => PROGRESS.has(body.kind)) ? 'process death' : 'power loss');
     transaction(this.#database, () => {
       if (!before) this.#insert(changed, fingerprint);
       else if (before.status === changed.status) this.#sql.setState.run(stateOf(changed), taskId);
@@ -81,7 +82,7 @@ export class SqliteTaskStore implements TaskStore {
     return this.#sql.bySession.get(sessionId) !== undefined;
   }
 
-  list({ agentId, status, limit, before = BEHIND_ALL_IDS }: TaskQuery): Task[] {
+  list({ agentId, status, limit, before = AFTER_ALL_IDS }: TaskQuery): Task[] {
     const rows =
       status === undefined
         ? this.#sql.list.all(agentId, before, limit)
@@ -138,11 +139,11 @@ export class SqliteTaskStore implements TaskStore {
     this.#sql.insert.run(...required, ...optional);
   }
 
-  /** Chooses what the next commit outlives; one that outlives power loss carries all before it to disk. */
-  #survive(fate: 'process death' | 'power loss'): void {
-    if (fate === this.#survives) return;
-    this.#database.exec(`PRAGMA synchronous = ${fate === 'power loss' ? 'FULL' : 'NORMAL'}`);
-    this.#survives = fate;
+  /** Sets what the next commit survives. One that survives a power loss also writes all earlier ones to disk. */
+  #setDurability(durability: 'process death' | 'power loss'): void {
+    if (durability === this.#durability) return;
+    this.#database.exec(`PRAGMA synchronous = ${durability === 'power loss' ? 'FULL' : 'NORMAL'}`);
+    this.#durability = durability;
   }
 }
 
@@ -240,7 +241,7 @@ function readEvent(row: unknown): PositionedEvent {
   return { position, event: { ...taskEventBodySchema.parse(parse(body)), taskId, seq, at } };
 }
 
-/** JSON of ours; what was stored when half of a surrogate pair could still get in is read without it. */
+/** Parses stored JSON. Old rows may contain lone surrogates, which are removed. */
 function parse(json: string): unknown {
   const value: unknown = JSON.parse(json);
   return json.includes('\\ud') ? wellFormed(value) : value;

@@ -23,7 +23,7 @@ let sink: RecordingSink;
 let delivery: Delivery;
 
 beforeEach(async () => {
-  folder = await tempDir('many-lanes-');
+  folder = await tempDir('many-deliveries-');
   clock = new ManualClock();
   open();
 });
@@ -62,35 +62,35 @@ async function pileUp(): Promise<void> {
   await settled();
 }
 
-/** How often something was asked of a lane. */
+/** The reads of a property of the deliveries. */
 function counting(what: 'missing' | 'failing') {
   return vi.spyOn(TaskDelivery.prototype, what, 'get').mock.calls;
 }
 
-it('health looks through many lanes once a second at most, however often it is asked', async () => {
+it('health looks through many deliveries once a second at most, however often it is asked', async () => {
   await pileUp();
   await clock.advance(1_000);
   const looks = counting('missing');
-  const says = () => delivery.health().detail;
-  const first = says();
+  const detail = () => delivery.health().detail;
+  const first = detail();
   expect(first).toBe(`1500 event(s) of 1500 task(s) behind, by 1 s; 1500 failing, last error: down`);
   const { length } = looks;
   expect(length).toBeGreaterThan(0);
-  for (let n = 0; n < 100; n += 1) expect(says()).toBe(first);
+  for (let n = 0; n < 100; n += 1) expect(detail()).toBe(first);
   expect(looks).toHaveLength(length);
   await clock.advance(999);
-  expect(says()).toBe(first);
+  expect(detail()).toBe(first);
   await clock.advance(1);
-  expect(says()).toMatch(/behind, by 2 s/);
+  expect(detail()).toMatch(/behind, by 2 s/);
 });
 
-it('a delivery that fails does not look through the lanes of all others', async () => {
+it('a delivery that fails does not look through those of all other tasks', async () => {
   const looks = [counting('missing'), counting('failing')];
   await pileUp();
   expect(looks.flat().length).toBeLessThan(20 * TASKS);
 });
 
-it('a start takes up many lanes in steps, and none of them twice', async () => {
+it('a start resumes many deliveries in steps, none of them twice', async () => {
   await pileUp();
   await closed();
   log.store.close();
@@ -111,7 +111,7 @@ it('a start takes up many lanes in steps, and none of them twice', async () => {
   expect(delivery.health().detail).toBe('up to date');
 });
 
-it('closes while it takes up many lanes, and the next process takes up all of them', async () => {
+it('closes while it resumes many deliveries, and the next process resumes all of them', async () => {
   await pileUp();
   await closed();
   log.store.close();

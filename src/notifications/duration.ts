@@ -1,4 +1,4 @@
-/** Milliseconds as a person would say them. */
+/** Milliseconds as text for people: `12 s`, `3 min 20 s`, `2 h 5 min`. */
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1_000);
   if (seconds < 60) return `${seconds} s`;
