@@ -3,13 +3,13 @@ import { lstat, open, readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { BridgeError, quote } from '../errors.ts';
 import { mediaTypeOf } from './media-types.ts';
-import { openedAt, outside, resolveInside, unreachable } from './path-guard.ts';
+import { accessError, outsideTask, pathOfDescriptor, resolveInside } from './path-guard.ts';
 import { errorCode, isInside } from './paths.ts';
 import { openForReading } from './regular-file.ts';
 import { looksLikeText, readPage } from './text-page.ts';
 
 export interface DirectoryEntry {
-  /** Relative to the task's folder, forward slashes. */
+  /** Relative to the task's folder, with forward slashes. */
   path: string;
   type: 'file' | 'directory' | 'symlink';
   /** Bytes; 0 for a folder. */
@@ -18,11 +18,11 @@ export interface DirectoryEntry {
 
 export interface TaskFilePage {
   content: Buffer;
-  /** Bytes of the whole file. */
+  /** Size of the whole file in bytes. */
   size: number;
-  /** Byte at which `content` starts. */
+  /** Position of `content` in the file, in bytes. */
   offset: number;
-  /** True when more of the file follows at `offset + content.length`. */
+  /** Whether the file continues at `offset + content.length`. */
   truncated: boolean;
   mediaType: string;
   /** Whether `content` is UTF-8 text. */
@@ -30,16 +30,19 @@ export interface TaskFilePage {
 }
 
 export interface PageRequest {
-  /** First byte; default 0. */
+  /** Position of the first byte; default 0. */
   offset?: number | undefined;
-  /** Bytes wanted; default and upper bound is `maxSize`. */
+  /** Number of bytes; `maxSize` is the default and the maximum. */
   limit?: number | undefined;
   maxSize: number;
 }
 
 const MAX_ENTRIES = 1000;
 
-/** The entries of one folder of a task behind the first `from`, sorted by name, without `.git`, fifos, sockets and devices. */
+/**
+ * The entries of a folder of a task, sorted by name, after skipping the first `from`. Leaves out `.git`, and every FIFO,
+ * socket and device.
+ */
 export async function listDirectory(
   root: string,
   path = '.',
@@ -47,16 +50,16 @@ export async function listDirectory(
 ): Promise<{ entries: DirectoryEntry[]; truncated: boolean }> {
   const { realRoot, real } = await resolveInside(root, path, 'path');
   const handle = await open(real, constants.O_DIRECTORY | constants.O_NOFOLLOW).catch((error: unknown) => {
-    if (errorCode(error) !== 'ENOTDIR') throw unreachable('path', path, error);
+    if (errorCode(error) !== 'ENOTDIR') throw accessError('path', path, error);
     throw new BridgeError('INVALID_INPUT', `path ${quote(path, 200)} is not a folder.`, {
       reason: { kind: 'not_a_folder' },
     });
   });
   try {
-    const at = await openedAt(handle.fd);
-    if (at !== undefined && !isInside(realRoot, at)) throw outside('path', path);
-    // By its handle it stays the same folder, whatever takes its place meanwhile.
-    const folder = at === undefined ? real : `/proc/self/fd/${handle.fd}`;
+    const opened = await pathOfDescriptor(handle.fd);
+    if (opened !== undefined && !isInside(realRoot, opened)) throw outsideTask('path', path);
+    // Reading through the descriptor stays in this folder, even where the task replaces it meanwhile.
+    const folder = opened === undefined ? real : `/proc/self/fd/${handle.fd}`;
     const sorted = (await readdir(folder))
       .filter((name) => name !== '.git')
       .sort()
@@ -64,7 +67,7 @@ export async function listDirectory(
     const found = await Promise.all(
       sorted
         .slice(0, MAX_ENTRIES)
-        .map((name) => describe(join(folder, name), relative(realRoot, join(real, name)))),
+        .map((name) => entryOf(join(folder, name), relative(realRoot, join(real, name)))),
     );
     return { entries: found.filter((it) => it !== undefined), truncated: sorted.length > MAX_ENTRIES };
   } finally {
@@ -72,24 +75,25 @@ export async function listDirectory(
   }
 }
 
-/** One page of a file of a task, exact to the byte; a page of text ends between two characters. */
+/** One page of a file, byte for byte. A page of text ends between two characters. */
 export async function readTaskFile(
   root: string,
   path: string,
   { offset = 0, limit, maxSize }: PageRequest,
 ): Promise<TaskFilePage> {
-  requireWhole('offset', offset, 0);
-  if (limit !== undefined) requireWhole('limit', limit, 1);
+  assertInteger('offset', offset, 0);
+  if (limit !== undefined) assertInteger('limit', limit, 1);
   const { realRoot, real } = await resolveInside(root, path, 'file_path');
   const { handle, stats, regular } = await openForReading(real, constants.O_NOFOLLOW).catch(
     (error: unknown) => {
       if (errorCode(error) === 'ENXIO') throw notAFile(path); // a socket
-      throw unreachable('file_path', path, error);
+      throw accessError('file_path', path, error);
     },
   );
   try {
     if (!regular) throw notAFile(path);
-    if (!isInside(realRoot, (await openedAt(handle.fd)) ?? real)) throw outside('file_path', path);
+    if (!isInside(realRoot, (await pathOfDescriptor(handle.fd)) ?? real))
+      throw outsideTask('file_path', path);
     const text = await looksLikeText(handle, stats.size);
     const bounded = Math.min(limit ?? maxSize, maxSize);
     const page = await readPage(handle, { offset, limit: bounded, size: stats.size, text });
@@ -105,7 +109,7 @@ export async function readTaskFile(
   }
 }
 
-async function describe(path: string, relativePath: string): Promise<DirectoryEntry | undefined> {
+async function entryOf(path: string, relativePath: string): Promise<DirectoryEntry | undefined> {
   try {
     const stats = await lstat(path);
     const name = relativePath.split(sep).join('/');
@@ -113,12 +117,12 @@ async function describe(path: string, relativePath: string): Promise<DirectoryEn
     if (stats.isDirectory()) return { path: name, type: 'directory', size: 0 };
     if (stats.isSymbolicLink()) return { path: name, type: 'symlink', size: stats.size };
   } catch (error) {
-    if (errorCode(error) === undefined) throw error; // otherwise: gone meanwhile
+    if (errorCode(error) === undefined) throw error; // a system error: the entry is gone
   }
   return undefined;
 }
 
-function requireWhole(name: string, value: number, least: number): void {
+function assertInteger(name: string, value: number, least: number): void {
   if (Number.isSafeInteger(value) && value >= least) return;
   throw new BridgeError(
     'INVALID_INPUT',

@@ -1,81 +1,73 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { BridgeError } from '../../errors.ts';
-import type { TaskEvent, TaskEventBody, Usage } from '../../tasks/events.ts';
-import { NO_USAGE } from '../../tasks/events.ts';
+import type { TaskEventBody, Usage } from '../../tasks/events.ts';
 import { failed } from '../opencode-protocol/translate.ts';
 import type { Prompt, Run, TurnOutcome } from '../runner.ts';
-import { type SentPrompt, sentPrompts } from '../sent-prompts.ts';
-import {
-  type ContainerLimits,
-  type ContainerOptions,
-  containerName,
-  containerSpec,
-  LABELS,
-  OUTPUT_BYTES,
-} from './container-spec.ts';
-import type { ContainerState, DockerClient, OnOutput } from './docker-client.ts';
-import { outcomeOf } from './outcome.ts';
+import { containerName, DEFAULT_OUTPUT_LIMIT } from './container-spec.ts';
+import type { ContainerState } from './docker-client.ts';
+import { followRun } from './follow-run.ts';
+import { turnOutcome } from './outcome.ts';
+import { PromptContainers, type PromptContainersOptions } from './prompt-containers.ts';
+import { retryWhileUnavailable } from './retry.ts';
 import { RunOutput } from './run-output.ts';
-import { type Heard, type SessionFolder, unheard } from './session-folder.ts';
+import { lastUsage, usageBefore } from './usage-counter.ts';
 
 /** Between SIGTERM and SIGKILL. */
 const STOP_GRACE_S = 2;
-/** How long a prompt waits for an engine that does not answer; one that is on record waits up to the task's limit. */
-const REACH_LIMIT_MS = 60_000;
-const RETRY_MS = 1_000;
-const POLL_MS = 25;
+/** How long a new prompt waits for Docker. A recorded prompt waits until the task's time limit. */
+const NEW_PROMPT_LIMIT_MS = 60_000;
 
-export interface ContainerRunOptions {
+export interface ContainerRunOptions extends PromptContainersOptions {
   sessionId: string;
-  folder: SessionFolder;
-  order: Omit<ContainerOptions, 'promptFile' | 'session'>;
-  limits: ContainerLimits;
-  engine: DockerClient;
-  past: readonly TaskEvent[];
-  /** What earlier tasks of the conversation said. */
-  earlier: () => SentPrompt[];
   emit: (...events: TaskEventBody[]) => void;
   onClose: () => void;
 }
 
-/** One task's conversation: a container for each turn, the session on disk between them. */
+/**
+ * A task's conversation: one container for each turn, with OpenCode's session on disk between them. The container of
+ * a turn goes through these states:
+ *
+ *     none → created → prompt recorded → running ⇄ paused → ended → removed
+ *
+ * - The prompt is recorded after the container is created and before it starts. So a container without a recorded
+ *   prompt has never run: it is removed and created again. One with a recorded prompt is never created again, only
+ *   started and followed, also by the next process.
+ * - A container that is gone after its prompt was recorded ends the turn as ENGINE_LOST.
+ * - A container is removed before that of the next prompt is created, and when the task has ended (`onClose`). Until
+ *   then its log is needed to resume.
+ */
 export class ContainerRun implements Run {
   readonly sessionId: string;
   readonly #options: ContainerRunOptions;
   readonly #closing = new AbortController();
   #launching: Promise<unknown> = Promise.resolve();
+  /** The container of the present turn. */
   #current: string | undefined;
-  #used: Usage;
-  /** Every prompt of the task that is on record. */
-  readonly #said: SentPrompt[];
+  #usage: Usage;
+  readonly #containers: PromptContainers;
   #stopping = false;
-  /** OpenCode's own, once it is written down that it heard the present prompt. */
-  #session: string | undefined;
 
   constructor(options: ContainerRunOptions) {
     this.sessionId = options.sessionId;
     this.#options = options;
-    this.#used = usageIn(options.past);
-    this.#said = sentPrompts(options.past);
+    this.#usage = lastUsage(options.past);
+    this.#containers = new PromptContainers(options);
   }
 
   async turn(prompt: Prompt): Promise<TurnOutcome> {
-    const { order, past, limits } = this.#options;
-    const name = prompt.recordedAs ?? containerName(order.bridgeId, prompt.key);
-    if (prompt.recordedAs !== undefined) this.#used = usageBefore(past, name);
-    const total = limits.outputBytes ?? OUTPUT_BYTES;
-    this.#session = undefined;
-    const output = new RunOutput(order.directory, past, this.#used, { total });
+    const { container, past, limits } = this.#options;
+    const name = prompt.recordedAs ?? containerName(container.bridgeId, prompt.key);
+    if (prompt.recordedAs !== undefined) this.#usage = usageBefore(past, name);
+    const total = limits.outputBytes ?? DEFAULT_OUTPUT_LIMIT;
+    const output = new RunOutput(container.directory, past, this.#usage, { total });
     try {
       const launching = this.#launch(name, prompt);
       this.#launching = launching.catch(() => undefined);
       await launching;
-      const end = await this.#watch(name, output);
-      this.#used = output.usage;
-      if (this.#isOver) return { kind: 'interrupted', summary: output.findings.summary };
-      return this.#outcome(output, end);
+      const exit = await this.#follow(name, output);
+      this.#usage = output.usage;
+      if (this.#isOver) return { kind: 'interrupted', summary: output.report.summary };
+      return this.#outcome(output, exit);
     } catch (thrown) {
-      if (this.#isOver) return { kind: 'interrupted', summary: output.findings.summary };
+      if (this.#isOver) return { kind: 'interrupted', summary: output.report.summary };
       return failed(thrown);
     } finally {
       this.#current = undefined;
@@ -84,11 +76,11 @@ export class ContainerRun implements Run {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    const { engine } = this.#options;
+    const { docker } = this.#options;
     try {
       await this.#launching;
-      const names = await this.#containers();
-      await Promise.all(names.map((name) => engine.stop(name, STOP_GRACE_S)));
+      const names = await this.#containers.list();
+      await Promise.all(names.map((name) => docker.stop(name, STOP_GRACE_S)));
     } finally {
       this.#closing.abort();
     }
@@ -96,16 +88,16 @@ export class ContainerRun implements Run {
 
   async freeze(): Promise<void> {
     await this.#launching;
-    if (this.#current !== undefined) await this.#options.engine.pause(this.#current);
+    if (this.#current !== undefined) await this.#options.docker.pause(this.#current);
   }
 
   async thaw(): Promise<void> {
-    if (this.#current !== undefined) await this.#options.engine.unpause(this.#current);
+    if (this.#current !== undefined) await this.#options.docker.unpause(this.#current);
   }
 
   close(): void {
     this.#closing.abort();
-    // Each time: only after the last is the end of the task on record, and its containers may go.
+    // On every call: the task's end is recorded only before the last one, and its containers must stay until then.
     this.#options.onClose();
   }
 
@@ -113,123 +105,56 @@ export class ContainerRun implements Run {
     return this.#stopping || this.#closing.signal.aborted;
   }
 
-  /** Has the container run, which a recorded prompt may have had already; where that is gone, so be it. */
+  /** Starts the container of the prompt, unless a recorded prompt has one that runs, has ended or is gone. */
   async #launch(name: string, prompt: Prompt): Promise<void> {
-    const { engine } = this.#options;
+    const { docker } = this.#options;
     let recorded = prompt.recordedAs !== undefined;
-    await this.#retryWhileUnavailable(recorded, async () => {
+    await this.#retry(recorded ? undefined : NEW_PROMPT_LIMIT_MS, async () => {
       if (!recorded) {
-        await this.#create(name, prompt.text);
+        await this.#containers.create(name, prompt.text);
         if (this.#isOver) return;
         prompt.record(name);
-        this.#said.push({ id: name, text: prompt.text });
+        this.#containers.onRecorded({ id: name, text: prompt.text });
         recorded = true;
       }
       this.#current = name;
-      const state = await engine.state(name);
-      if (state?.status === 'created') await engine.start(name);
-      if (state?.status === 'paused') await engine.unpause(name);
+      const state = await docker.state(name);
+      if (state?.status === 'created') await docker.start(name);
+      if (state?.status === 'paused') await docker.unpause(name);
     });
   }
 
-  /** What of the same name is there has never been started: its prompt would be on record. */
-  async #create(name: string, text: string): Promise<void> {
-    const { engine, folder, order, limits } = this.#options;
-    for (const left of await this.#containers()) await engine.remove(left);
-    const { heard } = folder;
-    const texts = [...this.#unheard(heard).map((said) => said.text), text];
-    const promptFile = await folder.prompt(name, texts.join('\n\n'));
-    await engine.create(name, containerSpec({ ...order, promptFile, session: heard?.session }, limits));
+  #follow(name: string, output: RunOutput): Promise<ContainerState | undefined> {
+    const { docker, emit, folder } = this.#options;
+    return followRun({
+      docker,
+      name,
+      output,
+      signal: this.#closing.signal,
+      emit,
+      onSession: (session) => folder.saveState({ session, prompt: name }),
+      retry: (work) => this.#retry(undefined, work),
+    });
   }
 
-  #unheard(heard: Heard | undefined): SentPrompt[] {
-    const own = this.#said.some(({ id }) => id === heard?.prompt);
-    return unheard(own ? this.#said : [...this.#options.earlier(), ...this.#said], heard);
-  }
-
-  /** Hears the container to its end; undefined where it is gone. */
-  async #watch(name: string, output: RunOutput): Promise<ContainerState | undefined> {
-    const { engine, emit } = this.#options;
-    const { signal } = this.#closing;
-    for (;;) {
-      const state = await this.#retryWhileUnavailable(true, async () => {
-        output.restart();
-        const enough = new AbortController();
-        const hear: OnOutput = (stream, chunk) => {
-          if (enough.signal.aborted) return;
-          if (this.#hear(name, output, output.read(stream, chunk))) enough.abort();
-        };
-        await engine.follow(name, hear, AbortSignal.any([signal, enough.signal]));
-        if (enough.signal.aborted) await engine.stop(name, 0);
-        return this.#settled(name);
-      });
-      if (state && state.status !== 'ended' && !signal.aborted) continue;
-      if (!signal.aborted) emit(...output.end());
-      return state;
-    }
-  }
-
-  /** How the container is once its output has ended, which it outlives by a moment. */
-  async #settled(name: string): Promise<ContainerState | undefined> {
-    const deadline = Date.now() + RETRY_MS;
-    for (;;) {
-      const state = await this.#options.engine.state(name);
-      if (!state || state.status === 'ended' || Date.now() > deadline) return state;
-      await sleep(POLL_MS);
-    }
-  }
-
-  /** Whether the run has to be ended: it goes on with another agent than was asked for, or writes without end. */
-  #hear(name: string, output: RunOutput, events: TaskEventBody[]): boolean {
-    const { emit, folder } = this.#options;
-    if (this.#closing.signal.aborted) return false;
-    const { session, unknownAgent, flooded } = output.findings;
-    if (session !== undefined && session !== this.#session) folder.remember({ session, prompt: name });
-    this.#session = session;
-    emit(...events);
-    return unknownAgent !== undefined || flooded === true;
-  }
-
-  #outcome(output: RunOutput, end: ContainerState | undefined): TurnOutcome {
+  #outcome(output: RunOutput, exit: ContainerState | undefined): TurnOutcome {
     const { limits, emit } = this.#options;
-    const outcome = outcomeOf(output.findings, end, limits.image);
-    if (outcome.kind === 'completed' && end?.oomKilled) {
-      const message = 'Something in the container was killed because RUNNER_MEMORY_LIMIT was used up.';
+    const outcome = turnOutcome(output.report, exit, limits.image);
+    if (outcome.kind === 'completed' && exit?.oomKilled) {
+      const message = 'A process in the container was killed because it reached RUNNER_MEMORY_LIMIT.';
       emit({ kind: 'warning', code: 'OUT_OF_MEMORY', message });
     }
-    return { ...outcome, exitCode: end?.exitCode };
+    return { ...outcome, exitCode: exit?.exitCode };
   }
 
-  async #containers(): Promise<string[]> {
-    const { engine, order } = this.#options;
-    const labels = { [LABELS.bridge]: order.bridgeId, [LABELS.task]: order.taskId };
-    return (await engine.list(labels)).map(({ name }) => name);
+  #retry<T>(limitMs: number | undefined, work: () => Promise<T>): Promise<T> {
+    return retryWhileUnavailable(work, {
+      limitMs,
+      isCancelled: () => this.#isOver,
+      onUnavailable: (reason) => {
+        const message = `${reason}; the task continues when it is back.`;
+        this.#options.emit({ kind: 'warning', code: 'ENGINE_UNREACHABLE', message });
+      },
+    });
   }
-
-  /** Does it again while the engine does not answer; `endlessly`, or for a minute. */
-  async #retryWhileUnavailable<T>(endlessly: boolean, work: () => Promise<T>): Promise<T> {
-    const deadline = endlessly ? Number.POSITIVE_INFINITY : Date.now() + REACH_LIMIT_MS;
-    for (let warned = false; ; warned = true) {
-      try {
-        return await work();
-      } catch (thrown) {
-        const passes = thrown instanceof BridgeError && thrown.code === 'ENGINE_UNAVAILABLE';
-        if (!passes || this.#isOver || Date.now() > deadline) throw thrown;
-        const message = `${thrown.message}; the task goes on when it is back.`;
-        if (!warned) this.#options.emit({ kind: 'warning', code: 'ENGINE_UNREACHABLE', message });
-        await sleep(RETRY_MS, undefined, { ref: false });
-      }
-    }
-  }
-}
-
-/** What a task had used when its log ended. */
-function usageIn(past: readonly TaskEvent[]): Usage {
-  return past.findLast((event) => event.kind === 'usage')?.usage ?? NO_USAGE;
-}
-
-/** What a task had used before a prompt was recorded. */
-function usageBefore(past: readonly TaskEvent[], promptId: string): Usage {
-  const at = past.findIndex((event) => 'prompt_id' in event && event.prompt_id === promptId);
-  return usageIn(past.slice(0, Math.max(0, at)));
 }
