@@ -130,7 +130,7 @@ it('text is cut between two characters where it is cut: titles, outputs, summari
           resultOf({ kind: 'completed', summary: text, finish: 'stop' }, [], []),
           quote(text, limit),
           lines.read('stderr', Buffer.from(`${text}\n! permission requested: ${text}; auto-rejecting\n`)),
-          lines.findings,
+          lines.report,
         ]),
       ).toBeUndefined();
     }),

@@ -3,7 +3,7 @@ import { lstat, open, readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { BridgeError, quote } from '../errors.ts';
 import { mediaTypeOf } from './media-types.ts';
-import { openedAt, outside, resolveInside, unreachable } from './path-guard.ts';
+import { accessError, outsideTask, pathOfDescriptor, resolveInside } from './path-guard.ts';
 import { errorCode, isInside } from './paths.ts';
 import { openForReading } from './regular-file.ts';
 import { looksLikeText, readPage } from './text-page.ts';
@@ -47,14 +47,14 @@ export async function listDirectory(
 ): Promise<{ entries: DirectoryEntry[]; truncated: boolean }> {
   const { realRoot, real } = await resolveInside(root, path, 'path');
   const handle = await open(real, constants.O_DIRECTORY | constants.O_NOFOLLOW).catch((error: unknown) => {
-    if (errorCode(error) !== 'ENOTDIR') throw unreachable('path', path, error);
+    if (errorCode(error) !== 'ENOTDIR') throw accessError('path', path, error);
     throw new BridgeError('INVALID_INPUT', `path ${quote(path, 200)} is not a folder.`, {
       reason: { kind: 'not_a_folder' },
     });
   });
   try {
-    const at = await openedAt(handle.fd);
-    if (at !== undefined && !isInside(realRoot, at)) throw outside('path', path);
+    const at = await pathOfDescriptor(handle.fd);
+    if (at !== undefined && !isInside(realRoot, at)) throw outsideTask('path', path);
     // By its handle it stays the same folder, whatever takes its place meanwhile.
     const folder = at === undefined ? real : `/proc/self/fd/${handle.fd}`;
     const sorted = (await readdir(folder))
@@ -84,12 +84,13 @@ export async function readTaskFile(
   const { handle, stats, regular } = await openForReading(real, constants.O_NOFOLLOW).catch(
     (error: unknown) => {
       if (errorCode(error) === 'ENXIO') throw notAFile(path); // a socket
-      throw unreachable('file_path', path, error);
+      throw accessError('file_path', path, error);
     },
   );
   try {
     if (!regular) throw notAFile(path);
-    if (!isInside(realRoot, (await openedAt(handle.fd)) ?? real)) throw outside('file_path', path);
+    if (!isInside(realRoot, (await pathOfDescriptor(handle.fd)) ?? real))
+      throw outsideTask('file_path', path);
     const text = await looksLikeText(handle, stats.size);
     const bounded = Math.min(limit ?? maxSize, maxSize);
     const page = await readPage(handle, { offset, limit: bounded, size: stats.size, text });

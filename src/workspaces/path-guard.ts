@@ -9,18 +9,18 @@ export async function resolveInside(
   path: string,
   parameter: string,
 ): Promise<{ realRoot: string; real: string }> {
-  if (path.includes('\0')) throw outside(parameter, path, 'contains a NUL character and');
+  if (path.includes('\0')) throw outsideTask(parameter, path, 'contains a NUL character and');
   const realRoot = await realpath(root).catch((error: unknown) => {
-    throw unreachable("the task's directory", root, error);
+    throw accessError("the task's directory", root, error);
   });
   // A task's directory was free of links when it was accepted; one that is there now, the task may have planted.
   if (realRoot !== resolve(root)) throw replaced(root);
   const wanted = isAbsolute(path) ? path : resolve(root, path);
-  if (!isInside(realRoot, wanted)) throw outside(parameter, path);
+  if (!isInside(realRoot, wanted)) throw outsideTask(parameter, path);
   const real = await realpath(wanted).catch((error: unknown) => {
-    throw unreachable(parameter, path, error);
+    throw accessError(parameter, path, error);
   });
-  if (!isInside(realRoot, real)) throw outside(parameter, path);
+  if (!isInside(realRoot, real)) throw outsideTask(parameter, path);
   return { realRoot, real };
 }
 
@@ -28,7 +28,7 @@ export async function resolveInside(
  * Where the opened file or folder really is: what is on the way can become a link between look-up and opening.
  * Undefined where the system does not tell.
  */
-export async function openedAt(fd: number): Promise<string | undefined> {
+export async function pathOfDescriptor(fd: number): Promise<string | undefined> {
   try {
     return await readlink(`/proc/self/fd/${fd}`);
   } catch (error) {
@@ -38,7 +38,7 @@ export async function openedAt(fd: number): Promise<string | undefined> {
 }
 
 /** The refusal of a path that leads out of the task's folder. */
-export function outside(parameter: string, path: string, also = ''): BridgeError {
+export function outsideTask(parameter: string, path: string, also = ''): BridgeError {
   const text = `${parameter} ${quote(path, 200)} ${also} is outside the task's directory.`.replace('  ', ' ');
   return new BridgeError('INVALID_INPUT', text, { reason: { kind: 'outside_task' } });
 }
@@ -51,7 +51,7 @@ function replaced(root: string): BridgeError {
 }
 
 /** What a failed look-up or opening of a path means to the caller. */
-export function unreachable(parameter: string, path: string, error: unknown): BridgeError {
+export function accessError(parameter: string, path: string, error: unknown): BridgeError {
   const code = errorCode(error);
   const name = `${parameter} ${quote(path, 200)}`;
   if (code === 'ENOENT' || code === 'ENOTDIR') {

@@ -19,12 +19,12 @@ export function taskFolder(parent: string, taskId: string): string {
 }
 
 /** The real path of something that may not exist yet: that of its nearest existing parent, continued. */
-export async function realpathOfFuture(path: string): Promise<string> {
+export async function realpathAllowMissing(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
-    return join(await realpathOfFuture(dirname(path)), basename(path));
+    return join(await realpathAllowMissing(dirname(path)), basename(path));
   }
 }
 
@@ -35,7 +35,7 @@ export function errorCode(thrown: unknown): string | undefined {
 }
 
 /** Takes a path that does not exist for no answer; any other error is thrown on. */
-export function unlessMissing(error: unknown): undefined {
+export function ignoreMissing(error: unknown): undefined {
   if (errorCode(error) !== 'ENOENT') throw error;
 }
 

@@ -1,7 +1,7 @@
 import { lstat, mkdir, realpath, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { BridgeError, quote } from '../errors.ts';
-import { errorCode, isInside, realpathOfFuture, taskFolder } from './paths.ts';
+import { errorCode, isInside, realpathAllowMissing, taskFolder } from './paths.ts';
 
 export interface TaskDirectoryRequest {
   /** Absolute, or relative to `workspaceDir`; absent means a new folder of the task's own. */
@@ -25,7 +25,7 @@ export interface TaskDirectory {
 export async function resolveTaskDirectory(request: TaskDirectoryRequest): Promise<TaskDirectory> {
   const { requested, taskId, workspaceDir } = request;
   if (requested === undefined) {
-    return { path: await realpathOfFuture(taskFolder(workspaceDir, taskId)), ours: true };
+    return { path: await realpathAllowMissing(taskFolder(workspaceDir, taskId)), ours: true };
   }
   const allowed = [workspaceDir, ...request.roots];
   const refuse = refusal(requested, allowed);
@@ -42,7 +42,7 @@ export async function resolveTaskDirectory(request: TaskDirectoryRequest): Promi
   });
   if (!real.some((root) => isInside(root, path))) throw refuse('leads outside the allowed folders');
   if (request.isForeign?.(path)) throw refuse('does not exist');
-  if (path === (await realpathOfFuture(workspaceDir))) throw refuse('is the folder of all tasks');
+  if (path === (await realpathAllowMissing(workspaceDir))) throw refuse('is the folder of all tasks');
   if (!(await stat(path)).isDirectory()) throw refuse('is not a folder');
   return { path, ours: false };
 }

@@ -3,7 +3,7 @@ import type { Logger } from '../logger.ts';
 import type { FileChange, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import { cut } from '../text.ts';
-import { type Change, ChangeTracker, type ChangeTrackerOptions } from './changes/changes.ts';
+import { type Change, ChangeTracker, type ChangeTrackerOptions } from './changes/change-tracker.ts';
 import type { PatchPage } from './changes/patch-page.ts';
 import { type DirectoryEntry, listDirectory, readTaskFile, type TaskFilePage } from './files.ts';
 import { makeTaskDirectory, resolveTaskDirectory, type TaskDirectory } from './resolve-directory.ts';
@@ -54,7 +54,7 @@ export class TaskFiles {
   async begin(task: Task): Promise<void> {
     if (task.promptId !== undefined) return;
     const outside = this.#tellsOutside(task)
-      ? this.#tracker.beginOutside(task.id, task.directory).catch(this.#unknownOutside(task))
+      ? this.#tracker.captureOutside(task.id, task.directory).catch(this.#unknownOutside(task))
       : undefined;
     await this.#tracker.begin(task.id, task.directory, { empty: task.ownsDirectory && !task.continues });
     await outside;
@@ -88,7 +88,7 @@ export class TaskFiles {
 
   async #outside(task: Task): Promise<TaskEventBody[]> {
     if (!this.#tellsOutside(task)) return [];
-    const found = this.#tracker.outside(task.id, task.directory).catch(this.#unknownOutside(task));
+    const found = this.#tracker.changedOutside(task.id, task.directory).catch(this.#unknownOutside(task));
     return outsideChanges(await found);
   }
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { realpath, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { unlessMissing } from './paths.ts';
+import { ignoreMissing } from './paths.ts';
 
 const run = promisify(execFile);
 
@@ -24,9 +24,9 @@ export async function removeTrees(
  * half gone; what to remove then, or undefined, and nothing done, where it does not lie there.
  */
 export async function moveToTrash(directory: string, workspaceDir: string): Promise<string[] | undefined> {
-  const parent = await realpath(dirname(directory)).catch(unlessMissing);
+  const parent = await realpath(dirname(directory)).catch(ignoreMissing);
   if (parent === undefined) return [];
-  if (parent !== (await realpath(workspaceDir).catch(unlessMissing))) return undefined;
+  if (parent !== (await realpath(workspaceDir).catch(ignoreMissing))) return undefined;
   const aside = join(parent, `.removed-${basename(directory)}`);
   await rename(directory, aside).catch(() => {}); // what is wrong, the removal says
   return [aside, directory];

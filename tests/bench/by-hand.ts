@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ContainerCreateOptions } from 'dockerode';
 import { type ContainerLimits, containerSpec } from '../../src/runners/docker/container-spec.ts';
-import { ownerFor, SessionFolder } from '../../src/runners/docker/session-folder.ts';
+import { containerUserFor, SessionFolder } from '../../src/runners/docker/session-folder.ts';
 import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { engine } from '../support/docker.ts';
 
@@ -26,11 +26,11 @@ export class ByHand {
     const taskId = `by-hand-${this.#folders}`;
     const directory = join(this.#root, taskId);
     await makeTaskDirectory(directory);
-    const owner = await ownerFor(directory, true);
+    const owner = await containerUserFor(directory, true);
     const session = new SessionFolder(join(this.#root, 'sessions'), taskId);
     await session.prepare(taskId, owner);
     const { dataDir } = session;
-    const promptFile = await session.prompt(taskId, prompt);
+    const promptFile = await session.writePrompt(taskId, prompt);
     const user = `${owner.uid}:${owner.gid}`;
     const order = { bridgeId: 'by-hand', taskId, agentId: 'bench', directory, dataDir, promptFile, user };
     return argumentsOf(containerSpec(order, this.#limits));

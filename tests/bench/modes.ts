@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
-import { ownerFor } from '../../src/runners/docker/session-folder.ts';
+import { containerUserFor } from '../../src/runners/docker/session-folder.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { containerOf } from '../support/docker.ts';
@@ -118,7 +118,7 @@ async function usedFolders({ server, docker, folders }: Modes): Promise<Folders>
   const paths = { server: join(folders, 'server'), docker: join(folders, 'docker') };
   for (const path of Object.values(paths)) await makeTaskDirectory(path);
   // As the bridge does with a folder that it made.
-  await ownerFor(paths.docker, true);
+  await containerUserFor(paths.docker, true);
   await runTask(server, THREE_STEPS, paths.server);
   await runTask(docker, THREE_STEPS, paths.docker);
   return paths;

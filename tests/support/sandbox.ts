@@ -1,9 +1,9 @@
-import { boundary } from '../../src/runners/shell/detect.ts';
+import { detectSandbox } from '../../src/runners/shell/detect-sandbox.ts';
 import { tempDir } from './temp.ts';
 
 /** Why there is no sandbox for commands here; undefined where there is. */
 export const noSandbox = await (async () => {
   await using folder = await tempDir('no-sandbox-');
-  const found = await boundary('auto', { PATH: process.env.PATH }, folder.path);
+  const found = await detectSandbox('auto', { PATH: process.env.PATH }, folder.path);
   return found.kind === 'bubblewrap' ? undefined : found.why;
 })();

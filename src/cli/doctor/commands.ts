@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { boundary, summaryOf } from '../../runners/shell/detect.ts';
+import { describeSandbox, detectSandbox } from '../../runners/shell/detect-sandbox.ts';
 import { type Check, failed } from './check.ts';
 
 /** Whether commands of tasks are kept in a sandbox here, found out by a trial. */
@@ -7,8 +7,8 @@ export const commands: Check = async ({ shell, childEnv, dataDir }) => {
   const check = 'commands of tasks';
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    const found = await boundary(shell.sandbox, childEnv, dataDir);
-    const detail = summaryOf(found);
+    const found = await detectSandbox(shell.sandbox, childEnv, dataDir);
+    const detail = describeSandbox(found);
     if (found.kind === 'bubblewrap' || shell.sandbox === 'off') return [{ check, status: 'ok', detail }];
     const next =
       'Install bubblewrap, or set SHELL_SANDBOX=off where a container or a user of its own is the boundary (docs/security.md).';

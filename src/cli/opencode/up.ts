@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
+import { assertSeparateFromDataDir, filesInside } from '../../runners/docker/data-dir-guard.ts';
 import { DockerClient } from '../../runners/docker/docker-client.ts';
-import { filesInside, requireApart } from '../../runners/docker/kept-out.ts';
 import { ServerContainer, type ServerContainerOptions } from '../../runners/docker/server-container.ts';
-import { ownerFor } from '../../runners/docker/session-folder.ts';
+import { containerUserFor } from '../../runners/docker/session-folder.ts';
 import { OpenCodeApi } from '../../runners/opencode-server/api.ts';
 import { isFree } from '../../runners/opencode-server/free-port.ts';
 import { EXIT } from '../command.ts';
@@ -28,7 +28,7 @@ export async function up(config: Config, args: string[]): Promise<number> {
   const image = await presentImage(engine, config.engine);
   const order = await orderOf(config, image, network);
   const container = new ServerContainer(engine, port);
-  const runs = await container.runs(order);
+  const runs = await container.isRunning(order);
   if (!runs) {
     await requireFree(port);
     warnAbout(order);
@@ -54,22 +54,22 @@ async function orderOf(
   network: ServerContainerOptions['network'],
 ): Promise<ServerContainerOptions> {
   const root = await existing(engine.root);
-  await requireApart('WORKSPACE_ROOT', root, dataDir);
-  const keptOut = await filesInside(root, envFiles);
-  const { uid, gid } = await ownerFor(root, false);
+  await assertSeparateFromDataDir('WORKSPACE_ROOT', root, dataDir);
+  const hiddenFiles = await filesInside(root, envFiles);
+  const { uid, gid } = await containerUserFor(root, false);
   const { username, password } = openCode;
   const { port, env } = engine;
   return {
     image,
     port,
     root,
-    keptOut,
+    hiddenFiles,
     user: `${uid}:${gid}`,
     network,
     username,
     password,
     env,
-    bounds: docker.limits,
+    limits: docker.limits,
   };
 }
 

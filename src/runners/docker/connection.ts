@@ -6,7 +6,7 @@ import { isLoopback } from '../../loopback.ts';
 const DIRECT = new Agent({ keepAlive: true, timeout: 5_000 });
 
 /** The client of an engine at `unix:///path` or `tcp://host:port`; on this machine never through a proxy. */
-export function dockerAt(host: string): Docker {
+export function connectDocker(host: string): Docker {
   const { protocol, hostname, port, pathname } = new URL(host);
   // Its types lack `agent`, which its transport takes.
   const direct = { agent: DIRECT };

@@ -10,13 +10,13 @@ import {
   type ContainerOptions,
   containerName,
   containerSpec,
+  DEFAULT_OUTPUT_LIMIT,
   LABELS,
-  OUTPUT_BYTES,
 } from './container-spec.ts';
 import type { ContainerState, DockerClient, OnOutput } from './docker-client.ts';
-import { outcomeOf } from './outcome.ts';
+import { turnOutcome } from './outcome.ts';
 import { RunOutput } from './run-output.ts';
-import { type Heard, type SessionFolder, unheard } from './session-folder.ts';
+import { type SessionFolder, type SessionState, unansweredPrompts } from './session-folder.ts';
 
 /** Between SIGTERM and SIGKILL. */
 const STOP_GRACE_S = 2;
@@ -28,12 +28,12 @@ const POLL_MS = 25;
 export interface ContainerRunOptions {
   sessionId: string;
   folder: SessionFolder;
-  order: Omit<ContainerOptions, 'promptFile' | 'session'>;
+  container: Omit<ContainerOptions, 'promptFile' | 'session'>;
   limits: ContainerLimits;
-  engine: DockerClient;
+  docker: DockerClient;
   past: readonly TaskEvent[];
   /** What earlier tasks of the conversation said. */
-  earlier: () => SentPrompt[];
+  earlierPrompts: () => SentPrompt[];
   emit: (...events: TaskEventBody[]) => void;
   onClose: () => void;
 }
@@ -60,22 +60,22 @@ export class ContainerRun implements Run {
   }
 
   async turn(prompt: Prompt): Promise<TurnOutcome> {
-    const { order, past, limits } = this.#options;
-    const name = prompt.recordedAs ?? containerName(order.bridgeId, prompt.key);
+    const { container, past, limits } = this.#options;
+    const name = prompt.recordedAs ?? containerName(container.bridgeId, prompt.key);
     if (prompt.recordedAs !== undefined) this.#used = usageBefore(past, name);
-    const total = limits.outputBytes ?? OUTPUT_BYTES;
+    const total = limits.outputBytes ?? DEFAULT_OUTPUT_LIMIT;
     this.#session = undefined;
-    const output = new RunOutput(order.directory, past, this.#used, { total });
+    const output = new RunOutput(container.directory, past, this.#used, { total });
     try {
       const launching = this.#launch(name, prompt);
       this.#launching = launching.catch(() => undefined);
       await launching;
       const end = await this.#watch(name, output);
       this.#used = output.usage;
-      if (this.#isOver) return { kind: 'interrupted', summary: output.findings.summary };
+      if (this.#isOver) return { kind: 'interrupted', summary: output.report.summary };
       return this.#outcome(output, end);
     } catch (thrown) {
-      if (this.#isOver) return { kind: 'interrupted', summary: output.findings.summary };
+      if (this.#isOver) return { kind: 'interrupted', summary: output.report.summary };
       return failed(thrown);
     } finally {
       this.#current = undefined;
@@ -84,11 +84,11 @@ export class ContainerRun implements Run {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    const { engine } = this.#options;
+    const { docker } = this.#options;
     try {
       await this.#launching;
       const names = await this.#containers();
-      await Promise.all(names.map((name) => engine.stop(name, STOP_GRACE_S)));
+      await Promise.all(names.map((name) => docker.stop(name, STOP_GRACE_S)));
     } finally {
       this.#closing.abort();
     }
@@ -96,11 +96,11 @@ export class ContainerRun implements Run {
 
   async freeze(): Promise<void> {
     await this.#launching;
-    if (this.#current !== undefined) await this.#options.engine.pause(this.#current);
+    if (this.#current !== undefined) await this.#options.docker.pause(this.#current);
   }
 
   async thaw(): Promise<void> {
-    if (this.#current !== undefined) await this.#options.engine.unpause(this.#current);
+    if (this.#current !== undefined) await this.#options.docker.unpause(this.#current);
   }
 
   close(): void {
@@ -115,7 +115,7 @@ export class ContainerRun implements Run {
 
   /** Has the container run, which a recorded prompt may have had already; where that is gone, so be it. */
   async #launch(name: string, prompt: Prompt): Promise<void> {
-    const { engine } = this.#options;
+    const { docker } = this.#options;
     let recorded = prompt.recordedAs !== undefined;
     await this.#retryWhileUnavailable(recorded, async () => {
       if (!recorded) {
@@ -126,30 +126,30 @@ export class ContainerRun implements Run {
         recorded = true;
       }
       this.#current = name;
-      const state = await engine.state(name);
-      if (state?.status === 'created') await engine.start(name);
-      if (state?.status === 'paused') await engine.unpause(name);
+      const state = await docker.state(name);
+      if (state?.status === 'created') await docker.start(name);
+      if (state?.status === 'paused') await docker.unpause(name);
     });
   }
 
   /** What of the same name is there has never been started: its prompt would be on record. */
   async #create(name: string, text: string): Promise<void> {
-    const { engine, folder, order, limits } = this.#options;
-    for (const left of await this.#containers()) await engine.remove(left);
-    const { heard } = folder;
-    const texts = [...this.#unheard(heard).map((said) => said.text), text];
-    const promptFile = await folder.prompt(name, texts.join('\n\n'));
-    await engine.create(name, containerSpec({ ...order, promptFile, session: heard?.session }, limits));
+    const { docker, folder, container, limits } = this.#options;
+    for (const left of await this.#containers()) await docker.remove(left);
+    const { state } = folder;
+    const texts = [...this.#unheard(state).map((said) => said.text), text];
+    const promptFile = await folder.writePrompt(name, texts.join('\n\n'));
+    await docker.create(name, containerSpec({ ...container, promptFile, session: state?.session }, limits));
   }
 
-  #unheard(heard: Heard | undefined): SentPrompt[] {
+  #unheard(heard: SessionState | undefined): SentPrompt[] {
     const own = this.#said.some(({ id }) => id === heard?.prompt);
-    return unheard(own ? this.#said : [...this.#options.earlier(), ...this.#said], heard);
+    return unansweredPrompts(own ? this.#said : [...this.#options.earlierPrompts(), ...this.#said], heard);
   }
 
   /** Hears the container to its end; undefined where it is gone. */
   async #watch(name: string, output: RunOutput): Promise<ContainerState | undefined> {
-    const { engine, emit } = this.#options;
+    const { docker, emit } = this.#options;
     const { signal } = this.#closing;
     for (;;) {
       const state = await this.#retryWhileUnavailable(true, async () => {
@@ -159,8 +159,8 @@ export class ContainerRun implements Run {
           if (enough.signal.aborted) return;
           if (this.#hear(name, output, output.read(stream, chunk))) enough.abort();
         };
-        await engine.follow(name, hear, AbortSignal.any([signal, enough.signal]));
-        if (enough.signal.aborted) await engine.stop(name, 0);
+        await docker.followLogs(name, hear, AbortSignal.any([signal, enough.signal]));
+        if (enough.signal.aborted) await docker.stop(name, 0);
         return this.#settled(name);
       });
       if (state && state.status !== 'ended' && !signal.aborted) continue;
@@ -173,7 +173,7 @@ export class ContainerRun implements Run {
   async #settled(name: string): Promise<ContainerState | undefined> {
     const deadline = Date.now() + RETRY_MS;
     for (;;) {
-      const state = await this.#options.engine.state(name);
+      const state = await this.#options.docker.state(name);
       if (!state || state.status === 'ended' || Date.now() > deadline) return state;
       await sleep(POLL_MS);
     }
@@ -183,16 +183,16 @@ export class ContainerRun implements Run {
   #hear(name: string, output: RunOutput, events: TaskEventBody[]): boolean {
     const { emit, folder } = this.#options;
     if (this.#closing.signal.aborted) return false;
-    const { session, unknownAgent, flooded } = output.findings;
-    if (session !== undefined && session !== this.#session) folder.remember({ session, prompt: name });
+    const { session, unknownAgent, outputLimitReached } = output.report;
+    if (session !== undefined && session !== this.#session) folder.saveState({ session, prompt: name });
     this.#session = session;
     emit(...events);
-    return unknownAgent !== undefined || flooded === true;
+    return unknownAgent !== undefined || outputLimitReached === true;
   }
 
   #outcome(output: RunOutput, end: ContainerState | undefined): TurnOutcome {
     const { limits, emit } = this.#options;
-    const outcome = outcomeOf(output.findings, end, limits.image);
+    const outcome = turnOutcome(output.report, end, limits.image);
     if (outcome.kind === 'completed' && end?.oomKilled) {
       const message = 'Something in the container was killed because RUNNER_MEMORY_LIMIT was used up.';
       emit({ kind: 'warning', code: 'OUT_OF_MEMORY', message });
@@ -201,9 +201,9 @@ export class ContainerRun implements Run {
   }
 
   async #containers(): Promise<string[]> {
-    const { engine, order } = this.#options;
-    const labels = { [LABELS.bridge]: order.bridgeId, [LABELS.task]: order.taskId };
-    return (await engine.list(labels)).map(({ name }) => name);
+    const { docker, container } = this.#options;
+    const labels = { [LABELS.bridge]: container.bridgeId, [LABELS.task]: container.taskId };
+    return (await docker.list(labels)).map(({ name }) => name);
   }
 
   /** Does it again while the engine does not answer; `endlessly`, or for a minute. */

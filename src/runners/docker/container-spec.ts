@@ -16,10 +16,10 @@ const DATA = '/opencode/data';
 const PROMPT = '/opencode/prompt';
 const NAME_LENGTH = 24;
 /** What a run may write to stdout and stderr unless told otherwise, as it stands in its log. */
-export const OUTPUT_BYTES = 256 * 2 ** 20;
+export const DEFAULT_OUTPUT_LIMIT = 256 * 2 ** 20;
 
 /** How much of the machine a container gets. */
-export interface ContainerBounds {
+export interface ResourceLimits {
   /** Processors. */
   cpus: number;
   memoryBytes: number;
@@ -28,7 +28,7 @@ export interface ContainerBounds {
 }
 
 /** What every task container of this bridge gets. */
-export interface ContainerLimits extends ContainerBounds {
+export interface ContainerLimits extends ResourceLimits {
   image: string;
   /** A network of Docker's: bridge, none, host, or one by name. */
   network: string;
@@ -51,7 +51,7 @@ export interface ContainerOptions {
   dataDir: string;
   promptFile: string;
   /** Files in the directory that it is not to see; they are empty for it. */
-  keptOut?: readonly string[] | undefined;
+  hiddenFiles?: readonly string[] | undefined;
   /** uid:gid. */
   user: string;
   /** The OpenCode session to go on in; absent: a new one. */
@@ -69,8 +69,8 @@ export function containerName(bridgeId: string, key: string): string {
 
 /** What the engine is told to create: the OpenCode CLI with JSON output, the prompt on its stdin, and its bounds. */
 export function containerSpec(order: ContainerOptions, limits: ContainerLimits): ContainerCreateOptions {
-  const { directory, dataDir, promptFile, keptOut = [], user } = order;
-  const { outputBytes = OUTPUT_BYTES } = limits;
+  const { directory, dataDir, promptFile, hiddenFiles = [], user } = order;
+  const { outputBytes = DEFAULT_OUTPUT_LIMIT } = limits;
   return {
     Image: limits.image,
     // A file as stdin is whole whenever the container starts, whatever becomes of the bridge meanwhile.
@@ -82,12 +82,12 @@ export function containerSpec(order: ContainerOptions, limits: ContainerLimits):
     User: user,
     HostConfig: {
       Mounts: [
-        bind(directory, directory),
-        bind(dataDir, DATA),
-        bind(promptFile, PROMPT, true),
-        ...keptOut.map(empty),
+        bindMount(directory, directory),
+        bindMount(dataDir, DATA),
+        bindMount(promptFile, PROMPT, true),
+        ...hiddenFiles.map(maskFile),
       ],
-      ...confined(user, limits),
+      ...restrictions(user, limits),
       NetworkMode: limits.network,
       // The log is what the events are read from, also after a restart. Nothing of a run is rotated away before it
       // has written more than it may, for which it is ended: the file that is kept is then as large as that.
@@ -97,7 +97,7 @@ export function containerSpec(order: ContainerOptions, limits: ContainerLimits):
 }
 
 /** What holds a container in: its bounds, no rights, and a root that it cannot write. `user` is uid:gid. */
-export function confined(user: string, { cpus, memoryBytes, pids }: ContainerBounds) {
+export function restrictions(user: string, { cpus, memoryBytes, pids }: ResourceLimits) {
   const [uid, gid] = user.split(':');
   return {
     Tmpfs: { '/tmp': 'exec,mode=1777', [HOME]: `exec,mode=0700,uid=${uid},gid=${gid}` },
@@ -122,12 +122,12 @@ export function boundedLog(bytes: number) {
 }
 
 /** A file of the host that is empty for a container. */
-export function empty(path: string) {
-  return bind('/dev/null', path, true);
+export function maskFile(path: string) {
+  return bindMount('/dev/null', path, true);
 }
 
 /** A path of the host that a container has too. */
-export function bind(Source: string, Target: string, ReadOnly = false) {
+export function bindMount(Source: string, Target: string, ReadOnly = false) {
   return { Type: 'bind', Source, Target, ReadOnly } as const;
 }
 

@@ -2,7 +2,7 @@ import { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
-import { dockerAt } from './connection.ts';
+import { connectDocker } from './connection.ts';
 
 /** How long the engine may take for an answer; a wait for an end is none. */
 const ANSWER_LIMIT_MS = 30_000;
@@ -20,7 +20,7 @@ export interface ContainerState {
 /** Takes what a container writes, piece by piece. */
 export type OnOutput = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
 
-export interface EngineInfo {
+export interface DockerInfo {
   version: string;
   apiVersion: string;
   /** Bounds of containers that the kernel of this host cannot keep. */
@@ -35,10 +35,10 @@ export class DockerClient {
   /** `unix:///path` or `tcp://host:port`. */
   constructor(host: string) {
     this.host = host;
-    this.#docker = dockerAt(host);
+    this.#docker = connectDocker(host);
   }
 
-  info(): Promise<EngineInfo> {
+  info(): Promise<DockerInfo> {
     return this.#answer(async () => {
       const [version, info] = await Promise.all([this.#docker.version(), this.#docker.info()]);
       const bounds = { memory: info.MemoryLimit, processors: info.CpuCfsQuota, pids: info.PidsLimit };
@@ -97,7 +97,7 @@ export class DockerClient {
   }
 
   /** Reads what a container writes, from its beginning; resolves when it has ended, is being removed, or the signal aborts. */
-  async follow(name: string, hear: OnOutput, signal: AbortSignal): Promise<void> {
+  async followLogs(name: string, hear: OnOutput, signal: AbortSignal): Promise<void> {
     const output = await this.#answer(() =>
       unlessStatus([404, 409], this.#container(name).logs({ follow: true, stdout: true, stderr: true })),
     );

@@ -11,9 +11,9 @@ import type { Run, RunContext, Runner, TaskReader } from '../runner.ts';
 import { type SentPrompt, sentPrompts } from '../sent-prompts.ts';
 import { ContainerRun } from './container-run.ts';
 import { type ContainerLimits, LABELS } from './container-spec.ts';
+import { assertSeparateFromDataDir, filesInside } from './data-dir-guard.ts';
 import { buildCommand, DockerClient } from './docker-client.ts';
-import { filesInside, requireApart } from './kept-out.ts';
-import { ownerFor, SessionFolder } from './session-folder.ts';
+import { containerUserFor, SessionFolder } from './session-folder.ts';
 
 const ROUND_MS = 30_000;
 const CONVERSATION = 'docker-';
@@ -63,9 +63,9 @@ export class DockerRunner implements Runner {
     const { limits, model, agent } = this.#options;
     const sessionId = conversationOf(task);
     const { id: taskId, agentId, directory } = task;
-    await requireApart('directory', directory, this.#options.dataDir);
-    const keptOut = await filesInside(directory, this.#options.envFiles ?? []);
-    const owner = await ownerFor(directory, task.ownsDirectory);
+    await assertSeparateFromDataDir('directory', directory, this.#options.dataDir);
+    const hiddenFiles = await filesInside(directory, this.#options.envFiles ?? []);
+    const owner = await containerUserFor(directory, task.ownsDirectory);
     if (owner.uid === 0 && !past.some((event) => event.kind === 'warning' && event.code === AS_ROOT.code))
       emit(AS_ROOT);
     const folder = new SessionFolder(this.#sessions, sessionId);
@@ -74,21 +74,21 @@ export class DockerRunner implements Runner {
     return new ContainerRun({
       sessionId,
       folder,
-      order: {
+      container: {
         bridgeId: this.#bridgeId,
         taskId,
         agentId,
         directory,
         dataDir: folder.dataDir,
-        keptOut,
+        hiddenFiles,
         user: `${owner.uid}:${owner.gid}`,
         model: task.model ?? model,
         agent: task.agent ?? agent,
       },
       limits,
-      engine: this.#engine,
+      docker: this.#engine,
       past,
-      earlier: () => tasks.flatMap((id) => this.#said(id)),
+      earlierPrompts: () => tasks.flatMap((id) => this.#said(id)),
       emit,
       onClose: () => this.#spawn(this.#clear(taskId)),
     });

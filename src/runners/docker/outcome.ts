@@ -3,7 +3,7 @@ import type { TaskError } from '../../tasks/events.ts';
 import { GOES_ON, OUTPUT_LIMIT, TURN_STOPPED } from '../opencode-protocol/finish.ts';
 import { taskError } from '../opencode-protocol/translate.ts';
 import type { TurnOutcome } from '../runner.ts';
-import type { Findings } from './run-output.ts';
+import type { RunReport } from './run-output.ts';
 
 /** What a shell says of a command that cannot be run. */
 const NOT_RUNNABLE: ReadonlySet<number> = new Set([126, 127]);
@@ -11,14 +11,14 @@ const NOT_RUNNABLE: ReadonlySet<number> = new Set([126, 127]);
 const SIGNALS = 128;
 
 /** How a container ended. */
-export interface ContainerEnd {
+export interface ContainerExit {
   exitCode: number;
   /** Whether the kernel killed something in it for want of memory. */
   oomKilled: boolean;
 }
 
 /** What OpenCode reported and how its container ended, as the outcome of the turn; an exit code alone is not believed. */
-export function outcomeOf(findings: Findings, end: ContainerEnd | undefined, image: string): TurnOutcome {
+export function turnOutcome(findings: RunReport, end: ContainerExit | undefined, image: string): TurnOutcome {
   const { summary, finish } = findings;
   const error = errorOf(findings, end, image);
   if (error) return { kind: 'failed', summary, finish: finish ?? 'error', error };
@@ -27,28 +27,28 @@ export function outcomeOf(findings: Findings, end: ContainerEnd | undefined, ima
 
 /** Undefined where the model came to its end. */
 function errorOf(
-  { flooded, unknownAgent, error, finish, rejected, session, lastNoise }: Findings,
-  end: ContainerEnd | undefined,
+  { outputLimitReached, unknownAgent, error, finish, rejectedPermissions, session, lastPlainLine }: RunReport,
+  end: ContainerExit | undefined,
   image: string,
 ): TaskError | undefined {
-  if (flooded) return TOO_MUCH_OUTPUT;
+  if (outputLimitReached) return TOO_MUCH_OUTPUT;
   if (unknownAgent !== undefined) return agentNotFound(unknownAgent);
   if (!error && finish === 'length') return OUTPUT_LIMIT;
   if (!error && finish !== undefined && !GOES_ON.has(finish)) return undefined;
   if (end?.oomKilled && end.exitCode !== 0) return OUT_OF_MEMORY;
   if (error) return taskError(error);
-  if (rejected.length > 0) return turnStopped(rejected);
+  if (rejectedPermissions.length > 0) return turnStopped(rejectedPermissions);
   if (!end || end.exitCode > SIGNALS) return engineLost(end);
-  if (NOT_RUNNABLE.has(end.exitCode) && session === undefined) return notRunnable(image, lastNoise);
+  if (NOT_RUNNABLE.has(end.exitCode) && session === undefined) return notRunnable(image, lastPlainLine);
   if (end.exitCode === 0 && finish !== undefined) return TURN_STOPPED;
-  const said = lastNoise === undefined ? 'said nothing' : `said last: ${lastNoise}`;
+  const said = lastPlainLine === undefined ? 'said nothing' : `said last: ${lastPlainLine}`;
   return {
     code: 'ENGINE_ERROR',
     message: `OpenCode ended with exit code ${end.exitCode} before its turn was over, and ${said}`,
   };
 }
 
-function engineLost(end: ContainerEnd | undefined): TaskError {
+function engineLost(end: ContainerExit | undefined): TaskError {
   const what = end ? `was ended from outside (exit code ${end.exitCode})` : 'is gone';
   return {
     code: 'ENGINE_LOST',

@@ -16,12 +16,12 @@ export const lineSchema = z.discriminatedUnion('type', [
 export type Line = z.infer<typeof lineSchema>;
 
 /** The types of these lines. */
-export const KNOWN: ReadonlySet<unknown> = new Set(
+export const KNOWN_TYPES: ReadonlySet<unknown> = new Set(
   lineSchema.options.map((option) => option.shape.type.value),
 );
 
 /** What a line says in JSON; undefined for one that is no JSON object. */
-export function parse(text: string): unknown {
+export function parseJsonObject(text: string): unknown {
   if (!text.startsWith('{')) return undefined;
   try {
     return JSON.parse(text);
@@ -31,5 +31,5 @@ export function parse(text: string): unknown {
 }
 
 export function isJson(text: string): boolean {
-  return parse(text) !== undefined;
+  return parseJsonObject(text) !== undefined;
 }

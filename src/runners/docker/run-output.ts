@@ -5,9 +5,9 @@ import { NO_USAGE, tokensOf } from '../../tasks/events.ts';
 import { head } from '../../text.ts';
 import { type Spending, sumUsage, toolEvents } from '../opencode-protocol/translate.ts';
 import { type OpenCodeError, type partSchema, todosSchema } from '../opencode-protocol/wire.ts';
-import { Lines } from './lines.ts';
+import { LineSplitter } from './line-splitter.ts';
 import { loggedSize } from './logged-size.ts';
-import { isJson, KNOWN, type Line, lineSchema, parse } from './run-line.ts';
+import { isJson, KNOWN_TYPES, type Line, lineSchema, parseJsonObject } from './run-line.ts';
 
 /** Characters of a line that are told. */
 const LINE_LIMIT = 500;
@@ -23,7 +23,7 @@ const UNKNOWN_AGENT = /^! +agent "(.*)" not found/;
 const AUTO_REJECTED = /^! +permission requested: (.*); auto-rejecting/;
 
 /** What the output says so far about how the run goes. */
-export interface Findings {
+export interface RunReport {
   /** OpenCode's own session. */
   session?: string | undefined;
   /** The last words of the model. */
@@ -34,11 +34,11 @@ export interface Findings {
   error?: OpenCodeError | undefined;
   unknownAgent?: string | undefined;
   /** Permissions that the CLI rejected by itself, the last ones. */
-  rejected: string[];
+  rejectedPermissions: string[];
   /** Whether there is more output than a run may write; what came after is not read. */
-  flooded?: boolean | undefined;
+  outputLimitReached?: boolean | undefined;
   /** The last line that was not JSON. */
-  lastNoise?: string | undefined;
+  lastPlainLine?: string | undefined;
 }
 
 /** How much is read, in bytes. */
@@ -60,11 +60,11 @@ export class RunOutput {
   #counted = new Set<string>();
   #usage: Usage;
   #toldUsage: Usage;
-  #streams: Record<'stdout' | 'stderr', Lines>;
+  #streams: Record<'stdout' | 'stderr', LineSplitter>;
   #size = 0;
   #noise = 0;
   #rejections = 0;
-  #findings: Findings = { summary: '', rejected: [] };
+  #findings: RunReport = { summary: '', rejectedPermissions: [] };
   #speaker = '';
 
   /** `before` and `past`: what the task had used before this run, and what its log holds already. */
@@ -83,7 +83,7 @@ export class RunOutput {
     this.#toldUsage = past.findLast((event) => event.kind === 'usage')?.usage ?? NO_USAGE;
   }
 
-  get findings(): Readonly<Findings> {
+  get report(): Readonly<RunReport> {
     return this.#findings;
   }
 
@@ -95,7 +95,7 @@ export class RunOutput {
   restart(): void {
     this.#streams = this.#fresh();
     this.#size = 0;
-    this.#findings = { summary: '', rejected: [] };
+    this.#findings = { summary: '', rejectedPermissions: [] };
     this.#counted = new Set();
     this.#usage = this.#before;
     this.#speaker = '';
@@ -104,8 +104,8 @@ export class RunOutput {
   /** Some bytes of a stream, cut anywhere. */
   read(stream: 'stdout' | 'stderr', chunk: Buffer): TaskEventBody[] {
     this.#size += loggedSize(chunk);
-    if (this.#size >= this.#limits.total) this.#findings.flooded = true;
-    if (this.#findings.flooded) return [];
+    if (this.#size >= this.#limits.total) this.#findings.outputLimitReached = true;
+    if (this.#findings.outputLimitReached) return [];
     const { lines, dropped } = this.#streams[stream].read(chunk);
     const events = lines.flatMap((line) => this.#line(line));
     return dropped === 0 ? events : [...events, ...this.#warn('ENGINE_OUTPUT', this.#tooLong)];
@@ -113,22 +113,22 @@ export class RunOutput {
 
   /** The output has ended; a line without its end counts if it is whole. */
   end(): TaskEventBody[] {
-    if (this.#findings.flooded) return [];
+    if (this.#findings.outputLimitReached) return [];
     const { stdout, stderr } = this.#streams;
-    const cut = stdout.rest();
+    const cut = stdout.flush();
     const whole = isJson(cut) || !cut.startsWith('{');
-    return [...(whole ? [cut] : []), stderr.rest()].flatMap((line) => this.#line(line));
+    return [...(whole ? [cut] : []), stderr.flush()].flatMap((line) => this.#line(line));
   }
 
   #line(raw: string): TaskEventBody[] {
     const text = stripVTControlCharacters(raw).trim();
     if (text === '') return [];
-    const json = parse(text);
+    const json = parseJsonObject(text);
     if (json === undefined) return this.#onNoise(text);
     const line = lineSchema.safeParse(json);
     if (line.success) return this.#onLine(line.data);
     const { type } = z.object({ type: z.unknown() }).catch({ type: undefined }).parse(json);
-    return KNOWN.has(type)
+    return KNOWN_TYPES.has(type)
       ? this.#warn('ENGINE_OUTPUT', `OpenCode wrote a line "${type}" in an unknown shape.`)
       : [];
   }
@@ -176,7 +176,7 @@ export class RunOutput {
 
   #onNoise(text: string): TaskEventBody[] {
     const line = head(text, LINE_LIMIT);
-    this.#findings.lastNoise = line;
+    this.#findings.lastPlainLine = line;
     this.#findings.unknownAgent ??= UNKNOWN_AGENT.exec(text)?.[1];
     const permission = AUTO_REJECTED.exec(text)?.[1];
     if (permission !== undefined) {
@@ -186,7 +186,9 @@ export class RunOutput {
   }
 
   #onRejected(permission: string): TaskEventBody[] {
-    this.#findings.rejected = [...this.#findings.rejected, permission].slice(-NOISE_LIMIT);
+    this.#findings.rejectedPermissions = [...this.#findings.rejectedPermissions, permission].slice(
+      -NOISE_LIMIT,
+    );
     if (this.#rejections >= NOISE_LIMIT) return [];
     const message = `Rejected by policy: ${permission}`;
     const told = this.#once({ kind: 'warning', code: 'PERMISSION_REJECTED', message });
@@ -217,9 +219,9 @@ export class RunOutput {
     this.#usage = sumUsage([step], this.#usage);
   }
 
-  #fresh(): Record<'stdout' | 'stderr', Lines> {
+  #fresh(): Record<'stdout' | 'stderr', LineSplitter> {
     const { line } = this.#limits;
-    return { stdout: new Lines(line), stderr: new Lines(line) };
+    return { stdout: new LineSplitter(line), stderr: new LineSplitter(line) };
   }
 
   #tellUsage(): TaskEventBody[] {

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import type { ContainerCreateOptions } from 'dockerode';
 import { BridgeError } from '../../errors.ts';
 import { ENGINE_MEMORY } from '../opencode-protocol/engine-memory.ts';
-import { bind, boundedLog, type ContainerBounds, confined, empty, HOME } from './container-spec.ts';
+import {
+  bindMount,
+  boundedLog,
+  HOME,
+  maskFile,
+  type ResourceLimits,
+  restrictions,
+} from './container-spec.ts';
 import type { ContainerState, DockerClient } from './docker-client.ts';
 
 /** The port of a server, and a hash of all that it was started with. */
@@ -21,7 +28,7 @@ export interface ServerContainerOptions {
   /** The folder that it sees, at the same path. */
   root: string;
   /** Files in it that it is not to see; they are empty for it. */
-  keptOut?: readonly string[] | undefined;
+  hiddenFiles?: readonly string[] | undefined;
   /** uid:gid. */
   user: string;
   /** `host`: it listens on the machine's own loopback. */
@@ -30,7 +37,7 @@ export interface ServerContainerOptions {
   password?: string | undefined;
   /** Variables that are handed on, with their values. */
   env: Readonly<Record<string, string>>;
-  bounds: ContainerBounds;
+  limits: ResourceLimits;
 }
 
 /** An OpenCode server in a container, on a port of this machine's loopback; one for each port. */
@@ -46,7 +53,7 @@ export class ServerContainer {
   }
 
   /** Whether it runs as ordered. Throws INVALID_STATE where it runs with another image or other settings. */
-  async runs(order: ServerContainerOptions): Promise<boolean> {
+  async isRunning(order: ServerContainerOptions): Promise<boolean> {
     const [found] = await this.#found();
     if (!found || (await this.#engine.state(found.name))?.status !== 'running') return false;
     if (found.labels[LABELS.settings] === settingsOf(serverSpec(order))) return true;
@@ -80,7 +87,7 @@ export class ServerContainer {
     const hear = (_stream: string, chunk: Buffer): void => {
       written = `${written}${chunk}`.slice(-TAIL);
     };
-    await this.#engine.follow(this.name, hear, AbortSignal.timeout(LOG_LIMIT_MS));
+    await this.#engine.followLogs(this.name, hear, AbortSignal.timeout(LOG_LIMIT_MS));
     return written.trim().split('\n').filter(Boolean).slice(-count);
   }
 
@@ -105,7 +112,7 @@ export class ServerContainer {
 
 /** What the engine is told to create: `opencode serve`, whatever the image starts by itself, held in like a task. */
 export function serverSpec(order: ServerContainerOptions): ContainerCreateOptions {
-  const { image, port, root, keptOut = [], user, network, bounds } = order;
+  const { image, port, root, hiddenFiles = [], user, network, limits } = order;
   const published = `${port}/tcp`;
   const onHost = network === 'host';
   return {
@@ -119,8 +126,8 @@ export function serverSpec(order: ServerContainerOptions): ContainerCreateOption
     Healthcheck: { Test: ['NONE'] },
     ...(!onHost && { ExposedPorts: { [published]: {} } }),
     HostConfig: {
-      Mounts: [bind(root, root), ...keptOut.map(empty)],
-      ...confined(user, bounds),
+      Mounts: [bindMount(root, root), ...hiddenFiles.map(maskFile)],
+      ...restrictions(user, limits),
       NetworkMode: network,
       LogConfig: boundedLog(LOG_FILE_BYTES),
       ...(!onHost && { PortBindings: { [published]: [{ HostIp: '127.0.0.1', HostPort: `${port}` }] } }),

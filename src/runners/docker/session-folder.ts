@@ -10,9 +10,9 @@ const NOBODY_SPECIAL = { uid: 1_000, gid: 1_000 };
 const heardSchema = z.object({ session: z.string(), prompt: z.string().optional() });
 
 /** OpenCode's id of a session, and the prompt that it heard last. */
-export type Heard = z.infer<typeof heardSchema>;
+export type SessionState = z.infer<typeof heardSchema>;
 
-export interface Owner {
+export interface ContainerUser {
   uid: number;
   gid: number;
 }
@@ -31,26 +31,26 @@ export class SessionFolder {
   }
 
   /** OpenCode's id of the session, and the last prompt that a run in it has answered; undefined until a run has told it. */
-  get heard(): Heard | undefined {
+  get state(): SessionState | undefined {
     const file = join(this.path, 'session');
     return existsSync(file) ? readHeard(readFileSync(file, 'utf8')) : undefined;
   }
 
-  async prepare(taskId: string, owner: Owner): Promise<void> {
+  async prepare(taskId: string, owner: ContainerUser): Promise<void> {
     await mkdir(this.dataDir, { recursive: true, mode: 0o700 });
     for (const kind of ['prompts', 'tasks']) await mkdir(join(this.path, kind), { recursive: true });
     await writeFile(join(this.path, 'tasks', taskId), '');
     if ((await stat(this.dataDir)).uid !== owner.uid) await chown(this.dataDir, owner.uid, owner.gid);
   }
 
-  remember(heard: Heard): void {
+  saveState(heard: SessionState): void {
     const file = join(this.path, 'session');
     writeFileSync(`${file}.new`, JSON.stringify(heard));
     renameSync(`${file}.new`, file);
   }
 
   /** Writes a prompt down whole, in place of the one before, and answers where. */
-  async prompt(id: string, text: string): Promise<string> {
+  async writePrompt(id: string, text: string): Promise<string> {
     const folder = join(this.path, 'prompts');
     for (const name of await readdir(folder)) await rm(join(folder, name), { force: true });
     const path = join(folder, id);
@@ -66,18 +66,21 @@ export class SessionFolder {
 }
 
 /** What of this, oldest first, no session has answered: OpenCode was lost before, and its session with it. */
-export function unheard(said: readonly SentPrompt[], heard: Heard | undefined): SentPrompt[] {
+export function unansweredPrompts(
+  said: readonly SentPrompt[],
+  heard: SessionState | undefined,
+): SentPrompt[] {
   if (heard && heard.prompt === undefined) return [];
   return said.slice(said.findLastIndex(({ id }) => id === heard?.prompt) + 1);
 }
 
 /** Earlier bridges wrote the id of the session alone; what it had heard is not known. */
-function readHeard(text: string): Heard {
+function readHeard(text: string): SessionState {
   return text.startsWith('{') ? heardSchema.parse(JSON.parse(text)) : { session: text };
 }
 
 /** Whom a container's processes are: the owner of the folder, whom the bridge may act for, and root only where the caller's folder is root's. */
-export async function ownerFor(directory: string, ownsDirectory: boolean): Promise<Owner> {
+export async function containerUserFor(directory: string, ownsDirectory: boolean): Promise<ContainerUser> {
   const self = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   if (self.uid !== 0) return self;
   const { uid, gid } = await stat(directory);
@@ -87,7 +90,7 @@ export async function ownerFor(directory: string, ownsDirectory: boolean): Promi
   return NOBODY_SPECIAL;
 }
 
-async function handOver(directory: string, { uid, gid }: Owner): Promise<void> {
+async function handOver(directory: string, { uid, gid }: ContainerUser): Promise<void> {
   for (const entry of await readdir(directory, { recursive: true }))
     await lchown(join(directory, entry), uid, gid);
   await chown(directory, uid, gid);

@@ -182,11 +182,11 @@ export class OpenCodeClientManager implements Runner {
   }
 
   async endProcesses(directory: string): Promise<void> {
-    await this.#options.endpoint.shells?.endIn(directory);
+    await this.#options.endpoint.shells?.endInDirectory(directory);
   }
 
   async mayHaveOpened(connection: TcpConnection): Promise<boolean> {
-    return (await this.#options.endpoint.shells?.mayHaveOpened(connection)) ?? false;
+    return (await this.#options.endpoint.shells?.mayBeFromSandbox(connection)) ?? false;
   }
 
   health(): DependencyHealth[] {

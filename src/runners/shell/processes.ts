@@ -6,21 +6,21 @@ import { setImmediate as turn } from 'node:timers/promises';
 const AT_ONCE = 64;
 
 /** Tells the processes of a task from all others (Linux). */
-export interface Membership {
-  of(pid: number): Promise<boolean>;
+export interface ProcessMatcher {
+  matches(pid: number): Promise<boolean>;
   /** The same at once, for right before a signal: meanwhile the id may be somebody else's. */
-  now(pid: number): boolean;
+  matchesNow(pid: number): boolean;
 }
 
 /** Processes in a sandbox's namespace of process ids, as its link reads, but for the two that hold it. */
-export function inNamespace(link: string): Membership {
+export function inNamespace(link: string): ProcessMatcher {
   const path = (pid: number): string => `/proc/${pid}/ns/pid`;
   const status = (pid: number): string => `/proc/${pid}/status`;
   return {
-    of: async (pid) =>
+    matches: async (pid) =>
       (await readlink(path(pid)).catch(() => '')) === link &&
       !isHolder(await readFile(status(pid), 'utf8').catch(() => '')),
-    now: (pid) =>
+    matchesNow: (pid) =>
       attempt(() => readlinkSync(path(pid)) === link && !isHolder(readFileSync(status(pid), 'utf8'))),
   };
 }
@@ -31,36 +31,36 @@ function isHolder(status: string): boolean {
 }
 
 /** Processes with a variable of this value in their environment. */
-export function withVariable(name: string, value: string): Membership {
+export function withVariable(name: string, value: string): ProcessMatcher {
   const path = (pid: number): string => `/proc/${pid}/environ`;
   const has = (environment: string): boolean => environment.split('\0').includes(`${name}=${value}`);
   return {
-    of: async (pid) => has(await readFile(path(pid), 'utf8').catch(() => '')),
-    now: (pid) => attempt(() => has(readFileSync(path(pid), 'utf8'))),
+    matches: async (pid) => has(await readFile(path(pid), 'utf8').catch(() => '')),
+    matchesNow: (pid) => attempt(() => has(readFileSync(path(pid), 'utf8'))),
   };
 }
 
 /** The ids of all members, in no order that means anything. */
-export async function membersOf(membership: Membership): Promise<number[]> {
+export async function findProcesses(membership: ProcessMatcher): Promise<number[]> {
   const pids = (await readdir('/proc').catch(() => [])).map(Number).filter(Number.isInteger);
   const found: number[] = [];
   for (let start = 0; start < pids.length; start += AT_ONCE) {
     const some = pids.slice(start, start + AT_ONCE);
-    const are = await Promise.all(some.map((pid) => membership.of(pid)));
+    const are = await Promise.all(some.map((pid) => membership.matches(pid)));
     found.push(...some.filter((_, index) => are[index]));
   }
   return found.filter((pid) => pid !== process.pid);
 }
 
 /** Sends a signal to those of the ids that still are members; others get their turn in between. */
-export async function signal(
+export async function signalProcesses(
   pids: readonly number[],
-  membership: Membership,
+  membership: ProcessMatcher,
   name: NodeJS.Signals,
 ): Promise<void> {
   for (const [index, pid] of pids.entries()) {
     if (index % AT_ONCE === 0) await turn();
-    if (membership.now(pid)) attempt(() => process.kill(pid, name));
+    if (membership.matchesNow(pid)) attempt(() => process.kill(pid, name));
   }
 }
 

@@ -26,7 +26,7 @@ export function findPrograms(env: Environment): SandboxPrograms | { missing: str
 }
 
 /** The shell that OpenCode would use: the user's, where it can be one, else bash, else sh. */
-export function realShell(env: Environment): string {
+export function defaultShell(env: Environment): string {
   const { SHELL } = env;
   if (SHELL !== undefined && isAbsolute(SHELL) && SHELLS.has(basename(SHELL)) && isExecutable(SHELL))
     return SHELL;

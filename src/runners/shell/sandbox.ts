@@ -8,8 +8,8 @@ import { BridgeError } from '../../errors.ts';
 import { bubblewrapArguments } from './bubblewrap.ts';
 import type { Mount } from './mounts.ts';
 import { inNamespace, isExiting, startTimeOf } from './processes.ts';
-import { alive } from './termination.ts';
-import { OWNER } from './wrapper.ts';
+import { findRunning } from './termination.ts';
+import { OWNER_VARIABLE } from './wrapper.ts';
 
 const START_LIMIT_MS = 10_000;
 const GONE_LIMIT_MS = 5_000;
@@ -54,7 +54,7 @@ export class Sandbox {
     const { bwrap, asRoot, mounts, state, owner, onExit } = options;
     const child = spawn(bwrap, bubblewrapArguments(mounts, asRoot), {
       cwd: '/',
-      env: { PATH: '/usr/bin:/bin', [OWNER]: owner },
+      env: { PATH: '/usr/bin:/bin', [OWNER_VARIABLE]: owner },
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
     });
     const ended = new Promise<void>((resolve) => {
@@ -88,12 +88,12 @@ export class Sandbox {
    * have been collected, which the machine's init may leave for a while.
    */
   async #isOver(): Promise<boolean> {
-    return (await isExiting(this.pid)) && (await alive(inNamespace(this.namespace))).length === 0;
+    return (await isExiting(this.pid)) && (await findRunning(inNamespace(this.namespace))).length === 0;
   }
 }
 
 /** Notes in place of a sandbox why there is none. */
-export async function noteFailure(state: string, why: string): Promise<void> {
+export async function writeFailure(state: string, why: string): Promise<void> {
   await mkdir(dirname(state), { recursive: true, mode: 0o700 });
   await replace(state, `failed ${why.replace(/\s+/g, ' ')}\n`);
 }

@@ -7,15 +7,15 @@ import { isInside } from '../../workspaces/paths.ts';
 import { removeTrees } from '../../workspaces/trash.ts';
 import type { Connection } from '../runner.ts';
 import { cacheVariables } from './caches.ts';
-import { type Boundary, boundary, type SandboxWish, summaryOf } from './detect.ts';
+import { ConnectionOwners } from './connection-owners.ts';
+import { describeSandbox, detectSandbox, type SandboxMode, type SandboxSupport } from './detect-sandbox.ts';
 import type { SandboxRules } from './mounts.ts';
-import { Peers } from './peers.ts';
 import { withVariable } from './processes.ts';
-import { realShell } from './programs.ts';
+import { defaultShell } from './programs.ts';
 import { withheldNames } from './secret-names.ts';
 import { TaskShell } from './task-shell.ts';
 import { killAll } from './termination.ts';
-import { OWNER, wrapperPath, wrapperScript } from './wrapper.ts';
+import { OWNER_VARIABLE, wrapperPath, wrapperScript } from './wrapper.ts';
 
 /** So long after the last sandbox has ended, what its processes sent may still come in. */
 const SETTLED_MS = 10_000;
@@ -23,7 +23,7 @@ const SETTLED_MS = 10_000;
 export interface ShellsOptions extends SandboxRules {
   /** A folder of its own, which no task may reach; made where it is not there. */
   folder: string;
-  sandbox: SandboxWish;
+  sandbox: SandboxMode;
   /** Variables that commands get although their names look like secrets. */
   passthrough: readonly string[];
   /** Whether what a completed task has left running goes on with its conversation. */
@@ -35,15 +35,15 @@ export interface ShellsOptions extends SandboxRules {
 export class Shells {
   /** What OpenCode is to take for the shell. */
   readonly path: string;
-  readonly boundary: Boundary;
+  readonly sandbox: SandboxSupport;
   readonly #options: ShellsOptions;
   readonly #shells = new Map<string, TaskShell>();
-  readonly #peers = new Peers();
+  readonly #peers = new ConnectionOwners();
   #lastEnd = Number.NEGATIVE_INFINITY;
 
-  private constructor(options: ShellsOptions, found: Boundary, path: string) {
+  private constructor(options: ShellsOptions, found: SandboxSupport, path: string) {
     this.#options = options;
-    this.boundary = found;
+    this.sandbox = found;
     this.path = path;
   }
 
@@ -53,8 +53,8 @@ export class Shells {
     const options = { ...given, folder: await realpath(given.folder) };
     const { folder, env, passthrough, writable, logger } = options;
     await sweep(folder);
-    const found = await boundary(options.sandbox, env, folder);
-    const shell = realShell(env);
+    const found = await detectSandbox(options.sandbox, env, folder);
+    const shell = defaultShell(env);
     const path = wrapperPath(folder, shell);
     const withheld = withheldNames(env, passthrough);
     const variables = cacheVariables(env, '/tmp/.cache', writable);
@@ -69,7 +69,7 @@ export class Shells {
 
   /** In a few words, whether commands are kept in a sandbox. */
   get summary(): string {
-    return summaryOf(this.boundary);
+    return describeSandbox(this.sandbox);
   }
 
   /** Makes the shell of a conversation ready for one more task of it. */
@@ -99,15 +99,15 @@ export class Shells {
   }
 
   /** The same for all tasks that worked in the directory or below. */
-  async endIn(directory: string): Promise<void> {
+  async endInDirectory(directory: string): Promise<void> {
     const there = [...this.#shells.values()].filter((shell) => isInside(directory, shell.directory));
     await Promise.all(there.map((shell) => shell.end()));
   }
 
   /** Whether a connection within this machine may come from a command in a sandbox; never, where there is none. */
-  async mayHaveOpened(connection: Connection): Promise<boolean> {
+  async mayBeFromSandbox(connection: Connection): Promise<boolean> {
     const none = this.#shells.size === 0 && performance.now() - this.#lastEnd > SETTLED_MS;
-    return this.boundary.kind === 'bubblewrap' && !none && !(await this.#peers.isOutside(connection));
+    return this.sandbox.kind === 'bubblewrap' && !none && !(await this.#peers.isOutsideSandbox(connection));
   }
 
   /** Ends everything. */
@@ -123,7 +123,7 @@ export class Shells {
       directory,
       folder,
       rules: this.#options,
-      boundary: this.boundary,
+      boundary: this.sandbox,
       logger,
       onEnd: () => {
         this.#lastEnd = performance.now();
@@ -136,6 +136,6 @@ export class Shells {
 
 /** Ends what an earlier process with this folder left, and removes its files. */
 async function sweep(folder: string): Promise<void> {
-  await killAll(withVariable(OWNER, folder));
+  await killAll(withVariable(OWNER_VARIABLE, folder));
   await removeTrees([join(folder, 'sandboxes'), join(folder, 'tmp')], { PATH: '/usr/bin:/bin' });
 }

@@ -4,7 +4,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 export interface TcpSocket {
   localPort: number;
   remotePort: number;
-  listens: boolean;
+  isListening: boolean;
   /** The user whose it is. */
   uid: number;
   /** Its number; "0" where no process has it any more. */
@@ -26,7 +26,7 @@ function socketOf(row: string): TcpSocket {
   return {
     localPort: portOf(local),
     remotePort: portOf(remote),
-    listens: state === LISTENS,
+    isListening: state === LISTENS,
     uid: Number(uid),
     inode,
   };
@@ -37,7 +37,7 @@ function portOf(address: string): number {
 }
 
 /** The numbers of the sockets that a process has, among its first `limit` files; none where that cannot be seen. */
-export async function socketsOf(pid: number, limit = Number.POSITIVE_INFINITY): Promise<string[]> {
+export async function socketInodesOf(pid: number, limit = Number.POSITIVE_INFINITY): Promise<string[]> {
   const folder = `/proc/${pid}/fd`;
   const names = (await readdir(folder).catch(() => [])).slice(0, limit);
   const links = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => '')));

@@ -4,13 +4,13 @@ import { BridgeError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { ProcessLeft } from '../../tasks/events.ts';
 import { removeTrees } from '../../workspaces/trash.ts';
-import type { Boundary } from './detect.ts';
-import { describeProcesses } from './left-over.ts';
+import type { SandboxSupport } from './detect-sandbox.ts';
+import { describeProcesses } from './leftover-processes.ts';
 import { mountsFor, type SandboxRules } from './mounts.ts';
-import { inNamespace, type Membership, membersOf, withVariable } from './processes.ts';
-import { noteFailure, Sandbox } from './sandbox.ts';
+import { findProcesses, inNamespace, type ProcessMatcher, withVariable } from './processes.ts';
+import { Sandbox, writeFailure } from './sandbox.ts';
 import { killAll, terminate } from './termination.ts';
-import { SESSION, statePath } from './wrapper.ts';
+import { SESSION_VARIABLE, statePath } from './wrapper.ts';
 
 /** A sandbox that its own commands end over and over is not started again. */
 const MAX_STARTS = 20;
@@ -21,7 +21,7 @@ export interface TaskShellOptions {
   /** The private folder of all shells. */
   folder: string;
   rules: SandboxRules;
-  boundary: Boundary;
+  boundary: SandboxSupport;
   logger: Logger;
   onEnd: () => void;
 }
@@ -54,7 +54,7 @@ export class TaskShell {
 
   /** What commands have started and still runs. */
   async processes(): Promise<ProcessLeft[]> {
-    const pids = await membersOf(await this.#membership());
+    const pids = await findProcesses(await this.#membership());
     return pids.length === 0 ? [] : describeProcesses(pids);
   }
 
@@ -66,7 +66,7 @@ export class TaskShell {
 
   async #end(): Promise<void> {
     const membership = await this.#membership();
-    const pids = await membersOf(membership);
+    const pids = await findProcesses(membership);
     if (pids.length > 0) await terminate(pids, membership);
     const sandbox = await this.#sandbox;
     await sandbox?.close();
@@ -75,9 +75,9 @@ export class TaskShell {
     await removeTrees([this.#state, this.#tmp], { PATH: '/usr/bin:/bin' });
   }
 
-  async #membership(): Promise<Membership> {
+  async #membership(): Promise<ProcessMatcher> {
     const sandbox = await this.#sandbox;
-    return sandbox ? inNamespace(sandbox.namespace) : withVariable(SESSION, this.#options.sessionId);
+    return sandbox ? inNamespace(sandbox.namespace) : withVariable(SESSION_VARIABLE, this.#options.sessionId);
   }
 
   /** Commands wait for it; where it fails they are told why. */
@@ -87,12 +87,12 @@ export class TaskShell {
     this.#starts++;
     this.#sandbox = this.#launch(boundary).catch(async (thrown) => {
       logger.error({ sessionId, err: messageOf(thrown) }, 'the sandbox of a task could not be started');
-      await noteFailure(this.#state, messageOf(thrown));
+      await writeFailure(this.#state, messageOf(thrown));
       return undefined;
     });
   }
 
-  async #launch({ programs: { bwrap }, asRoot }: Boundary & { kind: 'bubblewrap' }): Promise<Sandbox> {
+  async #launch({ programs: { bwrap }, asRoot }: SandboxSupport & { kind: 'bubblewrap' }): Promise<Sandbox> {
     const { rules, directory, folder } = this.#options;
     await mkdir(this.#tmp, { recursive: true, mode: 0o700 });
     await chmod(this.#tmp, 0o1777);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive, type Membership, membersOf, signal } from './processes.ts';
+import { findProcesses, isAlive, type ProcessMatcher, signalProcesses } from './processes.ts';
 
 /** How long processes have to end by themselves after SIGTERM. */
 const GRACE_MS = 1_000;
@@ -8,8 +8,8 @@ const POLL_MS = 20;
 const ROUNDS = 20;
 
 /** Asks all members to end, and waits until they have, for a second at most. */
-export async function terminate(pids: readonly number[], membership: Membership): Promise<void> {
-  await signal(pids, membership, 'SIGTERM');
+export async function terminate(pids: readonly number[], membership: ProcessMatcher): Promise<void> {
+  await signalProcesses(pids, membership, 'SIGTERM');
   let left = pids;
   for (const deadline = Date.now() + GRACE_MS; Date.now() < deadline; ) {
     const alive = await Promise.all(left.slice(0, 64).map((pid) => isAlive(pid)));
@@ -20,19 +20,19 @@ export async function terminate(pids: readonly number[], membership: Membership)
 }
 
 /** Kills all members, also those that they start meanwhile; how many there are after all. */
-export async function killAll(membership: Membership): Promise<number> {
+export async function killAll(membership: ProcessMatcher): Promise<number> {
   for (let round = 0; round < ROUNDS; round++) {
-    const pids = await alive(membership);
+    const pids = await findRunning(membership);
     if (pids.length === 0) return 0;
-    await signal(pids, membership, 'SIGKILL');
+    await signalProcesses(pids, membership, 'SIGKILL');
     await sleep(POLL_MS);
   }
-  return (await alive(membership)).length;
+  return (await findRunning(membership)).length;
 }
 
 /** The members that run; those that only wait to be collected do not. */
-export async function alive(membership: Membership): Promise<number[]> {
-  const pids = await membersOf(membership);
+export async function findRunning(membership: ProcessMatcher): Promise<number[]> {
+  const pids = await findProcesses(membership);
   const are = await Promise.all(pids.map((pid) => isAlive(pid)));
   return pids.filter((_, index) => are[index]);
 }

@@ -2,9 +2,9 @@ import { basename, join } from 'node:path';
 import type { SandboxPrograms } from './programs.ts';
 
 /** In the environment of a command: the OpenCode session of the task that it belongs to. */
-export const SESSION = 'LETTA_OPENCODE_SESSION';
+export const SESSION_VARIABLE = 'LETTA_OPENCODE_SESSION';
 /** In the environment of whatever the commands of one bridge start: its private folder. */
-export const OWNER = 'LETTA_OPENCODE_SHELLS';
+export const OWNER_VARIABLE = 'LETTA_OPENCODE_SHELLS';
 /** Of root's capabilities those that ordinary commands need; none that mounts, traces or makes devices. */
 const ROOT_KEEPS = 'chown,dac_override,fowner,fsetid,kill,setgid,setuid,net_bind_service';
 const DROP = '--no-new-privs --inh-caps=-all --ambient-caps=-all';
@@ -48,7 +48,7 @@ export function wrapperScript({ folder, shell, withheld, sandbox }: WrapperOptio
     `export SHELL=${quoted(shell)}`,
     ...(sandbox
       ? intoSandbox(folder, shell, sandbox)
-      : [`export ${OWNER}=${quoted(folder)}`, `exec ${quoted(shell)} "$@"`]),
+      : [`export ${OWNER_VARIABLE}=${quoted(folder)}`, `exec ${quoted(shell)} "$@"`]),
     '',
   ].join('\n');
 }
@@ -63,8 +63,8 @@ function intoSandbox(
   const bounds = asRoot ? ` --bounding-set=-all,+${ROOT_KEEPS.replaceAll(',', ',+')}` : '';
   return [
     `refuse() { echo "letta-opencode-plugin: $1" >&2; exit 126; }`,
-    `case "$${SESSION}" in '' | *[!A-Za-z0-9_-]*) refuse 'this command belongs to no task and is not run.' ;; esac`,
-    `state=${quoted(join(folder, 'sandboxes'))}/$${SESSION}`,
+    `case "$${SESSION_VARIABLE}" in '' | *[!A-Za-z0-9_-]*) refuse 'this command belongs to no task and is not run.' ;; esac`,
+    `state=${quoted(join(folder, 'sandboxes'))}/$${SESSION_VARIABLE}`,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is of the shell
     'started() { set -f; set -- ${1##*)}; set +f; now=$1${20}; }',
     'waits=0 pid= since= now=',
@@ -81,7 +81,7 @@ function intoSandbox(
     `  waits=$((waits + 1)); [ $waits -gt ${WAITS} ] && refuse "the task's sandbox is gone."`,
     '  sleep 0.05',
     'done',
-    `unset OLDPWD ${SESSION} TMPDIR TEMP TMP XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS`,
+    `unset OLDPWD ${SESSION_VARIABLE} TMPDIR TEMP TMP XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS`,
     ...Object.entries(variables).map(([name, value]) => `export ${name}=${quoted(value)}`),
     `exec ${quoted(nsenter)} -t "$pid" -m -p -i${user} --wdns="$PWD" ${quoted(setpriv)} ${DROP}${bounds} ${quoted(shell)} "$@"`,
   ];

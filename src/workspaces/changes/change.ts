@@ -38,15 +38,15 @@ export function compareIndexes(before: Buffer, after: Buffer): Change[] | undefi
   for (const entry of now) {
     const previous = left.get(entry.path);
     left.delete(entry.path);
-    if (previous === undefined) changes.push(listed(entry, 'added'));
+    if (previous === undefined) changes.push(toChange(entry, 'added'));
     else if (previous.oid !== entry.oid || previous.mode !== entry.mode)
-      changes.push(listed(entry, 'modified'));
+      changes.push(toChange(entry, 'modified'));
   }
-  for (const entry of left.values()) changes.push(listed(entry, 'deleted'));
+  for (const entry of left.values()) changes.push(toChange(entry, 'deleted'));
   return changes.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function listed(entry: IndexEntry, change: Change['change']): Change {
+function toChange(entry: IndexEntry, change: Change['change']): Change {
   return { path: Buffer.from(entry.path, 'latin1').toString(), change, binary: false };
 }
 

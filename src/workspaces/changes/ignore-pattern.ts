@@ -11,13 +11,13 @@ export interface Rule {
   /** It takes back what another one ignores. */
   negated: boolean;
   /** What that folder would have in an ignore file of its own; nothing where it is about other places. */
-  below: string[];
+  patterns: string[];
   /** How far down the way it matches: 1 is the first folder on it, the last is the folder itself. */
   matches: number[];
 }
 
 /** The rules of an ignore file for the folder to which `way` leads down; texts are latin1, for their bytes. */
-export function rulesBelow(file: string, way: readonly string[]): Rule[] {
+export function rulesForFolder(file: string, way: readonly string[]): Rule[] {
   return (file.startsWith(BYTE_ORDER_MARK) ? file.slice(BYTE_ORDER_MARK.length) : file)
     .split('\n')
     .map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line))
@@ -31,14 +31,14 @@ function ruleBelow(line: string, way: readonly string[]): Rule {
   const pattern = trimmed(negated ? line.slice(1) : line);
   const folder = pattern.endsWith('/') ? '/' : '';
   const body = pattern.slice(0, pattern.length - folder.length);
-  if (way.length === 0) return { negated, below: [line], matches: [] };
-  if (body.length > LONGEST) return { negated, below: body.includes('/') ? [] : [line], matches: [] };
+  if (way.length === 0) return { negated, patterns: [line], matches: [] };
+  if (body.length > LONGEST) return { negated, patterns: body.includes('/') ? [] : [line], matches: [] };
   if (!body.includes('/')) {
     const matches = way.flatMap((name, at) => (matchesName(body, name) ? [at + 1] : []));
-    return { negated, below: [line], matches };
+    return { negated, patterns: [line], matches };
   }
   const { rests, matches } = follow(body.replace(/^\//, ''), way);
-  return { negated, below: rests.map((rest) => `${negated ? '!' : ''}/${rest}${folder}`), matches };
+  return { negated, patterns: rests.map((rest) => `${negated ? '!' : ''}/${rest}${folder}`), matches };
 }
 
 /** Without the spaces at its end, but for one behind a backslash. */

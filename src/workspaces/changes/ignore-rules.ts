@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { readIfRegular } from '../regular-file.ts';
-import { type Rule, rulesBelow } from './ignore-pattern.ts';
+import { type Rule, rulesForFolder } from './ignore-pattern.ts';
 import type { Repository } from './repository.ts';
 
 const MAX_FILE = 1024 * 1024;
@@ -11,7 +11,7 @@ const MAX_FILE = 1024 * 1024;
  * first as git has them: the user's own, `info/exclude`, and the `.gitignore` of each level above. Where they ignore
  * that folder itself, those that do are left out: who works in it wants to know what became of it.
  */
-export async function rulesFromAbove(
+export async function inheritedRules(
   directory: string,
   repository: Repository | undefined,
   userFile: string | undefined,
@@ -28,7 +28,7 @@ export async function rulesFromAbove(
   }
   const rules = (await Promise.all(reads)).flat();
   const held = isIgnored(rules) ? rules.filter((rule) => rule.negated || rule.matches.length === 0) : rules;
-  const lines = held.flatMap(({ below }) => below.map((line) => `${line}\n`));
+  const lines = held.flatMap(({ patterns }) => patterns.map((line) => `${line}\n`));
   return Buffer.from(lines.join(''), 'latin1');
 }
 
@@ -43,6 +43,6 @@ function isIgnored(rules: readonly Rule[]): boolean {
 async function rulesIn(path: string, way: readonly string[], depth: number, flags = 0): Promise<Rule[]> {
   const file = await readIfRegular(path, MAX_FILE, flags);
   if (file === undefined) return [];
-  const rules = rulesBelow(file.content.toString('latin1'), way.slice(depth));
+  const rules = rulesForFolder(file.content.toString('latin1'), way.slice(depth));
   return rules.map((rule) => ({ ...rule, matches: rule.matches.map((at) => at + depth) }));
 }

@@ -40,7 +40,10 @@ export function nestedRepositories(file: Buffer): string[] {
  * The index freed of the bits that make git overlook changes; undefined if it cannot be used.
  * With `rehash` every file is read anew whatever its times say.
  */
-export function unbiasedIndex(file: Buffer, rehash: (entries: IndexEntry[]) => boolean): Buffer | undefined {
+export function clearIndexFlags(
+  file: Buffer,
+  rehash: (entries: IndexEntry[]) => boolean,
+): Buffer | undefined {
   const entries = readIndex(file);
   if (entries === undefined) return undefined;
   const forget = rehash(entries);
@@ -63,12 +66,15 @@ export function indexOfFolder(file: Buffer, folder: string): Buffer | undefined 
   const inside = entries.filter(({ path }) => path.startsWith(`${folder}/`));
   const header = Buffer.from('DIRC\0\0\0\x02\0\0\0\0', 'latin1');
   header.writeUInt32BE(inside.length, 8);
-  const body = Buffer.concat([header, ...inside.map((entry) => movedUp(file, entry, folder.length + 1))]);
+  const body = Buffer.concat([
+    header,
+    ...inside.map((entry) => rebasedEntry(file, entry, folder.length + 1)),
+  ]);
   return Buffer.concat([body, createHash('sha1').update(body).digest()]);
 }
 
 /** An entry in the form of version 2 without the first bytes of its name. */
-function movedUp(file: Buffer, { at, path }: IndexEntry, dropped: number): Buffer {
+function rebasedEntry(file: Buffer, { at, path }: IndexEntry, dropped: number): Buffer {
   const name = Buffer.from(path.slice(dropped), 'latin1');
   const entry = Buffer.alloc((FIXED + name.length + 8) & ~7);
   file.copy(entry, 0, at, at + FIXED);

@@ -22,7 +22,7 @@ export async function repositoryOf(directory: string): Promise<Repository | unde
 }
 
 /** Whether a repository of SHA-1 ids can take objects from this one. */
-export async function canLend({ common }: Repository): Promise<boolean> {
+export async function canShareObjects({ common }: Repository): Promise<boolean> {
   return !common.includes('\n') && !/objectformat\s*=\s*sha256/i.test(await text(join(common, 'config')));
 }
 

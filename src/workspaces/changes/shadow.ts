@@ -2,9 +2,9 @@ import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { isInside } from '../paths.ts';
 import { readIfRegular } from '../regular-file.ts';
-import { rulesFromAbove } from './ignore-rules.ts';
-import { indexOfFolder, unbiasedIndex } from './index-file.ts';
-import { canLend, type Repository, repositoryOf, text } from './repository.ts';
+import { inheritedRules } from './ignore-rules.ts';
+import { clearIndexFlags, indexOfFolder } from './index-file.ts';
+import { canShareObjects, type Repository, repositoryOf, text } from './repository.ts';
 
 const MAX_INDEX = 512 * 1024 * 1024;
 
@@ -58,9 +58,9 @@ export async function makeShadow(
   await mkdir(join(shadow, 'objects', 'info'), { recursive: true });
   await Promise.all([mkdir(join(shadow, 'refs')), mkdir(join(shadow, 'info'))]);
   const repository = empty ? undefined : await repositoryOf(directory);
-  const source = repository && (await canLend(repository)) ? repository : undefined;
+  const source = repository && (await canShareObjects(repository)) ? repository : undefined;
   // Kept as they are now: what the task writes into rules above its folder hides nothing of what it does.
-  const rules = await rulesFromAbove(directory, repository, userIgnores);
+  const rules = await inheritedRules(directory, repository, userIgnores);
   await Promise.all([
     writeFile(join(shadow, 'HEAD'), 'ref: refs/heads/none\n'),
     writeFile(join(shadow, 'config'), CONFIG),
@@ -85,7 +85,7 @@ async function takeIndex(
   const content = folder === '' ? index.content : indexOfFolder(index.content, folder);
   const own =
     content &&
-    unbiasedIndex(
+    clearIndexFlags(
       content,
       (entries) => converts || (rehash && entries.some(({ path }) => /(^|\/)\.gitattributes$/.test(path))),
     );

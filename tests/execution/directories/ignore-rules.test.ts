@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { rulesBelow } from '../../../src/workspaces/changes/ignore-pattern.ts';
+import { rulesForFolder } from '../../../src/workspaces/changes/ignore-pattern.ts';
 import { git, repository, shortChanges, temporaryFolder, trackerIn, write } from './folder.ts';
 
 const MADE = {
@@ -169,7 +169,7 @@ describe('a pattern of a level above', () => {
     ['/', ['/']],
     ['!packages/**', ['!/**']],
   ])('%j', (rule, expected) => {
-    expect(rulesBelow(`${rule}\n`, way).flatMap(({ below }) => below)).toEqual(expected);
+    expect(rulesForFolder(`${rule}\n`, way).flatMap(({ patterns }) => patterns)).toEqual(expected);
   });
 
   test('takes no longer than its length and the way are, however it is made', () => {
@@ -183,7 +183,7 @@ describe('a pattern of a level above', () => {
       `${'**/a/'.repeat(800)}a`,
     ];
     const began = performance.now();
-    const rules = rulesBelow(hostile.join('\n'), [long, ...Array.from({ length: 500 }, () => 'a')]);
+    const rules = rulesForFolder(hostile.join('\n'), [long, ...Array.from({ length: 500 }, () => 'a')]);
     expect(performance.now() - began).toBeLessThan(1_000);
     expect(JSON.stringify(rules).length).toBeLessThan(2_000_000);
   });

@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { type ContainerEnd, outcomeOf } from '../../../src/runners/docker/outcome.ts';
-import type { Findings } from '../../../src/runners/docker/run-output.ts';
+import { type ContainerExit, turnOutcome } from '../../../src/runners/docker/outcome.ts';
+import type { RunReport } from '../../../src/runners/docker/run-output.ts';
 
-const end = (exitCode: number, oomKilled = false): ContainerEnd => ({ exitCode, oomKilled });
-const found = (findings: Partial<Findings>): Findings => ({ summary: 'words', rejected: [], ...findings });
+const end = (exitCode: number, oomKilled = false): ContainerExit => ({ exitCode, oomKilled });
+const found = (findings: Partial<RunReport>): RunReport => ({
+  summary: 'words',
+  rejectedPermissions: [],
+  ...findings,
+});
 const apiError = (statusCode: number) => ({ name: 'APIError', data: { message: 'no', statusCode } });
 
 describe('a turn is completed', () => {
@@ -14,7 +18,7 @@ describe('a turn is completed', () => {
     ['it was removed after its last word', { finish: 'stop' }, undefined],
     ['a command of it ran out of memory, but not OpenCode', { finish: 'stop' }, end(0, true)],
   ])('%s', (_, findings, container) => {
-    expect(outcomeOf(found(findings), container, 'img')).toEqual({
+    expect(turnOutcome(found(findings), container, 'img')).toEqual({
       kind: 'completed',
       summary: 'words',
       finish: 'stop',
@@ -25,7 +29,7 @@ describe('a turn is completed', () => {
 describe('a turn has failed', () => {
   it.each([
     ['AGENT_NOT_FOUND', { unknownAgent: 'x', finish: 'stop' }, end(0), /"x"/],
-    ['TURN_STOPPED', { rejected: ['bash (rm)'], finish: 'tool-calls' }, end(0), /bash \(rm\)/],
+    ['TURN_STOPPED', { rejectedPermissions: ['bash (rm)'], finish: 'tool-calls' }, end(0), /bash \(rm\)/],
     ['TURN_STOPPED', { finish: 'tool-calls' }, end(0), /after a tool call/],
     ['OUTPUT_LIMIT', { finish: 'length' }, end(0), /output limit/],
     ['PROVIDER_AUTH', { error: apiError(401) }, end(1), /401/],
@@ -36,14 +40,14 @@ describe('a turn has failed', () => {
     ['ENGINE_LOST', {}, undefined, /is gone/],
     [
       'ENGINE_UNAVAILABLE',
-      { lastNoise: 'sh: opencode: not found' },
+      { lastPlainLine: 'sh: opencode: not found' },
       end(127),
       /"img": sh: opencode: not found/,
     ],
     ['ENGINE_ERROR', {}, end(0), /exit code 0 .* said nothing/],
-    ['ENGINE_ERROR', { lastNoise: 'Error: Session not found' }, end(1), /Session not found/],
+    ['ENGINE_ERROR', { lastPlainLine: 'Error: Session not found' }, end(1), /Session not found/],
   ])('%s, with %j', (code, findings, container, message) => {
-    expect(outcomeOf(found(findings), container, 'img')).toMatchObject({
+    expect(turnOutcome(found(findings), container, 'img')).toMatchObject({
       kind: 'failed',
       error: { code, message: expect.stringMatching(message) },
     });

@@ -106,7 +106,7 @@ describe('the log of a container', () => {
         length += chunk.length;
         size += loggedSize(chunk);
       };
-      await api.follow(name, hear, AbortSignal.timeout(60_000));
+      await api.followLogs(name, hear, AbortSignal.timeout(60_000));
       return { length, size };
     };
     const [kept, complete] = [await read(container), await read(whole)];

@@ -73,7 +73,7 @@ describe('the output of opencode run', () => {
   it('becomes events, and says how the run goes', () => {
     const run = output();
     expect(run.read('stdout', bytes(RUN))).toMatchObject(EVENTS);
-    expect(run.findings).toMatchObject({ session: 'ses_1', summary: 'Grüße 🙂', finish: 'stop' });
+    expect(run.report).toMatchObject({ session: 'ses_1', summary: 'Grüße 🙂', finish: 'stop' });
   });
 
   it('gives the same wherever its bytes are cut', () => {
@@ -101,9 +101,9 @@ describe('the output of opencode run', () => {
     const run = output();
     run.read('stdout', bytes(RUN));
     run.restart();
-    expect(run.findings).toEqual({ summary: '', rejected: [] });
+    expect(run.report).toEqual({ summary: '', rejectedPermissions: [] });
     expect(run.read('stdout', bytes(RUN))).toEqual([]);
-    expect(run.findings).toMatchObject({ summary: 'Grüße 🙂', finish: 'stop' });
+    expect(run.report).toMatchObject({ summary: 'Grüße 🙂', finish: 'stop' });
   });
 
   it('counts on from what was used before', () => {
@@ -146,16 +146,16 @@ describe('the output of opencode run', () => {
       '! permission requested: bash (echo q); auto-rejecting',
     ];
     expect(said(run.read('stderr', bytes(lines)))[1]).toBe('Rejected by policy: bash (echo q)');
-    expect(run.findings).toMatchObject({ unknownAgent: 'no pe', rejected: ['bash (echo q)'] });
+    expect(run.report).toMatchObject({ unknownAgent: 'no pe', rejectedPermissions: ['bash (echo q)'] });
   });
 
   it('forgets an error after which OpenCode goes on', () => {
     const run = output();
     const error = line('error', { error: { name: 'ContextOverflowError', data: { message: 'too long' } } });
     run.read('stdout', bytes([error]));
-    expect(run.findings.error?.name).toBe('ContextOverflowError');
+    expect(run.report.error?.name).toBe('ContextOverflowError');
     run.read('stdout', bytes([start('1'), finish('2', 'stop')]));
-    expect(run.findings).toMatchObject({ error: undefined, finish: 'stop' });
+    expect(run.report).toMatchObject({ error: undefined, finish: 'stop' });
   });
 
   it('is read on behind a line that is too long, which is told', () => {
@@ -166,7 +166,7 @@ describe('the output of opencode run', () => {
       { kind: 'usage' },
       { kind: 'warning', code: 'ENGINE_OUTPUT', message: expect.stringContaining('longer than 1000 bytes') },
     ]);
-    expect(run.findings).toMatchObject({ summary: 'after', finish: 'stop' });
+    expect(run.report).toMatchObject({ summary: 'after', finish: 'stop' });
     run.restart();
     expect(run.read('stdout', bytes(lines))).toEqual([]);
   });
@@ -182,9 +182,9 @@ describe('the output of opencode run', () => {
   it('is not read further than it may go, nor is the rest of it, but anew from its beginning', () => {
     const run = new RunOutput('/w', [], NO_USAGE, { total: 10_000 });
     expect(run.read('stdout', bytes([text('1', 'one')]))).toHaveLength(1);
-    expect(run.findings.flooded).toBeUndefined();
+    expect(run.report.outputLimitReached).toBeUndefined();
     expect(run.read('stderr', Buffer.alloc(10_000, 'x'))).toEqual([]);
-    expect(run.findings.flooded).toBe(true);
+    expect(run.report.outputLimitReached).toBe(true);
     expect([...run.read('stdout', bytes([text('2', 'two')])), ...run.end()]).toEqual([]);
     run.restart();
     expect(run.read('stdout', bytes([text('1', 'one'), text('2', 'two')]))).toMatchObject([{ text: 'two' }]);
@@ -195,8 +195,8 @@ describe('the output of opencode run', () => {
     const rejected = (n: number) => `! permission requested: bash (echo ${n}); auto-rejecting`;
     const told = run.read('stderr', bytes(Array.from({ length: 5_000 }, (_, index) => rejected(index))));
     expect(told).toHaveLength(20);
-    expect(run.findings.rejected).toHaveLength(20);
-    expect(run.findings.rejected.at(-1)).toBe('bash (echo 4999)');
+    expect(run.report.rejectedPermissions).toHaveLength(20);
+    expect(run.report.rejectedPermissions.at(-1)).toBe('bash (echo 4999)');
   });
 
   it('counts 50,000 steps in a moment', () => {

@@ -9,7 +9,7 @@ const ORDER: ServerContainerOptions = {
   network: 'bridge',
   username: 'opencode',
   env: { A_KEY: 'secret', HOME: '/root', OPENCODE_SERVER_USERNAME: 'somebody' },
-  bounds: { cpus: 2, memoryBytes: 2 ** 31, pids: 512 },
+  limits: { cpus: 2, memoryBytes: 2 ** 31, pids: 512 },
 };
 
 it("in Docker's bridge network it is published on loopback alone", () => {
@@ -46,7 +46,7 @@ it('variables that are handed on stand in the environment alone, and replace nei
 });
 
 it('a file that it is not to see is empty for it', () => {
-  const { HostConfig } = serverSpec({ ...ORDER, keptOut: ['/srv/work/.env'] });
+  const { HostConfig } = serverSpec({ ...ORDER, hiddenFiles: ['/srv/work/.env'] });
   expect(HostConfig?.Mounts).toEqual([
     { Type: 'bind', Source: '/srv/work', Target: '/srv/work', ReadOnly: false },
     { Type: 'bind', Source: '/dev/null', Target: '/srv/work/.env', ReadOnly: true },

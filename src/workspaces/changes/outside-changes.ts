@@ -1,7 +1,7 @@
 import { lstat, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { errorCode, isInside, unlessMissing } from '../paths.ts';
+import { errorCode, ignoreMissing, isInside } from '../paths.ts';
 import { type GitSettings, runGit } from './git.ts';
 import { repositoryOf } from './repository.ts';
 import { makeShadow } from './shadow.ts';
@@ -16,12 +16,12 @@ const beforeSchema = z.object({ root: z.string(), states: z.record(z.string(), z
 type Outside = z.infer<typeof beforeSchema>;
 
 /** Where the repository around a task's folder is remembered. */
-export function outsideOf(shadow: string): string {
+export function outsideStatePath(shadow: string): string {
   return `${shadow}.outside`;
 }
 
 /** Remembers which files of the repository around the folder differ from its index, and their times. */
-export async function rememberOutside(
+export async function captureOutside(
   git: GitSettings,
   shadow: string,
   directory: string,
@@ -29,7 +29,7 @@ export async function rememberOutside(
 ): Promise<void> {
   const root = (await repositoryOf(directory))?.root;
   if (root === undefined || root === directory) return;
-  const place = outsideOf(shadow);
+  const place = outsideStatePath(shadow);
   // Without an index to borrow, all of the repository would have to be read.
   const { tookIndex } = await makeShadow(place, root, { empty: false, userIgnores, rehash: false });
   const states = tookIndex ? await statesOf(git, place, root, directory) : undefined;
@@ -42,8 +42,8 @@ export async function changedOutside(
   shadow: string,
   directory: string,
 ): Promise<{ root: string; paths: string[] } | undefined> {
-  const place = outsideOf(shadow);
-  const kept = await readFile(join(place, 'before.json'), 'utf8').catch(unlessMissing);
+  const place = outsideStatePath(shadow);
+  const kept = await readFile(join(place, 'before.json'), 'utf8').catch(ignoreMissing);
   if (kept === undefined) return undefined;
   const { root, states: before } = beforeSchema.parse(JSON.parse(kept));
   const after = await statesOf(git, place, root, directory);

@@ -5,19 +5,19 @@ import { promisify } from 'node:util';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
 import { findPrograms, type SandboxPrograms } from './programs.ts';
 import { Sandbox } from './sandbox.ts';
-import { SESSION, statePath, wrapperPath, wrapperScript } from './wrapper.ts';
+import { SESSION_VARIABLE, statePath, wrapperPath, wrapperScript } from './wrapper.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Whether commands of tasks run in a sandbox here; `why` they do not. */
-export type Boundary =
+export type SandboxSupport =
   | { kind: 'bubblewrap'; programs: SandboxPrograms; asRoot: boolean }
   | { kind: 'environment'; why: string };
 
-export type SandboxWish = 'auto' | 'bwrap' | 'off';
+export type SandboxMode = 'auto' | 'bwrap' | 'off';
 
 /** In a few words, for health and doctor. */
-export function summaryOf(found: Boundary): string {
+export function describeSandbox(found: SandboxSupport): string {
   return found.kind === 'bubblewrap'
     ? 'commands in a sandbox (bubblewrap)'
     : `commands without a sandbox (${found.why})`;
@@ -36,9 +36,13 @@ const COMMAND = (secret: string): string =>
  * Finds out by a trial: bubblewrap may be there and not be allowed. Throws where `bwrap` is wished for and does
  * not work. Makes its files below `folder`, which has to be there, and removes them.
  */
-export async function boundary(wish: SandboxWish, env: Environment, folder: string): Promise<Boundary> {
+export async function detectSandbox(
+  wish: SandboxMode,
+  env: Environment,
+  folder: string,
+): Promise<SandboxSupport> {
   if (wish === 'off') return { kind: 'environment', why: 'SHELL_SANDBOX is off' };
-  const found = await trial(env, folder).catch((thrown): Boundary => {
+  const found = await probe(env, folder).catch((thrown): SandboxSupport => {
     return { kind: 'environment', why: `bubblewrap does not work here: ${messageOf(thrown)}` };
   });
   if (found.kind === 'environment' && wish === 'bwrap') {
@@ -49,7 +53,7 @@ export async function boundary(wish: SandboxWish, env: Environment, folder: stri
   return found;
 }
 
-async function trial(env: Environment, parent: string): Promise<Boundary> {
+async function probe(env: Environment, parent: string): Promise<SandboxSupport> {
   if (process.platform !== 'linux') throw new Error('it is for Linux alone');
   const programs = findPrograms(env);
   if ('missing' in programs) throw new Error(`${programs.missing} not found`);
@@ -81,7 +85,7 @@ async function tryOut(
   const mounts = [{ kind: 'hidden', path: folder, folder: true }] as const;
   const sandbox = await Sandbox.start({ bwrap, asRoot, mounts, state, owner: folder, onExit: () => {} });
   try {
-    const env = { PATH: '/usr/bin:/bin', [SESSION]: TRIAL };
+    const env = { PATH: '/usr/bin:/bin', [SESSION_VARIABLE]: TRIAL };
     const options = { cwd: '/', env, timeout: TRIAL_LIMIT_MS };
     const { stdout } = await run(wrapper, ['-c', COMMAND(secret)], options);
     // Process ids in a new namespace are small.

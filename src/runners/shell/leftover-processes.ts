@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { ProcessLeft } from '../../tasks/events.ts';
 import { cut } from '../../text.ts';
 import { isAlive, startTimeOf } from './processes.ts';
-import { socketsOf, tcpSockets } from './sockets.ts';
+import { socketInodesOf, tcpSockets } from './sockets.ts';
 
 const MAX_PROCESSES = 20;
 const COMMAND_LIMIT = 200;
@@ -41,11 +41,13 @@ async function bootTime(): Promise<number> {
 /** The ports of listening TCP sockets, by the numbers of the sockets. */
 async function listeningSockets(): Promise<Map<string, number>> {
   const sockets = await tcpSockets();
-  return new Map(sockets.filter(({ listens }) => listens).map(({ inode, localPort }) => [inode, localPort]));
+  return new Map(
+    sockets.filter(({ isListening }) => isListening).map(({ inode, localPort }) => [inode, localPort]),
+  );
 }
 
 async function portsOf(pid: number, listening: ReadonlyMap<string, number>): Promise<number[]> {
-  const inodes = await socketsOf(pid, MAX_DESCRIPTORS);
+  const inodes = await socketInodesOf(pid, MAX_DESCRIPTORS);
   const ports = inodes.flatMap((inode) => listening.get(inode) ?? []);
   return [...new Set(ports)].sort((one, other) => one - other).slice(0, MAX_PORTS);
 }

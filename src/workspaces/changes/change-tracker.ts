@@ -1,12 +1,12 @@
 import { access, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { BridgeError, quote } from '../../errors.ts';
-import { isInside, taskFolder, unlessMissing } from '../paths.ts';
+import { ignoreMissing, isInside, taskFolder } from '../paths.ts';
 import { readIfRegular } from '../regular-file.ts';
 import { removeTrees } from '../trash.ts';
 import { type Change, compareIndexes, parseChanges } from './change.ts';
 import { type GitResult, type GitSettings, gitError, runGit } from './git.ts';
-import { changedOutside, outsideOf, rememberOutside } from './outside.ts';
+import { captureOutside, changedOutside, outsideStatePath } from './outside-changes.ts';
 import { type PatchPage, patchPage } from './patch-page.ts';
 import { makeShadow } from './shadow.ts';
 import { takeSnapshot, writeTree } from './snapshot.ts';
@@ -62,14 +62,14 @@ export class ChangeTracker {
   }
 
   /** Remembers the repository around the folder as it is now, where there is one that git can tell quickly of. */
-  async beginOutside(taskId: string, directory: string): Promise<void> {
+  async captureOutside(taskId: string, directory: string): Promise<void> {
     this.#userIgnores ??= userIgnoreFile(this.#git);
     const shadow = taskFolder(this.#snapshotsDir, taskId);
-    await rememberOutside(this.#git, shadow, directory, await this.#userIgnores);
+    await captureOutside(this.#git, shadow, directory, await this.#userIgnores);
   }
 
   /** What changed in it since then outside of the folder; undefined where that cannot be told. */
-  outside(taskId: string, directory: string): Promise<{ root: string; paths: string[] } | undefined> {
+  changedOutside(taskId: string, directory: string): Promise<{ root: string; paths: string[] } | undefined> {
     return changedOutside(this.#git, taskFolder(this.#snapshotsDir, taskId), directory);
   }
 
@@ -118,7 +118,7 @@ export class ChangeTracker {
   /** Forgets the task; of its folder only the paths named in `more` are removed along with that. */
   remove(taskId: string, more: readonly string[] = [], signal?: AbortSignal): Promise<void> {
     return this.#inTurn(taskId, (shadow) =>
-      removeTrees([shadow, outsideOf(shadow), ...more], this.#git.env, signal),
+      removeTrees([shadow, outsideStatePath(shadow), ...more], this.#git.env, signal),
     );
   }
 
@@ -136,7 +136,7 @@ export class ChangeTracker {
 
   /** Made when it is first needed: most tasks never ask for it. */
   async #baselineTree(shadow: string): Promise<string> {
-    const known = await readFile(join(shadow, 'baseline'), 'utf8').catch(unlessMissing);
+    const known = await readFile(join(shadow, 'baseline'), 'utf8').catch(ignoreMissing);
     if (known !== undefined && /^[0-9a-f]{40}$/.test(known)) return known;
     const tree = await writeTree(this.#git, shadow, join(shadow, BASELINE_INDEX));
     await writeFile(join(shadow, 'baseline'), tree);
@@ -168,7 +168,7 @@ function isFinished(shadow: string): Promise<boolean> {
 }
 
 async function exists(path: string): Promise<boolean> {
-  return (await access(path).then(() => true, unlessMissing)) ?? false;
+  return (await access(path).then(() => true, ignoreMissing)) ?? false;
 }
 
 /** Keeps the index as it is now; its presence says that the task has begun. */

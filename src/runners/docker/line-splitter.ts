@@ -3,13 +3,13 @@ const NEWLINE = 0x0a;
 const KEPT = 65_536;
 
 /** The lines that some bytes complete, and how many lines became too long with them. */
-export interface Cut {
+export interface SplitResult {
   lines: string[];
   dropped: number;
 }
 
 /** Cuts bytes into lines, wherever they come apart. Holds no more of a line than the limit, in bytes. */
-export class Lines {
+export class LineSplitter {
   readonly #limit: number;
   #open = Buffer.alloc(0);
   #length = 0;
@@ -21,13 +21,13 @@ export class Lines {
   }
 
   /** A line counts as dropped as soon as it is too long, be it without an end. */
-  read(chunk: Buffer): Cut {
-    const cut: Cut = { lines: [], dropped: 0 };
+  read(chunk: Buffer): SplitResult {
+    const cut: SplitResult = { lines: [], dropped: 0 };
     let from = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
       this.#hold(chunk.subarray(from, end), cut);
       if (this.#skips) this.#clear();
-      else cut.lines.push(this.rest());
+      else cut.lines.push(this.flush());
       from = end + 1;
     }
     this.#hold(chunk.subarray(from), cut);
@@ -35,13 +35,13 @@ export class Lines {
   }
 
   /** Takes what stands behind the last newline; empty where that is too long. */
-  rest(): string {
+  flush(): string {
     const text = this.#open.toString('utf8', 0, this.#length);
     this.#clear();
     return text;
   }
 
-  #hold(bytes: Buffer, cut: Cut): void {
+  #hold(bytes: Buffer, cut: SplitResult): void {
     if (this.#skips) return;
     const length = this.#length + bytes.length;
     if (length > this.#limit) {

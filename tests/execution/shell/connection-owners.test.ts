@@ -3,11 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Peers } from '../../../src/runners/shell/peers.ts';
+import { ConnectionOwners } from '../../../src/runners/shell/connection-owners.ts';
 
 describe.skipIf(process.platform !== 'linux')('who has opened a connection (Linux)', () => {
   const server = createServer({ allowHalfOpen: true });
-  const peers = new Peers();
+  const peers = new ConnectionOwners();
   const accepted: Socket[] = [];
   let port: number;
 
@@ -32,7 +32,9 @@ describe.skipIf(process.platform !== 'linux')('who has opened a connection (Linu
 
   it('is known of a process outside of every sandbox, however many ask at once', async () => {
     const all = await Promise.all(Array.from({ length: 50 }, open));
-    expect(await Promise.all(all.map(({ ours }) => peers.isOutside(ports(ours))))).not.toContain(false);
+    expect(await Promise.all(all.map(({ ours }) => peers.isOutsideSandbox(ports(ours))))).not.toContain(
+      false,
+    );
     for (const { ours, theirs } of all) theirs.destroy() && ours.destroy();
   });
 
@@ -43,11 +45,11 @@ describe.skipIf(process.platform !== 'linux')('who has opened a connection (Linu
     theirs.destroy();
     ours.resume();
     await once(ours, 'end');
-    expect(await peers.isOutside({ remotePort, localPort })).toBe(false);
+    expect(await peers.isOutsideSandbox({ remotePort, localPort })).toBe(false);
     ours.destroy();
   });
 
   it('is not known where there is no such connection', async () => {
-    expect(await peers.isOutside({ remotePort: 1, localPort: port })).toBe(false);
+    expect(await peers.isOutsideSandbox({ remotePort: 1, localPort: port })).toBe(false);
   });
 });

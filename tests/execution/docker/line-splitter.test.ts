@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Lines } from '../../../src/runners/docker/lines.ts';
+import { LineSplitter } from '../../../src/runners/docker/line-splitter.ts';
 
 const MIB = 2 ** 20;
 
 /** What becomes of some bytes that arrive in these pieces. */
 function cutAll(pieces: readonly Buffer[], limit: number) {
-  const lines = new Lines(limit);
+  const lines = new LineSplitter(limit);
   const cuts = pieces.map((piece) => lines.read(piece));
   const whole = cuts.flatMap((cut) => cut.lines);
-  return { lines: [...whole, lines.rest()], dropped: cuts.reduce((sum, cut) => sum + cut.dropped, 0) };
+  return { lines: [...whole, lines.flush()], dropped: cuts.reduce((sum, cut) => sum + cut.dropped, 0) };
 }
 
 describe('lines', () => {
@@ -31,7 +31,7 @@ describe('lines', () => {
   });
 
   it('without an end take no more memory than the limit, and are told once, before their end', () => {
-    const lines = new Lines(MIB);
+    const lines = new LineSplitter(MIB);
     const piece = Buffer.alloc(64 * 1024, 'x');
     const before = process.memoryUsage();
     let dropped = 0;
@@ -43,7 +43,7 @@ describe('lines', () => {
   });
 
   it('that come byte by byte are put together in a moment', () => {
-    const lines = new Lines(4 * MIB);
+    const lines = new LineSplitter(4 * MIB);
     const one = Buffer.from('x');
     for (let count = 0; count < 2 * MIB; count += 1) lines.read(one);
     expect(lines.read(Buffer.from('\n')).lines[0]).toHaveLength(2 * MIB);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { textOf } from '../../../src/cli/demo/scripted-model/chat.ts';
 import { scriptText } from '../../../src/cli/demo/scripted-model/script.ts';
-import { unheard } from '../../../src/runners/docker/session-folder.ts';
+import { unansweredPrompts } from '../../../src/runners/docker/session-folder.ts';
 import { type DockerBridge, engine, startScriptedDockerBridge } from '../../support/docker.ts';
 import { tempDir } from '../../support/temp.ts';
 
@@ -95,12 +95,12 @@ describe('what no session has heard', () => {
   it('is what was said after the prompt that was heard last', () => {
     const [one, two, three] = ['1', '2', '3'].map((id) => ({ id, text: `text ${id}` }));
     const said = [one, two, three].filter((each) => each !== undefined);
-    expect(unheard(said, undefined)).toEqual(said);
-    expect(unheard(said, { session: 's', prompt: '1' })).toEqual([two, three]);
-    expect(unheard(said, { session: 's', prompt: '3' })).toEqual([]);
+    expect(unansweredPrompts(said, undefined)).toEqual(said);
+    expect(unansweredPrompts(said, { session: 's', prompt: '1' })).toEqual([two, three]);
+    expect(unansweredPrompts(said, { session: 's', prompt: '3' })).toEqual([]);
     // Of a task that is removed: what is left came after it.
-    expect(unheard(said, { session: 's', prompt: '0' })).toEqual(said);
+    expect(unansweredPrompts(said, { session: 's', prompt: '0' })).toEqual(said);
     // An earlier bridge did not write it down.
-    expect(unheard(said, { session: 's' })).toEqual([]);
+    expect(unansweredPrompts(said, { session: 's' })).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { cacheVariables } from '../../../src/runners/shell/caches.ts';
-import { boundary } from '../../../src/runners/shell/detect.ts';
+import { detectSandbox } from '../../../src/runners/shell/detect-sandbox.ts';
 import { withheldNames } from '../../../src/runners/shell/secret-names.ts';
 import { wrapperScript } from '../../../src/runners/shell/wrapper.ts';
 import { tempDir } from '../../support/temp.ts';
@@ -24,11 +24,11 @@ async function withoutNamespaces(folder: string) {
 it('a sandbox that does not work here is found out by a trial, and told', async () => {
   await using folder = await tempDir('boundary-');
   const env = await withoutNamespaces(folder.path);
-  expect(await boundary('auto', env, folder.path)).toEqual({
+  expect(await detectSandbox('auto', env, folder.path)).toEqual({
     kind: 'environment',
     why: expect.stringContaining('No permissions to create new namespace'),
   });
-  await expect(boundary('bwrap', env, folder.path)).rejects.toMatchObject({
+  await expect(detectSandbox('bwrap', env, folder.path)).rejects.toMatchObject({
     code: 'INVALID_INPUT',
     message: expect.stringMatching(/^SHELL_SANDBOX is "bwrap", but .*No permissions to create new namespace/),
     next: expect.stringContaining('SHELL_SANDBOX=auto'),
@@ -37,7 +37,10 @@ it('a sandbox that does not work here is found out by a trial, and told', async 
 });
 
 it('off is off', async () => {
-  expect(await boundary('off', {}, '/nowhere')).toEqual({ kind: 'environment', why: 'SHELL_SANDBOX is off' });
+  expect(await detectSandbox('off', {}, '/nowhere')).toEqual({
+    kind: 'environment',
+    why: 'SHELL_SANDBOX is off',
+  });
 });
 
 it('variables are withheld by what their names say, unless the operator hands them on', () => {
