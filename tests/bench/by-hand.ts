@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ContainerCreateOptions } from 'dockerode';
 import { type ContainerLimits, containerSpec } from '../../src/runners/docker/container-spec.ts';
-import { containerUserFor, SessionFolder } from '../../src/runners/docker/session-folder.ts';
+import { containerUserFor } from '../../src/runners/docker/container-user.ts';
+import { SessionFolder } from '../../src/runners/docker/session-folder.ts';
 import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { engine } from '../support/docker.ts';
 

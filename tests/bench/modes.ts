@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
-import { containerUserFor } from '../../src/runners/docker/session-folder.ts';
+import { containerUserFor } from '../../src/runners/docker/container-user.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { containerOf } from '../support/docker.ts';

@@ -112,7 +112,7 @@ describe('serve', () => {
     });
     try {
       const [, url = ''] = await bridge.says(/"url":"(http:[^"]+)\/mcp"/);
-      expect(bridge.stderr()).toMatch(/no task can run until Docker is there/);
+      expect(bridge.stderr()).toMatch(/no task can run until Docker is available/);
       const ready = await fetch(`${url}/ready`);
       expect(ready.status).toBe(503);
       expect(await ready.text()).toContain(host);

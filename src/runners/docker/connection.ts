@@ -2,13 +2,13 @@ import { Agent } from 'node:http';
 import Docker from 'dockerode';
 import { isLoopback } from '../../loopback.ts';
 
-/** Node's own agent may have been told to use a proxy. */
+/** Node can be configured to send the requests of its global agent through a proxy; this agent ignores that. */
 const DIRECT = new Agent({ keepAlive: true, timeout: 5_000 });
 
-/** The client of an engine at `unix:///path` or `tcp://host:port`; on this machine never through a proxy. */
+/** A client for the Docker Engine at `unix:///path` or `tcp://host:port`. On this machine it uses no proxy. */
 export function connectDocker(host: string): Docker {
   const { protocol, hostname, port, pathname } = new URL(host);
-  // Its types lack `agent`, which its transport takes.
+  // dockerode's types lack `agent`, but its transport accepts it.
   const direct = { agent: DIRECT };
   if (protocol === 'unix:') return new Docker({ socketPath: pathname, ...direct });
   const options = { protocol: 'http' as const, host: hostname, port: port || '2375' };

@@ -1,7 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { BridgeError } from '../../errors.ts';
 import type { TaskEvent, TaskEventBody, Usage } from '../../tasks/events.ts';
-import { NO_USAGE } from '../../tasks/events.ts';
 import { failed } from '../opencode-protocol/translate.ts';
 import type { Prompt, Run, TurnOutcome } from '../runner.ts';
 import { type SentPrompt, sentPrompts } from '../sent-prompts.ts';
@@ -13,17 +10,19 @@ import {
   DEFAULT_OUTPUT_LIMIT,
   LABELS,
 } from './container-spec.ts';
-import type { ContainerState, DockerClient, OnOutput } from './docker-client.ts';
+import type { ContainerState, DockerClient } from './docker-client.ts';
+import { followRun } from './follow-run.ts';
 import { turnOutcome } from './outcome.ts';
+import { retryWhileUnavailable } from './retry.ts';
 import { RunOutput } from './run-output.ts';
-import { type SessionFolder, type SessionState, unansweredPrompts } from './session-folder.ts';
+import type { SessionFolder, SessionState } from './session-folder.ts';
+import { unansweredPrompts } from './unanswered-prompts.ts';
+import { lastUsage, usageBefore } from './usage-counter.ts';
 
 /** Between SIGTERM and SIGKILL. */
 const STOP_GRACE_S = 2;
-/** How long a prompt waits for an engine that does not answer; one that is on record waits up to the task's limit. */
-const REACH_LIMIT_MS = 60_000;
-const RETRY_MS = 1_000;
-const POLL_MS = 25;
+/** How long a new prompt waits for Docker. A recorded prompt waits until the task's time limit. */
+const NEW_PROMPT_LIMIT_MS = 60_000;
 
 export interface ContainerRunOptions {
   sessionId: string;
@@ -32,48 +31,57 @@ export interface ContainerRunOptions {
   limits: ContainerLimits;
   docker: DockerClient;
   past: readonly TaskEvent[];
-  /** What earlier tasks of the conversation said. */
+  /** The prompts of earlier tasks of the conversation. */
   earlierPrompts: () => SentPrompt[];
   emit: (...events: TaskEventBody[]) => void;
   onClose: () => void;
 }
 
-/** One task's conversation: a container for each turn, the session on disk between them. */
+/**
+ * A task's conversation: one container for each turn, with OpenCode's session on disk between them. The container of
+ * a turn goes through these states:
+ *
+ *     none → created → prompt recorded → running ⇄ paused → ended → removed
+ *
+ * - The prompt is recorded after the container is created and before it starts. So a container without a recorded
+ *   prompt has never run: it is removed and created again. One with a recorded prompt is never created again, only
+ *   started and followed, also by the next process.
+ * - A container that is gone after its prompt was recorded ends the turn as ENGINE_LOST.
+ * - Containers are removed when the task has ended (`onClose`), as their logs are needed until then.
+ */
 export class ContainerRun implements Run {
   readonly sessionId: string;
   readonly #options: ContainerRunOptions;
   readonly #closing = new AbortController();
   #launching: Promise<unknown> = Promise.resolve();
+  /** The container of the present turn. */
   #current: string | undefined;
-  #used: Usage;
-  /** Every prompt of the task that is on record. */
-  readonly #said: SentPrompt[];
+  #usage: Usage;
+  /** Every recorded prompt of the task. */
+  readonly #prompts: SentPrompt[];
   #stopping = false;
-  /** OpenCode's own, once it is written down that it heard the present prompt. */
-  #session: string | undefined;
 
   constructor(options: ContainerRunOptions) {
     this.sessionId = options.sessionId;
     this.#options = options;
-    this.#used = usageIn(options.past);
-    this.#said = sentPrompts(options.past);
+    this.#usage = lastUsage(options.past);
+    this.#prompts = sentPrompts(options.past);
   }
 
   async turn(prompt: Prompt): Promise<TurnOutcome> {
     const { container, past, limits } = this.#options;
     const name = prompt.recordedAs ?? containerName(container.bridgeId, prompt.key);
-    if (prompt.recordedAs !== undefined) this.#used = usageBefore(past, name);
+    if (prompt.recordedAs !== undefined) this.#usage = usageBefore(past, name);
     const total = limits.outputBytes ?? DEFAULT_OUTPUT_LIMIT;
-    this.#session = undefined;
-    const output = new RunOutput(container.directory, past, this.#used, { total });
+    const output = new RunOutput(container.directory, past, this.#usage, { total });
     try {
       const launching = this.#launch(name, prompt);
       this.#launching = launching.catch(() => undefined);
       await launching;
-      const end = await this.#watch(name, output);
-      this.#used = output.usage;
+      const exit = await this.#follow(name, output);
+      this.#usage = output.usage;
       if (this.#isOver) return { kind: 'interrupted', summary: output.report.summary };
-      return this.#outcome(output, end);
+      return this.#outcome(output, exit);
     } catch (thrown) {
       if (this.#isOver) return { kind: 'interrupted', summary: output.report.summary };
       return failed(thrown);
@@ -105,7 +113,7 @@ export class ContainerRun implements Run {
 
   close(): void {
     this.#closing.abort();
-    // Each time: only after the last is the end of the task on record, and its containers may go.
+    // On every call: the task's end is recorded only before the last one, and its containers must stay until then.
     this.#options.onClose();
   }
 
@@ -113,16 +121,16 @@ export class ContainerRun implements Run {
     return this.#stopping || this.#closing.signal.aborted;
   }
 
-  /** Has the container run, which a recorded prompt may have had already; where that is gone, so be it. */
+  /** Starts the container of the prompt, unless a recorded prompt has one that runs, has ended or is gone. */
   async #launch(name: string, prompt: Prompt): Promise<void> {
     const { docker } = this.#options;
     let recorded = prompt.recordedAs !== undefined;
-    await this.#retryWhileUnavailable(recorded, async () => {
+    await this.#retry(recorded ? undefined : NEW_PROMPT_LIMIT_MS, async () => {
       if (!recorded) {
         await this.#create(name, prompt.text);
         if (this.#isOver) return;
         prompt.record(name);
-        this.#said.push({ id: name, text: prompt.text });
+        this.#prompts.push({ id: name, text: prompt.text });
         recorded = true;
       }
       this.#current = name;
@@ -132,72 +140,43 @@ export class ContainerRun implements Run {
     });
   }
 
-  /** What of the same name is there has never been started: its prompt would be on record. */
+  /** Removes the task's earlier containers: one with this name has never run, or its prompt would be recorded. */
   async #create(name: string, text: string): Promise<void> {
     const { docker, folder, container, limits } = this.#options;
-    for (const left of await this.#containers()) await docker.remove(left);
+    for (const earlier of await this.#containers()) await docker.remove(earlier);
     const { state } = folder;
-    const texts = [...this.#unheard(state).map((said) => said.text), text];
+    const texts = [...this.#unanswered(state).map((prompt) => prompt.text), text];
     const promptFile = await folder.writePrompt(name, texts.join('\n\n'));
     await docker.create(name, containerSpec({ ...container, promptFile, session: state?.session }, limits));
   }
 
-  #unheard(heard: SessionState | undefined): SentPrompt[] {
-    const own = this.#said.some(({ id }) => id === heard?.prompt);
-    return unansweredPrompts(own ? this.#said : [...this.#options.earlierPrompts(), ...this.#said], heard);
+  #unanswered(state: SessionState | undefined): SentPrompt[] {
+    const isOwn = this.#prompts.some(({ id }) => id === state?.prompt);
+    const prompts = isOwn ? this.#prompts : [...this.#options.earlierPrompts(), ...this.#prompts];
+    return unansweredPrompts(prompts, state);
   }
 
-  /** Hears the container to its end; undefined where it is gone. */
-  async #watch(name: string, output: RunOutput): Promise<ContainerState | undefined> {
-    const { docker, emit } = this.#options;
-    const { signal } = this.#closing;
-    for (;;) {
-      const state = await this.#retryWhileUnavailable(true, async () => {
-        output.restart();
-        const enough = new AbortController();
-        const hear: OnOutput = (stream, chunk) => {
-          if (enough.signal.aborted) return;
-          if (this.#hear(name, output, output.read(stream, chunk))) enough.abort();
-        };
-        await docker.followLogs(name, hear, AbortSignal.any([signal, enough.signal]));
-        if (enough.signal.aborted) await docker.stop(name, 0);
-        return this.#settled(name);
-      });
-      if (state && state.status !== 'ended' && !signal.aborted) continue;
-      if (!signal.aborted) emit(...output.end());
-      return state;
-    }
+  #follow(name: string, output: RunOutput): Promise<ContainerState | undefined> {
+    const { docker, emit, folder } = this.#options;
+    return followRun({
+      docker,
+      name,
+      output,
+      signal: this.#closing.signal,
+      emit,
+      onSession: (session) => folder.saveState({ session, prompt: name }),
+      retry: (work) => this.#retry(undefined, work),
+    });
   }
 
-  /** How the container is once its output has ended, which it outlives by a moment. */
-  async #settled(name: string): Promise<ContainerState | undefined> {
-    const deadline = Date.now() + RETRY_MS;
-    for (;;) {
-      const state = await this.#options.docker.state(name);
-      if (!state || state.status === 'ended' || Date.now() > deadline) return state;
-      await sleep(POLL_MS);
-    }
-  }
-
-  /** Whether the run has to be ended: it goes on with another agent than was asked for, or writes without end. */
-  #hear(name: string, output: RunOutput, events: TaskEventBody[]): boolean {
-    const { emit, folder } = this.#options;
-    if (this.#closing.signal.aborted) return false;
-    const { session, unknownAgent, outputLimitReached } = output.report;
-    if (session !== undefined && session !== this.#session) folder.saveState({ session, prompt: name });
-    this.#session = session;
-    emit(...events);
-    return unknownAgent !== undefined || outputLimitReached === true;
-  }
-
-  #outcome(output: RunOutput, end: ContainerState | undefined): TurnOutcome {
+  #outcome(output: RunOutput, exit: ContainerState | undefined): TurnOutcome {
     const { limits, emit } = this.#options;
-    const outcome = turnOutcome(output.report, end, limits.image);
-    if (outcome.kind === 'completed' && end?.oomKilled) {
-      const message = 'Something in the container was killed because RUNNER_MEMORY_LIMIT was used up.';
+    const outcome = turnOutcome(output.report, exit, limits.image);
+    if (outcome.kind === 'completed' && exit?.oomKilled) {
+      const message = 'A process in the container was killed because it reached RUNNER_MEMORY_LIMIT.';
       emit({ kind: 'warning', code: 'OUT_OF_MEMORY', message });
     }
-    return { ...outcome, exitCode: end?.exitCode };
+    return { ...outcome, exitCode: exit?.exitCode };
   }
 
   async #containers(): Promise<string[]> {
@@ -206,30 +185,14 @@ export class ContainerRun implements Run {
     return (await docker.list(labels)).map(({ name }) => name);
   }
 
-  /** Does it again while the engine does not answer; `endlessly`, or for a minute. */
-  async #retryWhileUnavailable<T>(endlessly: boolean, work: () => Promise<T>): Promise<T> {
-    const deadline = endlessly ? Number.POSITIVE_INFINITY : Date.now() + REACH_LIMIT_MS;
-    for (let warned = false; ; warned = true) {
-      try {
-        return await work();
-      } catch (thrown) {
-        const passes = thrown instanceof BridgeError && thrown.code === 'ENGINE_UNAVAILABLE';
-        if (!passes || this.#isOver || Date.now() > deadline) throw thrown;
-        const message = `${thrown.message}; the task goes on when it is back.`;
-        if (!warned) this.#options.emit({ kind: 'warning', code: 'ENGINE_UNREACHABLE', message });
-        await sleep(RETRY_MS, undefined, { ref: false });
-      }
-    }
+  #retry<T>(limitMs: number | undefined, work: () => Promise<T>): Promise<T> {
+    return retryWhileUnavailable(work, {
+      limitMs,
+      isCancelled: () => this.#isOver,
+      onUnavailable: (reason) => {
+        const message = `${reason}; the task continues when it is back.`;
+        this.#options.emit({ kind: 'warning', code: 'ENGINE_UNREACHABLE', message });
+      },
+    });
   }
-}
-
-/** What a task had used when its log ended. */
-function usageIn(past: readonly TaskEvent[]): Usage {
-  return past.findLast((event) => event.kind === 'usage')?.usage ?? NO_USAGE;
-}
-
-/** What a task had used before a prompt was recorded. */
-function usageBefore(past: readonly TaskEvent[], promptId: string): Usage {
-  const at = past.findIndex((event) => 'prompt_id' in event && event.prompt_id === promptId);
-  return usageIn(past.slice(0, Math.max(0, at)));
 }

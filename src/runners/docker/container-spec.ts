@@ -3,40 +3,40 @@ import type { ContainerCreateOptions } from 'dockerode';
 import { ENGINE_MEMORY } from '../opencode-protocol/engine-memory.ts';
 import { permissionVariable } from '../opencode-protocol/session-rules.ts';
 
-/** The labels by which a bridge knows its containers again. */
+/** The labels by which a bridge recognizes its containers. */
 export const LABELS = {
   bridge: 'letta-opencode-plugin.bridge',
   task: 'letta-opencode-plugin.task',
   agent: 'letta-opencode-plugin.agent',
 } as const;
 
-/** In memory, for whoever the processes of a container are. */
+/** A tmpfs that belongs to the user of the container. */
 export const HOME = '/home/agent';
 const DATA = '/opencode/data';
 const PROMPT = '/opencode/prompt';
 const NAME_LENGTH = 24;
-/** What a run may write to stdout and stderr unless told otherwise, as it stands in its log. */
+/** Bytes that a run may write to stdout and stderr, measured in its log. */
 export const DEFAULT_OUTPUT_LIMIT = 256 * 2 ** 20;
 
-/** How much of the machine a container gets. */
+/** The resources that a container may use. */
 export interface ResourceLimits {
-  /** Processors. */
+  /** CPUs; fractions are allowed. */
   cpus: number;
   memoryBytes: number;
-  /** Processes and threads at most. */
+  /** Maximum number of processes and threads. */
   pids: number;
 }
 
-/** What every task container of this bridge gets. */
+/** The limits and settings of every task container of this bridge. */
 export interface ContainerLimits extends ResourceLimits {
   image: string;
-  /** A network of Docker's: bridge, none, host, or one by name. */
+  /** A Docker network: bridge, none, host, or a name. */
   network: string;
-  /** Variables that are handed on, with their values. */
+  /** Environment variables of the container. */
   env: Readonly<Record<string, string>>;
-  /** How much of a log a run may write, in bytes. */
+  /** Bytes that a run may write to its log. */
   outputBytes?: number | undefined;
-  /** What becomes of permissions that OpenCode would ask for. */
+  /** The answer to each permission that OpenCode asks for. */
   permissions: 'allow' | 'reject';
 }
 
@@ -45,39 +45,43 @@ export interface ContainerOptions {
   bridgeId: string;
   taskId: string;
   agentId: string;
-  /** Mounted at the same path, so that paths mean the same inside and outside. */
+  /** Mounted at the same path, so that paths are the same inside and outside. */
   directory: string;
   /** Where OpenCode keeps its sessions, on the host. */
   dataDir: string;
   promptFile: string;
-  /** Files in the directory that it is not to see; they are empty for it. */
+  /** Files in the directory that the container sees as empty. */
   hiddenFiles?: readonly string[] | undefined;
   /** uid:gid. */
   user: string;
-  /** The OpenCode session to go on in; absent: a new one. */
+  /** The OpenCode session to continue; absent: a new one. */
   session?: string | undefined;
   /** `provider/model`. */
   model?: string | undefined;
   agent?: string | undefined;
 }
 
-/** The id of a prompt and the name of its container; the same key gives the same one. */
+/** The id of a prompt, which is also the name of its container. The same key gives the same name. */
 export function containerName(bridgeId: string, key: string): string {
   const hash = createHash('sha256').update(`${bridgeId}:${key}`).digest('hex');
   return `letta-task-${hash.slice(0, NAME_LENGTH)}`;
 }
 
-/** What the engine is told to create: the OpenCode CLI with JSON output, the prompt on its stdin, and its bounds. */
-export function containerSpec(order: ContainerOptions, limits: ContainerLimits): ContainerCreateOptions {
-  const { directory, dataDir, promptFile, hiddenFiles = [], user } = order;
+/** The container of one run: the OpenCode CLI with JSON output, the prompt on stdin, and its limits. */
+export function containerSpec(options: ContainerOptions, limits: ContainerLimits): ContainerCreateOptions {
+  const { directory, dataDir, promptFile, hiddenFiles = [], user } = options;
   const { outputBytes = DEFAULT_OUTPUT_LIMIT } = limits;
   return {
     Image: limits.image,
-    // A file as stdin is whole whenever the container starts, whatever becomes of the bridge meanwhile.
+    // The prompt is a file, so that it is complete even where the bridge dies before the container starts.
     Entrypoint: ['/bin/sh', '-c', `exec "$@" < ${PROMPT}`, 'sh'],
-    Cmd: command(order, limits),
+    Cmd: command(options, limits),
     Env: variables(limits),
-    Labels: { [LABELS.bridge]: order.bridgeId, [LABELS.task]: order.taskId, [LABELS.agent]: order.agentId },
+    Labels: {
+      [LABELS.bridge]: options.bridgeId,
+      [LABELS.task]: options.taskId,
+      [LABELS.agent]: options.agentId,
+    },
     WorkingDir: directory,
     User: user,
     HostConfig: {
@@ -89,14 +93,14 @@ export function containerSpec(order: ContainerOptions, limits: ContainerLimits):
       ],
       ...restrictions(user, limits),
       NetworkMode: limits.network,
-      // The log is what the events are read from, also after a restart. Nothing of a run is rotated away before it
-      // has written more than it may, for which it is ended: the file that is kept is then as large as that.
+      // Events are read from the log, also after a restart, so none of it may be lost to rotation. A run that exceeds
+      // the output limit is stopped, and each of the two log files holds as much as that limit.
       LogConfig: boundedLog(outputBytes),
     },
   };
 }
 
-/** What holds a container in: its bounds, no rights, and a root that it cannot write. `user` is uid:gid. */
+/** The restrictions of a container: its limits, no capabilities, and a read-only root. `user` is uid:gid. */
 export function restrictions(user: string, { cpus, memoryBytes, pids }: ResourceLimits) {
   const [uid, gid] = user.split(':');
   return {
@@ -104,7 +108,7 @@ export function restrictions(user: string, { cpus, memoryBytes, pids }: Resource
     ReadonlyRootfs: true,
     NanoCpus: Math.round(cpus * 1e9),
     Memory: memoryBytes,
-    // No swap on top of it.
+    // Memory and swap together: no swap.
     MemorySwap: memoryBytes,
     PidsLimit: pids,
     CapDrop: ['ALL'],
@@ -113,7 +117,7 @@ export function restrictions(user: string, { cpus, memoryBytes, pids }: Resource
   };
 }
 
-/** A log of two files of this size at most, which loses nothing else; by default an engine keeps all, or less. */
+/** A log of at most two files of this size. `blocking`: no output is dropped. Engines differ in their defaults. */
 export function boundedLog(bytes: number) {
   return {
     Type: 'json-file',
@@ -121,12 +125,12 @@ export function boundedLog(bytes: number) {
   };
 }
 
-/** A file of the host that is empty for a container. */
+/** A mount that makes a file empty for the container. */
 export function maskFile(path: string) {
   return bindMount('/dev/null', path, true);
 }
 
-/** A path of the host that a container has too. */
+/** A mount of a path of the host. */
 export function bindMount(Source: string, Target: string, ReadOnly = false) {
   return { Type: 'bind', Source, Target, ReadOnly } as const;
 }
@@ -137,7 +141,7 @@ function command(
 ): string[] {
   return [
     ...['opencode', 'run', '--format', 'json'],
-    // A session without a title costs a call of the model that gives it one.
+    // Without a title OpenCode calls a model to make one.
     ...(session === undefined ? ['--title', taskId] : ['--session', session]),
     ...(model === undefined ? [] : ['--model', model]),
     ...(agent === undefined ? [] : [`--agent=${agent}`]),

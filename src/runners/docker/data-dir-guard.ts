@@ -3,26 +3,29 @@ import { join } from 'node:path';
 import { BridgeError, quote } from '../../errors.ts';
 import { ignoreMissing, isInside, realpathAllowMissing } from '../../workspaces/paths.ts';
 
-/** What the bridge keeps in DATA_DIR for itself alone; the folders of tasks may lie there too. */
-const OWN = ['sessions', 'snapshots'];
+/** Folders of DATA_DIR that are private to the bridge. The folders of tasks may lie in DATA_DIR too. */
+const PRIVATE_FOLDERS = ['sessions', 'snapshots'];
 
-/** Throws INVALID_INPUT where whoever sees the folder sees files of the bridge in DATA_DIR; `name` says what names the folder. */
+/**
+ * Throws INVALID_INPUT where a container that mounts the directory would see private files of the bridge in DATA_DIR.
+ * `name` is the parameter or variable that gave the directory.
+ */
 export async function assertSeparateFromDataDir(
   name: string,
   directory: string,
   dataDir: string,
 ): Promise<void> {
   const [folder, data] = await Promise.all([realpathAllowMissing(directory), realpathAllowMissing(dataDir)]);
-  const own = OWN.some((each) => isInside(join(data, each), folder));
-  if (!own && !isInside(folder, data)) return;
+  const isPrivate = PRIVATE_FOLDERS.some((each) => isInside(join(data, each), folder));
+  if (!isPrivate && !isInside(folder, data)) return;
   throw new BridgeError(
     'INVALID_INPUT',
-    `${name} ${quote(directory, 200)} ${own ? 'belongs to' : 'holds'} DATA_DIR, which no container may see.`,
-    { next: 'Name a folder that has nothing of the bridge in it, or set DATA_DIR to one elsewhere.' },
+    `${name} ${quote(directory, 200)} ${isPrivate ? 'belongs to' : 'holds'} DATA_DIR, which no container may see.`,
+    { next: 'Use a folder that holds no files of the bridge, or move DATA_DIR elsewhere.' },
   );
 }
 
-/** Those of the files that are in the folder; links in both are resolved. */
+/** The files that lie in the directory; symlinks of both are resolved. */
 export async function filesInside(directory: string, files: readonly string[]): Promise<string[]> {
   const folder = await realpath(directory);
   const found = await Promise.all(files.map((file) => realpath(file).catch(ignoreMissing)));

@@ -1,15 +1,14 @@
-import { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
 import { connectDocker } from './connection.ts';
+import { followContainerLogs, type OnOutput } from './container-logs.ts';
+import { dockerMessage, ignoreStatus, requestDocker } from './docker-request.ts';
 
-/** How long the engine may take for an answer; a wait for an end is none. */
-const ANSWER_LIMIT_MS = 30_000;
-const FREEZE_LIMIT_MS = 15_000;
-const FREEZE_AGAIN_MS = 100;
-/** With its digest. */
-const LONGEST_NAME = 500;
+const PAUSE_TIMEOUT_MS = 15_000;
+const PAUSE_RETRY_MS = 100;
+/** Characters of an image name with its digest that an error quotes. */
+const MAX_IMAGE_NAME = 500;
 
 export interface ContainerState {
   status: 'created' | 'running' | 'paused' | 'ended';
@@ -17,17 +16,14 @@ export interface ContainerState {
   oomKilled: boolean;
 }
 
-/** Takes what a container writes, piece by piece. */
-export type OnOutput = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
-
 export interface DockerInfo {
   version: string;
   apiVersion: string;
-  /** Bounds of containers that the kernel of this host cannot keep. */
+  /** Resource limits that the kernel of this host cannot enforce. */
   unsupported: string[];
 }
 
-/** The Docker Engine over its API. Throws ENGINE_UNAVAILABLE where it does not answer. */
+/** The Docker Engine API. Every method throws ENGINE_UNAVAILABLE where Docker does not answer. */
 export class DockerClient {
   readonly host: string;
   readonly #docker: Docker;
@@ -39,10 +35,10 @@ export class DockerClient {
   }
 
   info(): Promise<DockerInfo> {
-    return this.#answer(async () => {
+    return this.#request(async () => {
       const [version, info] = await Promise.all([this.#docker.version(), this.#docker.info()]);
-      const bounds = { memory: info.MemoryLimit, processors: info.CpuCfsQuota, pids: info.PidsLimit };
-      const unsupported = Object.entries(bounds).flatMap(([name, kept]) => (kept === false ? [name] : []));
+      const limits = { memory: info.MemoryLimit, processors: info.CpuCfsQuota, pids: info.PidsLimit };
+      const unsupported = Object.entries(limits).flatMap(([name, works]) => (works === false ? [name] : []));
       return { version: version.Version, apiVersion: version.ApiVersion, unsupported };
     });
   }
@@ -51,12 +47,12 @@ export class DockerClient {
     return this.imageId(image).then(Boolean);
   }
 
-  /** The id (`sha256:…`) behind a name, a digest or an id; undefined where the image is not there. */
+  /** The id (`sha256:…`) of the image with this name, digest or id; undefined where Docker does not have it. */
   imageId(image: string): Promise<string | undefined> {
-    return this.#answer(async () => (await unlessStatus(404, this.#docker.getImage(image).inspect()))?.Id);
+    return this.#request(async () => (await ignoreStatus(404, this.#docker.getImage(image).inspect()))?.Id);
   }
 
-  /** Fetches an image, however long it takes. Throws ENGINE_NOT_FOUND where that fails. */
+  /** Pulls an image, without a time limit. Throws ENGINE_NOT_FOUND where that fails. */
   async pull(image: string): Promise<void> {
     try {
       const progress = await this.#docker.pull(image);
@@ -64,107 +60,100 @@ export class DockerClient {
       this.#docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
       await promise;
     } catch (cause) {
-      const text = `Docker has no image ${quote(image, LONGEST_NAME)} and cannot pull it: ${reasonOf(cause)}`;
+      const text = `Docker has no image ${quote(image, MAX_IMAGE_NAME)} and cannot pull it: ${dockerMessage(cause)}`;
       throw new BridgeError('ENGINE_NOT_FOUND', text, {
-        next: `Pull it yourself, which also knows your logins: docker pull ${image}`,
+        next: `Pull it yourself, which uses your registry logins: docker pull ${image}`,
         cause,
       });
     }
   }
 
-  /** Throws ENGINE_NOT_FOUND where the image is not there. */
+  /** Throws ENGINE_NOT_FOUND where Docker does not have the image. */
   async create(name: string, spec: Docker.ContainerCreateOptions): Promise<void> {
-    const created = await this.#answer(() =>
-      unlessStatus(404, this.#docker.createContainer({ ...spec, name })),
+    const created = await this.#request(() =>
+      ignoreStatus(404, this.#docker.createContainer({ ...spec, name })),
     );
     if (!created) throw imageMissing(spec.Image ?? '');
   }
 
   start(name: string): Promise<void> {
-    return this.#answer(() => unlessStatus(304, this.#container(name).start()));
+    return this.#request(() => ignoreStatus(304, this.#container(name).start()));
   }
 
-  /** Undefined for one that is not there. */
+  /** Undefined where there is no such container. */
   state(name: string): Promise<ContainerState | undefined> {
-    return this.#answer(async () => {
-      const { State: state } = (await unlessStatus(404, this.#container(name).inspect())) ?? {};
+    return this.#request(async () => {
+      const { State: state } = (await ignoreStatus(404, this.#container(name).inspect())) ?? {};
       if (!state) return undefined;
       const { Status, ExitCode, OOMKilled } = state;
-      const goes = Status === 'created' || Status === 'running' || Status === 'paused' ? Status : undefined;
-      const status = goes ?? (Status === 'restarting' ? 'running' : 'ended');
+      const live = Status === 'created' || Status === 'running' || Status === 'paused' ? Status : undefined;
+      const status = live ?? (Status === 'restarting' ? 'running' : 'ended');
       return { status, exitCode: ExitCode, oomKilled: OOMKilled };
     });
   }
 
-  /** Reads what a container writes, from its beginning; resolves when it has ended, is being removed, or the signal aborts. */
-  async followLogs(name: string, hear: OnOutput, signal: AbortSignal): Promise<void> {
-    const output = await this.#answer(() =>
-      unlessStatus([404, 409], this.#container(name).logs({ follow: true, stdout: true, stderr: true })),
-    );
-    if (!(output instanceof Readable)) return;
-    const end = (): unknown => output.destroy();
-    signal.addEventListener('abort', end, { once: true });
-    if (signal.aborted) end();
-    this.#docker.modem.demuxStream(output, sink('stdout', hear), sink('stderr', hear));
-    const closed = Promise.withResolvers<void>();
-    for (const event of ['end', 'close', 'error']) output.once(event, () => closed.resolve());
-    await closed.promise;
-    signal.removeEventListener('abort', end);
+  /**
+   * Reads the output of a container from its beginning. Resolves when the container has ended or is being removed, or
+   * when the signal aborts.
+   */
+  followLogs(name: string, onOutput: OnOutput, signal: AbortSignal): Promise<void> {
+    return followContainerLogs(this.host, this.#container(name), onOutput, signal);
   }
 
   /**
-   * Freezes every process in it; does nothing to one that does not run. The kernel refuses while processes have used
-   * up their share of the processor or fork too fast (runc's "unable to freeze"), so it is asked again, for 15 s.
+   * Freezes every process of the container; does nothing where it does not run. The kernel refuses this ("unable to
+   * freeze", from runc) while the processes have used up their CPU quota or fork too fast, so it retries for 15 s.
    */
   pause(name: string): Promise<void> {
-    const deadline = Date.now() + FREEZE_LIMIT_MS;
-    return this.#answer(async () => {
+    const deadline = Date.now() + PAUSE_TIMEOUT_MS;
+    return this.#request(async () => {
       for (;;) {
         try {
-          return await unlessStatus([404, 409], this.#container(name).pause());
+          return await ignoreStatus([404, 409], this.#container(name).pause());
         } catch (thrown) {
           if (!messageOf(thrown).includes('unable to freeze') || Date.now() > deadline) throw thrown;
         }
-        await sleep(FREEZE_AGAIN_MS);
+        await sleep(PAUSE_RETRY_MS);
       }
     });
   }
 
-  /** Does nothing to one that is not frozen; older engines say so with 500. */
+  /** Does nothing where the container is not paused; older engines report that with status 500. */
   unpause(name: string): Promise<void> {
-    return this.#answer(() => unlessStatus([404, 409, 500], this.#container(name).unpause()));
+    return this.#request(() => ignoreStatus([404, 409, 500], this.#container(name).unpause()));
   }
 
-  /** SIGTERM, and SIGKILL after the grace; resolves when it has ended. */
+  /** Sends SIGTERM, and SIGKILL after the grace period; resolves when the container has ended. */
   async stop(name: string, graceSeconds: number): Promise<void> {
+    // A paused container cannot handle SIGTERM.
     await this.unpause(name);
-    await this.#answer(() => unlessStatus([304, 404], this.#container(name).stop({ t: graceSeconds })));
+    await this.#request(() => ignoreStatus([304, 404], this.#container(name).stop({ t: graceSeconds })));
   }
 
-  /** Ends it, if it runs, and removes it. */
+  /** Kills the container where it runs, and removes it. */
   remove(name: string): Promise<void> {
-    return this.#answer(() =>
-      unlessStatus([404, 409], this.#container(name).remove({ force: true, v: true })),
+    return this.#request(() =>
+      ignoreStatus([404, 409], this.#container(name).remove({ force: true, v: true })),
     );
   }
 
-  /** Every container that has these labels, ended ones too. */
+  /** All containers that have these labels, in any state. */
   list(
     labels: Readonly<Record<string, string>>,
   ): Promise<{ name: string; labels: Record<string, string> }[]> {
-    return this.#answer(async () => {
+    return this.#request(async () => {
       const label = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
       const found = await this.#docker.listContainers({ all: true, filters: { label } });
       return found.map(({ Id, Names, Labels }) => ({ name: Names[0]?.slice(1) ?? Id, labels: Labels }));
     });
   }
 
-  /** Bytes of memory of a container that runs, without what the kernel would give back; 0 for others. */
+  /** Bytes of memory that a running container uses, without reclaimable page cache; 0 where it does not run. */
   memory(name: string): Promise<number> {
-    return this.#answer(async () => {
-      const asked = this.#container(name).stats({ stream: false, 'one-shot': true });
-      const { usage = 0, stats } = (await unlessStatus(404, asked))?.memory_stats ?? {};
-      // Cgroups of version 1 and 2 call it by different names.
+    return this.#request(async () => {
+      const answer = this.#container(name).stats({ stream: false, 'one-shot': true });
+      const { usage = 0, stats } = (await ignoreStatus(404, answer))?.memory_stats ?? {};
+      // cgroup v1 reports `total_inactive_file`, v2 `inactive_file`.
       const { total_inactive_file, inactive_file = 0 } = stats ?? {};
       return usage - (total_inactive_file ?? inactive_file);
     });
@@ -174,34 +163,8 @@ export class DockerClient {
     return this.#docker.getContainer(name);
   }
 
-  async #answer<T>(ask: () => Promise<T>): Promise<T> {
-    const timer = new AbortController();
-    const late = sleep(ANSWER_LIMIT_MS, undefined, { ref: false, signal: timer.signal }).then(() => {
-      throw new Error(`no answer within ${ANSWER_LIMIT_MS / 1000} s`);
-    });
-    try {
-      return await Promise.race([ask(), late]);
-    } catch (thrown) {
-      throw this.#failure(thrown);
-    } finally {
-      late.catch(() => undefined);
-      timer.abort();
-    }
-  }
-
-  #failure(thrown: unknown): BridgeError {
-    if (thrown instanceof BridgeError) return thrown;
-    if (statusOf(thrown) !== undefined) {
-      return new BridgeError('ENGINE_ERROR', `Docker refused: ${reasonOf(thrown)}`, { cause: thrown });
-    }
-    return new BridgeError(
-      'ENGINE_UNAVAILABLE',
-      `Docker at ${this.host} does not answer: ${messageOf(thrown)}`,
-      {
-        next: 'Start Docker, set DOCKER_HOST to where it listens, or OPENCODE_SERVER_ENABLED=true to run tasks without it.',
-        cause: thrown,
-      },
-    );
+  #request<T>(request: () => Promise<T>): Promise<T> {
+    return requestDocker(this.host, request);
   }
 }
 
@@ -214,36 +177,4 @@ function imageMissing(image: string): BridgeError {
   return new BridgeError('ENGINE_NOT_FOUND', `Docker has no image ${quote(image)} (RUNNER_IMAGE).`, {
     next: `Build it: ${buildCommand(image)}; or pull it.`,
   });
-}
-
-function sink(stream: 'stdout' | 'stderr', hear: OnOutput): Writable {
-  return new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      hear(stream, chunk);
-      done();
-    },
-  });
-}
-
-/** The answer; undefined where the engine answers with one of these states instead. */
-async function unlessStatus<T>(status: number | number[], answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (thrown) {
-    const answered = statusOf(thrown);
-    if (answered !== undefined && [status].flat().includes(answered)) return undefined;
-    throw thrown;
-  }
-}
-
-function statusOf(thrown: unknown): number | undefined {
-  if (!(thrown instanceof Error) || !('statusCode' in thrown)) return undefined;
-  return typeof thrown.statusCode === 'number' ? thrown.statusCode : undefined;
-}
-
-/** The engine's own words, without the wrapping of its client. */
-function reasonOf(thrown: unknown): string {
-  return messageOf(thrown)
-    .replace(/^\(HTTP code \d+\) [^-]*- /, '')
-    .trim();
 }

@@ -1,70 +1,71 @@
 const NEWLINE = 0x0a;
-/** A buffer that has grown beyond this is given back once its line has ended. */
-const KEPT = 65_536;
+/** A buffer that has grown beyond this many bytes is released once its line has ended. */
+const RETAINED_BUFFER = 65_536;
 
-/** The lines that some bytes complete, and how many lines became too long with them. */
+/** The lines that a chunk completed, and how many lines exceeded the limit in it. */
 export interface SplitResult {
   lines: string[];
   dropped: number;
 }
 
-/** Cuts bytes into lines, wherever they come apart. Holds no more of a line than the limit, in bytes. */
+/** Splits a stream of bytes into lines, in chunks of any size. Buffers no more of a line than the limit, in bytes. */
 export class LineSplitter {
   readonly #limit: number;
-  #open = Buffer.alloc(0);
+  /** Larger than needed: only the first `#length` bytes are the incomplete line. */
+  #buffer = Buffer.alloc(0);
   #length = 0;
-  /** Whether the open line is too long. */
-  #skips = false;
+  /** Whether the present line has exceeded the limit: the rest of it is discarded. */
+  #discarding = false;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** A line counts as dropped as soon as it is too long, be it without an end. */
+  /** A line counts as dropped as soon as it exceeds the limit, whether or not it ever ends. */
   read(chunk: Buffer): SplitResult {
-    const cut: SplitResult = { lines: [], dropped: 0 };
+    const result: SplitResult = { lines: [], dropped: 0 };
     let from = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, from)) {
-      this.#hold(chunk.subarray(from, end), cut);
-      if (this.#skips) this.#clear();
-      else cut.lines.push(this.flush());
+      this.#append(chunk.subarray(from, end), result);
+      if (this.#discarding) this.#reset();
+      else result.lines.push(this.flush());
       from = end + 1;
     }
-    this.#hold(chunk.subarray(from), cut);
-    return cut;
+    this.#append(chunk.subarray(from), result);
+    return result;
   }
 
-  /** Takes what stands behind the last newline; empty where that is too long. */
+  /** Takes what follows the last newline; empty where that has exceeded the limit. */
   flush(): string {
-    const text = this.#open.toString('utf8', 0, this.#length);
-    this.#clear();
+    const text = this.#buffer.toString('utf8', 0, this.#length);
+    this.#reset();
     return text;
   }
 
-  #hold(bytes: Buffer, cut: SplitResult): void {
-    if (this.#skips) return;
+  #append(bytes: Buffer, result: SplitResult): void {
+    if (this.#discarding) return;
     const length = this.#length + bytes.length;
     if (length > this.#limit) {
-      this.#clear();
-      this.#skips = true;
-      cut.dropped += 1;
+      this.#reset();
+      this.#discarding = true;
+      result.dropped += 1;
       return;
     }
-    if (length > this.#open.length) this.#grow(length);
-    bytes.copy(this.#open, this.#length);
+    if (length > this.#buffer.length) this.#grow(length);
+    bytes.copy(this.#buffer, this.#length);
     this.#length = length;
   }
 
-  /** To twice of what is needed: parts of a line come in any number. */
+  /** Doubles the buffer, so that a line of many small chunks takes linear time. */
   #grow(length: number): void {
     const larger = Buffer.allocUnsafe(Math.min(2 * length, this.#limit));
-    this.#open.copy(larger, 0, 0, this.#length);
-    this.#open = larger;
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
   }
 
-  #clear(): void {
-    if (this.#open.length > KEPT) this.#open = Buffer.alloc(0);
+  #reset(): void {
+    if (this.#buffer.length > RETAINED_BUFFER) this.#buffer = Buffer.alloc(0);
     this.#length = 0;
-    this.#skips = false;
+    this.#discarding = false;
   }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { errorSchema, partSchema, tokensSchema } from '../opencode-protocol/wire.ts';
 
-/** The lines of `opencode run --format json` that we need. */
+/** The lines of `opencode run --format json` that the bridge reads. */
 export const lineSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('step_start'), sessionID: z.string() }),
   z.object({ type: z.literal('text'), sessionID: z.string(), part: partSchema }),
@@ -15,12 +15,12 @@ export const lineSchema = z.discriminatedUnion('type', [
 ]);
 export type Line = z.infer<typeof lineSchema>;
 
-/** The types of these lines. */
+/** The `type` values of these lines. */
 export const KNOWN_TYPES: ReadonlySet<unknown> = new Set(
   lineSchema.options.map((option) => option.shape.type.value),
 );
 
-/** What a line says in JSON; undefined for one that is no JSON object. */
+/** The parsed line; undefined where it is not a JSON object. */
 export function parseJsonObject(text: string): unknown {
   if (!text.startsWith('{')) return undefined;
   try {

@@ -12,117 +12,117 @@ import {
 } from './container-spec.ts';
 import type { ContainerState, DockerClient } from './docker-client.ts';
 
-/** The port of a server, and a hash of all that it was started with. */
+/** The port of the server, and a hash of its container spec. */
 const LABELS = { port: 'letta-opencode-plugin.engine', settings: 'letta-opencode-plugin.settings' } as const;
-/** For what a container that runs has written so far; its log has no end. */
-const LOG_LIMIT_MS = 2_000;
+/** How long the log is read: that of a running container has no end. */
+const LOG_READ_MS = 2_000;
 const LOG_FILE_BYTES = 10 * 2 ** 20;
-/** Characters of it that are kept to show the last lines. */
-const TAIL = 64_000;
+/** Characters of the log that are kept to find the last lines. */
+const TAIL_LENGTH = 64_000;
 
-/** What a server in a container is to be. */
+/** How to run an OpenCode server in a container. */
 export interface ServerContainerOptions {
-  /** Id of an image with `opencode` on its PATH. */
+  /** The id of an image that has `opencode` on its PATH. */
   image: string;
   port: number;
-  /** The folder that it sees, at the same path. */
+  /** The folder that is mounted, at the same path. */
   root: string;
-  /** Files in it that it is not to see; they are empty for it. */
+  /** Files in that folder that the container sees as empty. */
   hiddenFiles?: readonly string[] | undefined;
   /** uid:gid. */
   user: string;
-  /** `host`: it listens on the machine's own loopback. */
+  /** `host`: the server listens on the loopback of the machine itself. */
   network: 'bridge' | 'host';
   username: string;
   password?: string | undefined;
-  /** Variables that are handed on, with their values. */
+  /** Environment variables of the server. */
   env: Readonly<Record<string, string>>;
   limits: ResourceLimits;
 }
 
-/** An OpenCode server in a container, on a port of this machine's loopback; one for each port. */
+/** The container of an OpenCode server on a loopback port of this machine; there is one for each port. */
 export class ServerContainer {
   readonly name: string;
-  readonly #engine: DockerClient;
+  readonly #docker: DockerClient;
   readonly #port: number;
 
-  constructor(engine: DockerClient, port: number) {
+  constructor(docker: DockerClient, port: number) {
     this.name = `letta-opencode-engine-${port}`;
-    this.#engine = engine;
+    this.#docker = docker;
     this.#port = port;
   }
 
-  /** Whether it runs as ordered. Throws INVALID_STATE where it runs with another image or other settings. */
-  async isRunning(order: ServerContainerOptions): Promise<boolean> {
-    const [found] = await this.#found();
-    if (!found || (await this.#engine.state(found.name))?.status !== 'running') return false;
-    if (found.labels[LABELS.settings] === settingsOf(serverSpec(order))) return true;
+  /** Whether it runs with these options. Throws INVALID_STATE where it runs with other ones. */
+  async isRunning(options: ServerContainerOptions): Promise<boolean> {
+    const [found] = await this.#find();
+    if (!found || (await this.#docker.state(found.name))?.status !== 'running') return false;
+    if (found.labels[LABELS.settings] === hashOf(serverSpec(options))) return true;
     throw new BridgeError('INVALID_STATE', `${this.name} runs with another image or other settings.`, {
       next: 'Remove it first: letta-opencode-plugin opencode down (npm run opencode:down).',
     });
   }
 
-  /** Starts it in place of one that has ended; what does not start is removed. */
-  async start(order: ServerContainerOptions): Promise<void> {
+  /** Starts it in place of an earlier one. Removes it again where it cannot be started. */
+  async start(options: ServerContainerOptions): Promise<void> {
     await this.remove();
-    const spec = serverSpec(order);
-    const Labels = { [LABELS.port]: `${this.#port}`, [LABELS.settings]: settingsOf(spec) };
-    await this.#engine.create(this.name, { ...spec, Labels });
+    const spec = serverSpec(options);
+    const Labels = { [LABELS.port]: `${this.#port}`, [LABELS.settings]: hashOf(spec) };
+    await this.#docker.create(this.name, { ...spec, Labels });
     try {
-      await this.#engine.start(this.name);
+      await this.#docker.start(this.name);
     } catch (thrown) {
       await this.remove();
       throw thrown;
     }
   }
 
-  /** Undefined where there is none. */
+  /** Undefined where there is no such container. */
   state(): Promise<ContainerState | undefined> {
-    return this.#engine.state(this.name);
+    return this.#docker.state(this.name);
   }
 
-  /** What it wrote last. */
+  /** The last lines of its output. */
   async lastLines(count: number): Promise<string[]> {
-    let written = '';
-    const hear = (_stream: string, chunk: Buffer): void => {
-      written = `${written}${chunk}`.slice(-TAIL);
+    let output = '';
+    const onOutput = (_stream: string, chunk: Buffer): void => {
+      output = `${output}${chunk}`.slice(-TAIL_LENGTH);
     };
-    await this.#engine.followLogs(this.name, hear, AbortSignal.timeout(LOG_LIMIT_MS));
-    return written.trim().split('\n').filter(Boolean).slice(-count);
+    await this.#docker.followLogs(this.name, onOutput, AbortSignal.timeout(LOG_READ_MS));
+    return output.trim().split('\n').filter(Boolean).slice(-count);
   }
 
-  /** Bytes of memory; undefined where it does not run. */
+  /** Bytes of memory that it uses; undefined where it does not run. */
   async memory(): Promise<number | undefined> {
-    const [found] = await this.#found();
-    if (!found || (await this.#engine.state(found.name))?.status !== 'running') return undefined;
-    return this.#engine.memory(found.name);
+    const [found] = await this.#find();
+    if (!found || (await this.#docker.state(found.name))?.status !== 'running') return undefined;
+    return this.#docker.memory(found.name);
   }
 
-  /** Ends and removes it; whether there was one. */
+  /** Kills and removes it; whether there was one. */
   async remove(): Promise<boolean> {
-    const found = await this.#found();
-    for (const { name } of found) await this.#engine.remove(name);
+    const found = await this.#find();
+    for (const { name } of found) await this.#docker.remove(name);
     return found.length > 0;
   }
 
-  #found(): Promise<{ name: string; labels: Record<string, string> }[]> {
-    return this.#engine.list({ [LABELS.port]: `${this.#port}` });
+  #find(): Promise<{ name: string; labels: Record<string, string> }[]> {
+    return this.#docker.list({ [LABELS.port]: `${this.#port}` });
   }
 }
 
-/** What the engine is told to create: `opencode serve`, whatever the image starts by itself, held in like a task. */
-export function serverSpec(order: ServerContainerOptions): ContainerCreateOptions {
-  const { image, port, root, hiddenFiles = [], user, network, limits } = order;
+/** A container that runs `opencode serve`, whatever the entrypoint of the image, with the restrictions of a task. */
+export function serverSpec(options: ServerContainerOptions): ContainerCreateOptions {
+  const { image, port, root, hiddenFiles = [], user, network, limits } = options;
   const published = `${port}/tcp`;
   const onHost = network === 'host';
   return {
     Image: image,
     Entrypoint: ['opencode'],
     Cmd: ['serve', '--hostname', onHost ? '127.0.0.1' : '0.0.0.0', '--port', `${port}`],
-    Env: variables(order),
+    Env: variables(options),
     WorkingDir: root,
     User: user,
-    // The image's own may look at another port.
+    // The health check of the image may test another port.
     Healthcheck: { Test: ['NONE'] },
     ...(!onHost && { ExposedPorts: { [published]: {} } }),
     HostConfig: {
@@ -147,6 +147,6 @@ function variables({ env, username, password }: ServerContainerOptions): string[
   return Object.entries(all).map(([name, value]) => `${name}=${value}`);
 }
 
-function settingsOf(spec: ContainerCreateOptions): string {
+function hashOf(spec: ContainerCreateOptions): string {
   return createHash('sha256').update(JSON.stringify(spec)).digest('hex');
 }

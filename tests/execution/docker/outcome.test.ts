@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ContainerExit, turnOutcome } from '../../../src/runners/docker/outcome.ts';
-import type { RunReport } from '../../../src/runners/docker/run-output.ts';
+import type { RunReport } from '../../../src/runners/docker/run-report.ts';
 
 const end = (exitCode: number, oomKilled = false): ContainerExit => ({ exitCode, oomKilled });
 const found = (findings: Partial<RunReport>): RunReport => ({
@@ -44,7 +44,7 @@ describe('a turn has failed', () => {
       end(127),
       /"img": sh: opencode: not found/,
     ],
-    ['ENGINE_ERROR', {}, end(0), /exit code 0 .* said nothing/],
+    ['ENGINE_ERROR', {}, end(0), /exited with code 0 .* wrote nothing/],
     ['ENGINE_ERROR', { lastPlainLine: 'Error: Session not found' }, end(1), /Session not found/],
   ])('%s, with %j', (code, findings, container, message) => {
     expect(turnOutcome(found(findings), container, 'img')).toMatchObject({

@@ -135,7 +135,7 @@ describe('the output of opencode run', () => {
 
   it('warns of a line that it knows in a shape that it does not', () => {
     expect(said(output().read('stdout', bytes([line('text', { part: 7 })])))).toEqual([
-      'OpenCode wrote a line "text" in an unknown shape.',
+      'OpenCode wrote a line "text" in an unknown format.',
     ]);
   });
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { textOf } from '../../../src/cli/demo/scripted-model/chat.ts';
 import { scriptText } from '../../../src/cli/demo/scripted-model/script.ts';
-import { unansweredPrompts } from '../../../src/runners/docker/session-folder.ts';
+import { unansweredPrompts } from '../../../src/runners/docker/unanswered-prompts.ts';
 import { type DockerBridge, engine, startScriptedDockerBridge } from '../../support/docker.ts';
 import { tempDir } from '../../support/temp.ts';
 
