@@ -5,5 +5,5 @@ import { tempDir } from './temp.ts';
 export const noSandbox = await (async () => {
   await using folder = await tempDir('no-sandbox-');
   const found = await detectSandbox('auto', { PATH: process.env.PATH }, folder.path);
-  return found.kind === 'bubblewrap' ? undefined : found.why;
+  return found.kind === 'bubblewrap' ? undefined : found.reason;
 })();

@@ -7,26 +7,29 @@ const LINKS = [
   ['/proc/self/fd/1', '/dev/stdout'],
   ['/proc/self/fd/2', '/dev/stderr'],
 ];
-/** Says that all is mounted, and ends, and the sandbox with it, when the bridge closes its stdin. */
-const HOLDER = ['/bin/sh', '-c', 'echo ready; read -r end'];
+/**
+ * The first command: reports that everything is mounted, then waits. It ends, and the sandbox with it, when the bridge
+ * closes its stdin.
+ */
+const INIT_COMMAND = ['/bin/sh', '-c', 'echo ready; read -r end'];
 
-/** The arguments of `bwrap` for a sandbox that stays, into which commands are put; its status comes on descriptor 3. */
+/** The arguments of `bwrap` for a sandbox that stays open for later commands. It writes its status to descriptor 3. */
 export function bubblewrapArguments(mounts: readonly Mount[], asRoot: boolean): string[] {
   return [
     ...['--unshare-pid', '--unshare-ipc', '--die-with-parent', '--json-status-fd', '3'],
     ...(asRoot ? ['--cap-drop', 'ALL'] : []),
     ...['--ro-bind', '/', '/'],
-    // Not --dev: for other users than root it takes a second user namespace, which cannot be joined.
+    // Not --dev: unless run by root, it makes a second user namespace, which `nsenter` cannot join.
     ...['--tmpfs', '/dev', '--tmpfs', '/dev/shm'],
     ...DEVICES.flatMap((name) => ['--dev-bind', `/dev/${name}`, `/dev/${name}`]),
     ...LINKS.flatMap(([target = '', path = '']) => ['--symlink', target, path]),
     ...['--proc', '/proc'],
     ...mounts.flatMap(mountArguments),
-    // Only now: what lies deeper needs a place in it.
+    // Read-only comes last: deeper mounts create their mount points in these folders.
     ...mounts.flatMap((mount) =>
       mount.kind === 'hidden' && mount.folder ? ['--remount-ro', mount.path] : [],
     ),
-    ...['--chdir', '/', '--', ...HOLDER],
+    ...['--chdir', '/', '--', ...INIT_COMMAND],
   ];
 }
 

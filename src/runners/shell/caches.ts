@@ -3,7 +3,7 @@ import { isInside } from '../../workspaces/paths.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where common tools keep what they download: the variable that says so, and the place in the user's home. */
+/** The caches of common tools: the variable that moves each, and its default path in the home folder. */
 const CACHES = [
   ['npm_config_cache', '.npm'],
   ['YARN_CACHE_FOLDER', '.cache/yarn'],
@@ -24,8 +24,8 @@ const CACHES = [
 ] as const;
 
 /**
- * Variables that point tools to caches in `folder`, for a home that cannot be written. What the operator has set
- * stays, and so does a cache in a folder that is writable.
+ * Variables that move the caches of tools to `folder`, for a home folder that is read-only. Variables that the operator
+ * has set stay, and so do caches in writable folders.
  */
 export function cacheVariables(
   env: Environment,
@@ -34,7 +34,7 @@ export function cacheVariables(
 ): Record<string, string> {
   const { HOME: home = '/' } = env;
   const redirected = CACHES.filter(
-    ([name, place]) => env[name] === undefined && !writable.some((path) => isInside(path, join(home, place))),
+    ([name, path]) => env[name] === undefined && !writable.some((each) => isInside(each, join(home, path))),
   );
   return Object.fromEntries(redirected.map(([name]) => [name, join(folder, name.toLowerCase())]));
 }

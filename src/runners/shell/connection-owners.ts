@@ -2,66 +2,66 @@ import { readdir, readlink } from 'node:fs/promises';
 import type { Connection } from '../runner.ts';
 import { socketInodesOf, type TcpSocket, tcpSockets } from './sockets.ts';
 
-/** How many processes are looked at at a time. */
-const AT_ONCE = 16;
+/** How many processes are read at the same time. */
+const BATCH_SIZE = 16;
 
-/** What /proc says at one time. */
-interface Sockets {
-  /** Numbers of the sockets that processes outside of every sandbox have, and of those that others have. */
+/** One scan of /proc. */
+interface SocketScan {
+  /** Inodes of the sockets of processes outside of every sandbox, and of those inside one. */
   outsideSandbox: ReadonlySet<string>;
   inSandbox: ReadonlySet<string>;
-  /** Sockets by the own and the other port. */
+  /** Sockets by `<local port> <remote port>`. */
   byPorts: ReadonlyMap<string, TcpSocket[]>;
 }
 
 /**
- * Tells who is certainly no process of a sandbox (Linux). A sandbox has a namespace of processes other than the
- * bridge's, and so have those that its processes make. A socket that nobody has may be closed already, or on its way
- * from one process to another.
+ * Finds out whether a connection belongs to a process of a sandbox (Linux). A sandbox has another PID namespace than
+ * the bridge, and so have the namespaces that its processes create. A socket without an owner proves nothing: it may be
+ * closed already, or in transit from one process to another.
  */
 export class ConnectionOwners {
-  #scan: Promise<Sockets> | undefined;
-  #next: Promise<Sockets> | undefined;
+  #scan: Promise<SocketScan> | undefined;
+  #next: Promise<SocketScan> | undefined;
 
-  /** Whether the caller is certainly outside of every sandbox. */
+  /** Whether the connection certainly belongs to a process outside of every sandbox. */
   async isOutsideSandbox({ remotePort, localPort }: Connection): Promise<boolean> {
-    const { outsideSandbox, inSandbox, byPorts } = await this.#fresh();
+    const { outsideSandbox, inSandbox, byPorts } = await this.#newScan();
     const sockets = byPorts.get(`${remotePort} ${localPort}`) ?? [];
     const own = process.getuid?.() ?? 0;
-    const isOf = ({ uid, inode }: TcpSocket): boolean => {
+    const isOutside = ({ uid, inode }: TcpSocket): boolean => {
       if (inode === '0' || inSandbox.has(inode)) return false;
-      // Who is not root cannot look at processes of others, and its sandboxes cannot become others.
+      // Without root the bridge cannot read the processes of other users, and its sandboxes cannot change their user.
       return outsideSandbox.has(inode) || (own !== 0 && uid !== own);
     };
-    return sockets.length > 0 && sockets.every(isOf);
+    return sockets.length > 0 && sockets.every(isOutside);
   }
 
-  /** One that begins after the call; calls meanwhile share the next one. */
-  #fresh(): Promise<Sockets> {
+  /** A scan that starts after this call. Calls during a scan share the one that follows it. */
+  #newScan(): Promise<SocketScan> {
     if (this.#next) return this.#next;
-    const before = this.#scan;
-    const scan = (before?.catch(() => undefined) ?? Promise.resolve()).then(() => {
+    const previous = this.#scan;
+    const scan = (previous?.catch(() => undefined) ?? Promise.resolve()).then(() => {
       if (this.#next === scan) this.#next = undefined;
       this.#scan = scan;
-      return this.#look();
+      return this.#readSockets();
     });
     this.#next = scan;
     return scan;
   }
 
-  async #look(): Promise<Sockets> {
+  async #readSockets(): Promise<SocketScan> {
     const own = await readlink('/proc/self/ns/pid');
     const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger);
     const outsideSandbox = new Set<string>();
     const inSandbox = new Set<string>();
-    for (let start = 0; start < pids.length; start += AT_ONCE) {
-      const look = async (pid: number): Promise<void> => {
+    for (let start = 0; start < pids.length; start += BATCH_SIZE) {
+      const read = async (pid: number): Promise<void> => {
         const [namespace, inodes] = await Promise.all([namespaceOf(pid), socketInodesOf(pid)]);
         for (const inode of inodes) (namespace === own ? outsideSandbox : inSandbox).add(inode);
       };
-      await Promise.all(pids.slice(start, start + AT_ONCE).map(look));
+      await Promise.all(pids.slice(start, start + BATCH_SIZE).map(read));
     }
-    // After that: a socket that was closed meanwhile is nobody's now.
+    // The table is read last, so that a socket that was closed during the scan has no owner in it.
     return { outsideSandbox, inSandbox, byPorts: await socketsByPorts() };
   }
 }
@@ -70,7 +70,7 @@ function namespaceOf(pid: number): Promise<string | undefined> {
   return readlink(`/proc/${pid}/ns/pid`).catch(() => undefined);
 }
 
-async function socketsByPorts(): Promise<Sockets['byPorts']> {
+async function socketsByPorts(): Promise<SocketScan['byPorts']> {
   const sockets = await tcpSockets();
   return Map.groupBy(sockets, ({ localPort, remotePort }) => `${localPort} ${remotePort}`);
 }

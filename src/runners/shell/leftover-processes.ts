@@ -8,10 +8,10 @@ const MAX_PROCESSES = 20;
 const COMMAND_LIMIT = 200;
 const MAX_DESCRIPTORS = 256;
 const MAX_PORTS = 20;
-/** What /proc counts times in, on every Linux that Node runs on. */
+/** The clock ticks of /proc, the same on every Linux that Node supports. */
 const TICKS_PER_SECOND = 100;
 
-/** What processes are, for those who are told that they were left: the oldest first, a bounded number of them. */
+/** Describes processes that a task has left running: the oldest first, a bounded number. */
 export async function describeProcesses(pids: readonly number[]): Promise<ProcessLeft[]> {
   const [boot, listening] = await Promise.all([bootTime(), listeningSockets()]);
   const some = [...pids].sort((one, other) => one - other).slice(0, MAX_PROCESSES * 5);
@@ -32,13 +32,13 @@ async function commandOf(pid: number): Promise<string> {
   return cut(line.replaceAll('\0', ' ').trim(), COMMAND_LIMIT);
 }
 
-/** When the machine was started, in epoch milliseconds. */
+/** The boot time of the machine, in epoch milliseconds. */
 async function bootTime(): Promise<number> {
   const stat = await readFile('/proc/stat', 'utf8').catch(() => '');
   return Number(/^btime (\d+)$/m.exec(stat)?.[1] ?? 0) * 1000;
 }
 
-/** The ports of listening TCP sockets, by the numbers of the sockets. */
+/** The ports of listening TCP sockets, by inode. */
 async function listeningSockets(): Promise<Map<string, number>> {
   const sockets = await tcpSockets();
   return new Map(

@@ -1,36 +1,36 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 
-/** How many entries of /proc are looked at at a time. */
-const AT_ONCE = 64;
+/** How many entries of /proc are read at the same time. */
+const BATCH_SIZE = 64;
 
-/** Tells the processes of a task from all others (Linux). */
+/** Recognizes the processes of a task (Linux). */
 export interface ProcessMatcher {
   matches(pid: number): Promise<boolean>;
-  /** The same at once, for right before a signal: meanwhile the id may be somebody else's. */
+  /** The same, synchronously: right before a signal, so that the id cannot be reused in between. */
   matchesNow(pid: number): boolean;
 }
 
-/** Processes in a sandbox's namespace of process ids, as its link reads, but for the two that hold it. */
+/** The processes of a PID namespace, given as the target of its /proc link, except the two that keep the sandbox open. */
 export function inNamespace(link: string): ProcessMatcher {
   const path = (pid: number): string => `/proc/${pid}/ns/pid`;
   const status = (pid: number): string => `/proc/${pid}/status`;
   return {
     matches: async (pid) =>
       (await readlink(path(pid)).catch(() => '')) === link &&
-      !isHolder(await readFile(status(pid), 'utf8').catch(() => '')),
+      !isInit(await readFile(status(pid), 'utf8').catch(() => '')),
     matchesNow: (pid) =>
-      attempt(() => readlinkSync(path(pid)) === link && !isHolder(readFileSync(status(pid), 'utf8'))),
+      attempt(() => readlinkSync(path(pid)) === link && !isInit(readFileSync(status(pid), 'utf8'))),
   };
 }
 
-/** The first two of a namespace, which stay as long as it does. */
-function isHolder(status: string): boolean {
+/** The first two processes of a namespace, which live as long as the namespace. */
+function isInit(status: string): boolean {
   return Number(/^NSpid:.*\s(\d+)$/m.exec(status)?.[1] ?? 1) <= 2;
 }
 
-/** Processes with a variable of this value in their environment. */
+/** The processes that have this variable with this value in their environment. */
 export function withVariable(name: string, value: string): ProcessMatcher {
   const path = (pid: number): string => `/proc/${pid}/environ`;
   const has = (environment: string): boolean => environment.split('\0').includes(`${name}=${value}`);
@@ -40,37 +40,37 @@ export function withVariable(name: string, value: string): ProcessMatcher {
   };
 }
 
-/** The ids of all members, in no order that means anything. */
-export async function findProcesses(membership: ProcessMatcher): Promise<number[]> {
+/** The ids of all matching processes, in no particular order. The bridge itself is never one of them. */
+export async function findProcesses(matcher: ProcessMatcher): Promise<number[]> {
   const pids = (await readdir('/proc').catch(() => [])).map(Number).filter(Number.isInteger);
   const found: number[] = [];
-  for (let start = 0; start < pids.length; start += AT_ONCE) {
-    const some = pids.slice(start, start + AT_ONCE);
-    const are = await Promise.all(some.map((pid) => membership.matches(pid)));
+  for (let start = 0; start < pids.length; start += BATCH_SIZE) {
+    const some = pids.slice(start, start + BATCH_SIZE);
+    const are = await Promise.all(some.map((pid) => matcher.matches(pid)));
     found.push(...some.filter((_, index) => are[index]));
   }
   return found.filter((pid) => pid !== process.pid);
 }
 
-/** Sends a signal to those of the ids that still are members; others get their turn in between. */
+/** Sends a signal to those ids that still match. Yields to the event loop between batches. */
 export async function signalProcesses(
   pids: readonly number[],
-  membership: ProcessMatcher,
+  matcher: ProcessMatcher,
   name: NodeJS.Signals,
 ): Promise<void> {
   for (const [index, pid] of pids.entries()) {
-    if (index % AT_ONCE === 0) await turn();
-    if (membership.matchesNow(pid)) attempt(() => process.kill(pid, name));
+    if (index % BATCH_SIZE === 0) await yieldToEventLoop();
+    if (matcher.matchesNow(pid)) attempt(() => process.kill(pid, name));
   }
 }
 
-/** When a process was started, in clock ticks since the machine was; undefined where there is none. */
+/** The start time of a process in clock ticks since boot; undefined where there is no such process. */
 export async function startTimeOf(pid: number): Promise<number | undefined> {
   const fields = (await statOf(pid))?.fields;
   return fields === undefined ? undefined : Number(fields[19]);
 }
 
-/** State of a process (a letter) and all fields from it on; undefined where there is none. */
+/** The state letter of a process, and the fields of /proc/<pid>/stat from it on; undefined where there is none. */
 async function statOf(pid: number): Promise<{ state: string; fields: string[] } | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   if (stat === undefined) return undefined;
@@ -78,13 +78,13 @@ async function statOf(pid: number): Promise<{ state: string; fields: string[] } 
   return { state: fields[0] ?? '', fields };
 }
 
-/** Whether a process runs; one that only waits to be collected does not. */
+/** Whether a process runs; a zombie does not. */
 export async function isAlive(pid: number): Promise<boolean> {
   const stat = await statOf(pid);
   return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
 }
 
-/** Whether a process runs no code of its own any more, be it that nobody has collected it. */
+/** Whether a process is gone or a zombie: it has no command line any more. */
 export async function isExiting(pid: number): Promise<boolean> {
   return (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')) === '';
 }

@@ -3,11 +3,11 @@ import { basename, delimiter, isAbsolute, join } from 'node:path';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Those that take commands as `-c`; OpenCode knows them by their names. */
+/** Shells that accept `-c`. OpenCode recognizes them by these names. */
 const SHELLS: ReadonlySet<string> = new Set(['bash', 'zsh', 'sh', 'dash', 'ksh']);
-const USUAL = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
+const DEFAULT_PATH = ['/usr/bin', '/bin', '/usr/sbin', '/sbin'];
 
-/** The programs of which a sandbox is made, by absolute paths; undefined where one is missing. */
+/** Absolute paths of the programs that a sandbox needs. */
 export interface SandboxPrograms {
   bwrap: string;
   nsenter: string;
@@ -25,7 +25,7 @@ export function findPrograms(env: Environment): SandboxPrograms | { missing: str
   };
 }
 
-/** The shell that OpenCode would use: the user's, where it can be one, else bash, else sh. */
+/** The shell that OpenCode would use: $SHELL where it is suitable, else bash, else sh. */
 export function defaultShell(env: Environment): string {
   const { SHELL } = env;
   if (SHELL !== undefined && isAbsolute(SHELL) && SHELLS.has(basename(SHELL)) && isExecutable(SHELL))
@@ -34,7 +34,7 @@ export function defaultShell(env: Environment): string {
 }
 
 function find(name: string, { PATH = '' }: Environment): string | undefined {
-  const folders = [...PATH.split(delimiter).filter(isAbsolute), ...USUAL];
+  const folders = [...PATH.split(delimiter).filter(isAbsolute), ...DEFAULT_PATH];
   const path = folders.map((folder) => join(folder, name)).find(isExecutable);
   return path && realpathSync(path);
 }

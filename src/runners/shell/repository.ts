@@ -1,19 +1,19 @@
 import { lstat, readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
-/** A link or configuration of git is not larger. */
+/** Git's links and configuration files are smaller than this. */
 const MAX_BYTES = 64 * 1024;
 
-/** The git repository that a folder belongs to, as far as git has to write there. */
+/** The git repository of a folder, and the folders that git has to write. */
 export interface Repository {
   root: string;
-  /** Folders of git's own data; for a linked work tree or a submodule they lie elsewhere. */
+  /** Git's data; outside the root for a linked work tree or a submodule. */
   gitDirs: string[];
 }
 
 /**
- * The repository of a folder, looked for upwards but not above `roots`. A `.git` file is believed only where what
- * it names points back: anybody who may write into the folder can write such a file.
+ * The repository of a folder, searched upwards but not above `roots`. A `.git` file counts only where its target points
+ * back: a task can write such a file, and must not get write access to any folder by it.
  */
 export async function repositoryOf(
   directory: string,
@@ -23,19 +23,19 @@ export async function repositoryOf(
     const dotGit = join(folder, '.git');
     const stats = await lstat(dotGit).catch(() => undefined);
     if (stats?.isDirectory()) return { root: folder, gitDirs: [dotGit] };
-    if (stats?.isFile()) return { root: folder, gitDirs: await linked(folder, dotGit) };
+    if (stats?.isFile()) return { root: folder, gitDirs: await linkedGitDirs(folder, dotGit) };
     if (roots.includes(folder) || folder === dirname(folder)) return undefined;
   }
 }
 
-async function linked(folder: string, dotGit: string): Promise<string[]> {
-  const named = /^gitdir: (.+?)\s*$/.exec(await text(dotGit))?.[1];
-  const gitDir = named && (await realpath(resolve(folder, named)).catch(() => undefined));
+async function linkedGitDirs(folder: string, dotGit: string): Promise<string[]> {
+  const target = /^gitdir: (.+?)\s*$/.exec(await text(dotGit))?.[1];
+  const gitDir = target && (await realpath(resolve(folder, target)).catch(() => undefined));
   if (!gitDir) return [];
-  return (await ofWorkTree(gitDir, dotGit)) ?? (await ofSubmodule(gitDir, folder)) ?? [];
+  return (await workTreeGitDirs(gitDir, dotGit)) ?? (await submoduleGitDirs(gitDir, folder)) ?? [];
 }
 
-async function ofWorkTree(gitDir: string, dotGit: string): Promise<string[] | undefined> {
+async function workTreeGitDirs(gitDir: string, dotGit: string): Promise<string[] | undefined> {
   const back = (await text(join(gitDir, 'gitdir'))).trim();
   const common = (await text(join(gitDir, 'commondir'))).trim();
   if (back === '' || common === '' || (await real(resolve(gitDir, back))) !== (await real(dotGit))) return;
@@ -45,7 +45,7 @@ async function ofWorkTree(gitDir: string, dotGit: string): Promise<string[] | un
     : undefined;
 }
 
-async function ofSubmodule(gitDir: string, folder: string): Promise<string[] | undefined> {
+async function submoduleGitDirs(gitDir: string, folder: string): Promise<string[] | undefined> {
   const back = /^\s*worktree\s*=\s*(.+?)\s*$/m.exec(await text(join(gitDir, 'config')))?.[1];
   if (back === undefined || (await real(resolve(gitDir, back))) !== (await real(folder))) return;
   return [gitDir];

@@ -1,35 +1,32 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
-import { BridgeError } from '../../errors.ts';
 import { bubblewrapArguments } from './bubblewrap.ts';
+import { waitUntilReady } from './bubblewrap-status.ts';
 import type { Mount } from './mounts.ts';
 import { inNamespace, isExiting, startTimeOf } from './processes.ts';
 import { findRunning } from './termination.ts';
 import { OWNER_VARIABLE } from './wrapper.ts';
 
-const START_LIMIT_MS = 10_000;
-const GONE_LIMIT_MS = 5_000;
+const EXIT_TIMEOUT_MS = 5_000;
 const POLL_MS = 20;
-const statusSchema = z.object({ 'child-pid': z.number().int(), 'pid-namespace': z.number().int() });
 
 export interface SandboxOptions {
   bwrap: string;
   asRoot: boolean;
   mounts: readonly Mount[];
-  /** File in which the wrapper finds it. */
+  /** The state file, by which the wrapper finds the sandbox. */
   state: string;
+  /** The private folder of the bridge's shells; marks the process so that a later start can clean up. */
   owner: string;
-  /** Called when it has ended by itself. */
+  /** Called when it has ended, for whatever reason. */
   onExit: () => void;
 }
 
-/** One bubblewrap that stays until it is closed, with a namespace of processes of its own. */
+/** A bubblewrap process with its own PID namespace, which runs until it is closed. */
 export class Sandbox {
-  /** As the link `/proc/<pid>/ns/pid` of every process in it reads. */
+  /** The target of the link `/proc/<pid>/ns/pid` of every process in it. */
   readonly namespace: string;
   readonly pid: number;
   readonly #child: ChildProcess;
@@ -62,9 +59,9 @@ export class Sandbox {
       child.once('close', () => resolve());
     });
     try {
-      const { pid, namespace } = await ready(child);
+      const { pid, namespace } = await waitUntilReady(child);
       await mkdir(dirname(state), { recursive: true, mode: 0o700 });
-      await replace(state, `${pid} ${await startTimeOf(pid)}\n`);
+      await writeAtomically(state, `${pid} ${await startTimeOf(pid)}\n`);
       ended.then(onExit);
       return new Sandbox(child, ended, pid, namespace, state);
     } catch (thrown) {
@@ -73,74 +70,32 @@ export class Sandbox {
     }
   }
 
-  /** Ends every process in it; resolves when none runs any more. */
+  /** Kills every process in it; resolves when none runs any more. */
   async close(): Promise<void> {
     await rm(this.#state, { force: true });
     this.#child.kill('SIGKILL');
     await this.#ended;
-    for (const deadline = Date.now() + GONE_LIMIT_MS; Date.now() < deadline; await sleep(POLL_MS)) {
-      if (await this.#isOver()) return;
+    for (const deadline = Date.now() + EXIT_TIMEOUT_MS; Date.now() < deadline; await sleep(POLL_MS)) {
+      if (await this.#hasExited()) return;
     }
   }
 
   /**
-   * Its child, the first process of the namespace, dies with it, and all there with that one. It is gone only when all
-   * have been collected, which the machine's init may leave for a while.
+   * The first process of the namespace dies with bubblewrap, and all others die with that one. The namespace itself
+   * remains until the machine's init has reaped them, which may take a while, so this looks at the processes instead.
    */
-  async #isOver(): Promise<boolean> {
+  async #hasExited(): Promise<boolean> {
     return (await isExiting(this.pid)) && (await findRunning(inNamespace(this.namespace))).length === 0;
   }
 }
 
-/** Notes in place of a sandbox why there is none. */
-export async function writeFailure(state: string, why: string): Promise<void> {
+/** Writes into the state file why the sandbox could not be started. */
+export async function writeFailure(state: string, reason: string): Promise<void> {
   await mkdir(dirname(state), { recursive: true, mode: 0o700 });
-  await replace(state, `failed ${why.replace(/\s+/g, ' ')}\n`);
+  await writeAtomically(state, `failed ${reason.replace(/\s+/g, ' ')}\n`);
 }
 
-async function replace(path: string, content: string): Promise<void> {
+async function writeAtomically(path: string, content: string): Promise<void> {
   await writeFile(`${path}.new`, content, { mode: 0o600 });
   await rename(`${path}.new`, path);
-}
-
-/** Resolves when all is mounted. */
-function ready(child: ChildProcess): Promise<{ pid: number; namespace: number }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ pid: number; namespace: number }>();
-  let status = '';
-  let said = '';
-  let mounted = false;
-  const timer = setTimeout(() => reject(failure(`not ready after ${START_LIMIT_MS} ms`)), START_LIMIT_MS);
-  promise.finally(() => clearTimeout(timer)).catch(() => undefined);
-  const look = (): void => {
-    const parsed = statusSchema.safeParse(jsonOf(status.split('\n')[0] ?? ''));
-    if (!mounted || !parsed.success) return;
-    resolve({ pid: parsed.data['child-pid'], namespace: parsed.data['pid-namespace'] });
-  };
-  (child.stdio[3] as Readable).on('data', (chunk) => {
-    status += chunk;
-    look();
-  });
-  child.stderr?.on('data', (chunk) => {
-    said = `${said}${chunk}`.slice(-500);
-  });
-  child.stdin?.on('error', () => undefined);
-  child.stdout?.on('data', () => {
-    mounted = true;
-    look();
-  });
-  child.once('error', (cause) => reject(failure(cause.message)));
-  child.once('close', (code, signal) => reject(failure(said.trim() || `it ended with ${signal ?? code}`)));
-  return promise;
-}
-
-function failure(why: string): BridgeError {
-  return new BridgeError('ENGINE_UNAVAILABLE', `bubblewrap: ${why}`);
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

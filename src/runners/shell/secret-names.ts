@@ -1,23 +1,23 @@
-/** A word of these in a variable's name says that its value is a key. */
+/** A variable with one of these words in its name holds a secret. */
 const SECRET_WORD =
   /(^|_)(API_?KEY|KEY|KEYS|TOKEN|TOKENS|SECRET|SECRETS|PASSWORD|PASSWD|PASSPHRASE|PWD|PAT|CREDENTIALS?|COOKIE)(_|$)/i;
-/** The user's working folders, which end like a password. */
+/** The working folders of a shell, which match PWD. */
 const NOT_SECRET: ReadonlySet<string> = new Set(['PWD', 'OLDPWD']);
-/** Of cloud accounts: what is not a key itself points to one. */
-const OF_ACCOUNTS = /^(AWS|AZURE|GOOGLE|GCP|GCLOUD|CLOUDSDK|ANTHROPIC|OPENAI|CLOUDFLARE|AICORE|VERTEX)_/i;
-/** Of the engine: its configuration may hold keys, its password answers permissions. */
-const OF_ENGINE = /^OPENCODE_/;
+/** Variables of cloud accounts hold a key or point to one. */
+const CLOUD_PREFIX = /^(AWS|AZURE|GOOGLE|GCP|GCLOUD|CLOUDSDK|ANTHROPIC|OPENAI|CLOUDFLARE|AICORE|VERTEX)_/i;
+/** Variables of OpenCode: its configuration may hold keys, and its password gives access to permissions. */
+const ENGINE_PREFIX = /^OPENCODE_/;
 
-/** Whether a variable holds, or leads to, a secret; by its name, as the names of providers' keys have no list. */
+/** Whether a variable holds or points to a secret, judged by its name: there is no list of the providers' variables. */
 export function isSecretName(name: string): boolean {
-  return isKeyName(name) || OF_ENGINE.test(name);
+  return isKeyName(name) || ENGINE_PREFIX.test(name);
 }
 
 function isKeyName(name: string): boolean {
-  return !NOT_SECRET.has(name) && (SECRET_WORD.test(name) || OF_ACCOUNTS.test(name));
+  return !NOT_SECRET.has(name) && (SECRET_WORD.test(name) || CLOUD_PREFIX.test(name));
 }
 
-/** Those of the environment that the engine needs and the commands of tasks do not get. */
+/** The variables that OpenCode gets and the commands of tasks do not. */
 export function withheldNames(
   env: Readonly<Record<string, string | undefined>>,
   passthrough: readonly string[],

@@ -17,71 +17,77 @@ import { TaskShell } from './task-shell.ts';
 import { killAll } from './termination.ts';
 import { OWNER_VARIABLE, wrapperPath, wrapperScript } from './wrapper.ts';
 
-/** So long after the last sandbox has ended, what its processes sent may still come in. */
-const SETTLED_MS = 10_000;
+/** A connection from a sandbox can still arrive this long after the sandbox has ended. */
+const LATE_CONNECTION_MS = 10_000;
 
 export interface ShellsOptions extends SandboxRules {
-  /** A folder of its own, which no task may reach; made where it is not there. */
+  /** A private folder, which no task may reach; created where needed. */
   folder: string;
   sandbox: SandboxMode;
-  /** Variables that commands get although their names look like secrets. */
+  /** Variables that commands get although their names look secret. */
   passthrough: readonly string[];
-  /** Whether what a completed task has left running goes on with its conversation. */
+  /** Whether processes that a completed task left running live as long as its conversation. */
   leftovers: 'end' | 'keep';
   logger: Logger;
 }
 
-/** The shells in which the commands of tasks run: one for each conversation, apart from the bridge and from each other. */
+/** The shells that run the commands of tasks: one for each conversation, isolated from the bridge and from each other. */
 export class Shells {
-  /** What OpenCode is to take for the shell. */
+  /** The program that OpenCode uses as its shell. */
   readonly path: string;
   readonly sandbox: SandboxSupport;
   readonly #options: ShellsOptions;
   readonly #shells = new Map<string, TaskShell>();
-  readonly #peers = new ConnectionOwners();
+  readonly #connectionOwners = new ConnectionOwners();
   #lastEnd = Number.NEGATIVE_INFINITY;
 
-  private constructor(options: ShellsOptions, found: SandboxSupport, path: string) {
+  private constructor(options: ShellsOptions, support: SandboxSupport, path: string) {
     this.#options = options;
-    this.sandbox = found;
+    this.sandbox = support;
     this.path = path;
   }
 
-  /** Throws where a sandbox is demanded and none works. The folder is this process's alone. */
+  /** Throws where a sandbox is required and does not work. No other process may use the folder. */
   static async start(given: ShellsOptions): Promise<Shells> {
     await mkdir(given.folder, { recursive: true, mode: 0o700 });
     const options = { ...given, folder: await realpath(given.folder) };
     const { folder, env, passthrough, writable, logger } = options;
-    await sweep(folder);
-    const found = await detectSandbox(options.sandbox, env, folder);
+    await removeLeftovers(folder);
+    const support = await detectSandbox(options.sandbox, env, folder);
     const shell = defaultShell(env);
     const path = wrapperPath(folder, shell);
     const withheld = withheldNames(env, passthrough);
     const variables = cacheVariables(env, '/tmp/.cache', writable);
-    const sandbox = found.kind === 'bubblewrap' ? { ...found, variables } : undefined;
+    const sandbox = support.kind === 'bubblewrap' ? { ...support, variables } : undefined;
     await mkdir(join(folder, 'bin'), { recursive: true });
     await writeFile(path, wrapperScript({ folder, shell, withheld, ...(sandbox && { sandbox }) }));
     await chmod(path, 0o700);
-    if (found.kind === 'environment')
-      logger.warn({ why: found.why }, 'commands of tasks run without a sandbox');
-    return new Shells(options, found, path);
+    if (support.kind === 'none')
+      logger.warn({ reason: support.reason }, 'commands of tasks run without a sandbox');
+    return new Shells(options, support, path);
   }
 
-  /** In a few words, whether commands are kept in a sandbox. */
+  /** For health: whether commands run in a sandbox. */
   get summary(): string {
     return describeSandbox(this.sandbox);
   }
 
-  /** Makes the shell of a conversation ready for one more task of it. */
+  /** Prepares the shell of a conversation for its next task. */
   async open(sessionId: string, directory: string): Promise<void> {
     if (!/^[A-Za-z0-9_-]+$/.test(sessionId)) {
-      throw new BridgeError('ENGINE_ERROR', `OpenCode named a session ${JSON.stringify(sessionId)}.`);
+      throw new BridgeError(
+        'ENGINE_ERROR',
+        `OpenCode uses the unexpected session id ${JSON.stringify(sessionId)}.`,
+      );
     }
     await this.#shells.get(sessionId)?.ended;
-    if (!this.#shells.has(sessionId)) this.#make(sessionId, directory);
+    if (!this.#shells.has(sessionId)) this.#create(sessionId, directory);
   }
 
-  /** Ends what a task has left running, unless the task is completed and it is to be kept; tells what a completed one left. */
+  /**
+   * Ends the processes that a task has left running, except those of a completed task where `leftovers` is `keep`.
+   * Returns those of a completed task.
+   */
   async settle(sessionId: string, completed: boolean): Promise<ProcessLeft[]> {
     const shell = this.#shells.get(sessionId);
     if (!completed) {
@@ -93,37 +99,41 @@ export class Shells {
     return left;
   }
 
-  /** Ends what tasks of the conversation left running, if anything. */
+  /** Ends all processes of the conversation. */
   async end(sessionId: string): Promise<void> {
     await this.#shells.get(sessionId)?.end();
   }
 
-  /** The same for all tasks that worked in the directory or below. */
+  /** Ends all processes of the conversations that work in the directory or below. */
   async endInDirectory(directory: string): Promise<void> {
-    const there = [...this.#shells.values()].filter((shell) => isInside(directory, shell.directory));
-    await Promise.all(there.map((shell) => shell.end()));
+    const shells = [...this.#shells.values()].filter((shell) => isInside(directory, shell.directory));
+    await Promise.all(shells.map((shell) => shell.end()));
   }
 
-  /** Whether a connection within this machine may come from a command in a sandbox; never, where there is none. */
+  /** Whether a connection within this machine may come from a command in a sandbox. False where there is no sandbox. */
   async mayBeFromSandbox(connection: Connection): Promise<boolean> {
-    const none = this.#shells.size === 0 && performance.now() - this.#lastEnd > SETTLED_MS;
-    return this.sandbox.kind === 'bubblewrap' && !none && !(await this.#peers.isOutsideSandbox(connection));
+    const noneOpen = this.#shells.size === 0 && performance.now() - this.#lastEnd > LATE_CONNECTION_MS;
+    return (
+      this.sandbox.kind === 'bubblewrap' &&
+      !noneOpen &&
+      !(await this.#connectionOwners.isOutsideSandbox(connection))
+    );
   }
 
-  /** Ends everything. */
+  /** Ends all processes of all conversations. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#shells.values()].map((shell) => shell.end()));
-    await sweep(this.#options.folder);
+    await removeLeftovers(this.#options.folder);
   }
 
-  #make(sessionId: string, directory: string): void {
+  #create(sessionId: string, directory: string): void {
     const { folder, logger } = this.#options;
     const shell = new TaskShell({
       sessionId,
       directory,
       folder,
       rules: this.#options,
-      boundary: this.sandbox,
+      support: this.sandbox,
       logger,
       onEnd: () => {
         this.#lastEnd = performance.now();
@@ -134,8 +144,8 @@ export class Shells {
   }
 }
 
-/** Ends what an earlier process with this folder left, and removes its files. */
-async function sweep(folder: string): Promise<void> {
+/** Kills the processes that an earlier bridge process with this folder left, and removes its files. */
+async function removeLeftovers(folder: string): Promise<void> {
   await killAll(withVariable(OWNER_VARIABLE, folder));
   await removeTrees([join(folder, 'sandboxes'), join(folder, 'tmp')], { PATH: '/usr/bin:/bin' });
 }

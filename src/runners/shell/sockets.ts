@@ -1,19 +1,19 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
-/** A TCP socket of this machine, as /proc/net shows it (Linux). */
+/** A TCP socket of this machine, from /proc/net (Linux). */
 export interface TcpSocket {
   localPort: number;
   remotePort: number;
   isListening: boolean;
-  /** The user whose it is. */
+  /** The user id of its owner. */
   uid: number;
-  /** Its number; "0" where no process has it any more. */
+  /** "0" where no process has it any more. */
   inode: string;
 }
 
-const LISTENS = '0A';
+const LISTEN_STATE = '0A';
 
-/** All TCP sockets, of both families; none where that cannot be known. */
+/** All TCP sockets, IPv4 and IPv6; none where /proc/net cannot be read. */
 export async function tcpSockets(): Promise<TcpSocket[]> {
   const tables = await Promise.all(
     ['tcp', 'tcp6'].map((name) => readFile(`/proc/net/${name}`, 'utf8').catch(() => '')),
@@ -26,7 +26,7 @@ function socketOf(row: string): TcpSocket {
   return {
     localPort: portOf(local),
     remotePort: portOf(remote),
-    isListening: state === LISTENS,
+    isListening: state === LISTEN_STATE,
     uid: Number(uid),
     inode,
   };
@@ -36,7 +36,7 @@ function portOf(address: string): number {
   return Number.parseInt(address.split(':')[1] ?? '', 16);
 }
 
-/** The numbers of the sockets that a process has, among its first `limit` files; none where that cannot be seen. */
+/** The inodes of the sockets among the first `limit` descriptors of a process; none where they cannot be read. */
 export async function socketInodesOf(pid: number, limit = Number.POSITIVE_INFINITY): Promise<string[]> {
   const folder = `/proc/${pid}/fd`;
   const names = (await readdir(folder).catch(() => [])).slice(0, limit);

@@ -12,7 +12,7 @@ import { Sandbox, writeFailure } from './sandbox.ts';
 import { killAll, terminate } from './termination.ts';
 import { SESSION_VARIABLE, statePath } from './wrapper.ts';
 
-/** A sandbox that its own commands end over and over is not started again. */
+/** A sandbox that its own commands keep killing is restarted at most so often. */
 const MAX_STARTS = 20;
 
 export interface TaskShellOptions {
@@ -21,12 +21,21 @@ export interface TaskShellOptions {
   /** The private folder of all shells. */
   folder: string;
   rules: SandboxRules;
-  boundary: SandboxSupport;
+  support: SandboxSupport;
   logger: Logger;
   onEnd: () => void;
 }
 
-/** Where the commands of one conversation run, and what they have started there. */
+/**
+ * Runs the commands of one conversation, and ends what they have started. Where sandboxes work:
+ *
+ *     starting → running → ending → ended
+ *        ↑________|
+ *
+ * - A sandbox that ends by itself (a command killed it) is started again, at most MAX_STARTS times.
+ * - Where it cannot be started, the state file has the reason, with which the wrapper refuses each command.
+ * - `end` is final: nothing is started again, and `onEnd` is called when no process is left.
+ */
 export class TaskShell {
   readonly #options: TaskShellOptions;
   readonly #state: string;
@@ -47,45 +56,45 @@ export class TaskShell {
     return this.#options.directory;
   }
 
-  /** Resolves when the end that is under way has come; undefined where none is. */
+  /** Resolves when `end` is done; undefined where it was not called. */
   get ended(): Promise<void> | undefined {
     return this.#ending?.catch(() => undefined);
   }
 
-  /** What commands have started and still runs. */
+  /** The processes that commands have started and that still run. */
   async processes(): Promise<ProcessLeft[]> {
-    const pids = await findProcesses(await this.#membership());
+    const pids = await findProcesses(await this.#matcher());
     return pids.length === 0 ? [] : describeProcesses(pids);
   }
 
-  /** Ends everything that commands have started; rejects where something cannot be ended. */
+  /** Ends every process that commands have started; rejects where one cannot be ended. */
   end(): Promise<void> {
     this.#ending ??= this.#end().finally(() => this.#options.onEnd());
     return this.#ending;
   }
 
   async #end(): Promise<void> {
-    const membership = await this.#membership();
-    const pids = await findProcesses(membership);
-    if (pids.length > 0) await terminate(pids, membership);
+    const matcher = await this.#matcher();
+    const pids = await findProcesses(matcher);
+    if (pids.length > 0) await terminate(pids, matcher);
     const sandbox = await this.#sandbox;
     await sandbox?.close();
-    const left = sandbox ? 0 : await killAll(membership);
+    const left = sandbox ? 0 : await killAll(matcher);
     if (left > 0) throw new BridgeError('INTERNAL', `${left} processes of the task could not be ended.`);
     await removeTrees([this.#state, this.#tmp], { PATH: '/usr/bin:/bin' });
   }
 
-  async #membership(): Promise<ProcessMatcher> {
+  async #matcher(): Promise<ProcessMatcher> {
     const sandbox = await this.#sandbox;
     return sandbox ? inNamespace(sandbox.namespace) : withVariable(SESSION_VARIABLE, this.#options.sessionId);
   }
 
-  /** Commands wait for it; where it fails they are told why. */
+  /** Commands wait for the sandbox, or for the reason why there is none. */
   #start(): void {
-    const { boundary, logger, sessionId } = this.#options;
-    if (boundary.kind !== 'bubblewrap' || this.#ending) return;
+    const { support, logger, sessionId } = this.#options;
+    if (support.kind !== 'bubblewrap' || this.#ending) return;
     this.#starts++;
-    this.#sandbox = this.#launch(boundary).catch(async (thrown) => {
+    this.#sandbox = this.#launch(support).catch(async (thrown) => {
       logger.error({ sessionId, err: messageOf(thrown) }, 'the sandbox of a task could not be started');
       await writeFailure(this.#state, messageOf(thrown));
       return undefined;
@@ -96,7 +105,7 @@ export class TaskShell {
     const { rules, directory, folder } = this.#options;
     await mkdir(this.#tmp, { recursive: true, mode: 0o700 });
     await chmod(this.#tmp, 0o1777);
-    if (this.#starts > MAX_STARTS) throw new Error('its commands ended it too often');
+    if (this.#starts > MAX_STARTS) throw new Error('its commands killed it too often');
     const mounts = await mountsFor(rules, directory, this.#tmp);
     const onExit = (): void => this.#start();
     return Sandbox.start({ bwrap, asRoot, mounts, state: this.#state, owner: folder, onExit });

@@ -1,74 +1,75 @@
 import { basename, join } from 'node:path';
 import type { SandboxPrograms } from './programs.ts';
 
-/** In the environment of a command: the OpenCode session of the task that it belongs to. */
+/** Variable of a command: the OpenCode session of its task. */
 export const SESSION_VARIABLE = 'LETTA_OPENCODE_SESSION';
-/** In the environment of whatever the commands of one bridge start: its private folder. */
+/** Variable of every process that commands start: the private folder of the bridge's shells. */
 export const OWNER_VARIABLE = 'LETTA_OPENCODE_SHELLS';
-/** Of root's capabilities those that ordinary commands need; none that mounts, traces or makes devices. */
-const ROOT_KEEPS = 'chown,dac_override,fowner,fsetid,kill,setgid,setuid,net_bind_service';
-const DROP = '--no-new-privs --inh-caps=-all --ambient-caps=-all';
-/** What the embedded server is started with, or adds by itself. */
-const OF_THE_SERVER = [
+/** The capabilities that ordinary commands of root need; none to mount, trace or create devices. */
+const KEPT_CAPABILITIES = 'chown,dac_override,fowner,fsetid,kill,setgid,setuid,net_bind_service';
+const SETPRIV_OPTIONS = '--no-new-privs --inh-caps=-all --ambient-caps=-all';
+/** Variables that the embedded server is started with or sets itself. */
+const SERVER_VARIABLES = [
   'OPENCODE_SERVER_USERNAME',
   'OPENCODE_SERVER_PASSWORD',
   'OPENCODE_CONFIG_CONTENT',
   'OPENCODE_DISABLE_AUTOUPDATE',
   'OPENCODE_PID',
 ];
-/** How long a command waits for its sandbox to be there. */
-const WAITS = 200;
+/** How often a command checks for its sandbox, every 50 ms. */
+const MAX_WAITS = 200;
 
 export interface WrapperOptions {
   /** The bridge's private folder for shells. */
   folder: string;
-  /** The shell that is run in the end. */
+  /** The real shell. */
   shell: string;
+  /** Variables that commands do not get. */
   withheld: readonly string[];
-  /** Absent: commands are not put into a sandbox. */
+  /** Absent: commands run without a sandbox. */
   sandbox?: { programs: SandboxPrograms; asRoot: boolean; variables: Readonly<Record<string, string>> };
 }
 
-/** Where the wrapper lies; OpenCode knows the kind of shell by the name. */
+/** The path of the wrapper. It has the name of the shell, by which OpenCode recognizes the kind of shell. */
 export function wrapperPath(folder: string, shell: string): string {
   return join(folder, 'bin', basename(shell));
 }
 
-/** Where the wrapper finds the sandbox of a session: `<process id> <start time>`, or why there is none. */
+/** The state file of a session's sandbox: `<process id> <start time>`, or `failed <reason>`. */
 export function statePath(folder: string, sessionId: string): string {
   return join(folder, 'sandboxes', sessionId);
 }
 
-/** The shell script that OpenCode takes for the shell: it drops what is the bridge's and enters the sandbox. */
+/** The script that OpenCode runs as its shell: it unsets the bridge's variables and enters the sandbox. */
 export function wrapperScript({ folder, shell, withheld, sandbox }: WrapperOptions): string {
-  const dropped = new Set([...withheld.filter(isShellName), ...OF_THE_SERVER]);
+  const dropped = new Set([...withheld.filter(isShellName), ...SERVER_VARIABLES]);
   return [
     '#!/bin/sh',
     `unset ${[...dropped].join(' ')}`,
     `export SHELL=${quoted(shell)}`,
     ...(sandbox
-      ? intoSandbox(folder, shell, sandbox)
+      ? enterSandbox(folder, shell, sandbox)
       : [`export ${OWNER_VARIABLE}=${quoted(folder)}`, `exec ${quoted(shell)} "$@"`]),
     '',
   ].join('\n');
 }
 
-function intoSandbox(
+function enterSandbox(
   folder: string,
   shell: string,
   { programs, asRoot, variables }: NonNullable<WrapperOptions['sandbox']>,
 ): string[] {
   const { nsenter, setpriv } = programs;
   const user = asRoot ? '' : ' -U --preserve-credentials';
-  const bounds = asRoot ? ` --bounding-set=-all,+${ROOT_KEEPS.replaceAll(',', ',+')}` : '';
+  const bounds = asRoot ? ` --bounding-set=-all,+${KEPT_CAPABILITIES.replaceAll(',', ',+')}` : '';
   return [
     `refuse() { echo "letta-opencode-plugin: $1" >&2; exit 126; }`,
-    `case "$${SESSION_VARIABLE}" in '' | *[!A-Za-z0-9_-]*) refuse 'this command belongs to no task and is not run.' ;; esac`,
+    `case "$${SESSION_VARIABLE}" in '' | *[!A-Za-z0-9_-]*) refuse 'this command belongs to no task and was not run.' ;; esac`,
     `state=${quoted(join(folder, 'sandboxes'))}/$${SESSION_VARIABLE}`,
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is of the shell
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: shell syntax
     'started() { set -f; set -- ${1##*)}; set +f; now=$1${20}; }',
     'waits=0 pid= since= now=',
-    // A process id alone could be somebody else's by now.
+    // The start time is compared too, as the process id may have been reused.
     'while :; do',
     '  if [ -r "$state" ]; then',
     '    read -r pid since < "$state"',
@@ -78,12 +79,12 @@ function intoSandbox(
     '      case "$now" in Z* | X*) ;; ?"$since") break ;; esac',
     '    fi',
     '  fi',
-    `  waits=$((waits + 1)); [ $waits -gt ${WAITS} ] && refuse "the task's sandbox is gone."`,
+    `  waits=$((waits + 1)); [ $waits -gt ${MAX_WAITS} ] && refuse "the task's sandbox is gone."`,
     '  sleep 0.05',
     'done',
     `unset OLDPWD ${SESSION_VARIABLE} TMPDIR TEMP TMP XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS`,
     ...Object.entries(variables).map(([name, value]) => `export ${name}=${quoted(value)}`),
-    `exec ${quoted(nsenter)} -t "$pid" -m -p -i${user} --wdns="$PWD" ${quoted(setpriv)} ${DROP}${bounds} ${quoted(shell)} "$@"`,
+    `exec ${quoted(nsenter)} -t "$pid" -m -p -i${user} --wdns="$PWD" ${quoted(setpriv)} ${SETPRIV_OPTIONS}${bounds} ${quoted(shell)} "$@"`,
   ];
 }
 

@@ -25,8 +25,8 @@ it('a sandbox that does not work here is found out by a trial, and told', async 
   await using folder = await tempDir('boundary-');
   const env = await withoutNamespaces(folder.path);
   expect(await detectSandbox('auto', env, folder.path)).toEqual({
-    kind: 'environment',
-    why: expect.stringContaining('No permissions to create new namespace'),
+    kind: 'none',
+    reason: expect.stringContaining('No permissions to create new namespace'),
   });
   await expect(detectSandbox('bwrap', env, folder.path)).rejects.toMatchObject({
     code: 'INVALID_INPUT',
@@ -38,8 +38,8 @@ it('a sandbox that does not work here is found out by a trial, and told', async 
 
 it('off is off', async () => {
   expect(await detectSandbox('off', {}, '/nowhere')).toEqual({
-    kind: 'environment',
-    why: 'SHELL_SANDBOX is off',
+    kind: 'none',
+    reason: 'SHELL_SANDBOX is off',
   });
 });
 
