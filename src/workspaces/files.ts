@@ -9,7 +9,7 @@ import { openForReading } from './regular-file.ts';
 import { looksLikeText, readPage } from './text-page.ts';
 
 export interface DirectoryEntry {
-  /** Relative to the task's folder, forward slashes. */
+  /** Relative to the task's folder, with forward slashes. */
   path: string;
   type: 'file' | 'directory' | 'symlink';
   /** Bytes; 0 for a folder. */
@@ -18,11 +18,11 @@ export interface DirectoryEntry {
 
 export interface TaskFilePage {
   content: Buffer;
-  /** Bytes of the whole file. */
+  /** Size of the whole file in bytes. */
   size: number;
-  /** Byte at which `content` starts. */
+  /** Position of `content` in the file, in bytes. */
   offset: number;
-  /** True when more of the file follows at `offset + content.length`. */
+  /** Whether the file continues at `offset + content.length`. */
   truncated: boolean;
   mediaType: string;
   /** Whether `content` is UTF-8 text. */
@@ -30,16 +30,19 @@ export interface TaskFilePage {
 }
 
 export interface PageRequest {
-  /** First byte; default 0. */
+  /** Position of the first byte; default 0. */
   offset?: number | undefined;
-  /** Bytes wanted; default and upper bound is `maxSize`. */
+  /** Number of bytes; `maxSize` is the default and the maximum. */
   limit?: number | undefined;
   maxSize: number;
 }
 
 const MAX_ENTRIES = 1000;
 
-/** The entries of one folder of a task behind the first `from`, sorted by name, without `.git`, fifos, sockets and devices. */
+/**
+ * The entries of a folder of a task, sorted by name, after skipping the first `from`. Leaves out `.git`, and every FIFO,
+ * socket and device.
+ */
 export async function listDirectory(
   root: string,
   path = '.',
@@ -53,10 +56,10 @@ export async function listDirectory(
     });
   });
   try {
-    const at = await pathOfDescriptor(handle.fd);
-    if (at !== undefined && !isInside(realRoot, at)) throw outsideTask('path', path);
-    // By its handle it stays the same folder, whatever takes its place meanwhile.
-    const folder = at === undefined ? real : `/proc/self/fd/${handle.fd}`;
+    const opened = await pathOfDescriptor(handle.fd);
+    if (opened !== undefined && !isInside(realRoot, opened)) throw outsideTask('path', path);
+    // Reading through the descriptor stays in this folder, even where the task replaces it meanwhile.
+    const folder = opened === undefined ? real : `/proc/self/fd/${handle.fd}`;
     const sorted = (await readdir(folder))
       .filter((name) => name !== '.git')
       .sort()
@@ -64,7 +67,7 @@ export async function listDirectory(
     const found = await Promise.all(
       sorted
         .slice(0, MAX_ENTRIES)
-        .map((name) => describe(join(folder, name), relative(realRoot, join(real, name)))),
+        .map((name) => entryOf(join(folder, name), relative(realRoot, join(real, name)))),
     );
     return { entries: found.filter((it) => it !== undefined), truncated: sorted.length > MAX_ENTRIES };
   } finally {
@@ -72,14 +75,14 @@ export async function listDirectory(
   }
 }
 
-/** One page of a file of a task, exact to the byte; a page of text ends between two characters. */
+/** One page of a file, byte for byte. A page of text ends between two characters. */
 export async function readTaskFile(
   root: string,
   path: string,
   { offset = 0, limit, maxSize }: PageRequest,
 ): Promise<TaskFilePage> {
-  requireWhole('offset', offset, 0);
-  if (limit !== undefined) requireWhole('limit', limit, 1);
+  assertInteger('offset', offset, 0);
+  if (limit !== undefined) assertInteger('limit', limit, 1);
   const { realRoot, real } = await resolveInside(root, path, 'file_path');
   const { handle, stats, regular } = await openForReading(real, constants.O_NOFOLLOW).catch(
     (error: unknown) => {
@@ -106,7 +109,7 @@ export async function readTaskFile(
   }
 }
 
-async function describe(path: string, relativePath: string): Promise<DirectoryEntry | undefined> {
+async function entryOf(path: string, relativePath: string): Promise<DirectoryEntry | undefined> {
   try {
     const stats = await lstat(path);
     const name = relativePath.split(sep).join('/');
@@ -114,12 +117,12 @@ async function describe(path: string, relativePath: string): Promise<DirectoryEn
     if (stats.isDirectory()) return { path: name, type: 'directory', size: 0 };
     if (stats.isSymbolicLink()) return { path: name, type: 'symlink', size: stats.size };
   } catch (error) {
-    if (errorCode(error) === undefined) throw error; // otherwise: gone meanwhile
+    if (errorCode(error) === undefined) throw error; // a system error: the entry is gone
   }
   return undefined;
 }
 
-function requireWhole(name: string, value: number, least: number): void {
+function assertInteger(name: string, value: number, least: number): void {
   if (Number.isSafeInteger(value) && value >= least) return;
   throw new BridgeError(
     'INVALID_INPUT',

@@ -40,13 +40,15 @@ const GROUPS: Record<string, string> = {
   'video/mp4': 'mp4',
 };
 
-const BY_ENDING = new Map(
-  Object.entries(GROUPS).flatMap(([type, endings]) =>
-    endings.split(' ').map((ending): [string, string] => [`.${ending}`, type]),
+const BY_EXTENSION = new Map(
+  Object.entries(GROUPS).flatMap(([type, extensions]) =>
+    extensions.split(' ').map((extension): [string, string] => [`.${extension}`, type]),
   ),
 );
 
-/** The media type the file's ending stands for, else plain text or bytes. */
+/** The media type by file extension; else that of plain text or of bytes. */
 export function mediaTypeOf(path: string, isText: boolean): string {
-  return BY_ENDING.get(extname(path).toLowerCase()) ?? (isText ? 'text/plain' : 'application/octet-stream');
+  return (
+    BY_EXTENSION.get(extname(path).toLowerCase()) ?? (isText ? 'text/plain' : 'application/octet-stream')
+  );
 }

@@ -3,7 +3,10 @@ import { isAbsolute, resolve } from 'node:path';
 import { BridgeError, quote } from '../errors.ts';
 import { errorCode, isInside } from './paths.ts';
 
-/** Real paths of a task's folder and of something in it; anything outside is refused in the name of `parameter`. */
+/**
+ * The real paths of a task's folder and of a path in it. Throws INVALID_INPUT, naming the parameter, for a path outside of
+ * the folder.
+ */
 export async function resolveInside(
   root: string,
   path: string,
@@ -13,7 +16,7 @@ export async function resolveInside(
   const realRoot = await realpath(root).catch((error: unknown) => {
     throw accessError("the task's directory", root, error);
   });
-  // A task's directory was free of links when it was accepted; one that is there now, the task may have planted.
+  // The path of a task's directory had no symlink when the task was accepted. One that is there now may be the task's.
   if (realRoot !== resolve(root)) throw replaced(root);
   const wanted = isAbsolute(path) ? path : resolve(root, path);
   if (!isInside(realRoot, wanted)) throw outsideTask(parameter, path);
@@ -25,8 +28,8 @@ export async function resolveInside(
 }
 
 /**
- * Where the opened file or folder really is: what is on the way can become a link between look-up and opening.
- * Undefined where the system does not tell.
+ * The real path of an open file or folder: a part of its path can become a symlink between the check and the opening.
+ * Undefined on systems without /proc.
  */
 export async function pathOfDescriptor(fd: number): Promise<string | undefined> {
   try {
@@ -37,20 +40,20 @@ export async function pathOfDescriptor(fd: number): Promise<string | undefined> 
   }
 }
 
-/** The refusal of a path that leads out of the task's folder. */
+/** The error for a path outside of the task's folder. */
 export function outsideTask(parameter: string, path: string, also = ''): BridgeError {
   const text = `${parameter} ${quote(path, 200)} ${also} is outside the task's directory.`.replace('  ', ' ');
   return new BridgeError('INVALID_INPUT', text, { reason: { kind: 'outside_task' } });
 }
 
 function replaced(root: string): BridgeError {
-  const text = `The task's directory ${quote(root, 200)} has been replaced: it, or a folder above it, is a link now.`;
+  const text = `The task's directory ${quote(root, 200)} has been replaced: it, or a folder above it, is now a symlink.`;
   return new BridgeError('INVALID_STATE', text, {
-    next: 'Its files can be read again when the folder is back in its place.',
+    next: 'Its files can be read again once the folder is restored.',
   });
 }
 
-/** What a failed look-up or opening of a path means to the caller. */
+/** The error for a path that could not be resolved or opened. */
 export function accessError(parameter: string, path: string, error: unknown): BridgeError {
   const code = errorCode(error);
   const name = `${parameter} ${quote(path, 200)}`;
@@ -58,7 +61,9 @@ export function accessError(parameter: string, path: string, error: unknown): Br
     return new BridgeError('FILE_NOT_FOUND', `${name} does not exist.`, { cause: error });
   }
   if (code === 'EACCES' || code === 'EPERM') {
-    return new BridgeError('FORBIDDEN', `${name} may not be read by the bridge.`, { cause: error });
+    return new BridgeError('FORBIDDEN', `${name} cannot be read by the bridge (permission denied).`, {
+      cause: error,
+    });
   }
   return new BridgeError('INVALID_INPUT', `${name} cannot be opened (${code ?? 'unknown'}).`, {
     cause: error,

@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { errorCode } from './paths.ts';
 
-/** Opens a file for reading without ever blocking on a fifo; `regular` is false for anything but a file. */
+/** Opens a file for reading. Never blocks on a FIFO; `regular` is false for anything but a regular file. */
 export async function openForReading(
   path: string,
   flags = 0,
@@ -17,7 +17,7 @@ export async function openForReading(
   }
 }
 
-/** The bytes and times of a regular file of at most `maxBytes`; undefined if it is missing or anything else. */
+/** The content and stats of a regular file of at most `maxBytes`; undefined for anything else. */
 export async function readIfRegular(
   path: string,
   maxBytes: number,

@@ -4,50 +4,50 @@ import { BridgeError, quote } from '../errors.ts';
 import { errorCode, isInside, realpathAllowMissing, taskFolder } from './paths.ts';
 
 export interface TaskDirectoryRequest {
-  /** Absolute, or relative to `workspaceDir`; absent means a new folder of the task's own. */
+  /** Absolute, or relative to `workspaceDir`; absent: a new folder for this task alone. */
   requested?: string | undefined;
   taskId: string;
   workspaceDir: string;
-  /** Folders besides `workspaceDir` whose content may be worked on. */
+  /** Folders besides `workspaceDir` in which tasks may work. */
   roots: readonly string[];
-  /** Tells the folders of others, which do not exist for whoever asks. */
+  /** Whether a folder belongs to another agent; such a folder is reported as missing. */
   isForeign?: (path: string) => boolean;
 }
 
 export interface TaskDirectory {
   /** Real path, free of symlinks. */
   path: string;
-  /** True when the folder is the task's own and has yet to be made. */
+  /** Whether the bridge creates the folder for this task. */
   ours: boolean;
 }
 
-/** Where a task works; creates nothing and refuses whatever lies outside the allowed roots. */
+/** The directory of a task. Creates nothing; throws INVALID_INPUT for a directory outside of the allowed folders. */
 export async function resolveTaskDirectory(request: TaskDirectoryRequest): Promise<TaskDirectory> {
   const { requested, taskId, workspaceDir } = request;
   if (requested === undefined) {
     return { path: await realpathAllowMissing(taskFolder(workspaceDir, taskId)), ours: true };
   }
   const allowed = [workspaceDir, ...request.roots];
-  const refuse = refusal(requested, allowed);
-  if (requested === '') throw refuse('is empty');
-  if (requested.includes('\0')) throw refuse('contains a NUL character');
+  const refusal = refusalOf(requested, allowed);
+  if (requested === '') throw refusal('is empty');
+  if (requested.includes('\0')) throw refusal('contains a NUL character');
 
   const wanted = resolve(workspaceDir, requested);
   const real = await realRoots(allowed);
   if (![...allowed.map((root) => resolve(root)), ...real].some((root) => isInside(root, wanted))) {
-    throw refuse('is outside the allowed folders');
+    throw refusal('is outside the allowed folders');
   }
   const path = await realpath(wanted).catch((error: unknown) => {
-    throw refuse(errorCode(error) === 'ENOENT' ? 'does not exist' : 'cannot be opened', error);
+    throw refusal(errorCode(error) === 'ENOENT' ? 'does not exist' : 'cannot be opened', error);
   });
-  if (!real.some((root) => isInside(root, path))) throw refuse('leads outside the allowed folders');
-  if (request.isForeign?.(path)) throw refuse('does not exist');
-  if (path === (await realpathAllowMissing(workspaceDir))) throw refuse('is the folder of all tasks');
-  if (!(await stat(path)).isDirectory()) throw refuse('is not a folder');
+  if (!real.some((root) => isInside(root, path))) throw refusal('leads outside the allowed folders');
+  if (request.isForeign?.(path)) throw refusal('does not exist');
+  if (path === (await realpathAllowMissing(workspaceDir))) throw refusal('is the folder of all tasks');
+  if (!(await stat(path)).isDirectory()) throw refusal('is not a folder');
   return { path, ours: false };
 }
 
-/** Makes the folder and an empty git repository in it, so that nothing climbs to a repository above. */
+/** Creates the folder with an empty git repository in it, so that git does not use a repository above it. */
 export async function makeTaskDirectory(path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   if (!(await makeFolder(path))) {
@@ -58,7 +58,7 @@ export async function makeTaskDirectory(path: string): Promise<void> {
   await makeRepository(join(path, '.git'));
 }
 
-// The files `git init --template=` writes, without the 3 ms of starting git.
+// The files that `git init --template=` writes. Starting git would take 3 ms.
 async function makeRepository(gitDir: string): Promise<void> {
   if (!(await makeFolder(gitDir))) return;
   await Promise.all([
@@ -89,13 +89,13 @@ async function realRoots(roots: readonly string[]): Promise<string[]> {
   return found.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }
 
-function refusal(requested: string, allowed: readonly string[]) {
-  return (why: string, cause?: unknown): BridgeError =>
+function refusalOf(requested: string, allowed: readonly string[]) {
+  return (reason: string, cause?: unknown): BridgeError =>
     new BridgeError(
       'INVALID_INPUT',
-      `directory ${quote(requested, 200)} ${why}; allowed is an existing folder in ${allowed.map((root) => quote(root, 200)).join(', ')}.`,
+      `directory ${quote(requested, 200)} ${reason}; use an existing folder in ${allowed.map((root) => quote(root, 200)).join(', ')}.`,
       {
-        next: 'Name an existing folder in one of these, leave directory out to get a new one, or have the operator add a root.',
+        next: 'Use an existing folder in one of these, leave directory out to get a new one, or ask the operator to add a root.',
         ...(cause === undefined ? {} : { cause }),
       },
     );

@@ -10,20 +10,21 @@ import { makeTaskDirectory, resolveTaskDirectory, type TaskDirectory } from './r
 import { moveToTrash } from './trash.ts';
 
 const DOCKER = 'docker';
-const NAMED = 20;
-const NAME_LIMIT = 100;
+/** Files that a warning names. */
+const MAX_NAMES = 20;
+const NAME_LENGTH = 100;
 
 export interface TaskFilesOptions {
   workspaceDir: string;
   roots: readonly string[];
   snapshotsDir: string;
-  /** Bytes of a file that one answer holds at most. */
+  /** The most bytes of a file in one answer. */
   maxFileSize: number;
   env: ChangeTrackerOptions['env'];
   logger: Logger;
 }
 
-/** The folders of tasks: where they are, what a task changed in one, what its files hold. */
+/** The folders of tasks: their location, their changes and their files. */
 export class TaskFiles {
   readonly #options: TaskFilesOptions;
   readonly #tracker: ChangeTracker;
@@ -35,7 +36,7 @@ export class TaskFiles {
     this.#tracker = new ChangeTracker({ snapshotsDir, env });
   }
 
-  /** Where a new task works; makes nothing, and finds nothing that `isForeign` tells to be somebody else's. */
+  /** The directory of a new task. Creates nothing; folders for which `isForeign` is true count as missing. */
   resolve(
     taskId: string,
     requested: string | undefined,
@@ -45,61 +46,61 @@ export class TaskFiles {
     return resolveTaskDirectory({ requested, taskId, workspaceDir, roots, isForeign });
   }
 
-  /** Makes the task's folder, if it is one of ours. */
+  /** Creates the task's folder where the bridge owns it. */
   async prepare(task: Task): Promise<void> {
     if (task.ownsDirectory) await makeTaskDirectory(task.directory);
   }
 
-  /** Remembers the folder as the task finds it; of a task that is taken up again it is known already. */
+  /** Takes the snapshot that changes are compared with. A task that resumes after a restart has one already. */
   async begin(task: Task): Promise<void> {
     if (task.promptId !== undefined) return;
-    const outside = this.#tellsOutside(task)
-      ? this.#tracker.captureOutside(task.id, task.directory).catch(this.#unknownOutside(task))
+    const outside = this.#watchesRepository(task)
+      ? this.#tracker.captureOutside(task.id, task.directory).catch(this.#onOutsideError(task))
       : undefined;
     await this.#tracker.begin(task.id, task.directory, { empty: task.ownsDirectory && !task.continues });
     await outside;
   }
 
   /**
-   * Remembers the folder as the task leaves it, and tells the difference; no tool, no difference. What changed
-   * outside of it in its repository is added to `warnings`.
+   * Takes the final snapshot and returns the changes; none where no tool ran. Adds a warning for changes outside of the
+   * folder in its repository.
    */
   async finish(task: Task, toolsRan: boolean, warnings: TaskEventBody[]): Promise<FileChange[]> {
     const finished = this.#tracker.finish(task.id, task.directory);
     if (toolsRan) {
-      const outside = this.#outside(task); // never rejects
+      const outside = this.#outsideWarnings(task); // never rejects
       await finished;
       warnings.push(...(await outside));
       return this.changes(task);
     }
     const background = finished
       .catch((thrown) =>
-        this.#options.logger.warn({ taskId: task.id, err: messageOf(thrown) }, 'no final snapshot'),
+        this.#options.logger.warn({ taskId: task.id, err: messageOf(thrown) }, 'the final snapshot failed'),
       )
       .finally(() => this.#background.delete(background));
     this.#background.add(background);
     return [];
   }
 
-  /** What the task has changed so far, or in all. */
+  /** The changes of the task: all of them where it has ended, else those so far. */
   async changes(task: Task): Promise<FileChange[]> {
     return (await this.#tracker.changes(task.id, task.directory)).map(toFileChange);
   }
 
-  async #outside(task: Task): Promise<TaskEventBody[]> {
-    if (!this.#tellsOutside(task)) return [];
-    const found = this.#tracker.changedOutside(task.id, task.directory).catch(this.#unknownOutside(task));
+  async #outsideWarnings(task: Task): Promise<TaskEventBody[]> {
+    if (!this.#watchesRepository(task)) return [];
+    const found = this.#tracker.changedOutside(task.id, task.directory).catch(this.#onOutsideError(task));
     return outsideChanges(await found);
   }
 
-  /** A folder of the bridge's own has no repository around it; a container has nothing but its folder. */
-  #tellsOutside({ ownsDirectory, runner }: Task): boolean {
+  /** A folder that the bridge created has no repository around it, and a container sees nothing but its folder. */
+  #watchesRepository({ ownsDirectory, runner }: Task): boolean {
     return !ownsDirectory && runner !== DOCKER;
   }
 
-  #unknownOutside({ id }: Task): (thrown: unknown) => undefined {
+  #onOutsideError({ id }: Task): (thrown: unknown) => undefined {
     return (thrown) => {
-      const text = 'what changes outside of the folder is not known';
+      const text = 'changes outside of the task folder cannot be detected';
       this.#options.logger.warn({ taskId: id, err: messageOf(thrown) }, text);
     };
   }
@@ -125,14 +126,14 @@ export class TaskFiles {
     return readTaskFile(task.directory, path, { offset, limit, maxSize: this.#options.maxFileSize });
   }
 
-  /** Removes what is kept of a task, and with it the folder that was made for it, unless that `stays`. */
+  /** Removes the snapshots of a task, and the folder that was created for it unless `keepDirectory`. */
   async remove(
     { id, directory }: Pick<Task, 'id' | 'directory'>,
-    stays: boolean,
+    keepDirectory: boolean,
     signal: AbortSignal,
   ): Promise<void> {
     const { workspaceDir, logger } = this.#options;
-    const paths = stays ? [] : await moveToTrash(directory, workspaceDir);
+    const paths = keepDirectory ? [] : await moveToTrash(directory, workspaceDir);
     await this.#tracker.remove(id, paths, signal);
     if (paths) return;
     logger.warn(
@@ -141,7 +142,7 @@ export class TaskFiles {
     );
   }
 
-  /** Resolves when nothing is being written any more. */
+  /** Resolves when the last snapshot is written. */
   async close(): Promise<void> {
     await Promise.all(this.#background);
   }
@@ -154,8 +155,8 @@ function toFileChange({ path, change, additions, deletions }: Change): FileChang
 function outsideChanges(found: { root: string; paths: string[] } | undefined): TaskEventBody[] {
   if (found === undefined || found.paths.length === 0) return [];
   const { root, paths } = found;
-  const names = paths.slice(0, NAMED).map((path) => cut(printable(path), NAME_LIMIT));
-  const more = paths.length > NAMED ? ` and ${paths.length - NAMED} more` : '';
-  const message = `While the task ran, something changed in ${cut(root, 200)} outside of its directory, ${paths.length} files: ${names.join(', ')}${more}.`;
+  const names = paths.slice(0, MAX_NAMES).map((path) => cut(printable(path), NAME_LENGTH));
+  const more = paths.length > MAX_NAMES ? ` and ${paths.length - MAX_NAMES} more` : '';
+  const message = `While the task ran, files changed in ${cut(root, 200)} outside of its directory. ${paths.length} files: ${names.join(', ')}${more}.`;
   return [{ kind: 'warning', code: 'OUTSIDE_CHANGES', message }];
 }

@@ -1,16 +1,16 @@
 import { isUtf8 } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';
 
-const HEAD = 64 * 1024;
+const HEAD_BYTES = 64 * 1024;
 const LONGEST_CHARACTER = 4;
 
-/** Whether the file's first 64 kB are UTF-8 without NUL. */
+/** Whether the first 64 kB of the file are UTF-8 without NUL. */
 export async function looksLikeText(handle: FileHandle, size: number): Promise<boolean> {
-  const head = await readAt(handle, 0, Math.min(HEAD, size));
+  const head = await readAt(handle, 0, Math.min(HEAD_BYTES, size));
   return isText(head.length < size ? head.subarray(0, wholeCharacters(head)) : head);
 }
 
-/** Reads at most `limit` bytes from `offset`; of text, whole characters and at least one. */
+/** Reads at most `limit` bytes from `offset`. Of text it reads whole characters, and at least one. */
 export async function readPage(
   handle: FileHandle,
   { offset, limit, size, text }: { offset: number; limit: number; size: number; text: boolean },
@@ -27,7 +27,7 @@ function isText(bytes: Buffer): boolean {
   return isUtf8(bytes) && !bytes.includes(0);
 }
 
-/** How many of the bytes are left when a character cut off at the end is dropped. */
+/** The number of bytes without an incomplete character at the end. */
 function wholeCharacters(bytes: Buffer): number {
   for (let back = 1; back < LONGEST_CHARACTER && back <= bytes.length; back += 1) {
     const start = bytes.length - back;

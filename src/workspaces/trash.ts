@@ -7,8 +7,8 @@ import { ignoreMissing } from './paths.ts';
 const run = promisify(execFile);
 
 /**
- * Removes what is at the paths, if anything; a symlink as such. `rm` does it because it follows no link that
- * is put in its way meanwhile, and because `fs.rm` stalls the event loop in large folders.
+ * Removes the paths that exist; of a symlink, the symlink itself. Uses `rm`, because it follows no symlink that a task
+ * puts into its way, and because `fs.rm` blocks the event loop in large folders.
  */
 export async function removeTrees(
   paths: readonly string[],
@@ -20,14 +20,14 @@ export async function removeTrees(
 }
 
 /**
- * Takes a folder that was made in `workspaceDir` out of reach at once, so that no new task is pointed at what is
- * half gone; what to remove then, or undefined, and nothing done, where it does not lie there.
+ * Renames a folder of `workspaceDir`, so that no new task can use a folder that is half removed. Returns the paths to
+ * remove; undefined for a folder that does not lie in `workspaceDir`, which is not renamed.
  */
 export async function moveToTrash(directory: string, workspaceDir: string): Promise<string[] | undefined> {
   const parent = await realpath(dirname(directory)).catch(ignoreMissing);
   if (parent === undefined) return [];
   if (parent !== (await realpath(workspaceDir).catch(ignoreMissing))) return undefined;
-  const aside = join(parent, `.removed-${basename(directory)}`);
-  await rename(directory, aside).catch(() => {}); // what is wrong, the removal says
-  return [aside, directory];
+  const trash = join(parent, `.removed-${basename(directory)}`);
+  await rename(directory, trash).catch(() => {}); // the removal reports what is wrong
+  return [trash, directory];
 }

@@ -1,7 +1,7 @@
 import { type IndexEntry, readIndex } from './index-file.ts';
 
 export interface Change {
-  /** Relative to the task's folder, forward slashes. */
+  /** Relative to the task's folder, with forward slashes. */
   path: string;
   change: 'added' | 'modified' | 'deleted';
   /** Lines; absent for a binary file. */
@@ -10,7 +10,7 @@ export interface Change {
   binary: boolean;
 }
 
-/** Reads what `git diff-index --raw --numstat -z` printed. */
+/** Parses the output of `git diff-index --raw --numstat -z`. */
 export function parseChanges(output: string): Change[] {
   const changes = new Map<string, Change>();
   const fields = output.split('\0').values();
@@ -29,20 +29,20 @@ export function parseChanges(output: string): Change[] {
   return [...changes.values()];
 }
 
-/** What differs between two git indexes, without line counts; undefined if one cannot be read. */
+/** The differences between two git indexes, without line counts; undefined where one cannot be read. */
 export function compareIndexes(before: Buffer, after: Buffer): Change[] | undefined {
   const [old, now] = [readIndex(before), readIndex(after)];
   if (old === undefined || now === undefined) return undefined;
-  const left = new Map(old.map((entry) => [entry.path, entry]));
+  const deleted = new Map(old.map((entry) => [entry.path, entry]));
   const changes: Change[] = [];
   for (const entry of now) {
-    const previous = left.get(entry.path);
-    left.delete(entry.path);
+    const previous = deleted.get(entry.path);
+    deleted.delete(entry.path);
     if (previous === undefined) changes.push(toChange(entry, 'added'));
     else if (previous.oid !== entry.oid || previous.mode !== entry.mode)
       changes.push(toChange(entry, 'modified'));
   }
-  for (const entry of left.values()) changes.push(toChange(entry, 'deleted'));
+  for (const entry of deleted.values()) changes.push(toChange(entry, 'deleted'));
   return changes.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 

@@ -4,7 +4,7 @@ import { BridgeError, messageOf, quote } from '../../errors.ts';
 export interface GitSettings {
   /** Name or path of the git program. */
   git: string;
-  /** The only variables of the parent that git gets to see. */
+  /** The only variables of the bridge that git gets. */
   env: { PATH?: string | undefined; HOME?: string | undefined; XDG_CONFIG_HOME?: string | undefined };
   /** Milliseconds after which one git process is killed. */
   timeoutMs: number;
@@ -15,10 +15,10 @@ export interface GitCall {
   gitDir: string;
   /** Working folder and work tree. */
   workTree: string;
-  /** Absent: that of the repository. */
+  /** Absent: the index of the repository. */
   indexFile?: string;
   input?: Buffer;
-  /** Bytes of stdout after which git is stopped and `cut` is set. */
+  /** Bytes of stdout after which git is killed and `cut` is set. */
   maxBytes: number;
 }
 
@@ -31,7 +31,7 @@ export interface GitResult {
 
 const MAX_STDERR = 4096;
 
-/** Runs one git process on a private repository; any exit code is a result, a time-out is an error. */
+/** Runs git on a private repository. Any exit code is a result; a timeout is an error. */
 export function runGit(settings: GitSettings, call: GitCall): Promise<GitResult> {
   const { promise, resolve, reject } = Promise.withResolvers<GitResult>();
   const child = spawn(settings.git, call.args, {
@@ -48,7 +48,7 @@ export function runGit(settings: GitSettings, call: GitCall): Promise<GitResult>
     child.kill('SIGKILL');
   }, settings.timeoutMs);
 
-  child.stdin?.on('error', () => {}); // git may end before it has read everything
+  child.stdin?.on('error', () => {}); // git may exit before it has read everything
   child.stdin?.end(call.input);
   child.stdout?.on('data', (chunk: Buffer) => {
     if (length > call.maxBytes) return;
@@ -65,7 +65,7 @@ export function runGit(settings: GitSettings, call: GitCall): Promise<GitResult>
   });
   child.on('close', (code) => {
     clearTimeout(timer);
-    if (timedOut) return reject(gitError(`did not end within ${settings.timeoutMs} ms`, call));
+    if (timedOut) return reject(gitError(`did not finish within ${settings.timeoutMs} ms`, call));
     const cut = length > call.maxBytes;
     if (code === null && !cut) return reject(gitError('was killed', call));
     resolve({ code: code ?? 0, stdout: Buffer.concat(chunks).subarray(0, call.maxBytes), stderr, cut });
@@ -73,13 +73,13 @@ export function runGit(settings: GitSettings, call: GitCall): Promise<GitResult>
   return promise;
 }
 
-/** A git process that did not do its work, as an error that names the command and the folder. */
+/** The error for a git process that failed; names the command and the folder. */
 export function gitError(
-  what: string,
+  reason: string,
   call: Pick<GitCall, 'args' | 'workTree'>,
   cause?: unknown,
 ): BridgeError {
-  const text = `git ${call.args[0] ?? ''} in ${quote(call.workTree, 200)} ${what}.`;
+  const text = `git ${call.args[0] ?? ''} in ${quote(call.workTree, 200)} ${reason}.`;
   return new BridgeError('INTERNAL', text, cause === undefined ? {} : { cause });
 }
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 // https://git-scm.com/docs/index-format, versions 2 to 4 with SHA-1 ids.
 const HEADER = 12;
 const OID_LENGTH = 20;
-/** Bytes of an entry before its name, the last two of them flags. */
+/** Bytes of an entry before its name; the last two are flags. */
 const FIXED = 62;
 const STAGE = 0x3000;
 const LONG_NAME = 0xfff;
@@ -17,28 +17,28 @@ export interface IndexEntry {
   at: number;
   mode: number;
   oid: string;
-  /** The name's bytes, one character each (latin1). */
+  /** As latin1: one character for each byte. */
   path: string;
 }
 
-/** The entries of a git index; undefined if it is damaged or of a kind that needs more than this one file. */
+/** The entries of a git index; undefined where it is damaged or needs other files too (a split or sparse index). */
 export function readIndex(file: Buffer): IndexEntry[] | undefined {
   try {
     return parse(file);
   } catch (error) {
-    if (error instanceof RangeError) return undefined; // read past the end
+    if (error instanceof RangeError) return undefined; // a read past the end
     throw error;
   }
 }
 
-/** The folders (latin1) that the index holds as nested repositories rather than by their files. */
+/** The folders (latin1) that the index holds as nested repositories. */
 export function nestedRepositories(file: Buffer): string[] {
   return (readIndex(file) ?? []).filter(({ mode }) => mode === GITLINK).map(({ path }) => path);
 }
 
 /**
- * The index freed of the bits that make git overlook changes; undefined if it cannot be used.
- * With `rehash` every file is read anew whatever its times say.
+ * The index without the flags that hide changes from git; undefined where it cannot be read. Where `rehash` is true the
+ * stats of all entries are cleared, so that git reads every file again.
  */
 export function clearIndexFlags(
   file: Buffer,
@@ -46,20 +46,20 @@ export function clearIndexFlags(
 ): Buffer | undefined {
   const entries = readIndex(file);
   if (entries === undefined) return undefined;
-  const forget = rehash(entries);
+  const clearStats = rehash(entries);
   const copy = Buffer.from(file);
   for (const { at } of entries) {
     const flags = copy.readUInt16BE(at + 60);
     copy.writeUInt16BE(flags & ~ASSUME_VALID, at + 60);
     if (flags & EXTENDED) copy.writeUInt16BE(copy.readUInt16BE(at + 62) & ~SKIP_WORKTREE, at + 62);
-    if (forget) copy.fill(0, at, at + 24);
+    if (clearStats) copy.fill(0, at, at + 24);
   }
   const body = copy.subarray(0, -OID_LENGTH);
   createHash('sha1').update(body).digest().copy(copy, body.length);
   return copy;
 }
 
-/** The index of one folder (latin1, forward slashes) as if the repository began there, with its stages and times. */
+/** The index of one folder (latin1, forward slashes), as if it were the root of the repository. Keeps stages and stats. */
 export function indexOfFolder(file: Buffer, folder: string): Buffer | undefined {
   const entries = readIndex(file);
   if (entries === undefined) return undefined;
@@ -73,7 +73,7 @@ export function indexOfFolder(file: Buffer, folder: string): Buffer | undefined 
   return Buffer.concat([body, createHash('sha1').update(body).digest()]);
 }
 
-/** An entry in the form of version 2 without the first bytes of its name. */
+/** The entry in version 2 format, without the first bytes of its name. */
 function rebasedEntry(file: Buffer, { at, path }: IndexEntry, dropped: number): Buffer {
   const name = Buffer.from(path.slice(dropped), 'latin1');
   const entry = Buffer.alloc((FIXED + name.length + 8) & ~7);
@@ -92,15 +92,15 @@ function parse(file: Buffer): IndexEntry[] | undefined {
   let previous = '';
   for (let left = file.readUInt32BE(8); left > 0; left -= 1) {
     let nameAt = at + (file.readUInt16BE(at + 60) & EXTENDED ? 64 : 62);
-    let kept = '';
+    let prefix = '';
     if (version === 4) {
       const [dropped, next] = readOffset(file, nameAt);
-      kept = previous.slice(0, previous.length - dropped);
+      prefix = previous.slice(0, previous.length - dropped);
       nameAt = next;
     }
     const end = file.indexOf(0, nameAt);
     if (end < 0) return undefined;
-    previous = kept + file.toString('latin1', nameAt, end);
+    previous = prefix + file.toString('latin1', nameAt, end);
     const oid = file.toString('hex', at + 40, at + 60);
     entries.push({ at, mode: file.readUInt32BE(at + 24), oid, path: previous });
     at = version === 4 ? end + 1 : at + ((end - at + 8) & ~7);
@@ -108,7 +108,7 @@ function parse(file: Buffer): IndexEntry[] | undefined {
   return hasRequiredExtension(file, at) ? undefined : entries;
 }
 
-// A lower-case name means "not understandable without": a split index or a sparse one.
+// An extension with a lower-case name is required to understand the index: a split or sparse index.
 function hasRequiredExtension(file: Buffer, start: number): boolean {
   for (let at = start; at < file.length - OID_LENGTH; at += 8 + file.readUInt32BE(at + 4)) {
     if (file.readUInt8(at) >= 0x61) return true;

@@ -2,13 +2,13 @@ import type { GitResult } from './git.ts';
 
 export interface PatchPage {
   patch: string;
-  /** Whether more follows at byte `end`. */
+  /** Whether the patch continues at byte `end`. */
   truncated: boolean;
-  /** Byte behind the page. */
+  /** The position after the page, in bytes. */
   end: number;
 }
 
-/** What git said from byte `from` on; a page that more follows ends with a line, or at least with a character. */
+/** The output of git from byte `from` on. A page that is not the last ends with a whole line, or at least character. */
 export function patchPage({ stdout, cut }: GitResult, from: number): PatchPage {
   const page = stdout.subarray(from, cut ? from + wholeLines(stdout.subarray(from)) : stdout.length);
   return { patch: page.toString(), truncated: cut, end: from + page.length };
@@ -18,7 +18,7 @@ function wholeLines(bytes: Buffer): number {
   return bytes.lastIndexOf('\n') + 1 || wholeCharacters(bytes);
 }
 
-/** UTF-8 may be cut in up to three bytes before the one that begins the next character. */
+/** The last character can be incomplete by up to three bytes. */
 function wholeCharacters(bytes: Buffer): number {
   const start = [1, 2, 3]
     .map((back) => bytes.length - back)

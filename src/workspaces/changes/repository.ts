@@ -7,13 +7,13 @@ const MAX_TEXT = 1024 * 1024;
 export interface Repository {
   /** The folder that holds `.git`. */
   root: string;
-  /** Where the index is. */
+  /** Holds the index. */
   gitDir: string;
-  /** Where objects, configuration and info/ are; differs from `gitDir` in a linked work tree. */
+  /** Holds objects, configuration and info/; differs from `gitDir` in a linked work tree. */
   common: string;
 }
 
-/** The repository a folder belongs to: that of the nearest `.git` in it or above it. */
+/** The repository of a folder: that of the nearest `.git` in it or above it. */
 export async function repositoryOf(directory: string): Promise<Repository | undefined> {
   for (let root = directory; ; root = dirname(root)) {
     const found = await repositoryAt(root);
@@ -21,12 +21,12 @@ export async function repositoryOf(directory: string): Promise<Repository | unde
   }
 }
 
-/** Whether a repository of SHA-1 ids can take objects from this one. */
+/** Whether a repository with SHA-1 ids can use the objects of this one. */
 export async function canShareObjects({ common }: Repository): Promise<boolean> {
   return !common.includes('\n') && !/objectformat\s*=\s*sha256/i.test(await text(join(common, 'config')));
 }
 
-/** A text file of moderate size; empty where there is none. */
+/** The content of a text file of at most 1 MB; empty where there is none. */
 export async function text(path: string): Promise<string> {
   return (await readIfRegular(path, MAX_TEXT))?.content.toString() ?? '';
 }

@@ -8,7 +8,7 @@ import { canShareObjects, type Repository, repositoryOf, text } from './reposito
 
 const MAX_INDEX = 512 * 1024 * 1024;
 
-// Nothing here may run a program, follow the user's configuration or convert a file's bytes.
+// With this configuration git runs no program, ignores that of the user, and does not convert the bytes of files.
 const CONFIG = `[core]
 	repositoryformatversion = 0
 	bare = false
@@ -39,39 +39,42 @@ const ATTRIBUTES = '* -text !eol !crlf !ident !filter !working-tree-encoding !di
 const EXCLUDES = 'node_modules/\n__pycache__/\n.venv/\n';
 
 export interface ShadowOptions {
-  /** Nothing is in the folder yet. */
+  /** The folder is known to be empty. */
   empty: boolean;
   home?: string | undefined;
-  /** The ignore rules that the user has for all repositories. */
+  /** The file with the user's own ignore rules. */
   userIgnores?: string | undefined;
-  /** Whether files are read anew where git converts them on their way in; default true. */
+  /** Whether files are read again where git converts their content; default true. */
   rehash?: boolean;
 }
 
-/** Makes the private repository `shadow` that watches `directory`; tells whether it took over an index. */
+/**
+ * Creates the private repository `shadow`, whose work tree is `directory`. Copies the index of the user's repository
+ * where possible, so that git need not read unchanged files; `copiedIndex` says whether it did.
+ */
 export async function makeShadow(
   shadow: string,
   directory: string,
   { empty, home, userIgnores, rehash = true }: ShadowOptions,
-): Promise<{ tookIndex: boolean }> {
+): Promise<{ copiedIndex: boolean }> {
   await rm(shadow, { recursive: true, force: true });
   await mkdir(join(shadow, 'objects', 'info'), { recursive: true });
   await Promise.all([mkdir(join(shadow, 'refs')), mkdir(join(shadow, 'info'))]);
   const repository = empty ? undefined : await repositoryOf(directory);
   const source = repository && (await canShareObjects(repository)) ? repository : undefined;
-  // Kept as they are now: what the task writes into rules above its folder hides nothing of what it does.
+  // Copied now, so that a task cannot hide its changes by rules that it writes above its folder.
   const rules = await inheritedRules(directory, repository, userIgnores);
   await Promise.all([
     writeFile(join(shadow, 'HEAD'), 'ref: refs/heads/none\n'),
     writeFile(join(shadow, 'config'), CONFIG),
     writeFile(join(shadow, 'info', 'attributes'), ATTRIBUTES),
-    writeFile(join(shadow, 'info', 'exclude'), [EXCLUDES, rules, itself(shadow, directory)]),
+    writeFile(join(shadow, 'info', 'exclude'), [EXCLUDES, rules, snapshotsRule(shadow, directory)]),
     source && writeFile(join(shadow, 'objects', 'info', 'alternates'), `${source.common}/objects\n`),
   ]);
-  return { tookIndex: source !== undefined && (await takeIndex(shadow, directory, source, rehash, home)) };
+  return { copiedIndex: source !== undefined && (await copyIndex(shadow, directory, source, rehash, home)) };
 }
 
-async function takeIndex(
+async function copyIndex(
   shadow: string,
   directory: string,
   source: Repository,
@@ -80,7 +83,7 @@ async function takeIndex(
 ): Promise<boolean> {
   const index = await readIfRegular(join(source.gitDir, 'index'), MAX_INDEX);
   if (index === undefined) return false;
-  const converts = rehash && (await configConverts(directory, source, home));
+  const converts = rehash && (await convertsContent(directory, source, home));
   const folder = Buffer.from(relative(source.root, directory).split(sep).join('/')).toString('latin1');
   const content = folder === '' ? index.content : indexOfFolder(index.content, folder);
   const own =
@@ -92,14 +95,14 @@ async function takeIndex(
   if (own === undefined) return false;
   const file = join(shadow, 'index');
   await writeFile(file, own);
-  // git trusts a file's times only if they are older than the index's; rounding down errs on the safe side.
+  // git trusts the stats of a file only where they are older than the index; rounding down is the safe direction.
   const seconds = Math.floor(index.stats.mtimeMs / 1000);
   await utimes(file, seconds, seconds);
   return true;
 }
 
-// If git converts line ends or filters on the way in, the ids in its index are not those of the files' bytes.
-async function configConverts(directory: string, source: Repository, home?: string): Promise<boolean> {
+// Where git converts line endings or applies filters, the ids in its index are not those of the bytes on disk.
+async function convertsContent(directory: string, source: Repository, home?: string): Promise<boolean> {
   const attributes = [join(source.common, 'info', 'attributes')];
   for (let level = directory; ; level = dirname(level)) {
     attributes.push(join(level, '.gitattributes'));
@@ -107,12 +110,18 @@ async function configConverts(directory: string, source: Repository, home?: stri
   }
   const configs = [join(source.common, 'config'), join(source.gitDir, 'config.worktree'), '/etc/gitconfig'];
   if (home !== undefined) configs.push(join(home, '.gitconfig'), join(home, '.config', 'git', 'config'));
-  const [set, said] = await Promise.all([Promise.all(attributes.map(text)), Promise.all(configs.map(text))]);
-  return set.some((it) => it.trim() !== '') || said.some((it) => /autocrlf|attributesfile|include/i.test(it));
+  const [attributeTexts, configTexts] = await Promise.all([
+    Promise.all(attributes.map(text)),
+    Promise.all(configs.map(text)),
+  ]);
+  return (
+    attributeTexts.some((it) => it.trim() !== '') ||
+    configTexts.some((it) => /autocrlf|attributesfile|include/i.test(it))
+  );
 }
 
-/** The rule that keeps the snapshots out of a snapshot of a folder that they lie in. */
-function itself(shadow: string, directory: string): string {
+/** The ignore rule for the folder of snapshots, where it lies in the directory. */
+function snapshotsRule(shadow: string, directory: string): string {
   const snapshots = resolve(shadow, '..');
   const self = isInside(directory, snapshots) ? relative(directory, snapshots) : '';
   const escaped = self

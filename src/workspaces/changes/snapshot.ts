@@ -12,27 +12,30 @@ const PAUSE_MS = 5;
 const MAX_NESTING = 16;
 const MAX_OUTPUT = 64 * 1024 * 1024;
 const EMPTY_BLOB = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
-const NOTHING = '0'.repeat(40);
+const NULL_ID = '0'.repeat(40);
 
-/** Brings the shadow's index to the state of the folder's files, those of nested repositories included. */
+/**
+ * Updates the shadow's index to the files in the folder, including those of nested repositories. Each round of `git add`
+ * can uncover deeper nested repositories, which the next round adds as plain folders.
+ */
 export async function takeSnapshot(git: GitSettings, shadow: string, directory: string): Promise<void> {
   const index = join(shadow, 'index');
-  await rm(`${index}.lock`, { force: true }); // left by a git that was killed
-  if (!(await isInPlace(directory))) return rm(index, { force: true });
+  await rm(`${index}.lock`, { force: true }); // of a git that was killed
+  if (!(await isUnreplaced(directory))) return rm(index, { force: true });
 
-  let repairs = await nested(index);
+  let repairs = await nestedRepairs(index);
   for (let level = 0; level < MAX_NESTING; level += 1) {
     if (repairs.length > 0) await updateIndex(git, shadow, directory, repairs);
     const complete = await addAll(git, shadow, directory);
-    const further = await nested(index);
-    if (!complete) further.push(...(await leftOut(git, shadow, directory)));
+    const further = await nestedRepairs(index);
+    if (!complete) further.push(...(await skippedRepairs(git, shadow, directory)));
     if (further.length === 0 || further.join() === repairs.join()) return;
     repairs = further;
   }
 }
 
-// What is behind a link that took the folder's place, or that of one above it, is not the task's.
-async function isInPlace(directory: string): Promise<boolean> {
+// A symlink in place of the folder, or of one above it, leads to files that are not the task's.
+async function isUnreplaced(directory: string): Promise<boolean> {
   const real = await realpath(directory).catch((error: unknown) => {
     if (errorCode(error) === undefined) throw error;
     return undefined;
@@ -40,7 +43,7 @@ async function isInPlace(directory: string): Promise<boolean> {
   return real === directory && (await isFolder(directory));
 }
 
-/** Stores an index file as a tree; returns its id. */
+/** Writes an index file as a tree object; returns its id. */
 export async function writeTree(git: GitSettings, shadow: string, indexFile: string): Promise<string> {
   const args = ['write-tree', '--missing-ok'];
   const call = { args, gitDir: shadow, workTree: shadow, indexFile, maxBytes: 1024 };
@@ -49,7 +52,7 @@ export async function writeTree(git: GitSettings, shadow: string, indexFile: str
   return stdout.toString().trim();
 }
 
-/** False if git had to leave something out; tried again when a file vanished under its hands. */
+/** False where git skipped something. Tries again where a file vanished while git read it. */
 async function addAll(git: GitSettings, shadow: string, directory: string): Promise<boolean> {
   const call = {
     args: ['add', '-A', '--ignore-errors'],
@@ -67,18 +70,18 @@ async function addAll(git: GitSettings, shadow: string, directory: string): Prom
   throw gitError(failure, call);
 }
 
-// Once the index holds a file in it, git looks into a nested repository as into any folder.
+// Once the index holds a file in a nested repository, git treats that as a plain folder.
 function asFolder(path: string): string {
-  return `0 ${NOTHING}\t${path}\x00100644 ${EMPTY_BLOB}\t${path}/.snapshot-looks-in\0`;
+  return `0 ${NULL_ID}\t${path}\x00100644 ${EMPTY_BLOB}\t${path}/.snapshot-looks-in\0`;
 }
 
-async function nested(index: string): Promise<string[]> {
+async function nestedRepairs(index: string): Promise<string[]> {
   const file = await readIfRegular(index, Number.MAX_SAFE_INTEGER);
   return file === undefined ? [] : nestedRepositories(file.content).map(asFolder);
 }
 
-/** What to tell the index of the paths `git add` refused: commitless repositories, fifos, unreadable files. */
-async function leftOut(git: GitSettings, shadow: string, directory: string): Promise<string[]> {
+/** Index entries for the paths that `git add` skipped: repositories without a commit, FIFOs, unreadable files. */
+async function skippedRepairs(git: GitSettings, shadow: string, directory: string): Promise<string[]> {
   const args = ['ls-files', '-t', '-o', '-m', '-z', '--exclude-standard'];
   const { stdout } = await runGit(git, { args, gitDir: shadow, workTree: directory, maxBytes: MAX_OUTPUT });
   const repairs: string[] = [];
@@ -88,7 +91,7 @@ async function leftOut(git: GitSettings, shadow: string, directory: string): Pro
     if (path === '') continue;
     if (path.endsWith('/')) repairs.push(asFolder(path.slice(0, -1)));
     else if (isNew) repairs.push(`100644 ${EMPTY_BLOB}\t${path}\0`);
-    else if (await isSpecial(directory, path)) repairs.push(`0 ${NOTHING}\t${path}\0`);
+    else if (await isSpecial(directory, path)) repairs.push(`0 ${NULL_ID}\t${path}\0`);
   }
   return repairs;
 }

@@ -18,8 +18,8 @@ const CLASSES: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * Whether one segment of an ignore pattern matches one name as git's wildmatch.c has it, both as latin1 strings of
- * their bytes. Takes no longer than the product of both lengths, whatever the pattern is.
+ * Whether a segment of an ignore pattern matches a name, as in git's wildmatch.c; both are latin1. The time is bounded
+ * by the product of both lengths.
  */
 export function matchesName(segment: string, name: string): boolean {
   const pieces = parse(segment);
@@ -35,14 +35,14 @@ export function matchesName(segment: string, name: string): boolean {
       at += 1;
       on += 1;
     } else if (retry) {
-      retry.at += 1; // the last run takes one byte more
+      retry.at += 1; // backtrack: the last "*" takes one more byte
       ({ at, on } = retry);
     } else return false;
   }
   return pieces.slice(on).every((piece) => piece === '*');
 }
 
-/** Undefined for a pattern that git takes for none. */
+/** Undefined for an invalid pattern, which matches nothing. */
 function parse(segment: string): Piece[] | undefined {
   const pieces: Piece[] = [];
   for (let at = 0; at < segment.length; at += 1) {
@@ -63,7 +63,7 @@ function parse(segment: string): Piece[] | undefined {
   return pieces;
 }
 
-/** A bracket expression from behind its bracket; `end` is where it closes. */
+/** Parses a bracket expression after its opening bracket; `end` is the position of the closing one. */
 function parseSet(segment: string, start: number): { test: Test; end: number } | undefined {
   const tests: Test[] = [];
   const negated = /[!^]/.test(segment.charAt(start));

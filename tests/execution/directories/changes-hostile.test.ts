@@ -215,7 +215,7 @@ describe('git itself', () => {
     const tracker = trackerIn(base, { timeoutMs: 300 });
     await tracker.begin('t', directory);
     execFileSync('mkfifo', [join(directory, '.gitignore')]); // git waits for a writer
-    await expect(tracker.changes('t', directory)).rejects.toThrow('did not end within 300 ms');
+    await expect(tracker.changes('t', directory)).rejects.toThrow('did not finish within 300 ms');
     rmSync(join(directory, '.gitignore'));
     write(directory, { 'a.txt': 'a\n' });
     expect(await shortChanges(tracker, directory)).toEqual(['A a.txt +1 -0']);
