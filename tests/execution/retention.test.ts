@@ -298,7 +298,7 @@ it('a bridge that stops does not wait for a folder to be emptied, and says nothi
 });
 
 describe('a removal that is killed', () => {
-  it.each(['after hide', 'after setting aside', 'after folder', 'after first events', 'after task'])(
+  it.each(['after hide', 'after moving to trash', 'after folder', 'after first events', 'after task'])(
     '%s is finished by the next bridge',
     async (at) => {
       for (const id of ['task_1', 'task_2']) task(id, 31);
@@ -333,7 +333,7 @@ function killed(at: string): string {
     import { openDatabase } from '${SRC}/store/sqlite/database.ts';
     import { SqliteTaskRemovals } from '${SRC}/store/sqlite/sqlite-task-removals.ts';
     import { TaskFiles } from '${SRC}/workspaces/task-files.ts';
-    import { ChangeTracker } from '${SRC}/workspaces/changes/changes.ts';
+    import { ChangeTracker } from '${SRC}/workspaces/changes/change-tracker.ts';
     import { Retention } from '${SRC}/workspaces/retention.ts';
     const die = (at) => at === '${at}' && process.kill(process.pid, 'SIGKILL');
     const before = (type, name, at) => {
@@ -354,7 +354,7 @@ function killed(at: string): string {
     };
     after(SqliteTaskRemovals, 'hide', 'after hide');
     after(SqliteTaskRemovals, 'remove', 'after task');
-    before(ChangeTracker, 'remove', 'after setting aside');
+    before(ChangeTracker, 'remove', 'after moving to trash');
     after(TaskFiles, 'remove', 'after folder');
     const removals = new SqliteTaskRemovals(openDatabase(${JSON.stringify(join(root.path, 'data'))}));
     const files = new TaskFiles(${JSON.stringify(options)});
