@@ -1,22 +1,13 @@
-import type { TaskEvent, TaskEventBody, Usage } from '../../tasks/events.ts';
+import type { TaskEventBody, Usage } from '../../tasks/events.ts';
 import { failed } from '../opencode-protocol/translate.ts';
 import type { Prompt, Run, TurnOutcome } from '../runner.ts';
-import { type SentPrompt, sentPrompts } from '../sent-prompts.ts';
-import {
-  type ContainerLimits,
-  type ContainerOptions,
-  containerName,
-  containerSpec,
-  DEFAULT_OUTPUT_LIMIT,
-  LABELS,
-} from './container-spec.ts';
-import type { ContainerState, DockerClient } from './docker-client.ts';
+import { containerName, DEFAULT_OUTPUT_LIMIT } from './container-spec.ts';
+import type { ContainerState } from './docker-client.ts';
 import { followRun } from './follow-run.ts';
 import { turnOutcome } from './outcome.ts';
+import { PromptContainers, type PromptContainersOptions } from './prompt-containers.ts';
 import { retryWhileUnavailable } from './retry.ts';
 import { RunOutput } from './run-output.ts';
-import type { SessionFolder, SessionState } from './session-folder.ts';
-import { unansweredPrompts } from './unanswered-prompts.ts';
 import { lastUsage, usageBefore } from './usage-counter.ts';
 
 /** Between SIGTERM and SIGKILL. */
@@ -24,15 +15,8 @@ const STOP_GRACE_S = 2;
 /** How long a new prompt waits for Docker. A recorded prompt waits until the task's time limit. */
 const NEW_PROMPT_LIMIT_MS = 60_000;
 
-export interface ContainerRunOptions {
+export interface ContainerRunOptions extends PromptContainersOptions {
   sessionId: string;
-  folder: SessionFolder;
-  container: Omit<ContainerOptions, 'promptFile' | 'session'>;
-  limits: ContainerLimits;
-  docker: DockerClient;
-  past: readonly TaskEvent[];
-  /** The prompts of earlier tasks of the conversation. */
-  earlierPrompts: () => SentPrompt[];
   emit: (...events: TaskEventBody[]) => void;
   onClose: () => void;
 }
@@ -57,15 +41,14 @@ export class ContainerRun implements Run {
   /** The container of the present turn. */
   #current: string | undefined;
   #usage: Usage;
-  /** Every recorded prompt of the task. */
-  readonly #prompts: SentPrompt[];
+  readonly #containers: PromptContainers;
   #stopping = false;
 
   constructor(options: ContainerRunOptions) {
     this.sessionId = options.sessionId;
     this.#options = options;
     this.#usage = lastUsage(options.past);
-    this.#prompts = sentPrompts(options.past);
+    this.#containers = new PromptContainers(options);
   }
 
   async turn(prompt: Prompt): Promise<TurnOutcome> {
@@ -95,7 +78,7 @@ export class ContainerRun implements Run {
     const { docker } = this.#options;
     try {
       await this.#launching;
-      const names = await this.#containers();
+      const names = await this.#containers.list();
       await Promise.all(names.map((name) => docker.stop(name, STOP_GRACE_S)));
     } finally {
       this.#closing.abort();
@@ -127,10 +110,10 @@ export class ContainerRun implements Run {
     let recorded = prompt.recordedAs !== undefined;
     await this.#retry(recorded ? undefined : NEW_PROMPT_LIMIT_MS, async () => {
       if (!recorded) {
-        await this.#create(name, prompt.text);
+        await this.#containers.create(name, prompt.text);
         if (this.#isOver) return;
         prompt.record(name);
-        this.#prompts.push({ id: name, text: prompt.text });
+        this.#containers.onRecorded({ id: name, text: prompt.text });
         recorded = true;
       }
       this.#current = name;
@@ -138,22 +121,6 @@ export class ContainerRun implements Run {
       if (state?.status === 'created') await docker.start(name);
       if (state?.status === 'paused') await docker.unpause(name);
     });
-  }
-
-  /** Removes the task's earlier containers: one with this name has never run, or its prompt would be recorded. */
-  async #create(name: string, text: string): Promise<void> {
-    const { docker, folder, container, limits } = this.#options;
-    for (const earlier of await this.#containers()) await docker.remove(earlier);
-    const { state } = folder;
-    const texts = [...this.#unanswered(state).map((prompt) => prompt.text), text];
-    const promptFile = await folder.writePrompt(name, texts.join('\n\n'));
-    await docker.create(name, containerSpec({ ...container, promptFile, session: state?.session }, limits));
-  }
-
-  #unanswered(state: SessionState | undefined): SentPrompt[] {
-    const isOwn = this.#prompts.some(({ id }) => id === state?.prompt);
-    const prompts = isOwn ? this.#prompts : [...this.#options.earlierPrompts(), ...this.#prompts];
-    return unansweredPrompts(prompts, state);
   }
 
   #follow(name: string, output: RunOutput): Promise<ContainerState | undefined> {
@@ -177,12 +144,6 @@ export class ContainerRun implements Run {
       emit({ kind: 'warning', code: 'OUT_OF_MEMORY', message });
     }
     return { ...outcome, exitCode: exit?.exitCode };
-  }
-
-  async #containers(): Promise<string[]> {
-    const { docker, container } = this.#options;
-    const labels = { [LABELS.bridge]: container.bridgeId, [LABELS.task]: container.taskId };
-    return (await docker.list(labels)).map(({ name }) => name);
   }
 
   #retry<T>(limitMs: number | undefined, work: () => Promise<T>): Promise<T> {

@@ -94,9 +94,9 @@ export class Shells {
       await shell?.end();
       return [];
     }
-    const left = (await shell?.processes()) ?? [];
-    if (this.#options.leftovers === 'end' || left.length === 0) await shell?.end();
-    return left;
+    const leftover = (await shell?.processes()) ?? [];
+    if (this.#options.leftovers === 'end' || leftover.length === 0) await shell?.end();
+    return leftover;
   }
 
   /** Ends all processes of the conversation. */

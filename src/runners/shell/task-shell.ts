@@ -79,8 +79,9 @@ export class TaskShell {
     if (pids.length > 0) await terminate(pids, matcher);
     const sandbox = await this.#sandbox;
     await sandbox?.close();
-    const left = sandbox ? 0 : await killAll(matcher);
-    if (left > 0) throw new BridgeError('INTERNAL', `${left} processes of the task could not be ended.`);
+    const remaining = sandbox ? 0 : await killAll(matcher);
+    if (remaining > 0)
+      throw new BridgeError('INTERNAL', `${remaining} processes of the task could not be ended.`);
     await removeTrees([this.#state, this.#tmp], { PATH: '/usr/bin:/bin' });
   }
 

@@ -10,11 +10,11 @@ const MAX_ROUNDS = 20;
 /** Sends SIGTERM to the processes and waits at most one second until they have exited. */
 export async function terminate(pids: readonly number[], matcher: ProcessMatcher): Promise<void> {
   await signalProcesses(pids, matcher, 'SIGTERM');
-  let left = pids;
+  let remaining = pids;
   for (const deadline = Date.now() + GRACE_MS; Date.now() < deadline; ) {
-    const alive = await Promise.all(left.slice(0, 64).map((pid) => isAlive(pid)));
-    left = [...left.slice(0, 64).filter((_, index) => alive[index]), ...left.slice(64)];
-    if (left.length === 0) return;
+    const alive = await Promise.all(remaining.slice(0, 64).map((pid) => isAlive(pid)));
+    remaining = [...remaining.slice(0, 64).filter((_, index) => alive[index]), ...remaining.slice(64)];
+    if (remaining.length === 0) return;
     await sleep(POLL_MS);
   }
 }
