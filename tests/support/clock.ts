@@ -1,13 +1,13 @@
 import { type Clock, SYSTEM_CLOCK } from '../../src/clock.ts';
 
-/** A clock that stands until it is moved. */
+/** A clock that stands still until a test advances it. */
 export class ManualClock implements Clock {
   #now = 1_000_000;
   readonly #timers = new Set<{ at: number; wake: () => void }>();
 
   readonly now = (): number => this.#now;
 
-  /** How many wait for their time. */
+  /** The number of pending timers. */
   get pending(): number {
     return this.#timers.size;
   }
@@ -18,7 +18,7 @@ export class ManualClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
-  /** Lets so much time pass, timer by timer, and what each of them wakes come to rest. */
+  /** Advances the time, timer by timer, and lets the work that each one starts settle. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     await settled();
@@ -37,7 +37,7 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Time that passes `factor` times as fast. */
+/** A clock that runs `factor` times as fast. */
 export function fastClock(factor: number): Clock {
   const start = Date.now();
   return {
@@ -46,7 +46,7 @@ export function fastClock(factor: number): Clock {
   };
 }
 
-/** Resolves when what needs no timer and no network has come to rest. */
+/** Resolves when all work that needs no timer and no network has settled. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
 }

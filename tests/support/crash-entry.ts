@@ -4,7 +4,7 @@ import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
 
 /**
- * The program with a place where it kills itself as `kill -9` would: CRASH_AT is "before" or "after", and a
+ * The program with a point at which it kills itself, like `kill -9`: CRASH_AT is "before" or "after", and a
  * kind of event that is stored, a call of OpenCode or Docker, or one of these with "#2" for its second time.
  */
 const [when, point = ''] = (process.env.CRASH_AT ?? '').split(' ');

@@ -16,7 +16,7 @@ export const IMAGE = 'letta-opencode-runner:test';
 export const SCRIPTED_IMAGE = 'letta-opencode-runner:scripted';
 const SOCKET = join(process.env.BRIDGE_TESTS_ENGINE ?? '/tmp/letta-opencode-plugin-engine', 'docker.sock');
 
-/** Where the tests' engine listens, and its API; `absent` says why there is none. */
+/** The Docker Engine of the tests: its address and its API; `absent` is the reason why there is none. */
 export const engine = {
   host: `unix://${SOCKET}`,
   socket: SOCKET,
@@ -34,7 +34,7 @@ async function whyAbsent(): Promise<string | undefined> {
   }
 }
 
-/** Bounds for a container that reaches the scripted model on this machine's loopback. */
+/** Limits of a container that can reach the scripted model on this machine's loopback. */
 export function testLimits(modelUrl: string, limits: Partial<ContainerLimits> = {}): ContainerLimits {
   return {
     image: IMAGE,
@@ -48,27 +48,27 @@ export function testLimits(modelUrl: string, limits: Partial<ContainerLimits> = 
   };
 }
 
-/** What makes OpenCode in a container hermetic, with the scripted model as its only one. */
+/** The environment of a hermetic OpenCode in a container, with the scripted model as its only model. */
 export function containerEnv(modelUrl: string, config: object = {}): Record<string, string> {
   const keep = /^(OPENCODE_|npm_config_registry)/;
   const all = hermeticEnv('/home/agent', modelUrl, config);
   return Object.fromEntries(Object.entries(all).filter(([name]) => keep.test(name)));
 }
 
-/** A machine that is busy takes its time to start a container and the OpenCode in it. */
+/** A busy machine needs long to start a container and the OpenCode in it. */
 const PATIENT = { defaultTimeoutMs: 180_000 };
 
 export interface DockerSetup extends ManageSetup {
   container?: Partial<ContainerLimits>;
   /** OpenCode's configuration, by top-level key. */
   config?: object;
-  /** More variables of the containers. */
+  /** Additional variables of the containers. */
   variables?: Record<string, string>;
 }
 
 export type DockerBridge = Awaited<ReturnType<typeof startDockerBridge>>;
 
-/** The bridge without its outside, in Docker mode, on the real engine; its containers have the real OpenCode. */
+/** The bridge without transports and sinks, in Docker mode, on the real Docker Engine; its containers have the real OpenCode. */
 export async function startDockerBridge(setup: DockerSetup = {}) {
   const releases: Releases = [];
   const close = (): Promise<void> => releaseAll(releases, logger);
@@ -82,7 +82,7 @@ export async function startDockerBridge(setup: DockerSetup = {}) {
   releases.push(() => expectNoContainers(dataDir));
   const env = { ...containerEnv(model.url, setup.config), ...setup.variables };
   const limits = testLimits(model.url, { env, ...setup.container });
-  /** A runner on this DATA_DIR that knows these tasks. */
+  /** A runner on this DATA_DIR with these tasks. */
   const runnerOn = async (store: ConstructorParameters<typeof DockerRunner>[0]['store']) => {
     const started = new DockerRunner({ host: engine.host, limits, dataDir, store, logger });
     await started.start();
@@ -110,7 +110,7 @@ export function containersOf(task: Pick<Task, 'id'>): Promise<Docker.ContainerIn
   return engine.api.listContainers({ all: true, filters });
 }
 
-/** The container of a task; throws where there is not exactly one. */
+/** The container of a task; throws unless there is exactly one. */
 export async function containerOf(task: Pick<Task, 'id'>): Promise<Docker.Container> {
   const [only, ...others] = await containersOf(task);
   if (!only || others.length > 0)
@@ -118,7 +118,7 @@ export async function containerOf(task: Pick<Task, 'id'>): Promise<Docker.Contai
   return engine.api.getContainer(only.Id);
 }
 
-/** Removes the containers of the bridge of this DATA_DIR, and says what they were; the bridge may be at it too. */
+/** Removes the containers of the bridge of this DATA_DIR and returns them. The bridge may remove them at the same time. */
 export async function removeContainers(dataDir: string): Promise<string[]> {
   const bridge = (await readFile(join(dataDir, 'bridge-id'), 'utf8')).trim();
   const filters = { label: [`letta-opencode-plugin.bridge=${bridge}`] };

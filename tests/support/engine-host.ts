@@ -3,7 +3,7 @@ import { findOpenCode } from '../../src/runners/opencode-server/binary.ts';
 import { EmbeddedServer } from '../../src/runners/opencode-server/embedded-server.ts';
 import { hermeticEnv } from './opencode.ts';
 
-/** `node engine-host.ts <home>`: a process that has an embedded engine; says its process id once it listens. */
+/** `node engine-host.ts <home>`: a process with an embedded server; prints the process id of the server once it listens. */
 const [, , home = ''] = process.argv;
 const server = await EmbeddedServer.start({
   binary: findOpenCode(undefined, process.env.PATH),

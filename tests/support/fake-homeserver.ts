@@ -7,37 +7,37 @@ import { Refusal } from './fake-homeserver/refusal.ts';
 import type { Homeserver, HomeserverOptions } from './homeserver.ts';
 import { Person } from './person.ts';
 
-/** What becomes of a request: it gets no answer, with or without being done first, or somebody else's answer. */
+/** The fate of a request: no answer, before or after it is executed, or another answer. */
 export type MatrixFault =
   | 'refuse'
   | 'lose answer'
   | 'hang'
   | { status: number; errcode?: string; retryAfterMs?: number };
 
-/** A PUT of an event as it came in, whatever became of it. */
+/** A PUT of an event as it arrived, whatever its fate. */
 export interface Arrival {
   /** By `performance.now`. */
   at: number;
-  /** Absent where the token is of nobody. */
+  /** Absent for an unknown token. */
   sender?: string;
   roomId: string;
   type: string;
   txnId: string;
   content: unknown;
-  /** What was answered, once it was. */
+  /** The answer, once there is one. */
   status?: number;
 }
 
 const PREFIX = /^\/_matrix\/client(\/(v\d+|r0))?(?=\/)/;
 const SEND = /^\/rooms\/([^/]+)\/send\/([^/]+)\/([^/]+)$/;
 
-/** A homeserver of one process, with the behaviour of Synapse as far as the bridge relies on it. */
+/** A homeserver in one process, with the behaviour of Synapse on which the bridge relies. */
 export class FakeHomeserver implements Homeserver {
-  /** Everything that was asked, as `METHOD /path`, the path decoded and without `/_matrix/client/v3`. */
+  /** Every request, as `METHOD /path`; the path is decoded and without `/_matrix/client/v3`. */
   readonly requests: string[] = [];
-  /** Every event that was to be sent. */
+  /** Every event that a client tried to send. */
   readonly arrivals: Arrival[] = [];
-  /** What becomes of a request; undefined lets it be done. */
+  /** Decides the fate of a request; undefined executes it. */
   fault: (method: string, path: string, body: unknown) => MatrixFault | undefined = () => undefined;
   readonly #api = new MatrixApi();
   readonly #people = new Map<string, Person>();

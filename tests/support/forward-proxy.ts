@@ -6,14 +6,14 @@ import { z } from 'zod';
 
 export interface ForwardProxy {
   url: string;
-  /** `host:port` of whatever it was asked to reach, in order. */
+  /** `host:port` of every target, in order. */
   readonly asked: string[];
-  /** Where a `host:port` really is; undefined: there. */
+  /** Maps a `host:port` to its real address; undefined: no change. */
   place: (target: string) => string | undefined;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A forward proxy as of a company: CONNECT, and http addresses as a whole. With a password it wants one. */
+/** A forward proxy like that of a company: CONNECT, and absolute http addresses. With a password it requires that. */
 export async function startForwardProxy(password?: string): Promise<ForwardProxy> {
   const sockets = new Set<Duplex>();
   const mayPass = ({ headers }: IncomingMessage): boolean =>

@@ -17,33 +17,33 @@ const START_LIMIT_MS = 120_000;
 const STOP_GRACE_MS = 20_000;
 const AGAIN_MS = 50;
 
-/** A Matrix homeserver of a test, `mx.test`: Synapse or the fake, told apart by nothing. */
+/** A Matrix homeserver of a test, `mx.test`: Synapse or the fake, with the same interface. */
 export interface Homeserver {
   readonly url: string;
-  /** The person of this name, who is registered the first time. */
+  /** The person of this name, registered on first use. */
   user(name: string): Promise<Person>;
-  /** Goes down in an orderly way; what it knows stays. */
+  /** Stops gracefully; its state is kept. */
   stop(): Promise<void>;
-  /** As `kill -9` does. */
+  /** Like `kill -9`. */
   kill(): Promise<void>;
-  /** Comes up again at the same address, with the limits given, else as before. */
+  /** Starts again at the same address, with these limits or the previous ones. */
   start(options?: HomeserverOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface HomeserverOptions {
-  /** As strict as Synapse is by default; absent: hardly any limit. */
+  /** The default limits of Synapse; absent: hardly any limit. */
   rateLimits?: boolean;
 }
 
-/** Whether `tests/support/synapse fetch` has been done; a test that needs it says so where not. */
+/** Whether `tests/support/synapse fetch` was run; a test that needs it reports it where it was not. */
 export function synapseIsThere(): boolean {
   return existsSync(join(HOME, 'version'));
 }
 
 export const SYNAPSE_ABSENT = `no Synapse in ${HOME}: run tests/support/synapse fetch`;
 
-/** The real one, on a free port, with a state of its own that goes with it. */
+/** Synapse on a free port, with its own state, which is removed with it. */
 export async function startSynapse({ rateLimits = false }: HomeserverOptions = {}): Promise<Homeserver> {
   const state = await tempDir('synapse-');
   const port = await freePort();
@@ -118,7 +118,7 @@ async function ended(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promis
   clearTimeout(timer);
 }
 
-/** By the shared secret: that way has no rate limit. */
+/** Uses the shared secret, as that has no rate limit. */
 async function register(url: string, name: string): Promise<Person> {
   const endpoint = `${url}/_synapse/admin/v1/register`;
   const { nonce } = z.object({ nonce: z.string() }).parse(await (await fetch(endpoint)).json());

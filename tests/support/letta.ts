@@ -7,7 +7,7 @@ import type { Run, SystemMessage } from '@letta-ai/letta-client/resources/agents
 import type { BlockResponse } from '@letta-ai/letta-client/resources/blocks/blocks';
 import { z } from 'zod';
 
-/** What becomes of a request: it gets no answer, with or without being done first, or somebody else's answer. */
+/** The fate of a request: no answer, before or after it is executed, or another answer. */
 type LettaFault = 'refuse' | 'lose answer' | 'hang' | { status: number; retryAfter?: string };
 
 type Block = BlockResponse & { label: string; limit: number; tags: string[] };
@@ -50,17 +50,17 @@ class Refusal extends Error {
   }
 }
 
-/** Letta's V1 API as it was measured on a real server 0.16.8, as far as the bridge uses it. */
+/** The part of Letta's V1 API that the bridge uses, as measured on a real server 0.16.8. */
 export class FakeLetta {
   readonly blocks = new Map<string, Block>();
   readonly agents = new Map<string, Agent>();
-  /** Everything that was asked, as `METHOD /path`. */
+  /** Every request, as `METHOD /path`. */
   readonly requests: string[] = [];
-  /** The values that each label had, one after the other. */
+  /** All values of each label, in order. */
   readonly values = new Map<string, string[]>();
-  /** What becomes of a request; undefined lets it be done. */
+  /** Decides the fate of a request; undefined executes it. */
   fault: (method: string, path: string) => LettaFault | undefined = () => undefined;
-  /** How long a message is not to be seen after it was accepted. */
+  /** How long an accepted message is not listed. */
   turnMs = 0;
   readonly #token: string | undefined;
   readonly #versions = new Map<string, number>();
@@ -75,7 +75,7 @@ export class FakeLetta {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Listens, after a stop on the same port. */
+  /** Listens; after a stop, on the same port. */
   async start(): Promise<void> {
     this.#server = createServer((request, response) => void this.#serve(request, response));
     this.#server.listen(this.#port, '127.0.0.1');
@@ -83,7 +83,7 @@ export class FakeLetta {
     this.#port = z.object({ port: z.number() }).parse(this.#server.address()).port;
   }
 
-  /** Goes down; what it knows stays. */
+  /** Stops; its state is kept. */
   async stop(): Promise<void> {
     const server = this.#server;
     if (!server) return;
@@ -100,7 +100,7 @@ export class FakeLetta {
     return id;
   }
 
-  /** The blocks that the agent has. */
+  /** The blocks of the agent. */
   blocksOf(agentId: string): Block[] {
     return [...(this.agents.get(agentId)?.blocks ?? [])].flatMap((id) => this.blocks.get(id) ?? []);
   }
@@ -179,7 +179,7 @@ export class FakeLetta {
     return block;
   }
 
-  /** Optimistic: of those that change a block at the same time one succeeds. */
+  /** Optimistic locking: of concurrent changes of a block one succeeds. */
   async #update(id: string, value: string): Promise<Block> {
     const block = this.#existing(id);
     const version = this.#versions.get(id);
@@ -240,7 +240,7 @@ export class FakeLetta {
     return { id: agentId };
   }
 
-  /** The same message twice is two messages: `otid` tells nothing apart. */
+  /** The same message twice is two messages: `otid` does not deduplicate. */
   async #message(agentId: string, agent: Agent, { messages }: z.infer<typeof newMessages>): Promise<Run> {
     const seen = (): void => {
       for (const { content, otid } of messages) {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 setFlagsFromString('--expose-gc');
 const collect = z.function({ input: [], output: z.void() }).parse(runInNewContext('gc'));
 
-/** Bytes that this process holds on to: what is garbage is collected first. */
+/** Bytes of memory that this process uses after a garbage collection. */
 export function heldBytes(): number {
   collect();
   collect();

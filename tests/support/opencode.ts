@@ -19,11 +19,11 @@ export interface RunningOpenCode {
   url: string;
   username: string;
   password: string;
-  /** Of the process that runs now. */
+  /** The id of the current process. */
   readonly pid: number;
   /** Its HOME: a temporary folder that `stop` removes. */
   home: string;
-  /** As `kill -9` does; its shells live on. */
+  /** Like `kill -9`; its shells survive. */
   kill(): Promise<void>;
   /** Starts it again after a kill, with the same HOME and port. */
   restart(): Promise<void>;
@@ -136,7 +136,7 @@ async function listeningUrl(child: ChildProcess): Promise<string> {
   });
 }
 
-/** SIGTERM, which the engine may swallow, then SIGKILL. */
+/** SIGTERM, which the engine may ignore, then SIGKILL. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
@@ -156,7 +156,7 @@ async function killOrphans(home: string): Promise<void> {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
-      // It ended by itself.
+      // It has already exited.
     }
   }
 }

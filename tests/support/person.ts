@@ -52,7 +52,7 @@ const SEEN_WITHIN_MS = 60_000;
 const POLL_MS = 20_000;
 const AGAIN_MS = 100;
 
-/** The homeserver said no. */
+/** The homeserver refused the request. */
 export class Refused extends Error {
   override readonly name = 'Refused';
   readonly status: number;
@@ -67,12 +67,12 @@ export class Refused extends Error {
   }
 }
 
-/** A path of the client-server API; what is put into it is escaped. */
+/** A path of the client-server API; inserted values are escaped. */
 export function path(parts: TemplateStringsArray, ...values: string[]): string {
   return String.raw({ raw: parts }, ...values.map(encodeURIComponent));
 }
 
-/** Someone at a homeserver, who does and sees what one can in Element. */
+/** A user of a homeserver, who can do and see what a user of Element can. */
 export class Person {
   readonly url: string;
   readonly userId: string;
@@ -91,7 +91,7 @@ export class Person {
       headers: {
         Authorization: `Bearer ${this.token}`,
         'Content-Type': 'application/json',
-        // A connection that is kept would be a dead one after a restart of the server.
+        // A kept-alive connection would be dead after a restart of the server.
         Connection: 'close',
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -107,7 +107,7 @@ export class Person {
       .room_id;
   }
 
-  /** By its id or an alias. */
+  /** Joins by room id or alias. */
   async join(room: string): Promise<string> {
     return withRoomId.parse(await this.ask('POST', path`/join/${room}`, {})).room_id;
   }
@@ -124,12 +124,12 @@ export class Person {
     await this.ask('POST', path`/rooms/${roomId}/leave`, {});
   }
 
-  /** The token is worth nothing afterwards. */
+  /** Afterwards the token is invalid. */
   async logout(): Promise<void> {
     await this.ask('POST', '/logout', {});
   }
 
-  /** An event that is no state; the same `txnId` again is the same event. Resolves with its id. */
+  /** Sends an event that is not state. The same `txnId` means the same event. Returns its id. */
   async send(roomId: string, type: string, content: Content, txnId: string = randomUUID()): Promise<string> {
     const sent = await this.ask('PUT', path`/rooms/${roomId}/send/${type}/${txnId}`, content);
     return withEventId.parse(sent).event_id;
@@ -139,7 +139,7 @@ export class Person {
     return this.send(roomId, 'm.room.message', { msgtype: 'm.text', body, ...more });
   }
 
-  /** As Element sends it: for clients that know no threads, a reply to the `latest` event of the thread. */
+  /** Sends it like Element: for clients without threads, as a reply to the `latest` event of the thread. */
   sayInThread(roomId: string, root: string, body: string, latest: string = root): Promise<string> {
     return this.say(roomId, body, { 'm.relates_to': inThread(root, latest, true) });
   }
@@ -182,12 +182,12 @@ export class Person {
     return z.record(z.string(), z.unknown()).parse(content);
   }
 
-  /** Says that messages are encrypted from now on; the server does not check it. */
+  /** Declares that messages are encrypted from now on; the server does not check it. */
   encrypt(roomId: string): Promise<string> {
     return this.setState(roomId, 'm.room.encryption', { algorithm: 'm.megolm.v1.aes-sha2' });
   }
 
-  /** Who has joined. */
+  /** The joined members. */
   async members(roomId: string): Promise<string[]> {
     return Object.keys(
       members.parse(await this.ask('GET', path`/rooms/${roomId}/joined_members`)).joined,
@@ -204,7 +204,7 @@ export class Person {
     return page.parse(await this.ask('GET', call, undefined, signal));
   }
 
-  /** Everything that happened in the room and may be seen, oldest first. */
+  /** All visible events of the room, oldest first. */
   async events(roomId: string, signal?: AbortSignal): Promise<RoomEvent[]> {
     const events: RoomEvent[] = [];
     for (let from: string | undefined = ''; from !== undefined; ) {
@@ -216,7 +216,7 @@ export class Person {
     return events;
   }
 
-  /** The first event of the room that is as wanted, as soon as there is one; a server that is down is waited for. */
+  /** Waits for the first event of the room that matches; tolerates a server that is down. */
   async sees(
     roomId: string,
     wanted: (event: RoomEvent) => boolean,
@@ -246,13 +246,13 @@ export class Person {
     );
   }
 
-  /** What is new after `since`, or all; waits so long for something to be new. */
+  /** The changes since `since`, or everything; waits at most this long for a change. */
   async sync(
     options: { since?: string; waitMs?: number; room?: Content } = {},
     signal?: AbortSignal,
   ): Promise<Synced> {
     const { since, waitMs = 0, room = {} } = options;
-    // Synapse gives the same answer to the same question for two minutes; so none is the same.
+    // Synapse caches the answer to a request for two minutes, so every request differs.
     const presence = { types: [], not_senders: [`@${randomUUID()}:mx.test`] };
     const filter = JSON.stringify({ room, presence });
     const query = new URLSearchParams({ filter, timeout: `${waitMs}`, ...(since ? { since } : {}) });

@@ -5,7 +5,7 @@ export interface RunningProcess {
   command: string;
 }
 
-/** Every process that has this HOME, oldest id first: what a hermetic engine and its shells are known by (Linux). */
+/** All processes with this HOME, lowest id first; this identifies a hermetic engine and its shells (Linux). */
 export async function processesOf(home: string): Promise<RunningProcess[]> {
   const found: RunningProcess[] = [];
   for (const name of await readdir('/proc')) {

@@ -3,27 +3,27 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { Socket } from 'node:net';
 import { z } from 'zod';
 
-/** What becomes of a request: it never arrives, its answer is lost or never comes, or somebody else answers. */
+/** The fate of a request: it never arrives, its answer is lost or never comes, or the proxy answers. */
 type Fault = 'refuse' | 'lose answer' | 'hang' | { status: number; type?: string; body?: string };
 
 export interface FaultyProxy {
   url: string;
-  /** Decides about each request; undefined lets it through. */
+  /** Decides the fate of each request; undefined lets it pass. */
   fault: (method: string, path: string) => Fault | undefined;
-  /** The status of every answer that came from behind it. */
+  /** The status of every answer of the target. */
   readonly statuses: number[];
-  /** How often a frame of an event stream is passed on. */
+  /** How often each frame of an event stream is sent. */
   copies: (frame: string) => number;
-  /** How long frames are held back; their order stays. */
+  /** The delay of frames; their order is kept. */
   delayMs: number;
-  /** Cuts every connection that is open. */
+  /** Cuts all open connections. */
   cut(): void;
-  /** Leaves every connection open, but nothing passes through it any more, in either direction. */
+  /** Keeps all connections open, but passes nothing in either direction any more. */
   stall(): void;
   close(): Promise<void>;
 }
 
-/** An HTTP proxy on 127.0.0.1 that does to the traffic what it is told to. */
+/** An HTTP proxy on 127.0.0.1 that injects faults. */
 export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const sockets = new Set<Socket>();
   const stalled = new WeakSet<Socket>();
@@ -78,7 +78,7 @@ function answer(incoming: IncomingMessage, outgoing: ServerResponse, fault: Excl
   outgoing.writeHead(status, { 'content-type': type }).end(body);
 }
 
-/** Passes an answer on while the connection lets it; an event stream frame by frame. */
+/** Forwards an answer while the connection is open; an event stream frame by frame. */
 function pass(
   response: IncomingMessage,
   outgoing: ServerResponse,
@@ -106,7 +106,7 @@ function pass(
   response.once('end', () => later(0, () => isOpen() && outgoing.end()));
 }
 
-/** Does each thing after its delay, and none before the one that came before it. */
+/** Runs each action after its delay, in order. */
 function inOrder(): (delayMs: number, work: () => unknown) => void {
   const waiting: { due: number; work: () => unknown }[] = [];
   const next = (): void => {

@@ -1,7 +1,7 @@
 import { detectSandbox } from '../../src/runners/shell/detect-sandbox.ts';
 import { tempDir } from './temp.ts';
 
-/** Why there is no sandbox for commands here; undefined where there is. */
+/** The reason why commands have no sandbox here; undefined where they have one. */
 export const noSandbox = await (async () => {
   await using folder = await tempDir('no-sandbox-');
   const found = await detectSandbox('auto', { PATH: process.env.PATH }, folder.path);

@@ -5,8 +5,8 @@ import { createLogger } from '../../src/logger.ts';
 import { Shells } from '../../src/runners/shell/shells.ts';
 
 /**
- * `node shell-host.ts <root> <command>…`: runs commands one after the other in one task's shell, as whoever runs
- * this; says in JSON how they came out and what they left.
+ * `node shell-host.ts <root> <command>…`: runs commands one after the other in one task's shell, as the current
+ * user. Prints their results and leftover processes as JSON.
  */
 const [, , root = '', ...commands] = process.argv;
 const directory = join(root, 'workspace', 'one');

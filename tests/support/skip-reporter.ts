@@ -1,6 +1,6 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
-/** Says what was skipped and why; with BRIDGE_TESTS_NO_SKIP set, a skip fails the run. */
+/** Reports what was skipped and why. With BRIDGE_TESTS_NO_SKIP set, a skip fails the run. */
 export default class SkipReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const skipped = modules.flatMap((module) => [...module.children.allTests('skipped')]);

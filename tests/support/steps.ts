@@ -29,7 +29,7 @@ export const ask = (question: string, ...labels: string[]): Step => ({
   ],
 });
 
-/** A text that takes about `ms` to say. */
+/** A text that streams for about `ms`. */
 export const slowly = (text: string, ms: number): Step => {
   const chunks = Math.max(2, Math.round(ms / 100));
   return { text: text.repeat(Math.ceil(chunks / text.length) + 1), chunks, delayMs: 100 };

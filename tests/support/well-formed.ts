@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** A string of a value, or of a name in it, that has half of a surrogate pair. */
+/** A string or key in a value that contains a lone surrogate. */
 export function halvesIn(value: unknown): string | undefined {
   if (typeof value === 'string') return value.isWellFormed() ? undefined : JSON.stringify(value).slice(-200);
   if (value === null || typeof value !== 'object') return undefined;
@@ -11,7 +11,7 @@ export function halvesIn(value: unknown): string | undefined {
   return undefined;
 }
 
-/** Text of pairs at odd and even places, so that every cut of a fixed length meets one in the middle; with halves. */
+/** Text with surrogate pairs at odd and even positions, so that every cut of a fixed length splits one; with lone ones. */
 export const splittable = fc
   .tuple(
     fc.string({ unit: fc.constantFrom('a', ' ', '😀', '\ud83d', '\ude00'), maxLength: 9 }),

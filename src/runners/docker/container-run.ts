@@ -31,7 +31,8 @@ export interface ContainerRunOptions extends PromptContainersOptions {
  *   prompt has never run: it is removed and created again. One with a recorded prompt is never created again, only
  *   started and followed, also by the next process.
  * - A container that is gone after its prompt was recorded ends the turn as ENGINE_LOST.
- * - Containers are removed when the task has ended (`onClose`), as their logs are needed until then.
+ * - A container is removed before that of the next prompt is created, and when the task has ended (`onClose`). Until
+ *   then its log is needed to resume.
  */
 export class ContainerRun implements Run {
   readonly sessionId: string;

@@ -71,7 +71,7 @@ describe('nothing planted is executed', () => {
   });
 });
 
-describe('nested repositories are told by their files', () => {
+describe('nested repositories are listed by their files', () => {
   test.each([
     ['a commit', (path: string) => repository(path, { 'n.txt': 'n\n' })],
     [
@@ -160,7 +160,7 @@ describe('what is no readable file fails nothing', () => {
     expect(await shortChanges(tracker, directory)).toEqual(['M a.txt +1 -1']);
   });
 
-  // Root reads everything, so for root git runs without that privilege.
+  // Root can read everything, so for root git runs without that capability.
   const drop = ['setpriv', '--bounding-set', '-dac_override,-dac_read_search'];
   const isRoot = process.getuid?.() === 0;
   const can = !isRoot || spawnSync('setpriv', [...drop.slice(1), 'true']).status === 0;
@@ -208,7 +208,7 @@ describe('what is no readable file fails nothing', () => {
 });
 
 describe('git itself', () => {
-  test('that hangs is ended and named', async () => {
+  test('that hangs is killed and reported', async () => {
     const base = temporaryFolder();
     const directory = join(base, 'work');
     mkdirSync(directory);
@@ -221,7 +221,7 @@ describe('git itself', () => {
     expect(await shortChanges(tracker, directory)).toEqual(['A a.txt +1 -0']);
   });
 
-  test('that is missing is named', async () => {
+  test('that is missing is reported', async () => {
     const base = temporaryFolder();
     const tracker = trackerIn(base, { git: '/no/such/git' });
     await expect(tracker.begin('t', base)).rejects.toThrow('"/no/such/git"');

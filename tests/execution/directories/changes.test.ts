@@ -22,7 +22,7 @@ function edit(directory: string): void {
   rmSync(join(directory, 'gone.txt'));
 }
 
-describe('the same edit is told the same in any folder', () => {
+describe('the same edit is listed the same in any folder', () => {
   test.each([
     ['no repository', (base: string) => write(base, START)],
     ['a repository root', (base: string) => repository(base, START)],
@@ -124,7 +124,7 @@ describe('the same edit is told the same in any folder', () => {
     expect(await shortChanges(tracker, directory)).toEqual(EXPECTED);
   });
 
-  test('a new folder of our own, by the short way', async () => {
+  test('a new folder of the bridge, known to be empty', async () => {
     const base = temporaryFolder();
     const directory = join(base, 'work');
     await makeTaskDirectory(directory);
@@ -172,7 +172,7 @@ describe('what git does meanwhile makes no difference', () => {
     expect(await shortChanges(tracker, directory)).toEqual(EXPECTED);
   });
 
-  test('a hard reset is told as what it does to the files', async () => {
+  test('a hard reset is listed by its effect on the files', async () => {
     const base = temporaryFolder();
     const directory = repository(join(base, 'work'), START);
     write(directory, { 'same.txt': 'dirty\n' });
@@ -315,7 +315,7 @@ describe('exactness', () => {
     expect(patch).not.toContain('root:');
   });
 
-  test('ignored files are left out, those already tracked are not', async () => {
+  test('ignored files are left out, tracked ones are not', async () => {
     const base = temporaryFolder();
     const directory = repository(join(base, 'work'), { '.gitignore': '*.log\n', 'kept.log': 'a\n' });
     write(directory, { '.git/info/exclude': 'private\n' });
@@ -391,7 +391,7 @@ describe('life of a snapshot', () => {
     expect(await shortChanges(tracker, directory)).toEqual(EXPECTED);
   });
 
-  test('begin again starts anew, remove forgets, an unknown task is named', async () => {
+  test('begin starts again, remove forgets, an unknown task is reported', async () => {
     const base = temporaryFolder();
     const directory = repository(join(base, 'work'), START);
     const tracker = trackerIn(base);
@@ -423,7 +423,7 @@ describe('life of a snapshot', () => {
     for (const changes of all) expect(changes).toEqual(EXPECTED);
   });
 
-  test('a folder that is gone, or became a link, has lost all its files', async () => {
+  test('a folder that was removed, or became a symlink, has lost all its files', async () => {
     const base = temporaryFolder();
     const directory = repository(join(base, 'work'), { 'a.txt': 'a\n' });
     const tracker = trackerIn(base);

@@ -40,7 +40,7 @@ describe("what the task puts in its folder's place", () => {
     }
   });
 
-  test('its link is told as one change, without a look behind it', async () => {
+  test('its symlink is listed as one change and not followed', async () => {
     const { base, root, other } = setUp();
     const tracker = trackerIn(base);
     await tracker.begin('t', root);
@@ -51,7 +51,7 @@ describe("what the task puts in its folder's place", () => {
     expect(patch).not.toContain('secret');
   });
 
-  test('files behind a link above the folder are not taken for its own', async () => {
+  test('files behind a symlink above the folder are not listed', async () => {
     const base = temporaryFolder();
     const snapshots = temporaryFolder();
     write(base, { 'app/task/own.txt': 'own', 'other/task/own.txt': 'secret' });
@@ -64,7 +64,7 @@ describe("what the task puts in its folder's place", () => {
     expect((await tracker.patch('t', root, undefined, 10_000)).patch).not.toContain('secret');
   });
 
-  test('a folder that changes places with a link all the time shows only its own', async () => {
+  test('a folder that is swapped with a symlink all the time shows only its own files', async () => {
     const { root, other } = setUp();
     symlinkSync(other, join(root, 'link'));
     const swap = `const { renameSync } = require('node:fs'); process.stdout.write('.');
@@ -137,7 +137,7 @@ describe('odd files', () => {
       await expect(readTaskFile('/dev', device, { maxSize })).rejects.toThrow('is not a regular file');
     }
     expect((await listDirectory('/dev')).entries.map(({ path }) => path)).not.toContain('zero');
-    // A hard link is the file itself: nothing tells it from one that belongs here (docs/security.md).
+    // A hard link is the file itself and cannot be recognized as one (docs/security.md).
     mkdirSync(join(root, 'links'));
     linkSync(join(root, 'own/own.txt'), join(root, 'links/hard'));
     expect((await readTaskFile(root, 'links/hard', { maxSize })).content.toString()).toBe('own');

@@ -95,7 +95,7 @@ describe('readTaskFile stays inside', () => {
     await refused.toThrow("outside the task's directory");
   });
 
-  test('a missing file is told by a code of its own', async () => {
+  test('a missing file has an error code of its own', async () => {
     const { root } = setUp({ 'a.txt': '' });
     symlinkSync('nowhere', join(root, 'dangling'));
     for (const path of ['nope.txt', 'a.txt/b', 'dangling']) {

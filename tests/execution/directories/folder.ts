@@ -26,7 +26,7 @@ export function temporaryFolder(): string {
   return path;
 }
 
-/** Writes files, making their folders. */
+/** Writes files, and creates their folders. */
 export function write(root: string, files: Record<string, string | Buffer>): void {
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(dirname(join(root, name)), { recursive: true });

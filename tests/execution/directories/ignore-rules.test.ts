@@ -15,7 +15,7 @@ const MADE = {
 const KEPT = ['A private.txt +1 -0', 'A src/a.ts +1 -0'];
 const RULES = { '.gitignore': '*.log\n/packages/*/build/\n' };
 
-/** What is told of a folder in which those files appear while a task runs. */
+/** The reported changes of a folder in which those files appear while a task runs. */
 async function toldOf(
   base: string,
   directory: string,
@@ -52,7 +52,7 @@ describe('ignore rules above the folder', () => {
     expect(await toldOf(base, join(repo, 'packages/foo'))).toEqual(['A src/a.ts +1 -0']);
   });
 
-  test('a linked work tree has those of its own files and info/exclude of the repository', async () => {
+  test('a linked work tree has its own rules and info/exclude of the repository', async () => {
     const base = temporaryFolder();
     const repo = repository(join(base, 'repo'), { ...RULES, 'packages/foo/README': 'x\n' });
     write(repo, { '.git/info/exclude': '/packages/foo/private.txt\n' });
@@ -60,7 +60,7 @@ describe('ignore rules above the folder', () => {
     expect(await toldOf(base, join(base, 'linked/packages/foo'))).toEqual(['A src/a.ts +1 -0']);
   });
 
-  test('a submodule has its own, and none of the repository around it', async () => {
+  test('a submodule has its own rules, and none of the repository around it', async () => {
     const base = temporaryFolder();
     const inner = repository(join(base, 'inner'), { ...RULES, 'packages/foo/README': 'x\n' });
     const outer = repository(join(base, 'outer'), { '.gitignore': '*.ts\n' });
@@ -89,7 +89,7 @@ describe('ignore rules above the folder', () => {
     ).toEqual(['A build/out +1 -0', 'A deep/y.log +1 -0', 'A private.txt +1 -0', 'A x.log +1 -0']);
   });
 
-  test('a file that is tracked though it is ignored is told', async () => {
+  test('a tracked file is listed although it is ignored', async () => {
     const base = temporaryFolder();
     const repo = repository(join(base, 'repo'), { ...RULES, 'packages/foo/x.log': 'old\n' });
     expect(await toldOf(base, join(repo, 'packages/foo'))).toEqual([...KEPT, 'M x.log +1 -1']);
@@ -249,7 +249,7 @@ describe('the same files are left out as by git itself', () => {
             try {
               write(directory, { [each]: 'x\n' });
             } catch {
-              // a file is where a folder would have to be
+              // a file has the name of a needed folder
             }
           }
           const args = ['ls-files', '-o', '-z', '--exclude-standard', '--', '.'];

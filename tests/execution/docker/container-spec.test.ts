@@ -26,7 +26,7 @@ const LIMITS: ContainerLimits = {
 };
 
 describe('the container of a turn', () => {
-  it('denies the tools of a bridge, beside what the operator denies', () => {
+  it('denies the tools of a bridge, in addition to what the operator denies', () => {
     const permission = (given: Record<string, string>) => {
       const { Env = [] } = containerSpec(ORDER, { ...LIMITS, env: given });
       const [value = ''] = Env.flatMap((line) => /^OPENCODE_PERMISSION=(.*)$/.exec(line)?.[1] ?? []);
@@ -41,7 +41,7 @@ describe('the container of a turn', () => {
     );
   });
 
-  it('is bounded, and may do nothing but its work', () => {
+  it('has limits and no privileges', () => {
     expect(containerSpec(ORDER, LIMITS)).toMatchObject({
       Image: 'runner',
       User: '1000:1001',
@@ -60,7 +60,7 @@ describe('the container of a turn', () => {
     });
   });
 
-  it('sees three places of the host, of which the prompt is not to be written', () => {
+  it('mounts three paths of the host, the prompt read-only', () => {
     expect(containerSpec(ORDER, LIMITS).HostConfig?.Mounts).toEqual([
       { Type: 'bind', Source: ORDER.directory, Target: ORDER.directory, ReadOnly: false },
       { Type: 'bind', Source: '/data/s/data', Target: '/opencode/data', ReadOnly: false },
@@ -68,7 +68,7 @@ describe('the container of a turn', () => {
     ]);
   });
 
-  it('has the variables that are handed on, but a home of its own; they are in no label and no argument', () => {
+  it('gets the configured variables with a home of its own; none is in a label or an argument', () => {
     const { Env, ...rest } = containerSpec(ORDER, LIMITS);
     expect(Env).toEqual(expect.arrayContaining(['ANTHROPIC_API_KEY=secret', 'HOME=/home/agent']));
     expect(Env).not.toContain('HOME=/root');
@@ -85,7 +85,7 @@ describe('the container of a turn', () => {
     expect(spec.Cmd).toEqual(['opencode', 'run', '--format', 'json', ...flags]);
   });
 
-  it('is named by its bridge and its prompt alone', () => {
+  it('has a name that depends on its bridge and prompt alone', () => {
     expect(containerName('b1', 'task_1:1')).toBe(containerName('b1', 'task_1:1'));
     const names = [containerName('b1', 'k'), containerName('b2', 'k'), containerName('b1', 'l')];
     expect(new Set(names).size).toBe(3);

@@ -6,7 +6,7 @@ import { engine, SCRIPTED_IMAGE } from '../../support/docker.ts';
 vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
-/** A container in which eight shells want more of the processor than there is. */
+/** A container in which eight shells exceed the CPU limit. */
 const BUSY = 'for i in 1 2 3 4 5 6 7 8; do (while :; do /bin/true; done) & done; wait';
 
 async function start(cpus: number) {
@@ -18,7 +18,7 @@ async function start(cpus: number) {
   return { api, name, [Symbol.asyncDispose]: () => api.remove(name) };
 }
 
-it('freezes a container that has used up its share of the processor, each time', async () => {
+it('pauses a container that has used up its CPU quota, every time', async () => {
   await using busy = await start(0.05);
   for (let time = 0; time < 5; time += 1) {
     await busy.api.pause(busy.name);

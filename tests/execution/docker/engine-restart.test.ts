@@ -13,7 +13,7 @@ const SCRIPT = join(import.meta.dirname, '../../support/docker-engine');
 const SHARED = process.env.BRIDGE_TESTS_ENGINE ?? '/tmp/letta-opencode-plugin-engine';
 const WAITS = [bash('echo began > began; while ! test -e go; do sleep 0.1; done'), { text: 'Went on.' }];
 
-// The engine that dies is another than the one on which other tests run.
+// The engine that dies is not the one that other tests use.
 process.env.BRIDGE_TESTS_ENGINE = `${SHARED}-that-dies`;
 const script = (command: string, flags = '') =>
   promisify(execFile)(SCRIPT, [command], {
@@ -30,7 +30,7 @@ afterAll(async () => {
 const began = ({ directory }: Task) =>
   vi.waitUntil(() => readFile(join(directory, 'began')).catch(() => false), { timeout: 120_000 });
 
-it('an engine that dies and comes back with its containers: the task goes on', async () => {
+it('an engine dies and returns with its containers: the task continues', async () => {
   await using bridge = await startScriptedDockerBridge();
   const task = await bridge.start(WAITS);
   await began(task);
@@ -41,7 +41,7 @@ it('an engine that dies and comes back with its containers: the task goes on', a
   expect(tools).toMatchObject([{ phase: 'finished', ok: true }]);
 });
 
-it('an engine that dies and takes its containers along: the agent is told, and goes on', async () => {
+it('an engine dies and its containers with it: the agent is informed and continues', async () => {
   await using bridge = await startScriptedDockerBridge();
   const task = await bridge.start(WAITS);
   await began(task);

@@ -4,7 +4,7 @@ import { LineSplitter } from '../../../src/runners/docker/line-splitter.ts';
 
 const MIB = 2 ** 20;
 
-/** What becomes of some bytes that arrive in these pieces. */
+/** The result for bytes that arrive in these chunks. */
 function cutAll(pieces: readonly Buffer[], limit: number) {
   const lines = new LineSplitter(limit);
   const cuts = pieces.map((piece) => lines.read(piece));
@@ -13,7 +13,7 @@ function cutAll(pieces: readonly Buffer[], limit: number) {
 }
 
 describe('lines', () => {
-  it('are the same wherever their bytes come apart, and those that are too long are left out', () => {
+  it('are the same for any chunks, without those that are too long', () => {
     const line = fc.string({ unit: fc.constantFrom('a', 'ä', '🙂', '"'), maxLength: 20 });
     fc.assert(
       fc.property(fc.array(line), fc.array(fc.nat(400)), (texts, ends) => {
@@ -30,7 +30,7 @@ describe('lines', () => {
     );
   });
 
-  it('without an end take no more memory than the limit, and are told once, before their end', () => {
+  it('without an end take no more memory than the limit, and count as dropped once, before their end', () => {
     const lines = new LineSplitter(MIB);
     const piece = Buffer.alloc(64 * 1024, 'x');
     const before = process.memoryUsage();
@@ -42,7 +42,7 @@ describe('lines', () => {
     expect(lines.read(Buffer.from('end\nnext\n'))).toEqual({ lines: ['next'], dropped: 0 });
   });
 
-  it('that come byte by byte are put together in a moment', () => {
+  it('that arrive byte by byte take linear time', () => {
     const lines = new LineSplitter(4 * MIB);
     const one = Buffer.from('x');
     for (let count = 0; count < 2 * MIB; count += 1) lines.read(one);

@@ -18,38 +18,38 @@ vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
 const MB = 1_000_000;
-/** Whatever writes to the output of the container besides OpenCode: a command that opens it, a plugin. */
+/** Other writers to the output of the container: a command that opens it, a plugin. */
 const aloud = (command: string) => bash(`{ ${command}; } > /proc/1/fd/1`);
 const warnings = (bridge: DockerBridge, task: Task) =>
   bridge.events(task).flatMap((event) => (event.kind === 'warning' ? [event] : []));
-const told = (bridge: DockerBridge, task: Task) => JSON.stringify(bridge.events(task), undefined, 1);
+const eventsOf = (bridge: DockerBridge, task: Task) => JSON.stringify(bridge.events(task), undefined, 1);
 
 describe('the output of a container', () => {
-  it('with a line that does not end: it is left out, and the task goes on', async () => {
+  it('with a line without an end: it is dropped, and the task continues', async () => {
     await using bridge = await startScriptedDockerBridge();
     const task = await bridge.run([
       aloud('head -c 40000000 /dev/zero | tr "\\0" x'),
       bash('echo; echo heard'),
       { text: 'Done.' },
     ]);
-    expect(task, told(bridge, task)).toMatchObject({ status: 'completed', result: { summary: 'Done.' } });
+    expect(task, eventsOf(bridge, task)).toMatchObject({ status: 'completed', result: { summary: 'Done.' } });
     expect(warnings(bridge, task)).toMatchObject([
       { code: 'ENGINE_OUTPUT', message: expect.stringContaining('longer than') },
     ]);
     expect(bridge.events(task)).toContainEqual(expect.objectContaining({ output: '\nheard\n' }));
   });
 
-  it('with many empty lines: they are read past', async () => {
+  it('with many empty lines: they are ignored', async () => {
     await using bridge = await startScriptedDockerBridge();
     const task = await bridge.run([aloud('head -c 300000 /dev/zero | tr "\\0" "\\n"'), { text: 'Done.' }]);
-    expect(task, told(bridge, task)).toMatchObject({ status: 'completed', result: { summary: 'Done.' } });
+    expect(task, eventsOf(bridge, task)).toMatchObject({ status: 'completed', result: { summary: 'Done.' } });
     expect(warnings(bridge, task)).toEqual([]);
   });
 
-  it('without an end: the container is ended, and the task says why', async () => {
+  it('without an end: the container is stopped, and the task fails with the reason', async () => {
     await using bridge = await startScriptedDockerBridge({ container: { outputBytes: 5 * MB } });
     const task = await bridge.run([aloud('tr "\\0" "\\n" < /dev/zero'), { text: 'never said' }]);
-    expect(task, told(bridge, task)).toMatchObject({
+    expect(task, eventsOf(bridge, task)).toMatchObject({
       status: 'failed',
       error: { code: 'CONTAINER_OUTPUT_LIMIT', message: expect.stringContaining('RUNNER_OUTPUT_LIMIT') },
     });
@@ -57,11 +57,11 @@ describe('the output of a container', () => {
   });
 });
 
-/** A program that writes a text many times; backslashes are JavaScript's. */
+/** A program that writes a text many times; backslashes are JavaScript escapes. */
 const repeat = (text: string, times: number) =>
   `node -e 'process.stdout.write("${text.replaceAll('"', '\\"')}".repeat(${times}))'`;
 
-/** A container with a log of two files of this size at most. */
+/** A container with a log of at most two files of this size. */
 async function writer(command: string, bytes: number) {
   const api = new DockerClient(engine.host);
   const name = `letta-test-${randomUUID()}`;
@@ -72,7 +72,7 @@ async function writer(command: string, bytes: number) {
 }
 
 describe('the log of a container', () => {
-  it('does not fill the disk, whoever reads it or not', async () => {
+  it('does not fill the disk, with or without a reader', async () => {
     await using flood = await writer(repeat('flood\\n', 3_000_000), 2 * MB);
     await vi.waitUntil(async () => (await flood.api.state(flood.name))?.status === 'ended', {
       timeout: 60_000,
@@ -98,15 +98,15 @@ describe('the log of a container', () => {
   ])('has lost nothing that counts as less than its size: %s', async (_, command) => {
     await using container = await writer(command, BYTES);
     await using whole = await writer(command, 100 * MB);
-    /** Once it has ended: before, the engine leaves out a last line that is cut. */
+    /** Only once it has ended: before, the engine omits an incomplete last line. */
     const read = async ({ name, api }: typeof container) => {
       await vi.waitUntil(async () => (await api.state(name))?.status === 'ended', { timeout: 60_000 });
       let [length, size] = [0, 0];
-      const hear = (_stream: string, chunk: Buffer): void => {
+      const onOutput = (_stream: string, chunk: Buffer): void => {
         length += chunk.length;
         size += loggedSize(chunk);
       };
-      await api.followLogs(name, hear, AbortSignal.timeout(60_000));
+      await api.followLogs(name, onOutput, AbortSignal.timeout(60_000));
       return { length, size };
     };
     const [kept, complete] = [await read(container), await read(whole)];

@@ -70,13 +70,13 @@ const said = (events: TaskEventBody[]) =>
   events.flatMap((event) => (event.kind === 'warning' ? [event.message] : []));
 
 describe('the output of opencode run', () => {
-  it('becomes events, and says how the run goes', () => {
+  it('becomes events and a report', () => {
     const run = output();
     expect(run.read('stdout', bytes(RUN))).toMatchObject(EVENTS);
     expect(run.report).toMatchObject({ session: 'ses_1', summary: 'Grüße 🙂', finish: 'stop' });
   });
 
-  it('gives the same wherever its bytes are cut', () => {
+  it('gives the same result for any chunks', () => {
     const all = bytes(RUN);
     fc.assert(
       fc.property(fc.array(fc.nat(all.length), { maxLength: 20 }), (cuts) => {
@@ -97,7 +97,7 @@ describe('the output of opencode run', () => {
     },
   );
 
-  it('is read again from its beginning without a word', () => {
+  it('is read again from its beginning without repeated events', () => {
     const run = output();
     run.read('stdout', bytes(RUN));
     run.restart();
@@ -106,14 +106,14 @@ describe('the output of opencode run', () => {
     expect(run.report).toMatchObject({ summary: 'Grüße 🙂', finish: 'stop' });
   });
 
-  it('counts on from what was used before', () => {
+  it('adds to the usage before the run', () => {
     const run = new RunOutput('/w', [], { ...NO_USAGE, input_tokens: 100 });
     expect(run.read('stdout', bytes([finish('1', 'stop')]))).toMatchObject([
       { usage: { input_tokens: 110 } },
     ]);
   });
 
-  it('tells what is no JSON, each once, up to a bound, without colours', () => {
+  it('reports lines that are not JSON, each once, up to a limit, without colours', () => {
     const run = output();
     expect(
       said(run.read('stderr', bytes(['\u001b[93m! \u001b[0mcareful', '! careful', '', '{broken']))),
@@ -124,7 +124,7 @@ describe('the output of opencode run', () => {
     expect(Math.max(...told.map(({ length }) => length))).toBe(500);
   });
 
-  it('keeps silent about a JSON line that was cut by the end, and about those it need not know', () => {
+  it('ignores an incomplete last line of JSON, and JSON of unknown types', () => {
     const run = output();
     expect(run.read('stdout', bytes([line('brand_new', {}), '[1]']))).toMatchObject([{ message: '[1]' }]);
     run.read('stdout', Buffer.from(text('1', 'never ended').slice(0, -5)));
@@ -133,7 +133,7 @@ describe('the output of opencode run', () => {
     expect(run.end()).toMatchObject([{ kind: 'output', text: 'whole' }]);
   });
 
-  it('warns of a line that it knows in a shape that it does not', () => {
+  it('warns about a known type in an unknown format', () => {
     expect(said(output().read('stdout', bytes([line('text', { part: 7 })])))).toEqual([
       'OpenCode wrote a line "text" in an unknown format.',
     ]);
@@ -149,7 +149,7 @@ describe('the output of opencode run', () => {
     expect(run.report).toMatchObject({ unknownAgent: 'no pe', rejectedPermissions: ['bash (echo q)'] });
   });
 
-  it('forgets an error after which OpenCode goes on', () => {
+  it('drops an error after which OpenCode continues', () => {
     const run = output();
     const error = line('error', { error: { name: 'ContextOverflowError', data: { message: 'too long' } } });
     run.read('stdout', bytes([error]));
@@ -158,7 +158,7 @@ describe('the output of opencode run', () => {
     expect(run.report).toMatchObject({ error: undefined, finish: 'stop' });
   });
 
-  it('is read on behind a line that is too long, which is told', () => {
+  it('is read after a line that is too long, which is reported', () => {
     const run = new RunOutput('/w', [], NO_USAGE, { line: 1_000 });
     const lines = [start('1'), text('2', 'x'.repeat(2_000)), text('3', 'after'), finish('4', 'stop')];
     expect(run.read('stdout', bytes(lines))).toMatchObject([
@@ -179,7 +179,7 @@ describe('the output of opencode run', () => {
     expect(run.read('stdout', bytes(['', text('1', 'after')]))).toMatchObject([{ text: 'after' }]);
   });
 
-  it('is not read further than it may go, nor is the rest of it, but anew from its beginning', () => {
+  it('is not read beyond its limit, but can be read again from its beginning', () => {
     const run = new RunOutput('/w', [], NO_USAGE, { total: 10_000 });
     expect(run.read('stdout', bytes([text('1', 'one')]))).toHaveLength(1);
     expect(run.report.outputLimitReached).toBeUndefined();
@@ -190,7 +190,7 @@ describe('the output of opencode run', () => {
     expect(run.read('stdout', bytes([text('1', 'one'), text('2', 'two')]))).toMatchObject([{ text: 'two' }]);
   });
 
-  it('tells rejected permissions up to a bound, and keeps the last', () => {
+  it('reports rejected permissions up to a limit, and keeps the last', () => {
     const run = output();
     const rejected = (n: number) => `! permission requested: bash (echo ${n}); auto-rejecting`;
     const told = run.read('stderr', bytes(Array.from({ length: 5_000 }, (_, index) => rejected(index))));
@@ -199,7 +199,7 @@ describe('the output of opencode run', () => {
     expect(run.report.rejectedPermissions.at(-1)).toBe('bash (echo 4999)');
   });
 
-  it('counts 50,000 steps in a moment', () => {
+  it('counts 50,000 steps in linear time', () => {
     const steps = Array.from({ length: 50_000 }, (_, index) => finish(`s${index}`, 'tool-calls'));
     const began = process.cpuUsage();
     const run = output();

@@ -29,7 +29,7 @@ it("on the host's network it listens on loopback alone", () => {
   expect(HostConfig).not.toHaveProperty('PortBindings');
 });
 
-it('variables that are handed on stand in the environment alone, and replace neither home nor credentials', () => {
+it('configured variables are in the environment alone, and replace neither home nor credentials', () => {
   const { Env = [], ...rest } = serverSpec({ ...ORDER, password: 'word' });
   expect(Env).toEqual(
     expect.arrayContaining([
@@ -45,7 +45,7 @@ it('variables that are handed on stand in the environment alone, and replace nei
   expect(without.filter((entry) => entry.startsWith('OPENCODE_SERVER_PASSWORD'))).toEqual([]);
 });
 
-it('a file that it is not to see is empty for it', () => {
+it('a hidden file is empty for it', () => {
   const { HostConfig } = serverSpec({ ...ORDER, hiddenFiles: ['/srv/work/.env'] });
   expect(HostConfig?.Mounts).toEqual([
     { Type: 'bind', Source: '/srv/work', Target: '/srv/work', ReadOnly: false },

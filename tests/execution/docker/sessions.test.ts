@@ -6,13 +6,13 @@ import { engine, startScriptedDockerBridge } from '../../support/docker.ts';
 vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
-it('a conversation is kept while one of its tasks is, and goes with the last', async () => {
+it('a conversation is kept while one of its tasks exists, and removed with the last', async () => {
   await using bridge = await startScriptedDockerBridge();
   const first = await bridge.run([{ text: 'One.' }]);
   const other = await bridge.run([{ text: 'Other.' }]);
   const second = await bridge.run([{ text: 'Two.' }], { continueTaskId: first.id });
   expect(second.sessionId).toBe(first.sessionId);
-  /** The conversations that are left where only these tasks are on record. */
+  /** The conversations that remain where only these tasks exist. */
   const leftOf = async (...tasks: string[]) => {
     const get = (id: string) => (tasks.includes(id) ? bridge.log.get(id) : undefined);
     const runner = await bridge.runnerOn({ get, unfinished: () => [], events: () => [] });
@@ -25,12 +25,12 @@ it('a conversation is kept while one of its tasks is, and goes with the last', a
   expect(await leftOf(other.id)).toEqual([other.sessionId]);
 });
 
-it('a conversation is kept that a task has begun a moment before, and not yet named', async () => {
+it('a conversation is kept that a task has just begun and does not list yet', async () => {
   await using bridge = await startScriptedDockerBridge();
   const task = await bridge.run([{ text: 'One.' }]);
   const sessions = join(bridge.dataDir, 'sessions');
   const begun = { ...task, id: 'task_begun', sessionId: undefined, status: 'running' as const };
-  // As `open` leaves it between its first step and its last.
+  // The state during `open`.
   for (const name of ['docker-task_begun', 'docker-task_none'])
     await mkdir(join(sessions, name, 'data'), { recursive: true });
   const store = { get: () => undefined, unfinished: () => [begun], events: () => [] };

@@ -27,7 +27,7 @@ beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent)
 const is = (kind: TaskEvent['kind']) => (event: TaskEvent) => event.kind === kind;
 const codes = (task: Task) =>
   bridge.events(task).flatMap((event) => (event.kind === 'warning' ? [event.code] : []));
-const told = (task: Task) => JSON.stringify(bridge.events(task), undefined, 1);
+const eventsOf = (task: Task) => JSON.stringify(bridge.events(task), undefined, 1);
 const gone = (task: Task) =>
   vi.waitUntil(async () => (await containersOf(task)).length === 0, { timeout: 20_000 });
 const outputOf = (task: Task): string =>
@@ -36,20 +36,20 @@ const outputOf = (task: Task): string =>
     .flatMap((event) => (event.kind === 'tool' ? [event.output] : []))
     .join('');
 
-/** Resolves when the file is there and says something. */
+/** Resolves when the file exists and is not empty. */
 const appears = (task: Task, name: string) =>
   vi.waitUntil(() => readFile(join(task.directory, name), 'utf8').catch(() => ''), { timeout: 120_000 });
 const TICKS = bash('while true; do echo x >> ticks; sleep 0.05; done');
 
 describe('a task in a container', () => {
-  it('tells what happens while it happens', async () => {
+  it('reports events while they happen', async () => {
     const task = await bridge.start([bash('echo one'), slowly('bla ', 20_000)]);
     await bridge.until(task, is('tool'));
     expect((await containersOf(task)).map(({ State }) => State)).toEqual(['running']);
     await bridge.execution.cancel(task, 'agent', undefined);
   });
 
-  it('is no root, has no capability, and can write nowhere but where it should', async () => {
+  it('is not root, has no capability, and can only write where it should', async () => {
     const look =
       'id -u; grep -E "CapEff|NoNewPrivs" /proc/self/status; touch /usr/x /etc/x 2>&1; touch /tmp/x "$HOME/x" x && echo fine';
     const task = await bridge.run([bash(look), { text: 'Done.' }]);
@@ -69,7 +69,7 @@ describe('a task in a container', () => {
     expect(codes(task)).toEqual([]);
   });
 
-  it("works as root without capabilities in root's own folder, and says so", async () => {
+  it("works as root without capabilities in root's own folder, with a warning", async () => {
     await using folder = await tempDir('roots-');
     const task = await bridge.run([bash('id -u; chown 5 . || echo refused')], { directory: folder.path });
     expect(outputOf(task)).toMatch(/^0\n[\s\S]*refused/);
@@ -103,7 +103,7 @@ describe('a task is ended', () => {
 });
 
 describe('pause', () => {
-  it('freezes what runs, and resume lets it go on in place', async () => {
+  it('freezes what runs, and resume continues it in place', async () => {
     const steps = [bash('for i in $(seq 100); do echo $i >> ticks; sleep 0.05; done'), { text: 'Counted.' }];
     const task = await bridge.start(steps);
     await appears(task, 'ticks');
@@ -114,7 +114,7 @@ describe('pause', () => {
     await bridge.execution.message(task, 'agent', 'Also say this.', 'queue');
     expect(await appears(task, 'ticks')).toBe(before);
     await bridge.execution.resume(task, 'agent', undefined);
-    expect(await bridge.end(task), told(task)).toMatchObject({
+    expect(await bridge.end(task), eventsOf(task)).toMatchObject({
       status: 'completed',
       result: { summary: 'Understood: Also say this.' },
     });
@@ -122,7 +122,7 @@ describe('pause', () => {
   });
 });
 
-it('cannot be interrupted by a message, which is said', async () => {
+it('cannot be interrupted by a message, which is refused', async () => {
   const task = await bridge.start([TICKS]);
   await appears(task, 'ticks');
   await expect(bridge.execution.message(task, 'human', 'Stop!', 'interrupt')).rejects.toMatchObject({
@@ -131,7 +131,7 @@ it('cannot be interrupted by a message, which is said', async () => {
   await bridge.execution.cancel(task, 'agent', undefined);
 });
 
-/** What the model was told in the last request that has this text. */
+/** The messages of the last model request that contains this text. */
 const conversation = (text: string): string[] => {
   const has = bridge.model.requests.filter(({ messages }) =>
     messages.some((each) => textOf(each).includes(text)),
@@ -140,7 +140,7 @@ const conversation = (text: string): string[] => {
 };
 
 describe('a container is lost', () => {
-  it('a container that vanishes: the agent is told and goes on', async () => {
+  it('a container that vanishes: the agent is informed and continues', async () => {
     const task = await bridge.start([TICKS]);
     await appears(task, 'ticks');
     await (await containerOf(task)).remove({ force: true });
@@ -149,20 +149,20 @@ describe('a container is lost', () => {
     expect(ended.result?.summary).toMatch(/^Understood: The program you run in was restarted/);
   });
 
-  it('a container that is lost before it said a word: the agent hears the task again', async () => {
+  it('a container that is lost before its first output: the agent gets the task again', async () => {
     const task = await bridge.start([{ text: 'Said after all.' }], {
       description: `Find the crocus. ${scriptText([{ text: 'Said after all.' }])}`,
     });
     await bridge.until(task, is('attached'));
     await vi.waitUntil(() => containerOf(task).catch(() => false), { timeout: 10_000 });
     await (await containerOf(task)).remove({ force: true });
-    expect(await bridge.end(task), told(task)).toMatchObject({ status: 'completed' });
+    expect(await bridge.end(task), eventsOf(task)).toMatchObject({ status: 'completed' });
     expect(conversation('Find the crocus').join()).toContain('was restarted');
   });
 });
 
 describe('with other settings', () => {
-  it('RUNNER_MEMORY_LIMIT: whoever uses more is told why it was killed', async () => {
+  it('RUNNER_MEMORY_LIMIT: a container that exceeds it is killed, and the task says why', async () => {
     await using small = await startScriptedDockerBridge({
       container: { memoryBytes: 350_000_000 },
       recovery: { policy: 'fail' },
@@ -173,7 +173,7 @@ describe('with other settings', () => {
     expect([task.error?.code, ...warnings], JSON.stringify(small.events(task))).toContain('OUT_OF_MEMORY');
   });
 
-  it('RUNNER_IMAGE that is not there: the task fails and says how to build it', async () => {
+  it('a missing RUNNER_IMAGE: the task fails and says how to build it', async () => {
     await using none = await startScriptedDockerBridge({ container: { image: 'nobody/has:this' } });
     expect(none.runner.health()).toMatchObject([{ status: 'down' }]);
     const task = await none.run([{ text: 'no' }]);

@@ -10,7 +10,7 @@ import { tempDir } from '../../support/temp.ts';
 vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
-/** Is killed as often as it is told to, before OpenCode is there; then it is OpenCode. */
+/** Kills itself a given number of times before OpenCode starts; then it is OpenCode. */
 const DIES = `#!/bin/sh
 deaths=$(cat deaths)
 [ "$deaths" = 0 ] && PATH=/usr/local/bin:/usr/bin:/bin exec opencode "$@"
@@ -18,7 +18,7 @@ echo $((deaths - 1)) > deaths
 kill -KILL $$
 `;
 
-/** A folder whose OpenCode dies this often, and a bridge whose containers find that one first. */
+/** A folder whose OpenCode dies this often, and a bridge whose containers run that one. */
 async function dying(deaths: number, policy: 'continue' | 'fail') {
   const folder = await tempDir('dying-');
   const bin = join(folder.path, 'bin');
@@ -38,8 +38,8 @@ async function dying(deaths: number, policy: 'continue' | 'fail') {
   return { bridge, directory: folder.path, [Symbol.asyncDispose]: close };
 }
 
-/** What the model heard from the user, one text for each prompt. */
-const heard = ({ model }: DockerBridge, text: string): string[] => {
+/** The user messages that the model got, one for each prompt. */
+const userMessages = ({ model }: DockerBridge, text: string): string[] => {
   const request = model.requests.findLast(({ messages }) =>
     messages.some((each) => textOf(each).includes(text)),
   );
@@ -47,8 +47,8 @@ const heard = ({ model }: DockerBridge, text: string): string[] => {
 };
 const SCRIPT = scriptText([{ text: 'Said at last.' }]);
 
-describe('what no session has heard', () => {
-  it('is said again in its order, each once, however often the container dies before its first line', async () => {
+describe('prompts that no session has answered', () => {
+  it('are repeated in order, each once, however often the container dies before its first line', async () => {
     await using set = await dying(3, 'continue');
     const { bridge, directory } = set;
     const task = await bridge.start([], { description: `Find the crocus. ${SCRIPT}`, directory });
@@ -56,7 +56,7 @@ describe('what no session has heard', () => {
     await bridge.execution.message(task, 'human', 'And the second thing.', 'queue');
     const ended = await bridge.end(task);
     expect(ended, JSON.stringify(bridge.events(task), undefined, 1)).toMatchObject({ status: 'completed' });
-    const [first = '', ...others] = heard(bridge, 'Find the crocus.');
+    const [first = '', ...others] = userMessages(bridge, 'Find the crocus.');
     expect(others).toEqual([]);
     expect(first.match(/Find the crocus/g)).toHaveLength(1);
     expect(first.match(/And the second thing/g)).toHaveLength(1);
@@ -65,42 +65,42 @@ describe('what no session has heard', () => {
     expect(first.indexOf('Find the crocus')).toBeLessThan(first.indexOf('The program'));
   });
 
-  it('is said by the task that goes on from one that has failed so', async () => {
+  it('are repeated by the task that continues a failed one', async () => {
     await using set = await dying(1, 'fail');
     const { bridge, directory } = set;
     const first = await bridge.run([], { description: `Find the tulip. ${SCRIPT}`, directory });
     expect(first).toMatchObject({ status: 'failed', error: { code: 'ENGINE_LOST' } });
     const second = await bridge.run([], { description: 'Please go on.', continueTaskId: first.id });
     expect(second).toMatchObject({ status: 'completed' });
-    expect(heard(bridge, 'Find the tulip')).toEqual([`Find the tulip. ${SCRIPT}\n\nPlease go on.`]);
+    expect(userMessages(bridge, 'Find the tulip')).toEqual([`Find the tulip. ${SCRIPT}\n\nPlease go on.`]);
     const third = await bridge.run([], { description: 'And on.', continueTaskId: second.id });
     expect(third).toMatchObject({ status: 'completed' });
-    expect(heard(bridge, 'And on.').at(-1)).toBe('And on.');
+    expect(userMessages(bridge, 'And on.').at(-1)).toBe('And on.');
   });
 
-  it('is said again in a session that heard what was said before it', async () => {
+  it('are repeated in a session that has answered the prompts before them', async () => {
     await using set = await dying(0, 'continue');
     const { bridge, directory } = set;
     const first = await bridge.run([], { description: `Find the lily. ${SCRIPT}`, directory });
     await writeFile(join(directory, 'deaths'), '2');
     const second = await bridge.run([], { description: 'Water it.', continueTaskId: first.id });
     expect(second).toMatchObject({ status: 'completed' });
-    const [one, two = '', ...others] = heard(bridge, 'Water it.');
+    const [one, two = '', ...others] = userMessages(bridge, 'Water it.');
     expect(one).toBe(`Find the lily. ${SCRIPT}`);
     expect(two.match(/Water it/g)).toHaveLength(1);
     expect(two).toMatch(/^Water it\.\n\nThe program/);
     expect(others).toEqual([]);
   });
 
-  it('is what was said after the prompt that was heard last', () => {
+  it('are those after the last answered prompt', () => {
     const [one, two, three] = ['1', '2', '3'].map((id) => ({ id, text: `text ${id}` }));
-    const said = [one, two, three].filter((each) => each !== undefined);
-    expect(unansweredPrompts(said, undefined)).toEqual(said);
-    expect(unansweredPrompts(said, { session: 's', prompt: '1' })).toEqual([two, three]);
-    expect(unansweredPrompts(said, { session: 's', prompt: '3' })).toEqual([]);
-    // Of a task that is removed: what is left came after it.
-    expect(unansweredPrompts(said, { session: 's', prompt: '0' })).toEqual(said);
-    // An earlier bridge did not write it down.
-    expect(unansweredPrompts(said, { session: 's' })).toEqual([]);
+    const prompts = [one, two, three].filter((each) => each !== undefined);
+    expect(unansweredPrompts(prompts, undefined)).toEqual(prompts);
+    expect(unansweredPrompts(prompts, { session: 's', prompt: '1' })).toEqual([two, three]);
+    expect(unansweredPrompts(prompts, { session: 's', prompt: '3' })).toEqual([]);
+    // The last prompt is of a removed task: all others came later.
+    expect(unansweredPrompts(prompts, { session: 's', prompt: '0' })).toEqual(prompts);
+    // Earlier versions did not store the prompt.
+    expect(unansweredPrompts(prompts, { session: 's' })).toEqual([]);
   });
 });

@@ -7,7 +7,7 @@ import { ConnectionOwners } from '../../../src/runners/shell/connection-owners.t
 
 describe.skipIf(process.platform !== 'linux')('who has opened a connection (Linux)', () => {
   const server = createServer({ allowHalfOpen: true });
-  const peers = new ConnectionOwners();
+  const owners = new ConnectionOwners();
   const accepted: Socket[] = [];
   let port: number;
 
@@ -30,26 +30,26 @@ describe.skipIf(process.platform !== 'linux')('who has opened a connection (Linu
   }
   const ports = ({ remotePort = 0, localPort = 0 }: Socket) => ({ remotePort, localPort });
 
-  it('is known of a process outside of every sandbox, however many ask at once', async () => {
+  it('is known for a process outside of every sandbox, for any number of concurrent calls', async () => {
     const all = await Promise.all(Array.from({ length: 50 }, open));
-    expect(await Promise.all(all.map(({ ours }) => peers.isOutsideSandbox(ports(ours))))).not.toContain(
+    expect(await Promise.all(all.map(({ ours }) => owners.isOutsideSandbox(ports(ours))))).not.toContain(
       false,
     );
     for (const { ours, theirs } of all) theirs.destroy() && ours.destroy();
   });
 
-  it('is not known once the caller has closed it: who has said something and gone could be anybody', async () => {
+  it('is unknown once the client has closed it: its owner could be anybody', async () => {
     const { ours, theirs } = await open();
     const { remotePort, localPort } = ports(ours);
     theirs.end('said and gone');
     theirs.destroy();
     ours.resume();
     await once(ours, 'end');
-    expect(await peers.isOutsideSandbox({ remotePort, localPort })).toBe(false);
+    expect(await owners.isOutsideSandbox({ remotePort, localPort })).toBe(false);
     ours.destroy();
   });
 
-  it('is not known where there is no such connection', async () => {
-    expect(await peers.isOutsideSandbox({ remotePort: 1, localPort: port })).toBe(false);
+  it('is unknown where there is no such connection', async () => {
+    expect(await owners.isOutsideSandbox({ remotePort: 1, localPort: port })).toBe(false);
   });
 });

@@ -9,7 +9,7 @@ import { withheldNames } from '../../../src/runners/shell/secret-names.ts';
 import { wrapperScript } from '../../../src/runners/shell/wrapper.ts';
 import { tempDir } from '../../support/temp.ts';
 
-/** A PATH on which bwrap is there and is not allowed, as in most containers. */
+/** A PATH with a bwrap that the kernel refuses, as in most containers. */
 async function withoutNamespaces(folder: string) {
   const bin = join(folder, 'bin');
   await mkdir(bin);
@@ -21,7 +21,7 @@ async function withoutNamespaces(folder: string) {
   return { PATH: `${bin}:/usr/bin:/bin` };
 }
 
-it('a sandbox that does not work here is found out by a trial, and told', async () => {
+it('a sandbox that does not work here is detected by a probe, and reported', async () => {
   await using folder = await tempDir('boundary-');
   const env = await withoutNamespaces(folder.path);
   expect(await detectSandbox('auto', env, folder.path)).toEqual({
@@ -43,7 +43,7 @@ it('off is off', async () => {
   });
 });
 
-it('variables are withheld by what their names say, unless the operator hands them on', () => {
+it('variables are withheld by their names, unless the operator passes them through', () => {
   const secret = [
     ...[
       'ANTHROPIC_API_KEY',
@@ -81,7 +81,7 @@ it('variables are withheld by what their names say, unless the operator hands th
   expect(withheldNames(env, ['GITHUB_TOKEN'])).not.toContain('GITHUB_TOKEN');
 });
 
-it('the shell drops what is of the server, also where the engine hands it on, and keeps the rest', async () => {
+it('the shell unsets variables of the server, also where the engine passes them on, and keeps the rest', async () => {
   await using folder = await tempDir('wrapper-');
   const wrapper = join(folder.path, 'bash');
   const script = wrapperScript({
@@ -103,7 +103,7 @@ it('the shell drops what is of the server, also where the engine hands it on, an
   expect(stdout).toContain('SHELL=/bin/bash');
 });
 
-it('caches are in the sandbox, unless the operator has said where, or lets the usual place be written', () => {
+it('caches are in the sandbox, unless the operator has set them or made the default path writable', () => {
   const env = { HOME: '/home/x', PIP_CACHE_DIR: '/srv/pip' };
   const variables = cacheVariables(env, '/tmp/.cache', ['/home/x/.npm', '/home/x/.cache']);
   expect(variables).toMatchObject({ CARGO_HOME: '/tmp/.cache/cargo_home' });

@@ -37,7 +37,7 @@ describe('git may write', () => {
     expect(await of('repo/packages/foo')).toEqual({ root: repo, gitDirs: [join(repo, '.git')] });
   });
 
-  it('in that of which the folder is a linked work tree', async () => {
+  it('in the repository of a linked work tree', async () => {
     expect((await of('linked'))?.gitDirs).toEqual([join(workspace, 'repo', '.git')]);
   });
 
@@ -53,7 +53,7 @@ describe('a folder that a task has prepared', () => {
     return (await of(name))?.gitDirs;
   };
 
-  it('opens nothing by a .git file that names what does not name it', async () => {
+  it('opens nothing by a .git file whose target does not point back', async () => {
     const secret = join(root.path, 'secret');
     await mkdir(secret);
     expect(await planted('one', secret)).toEqual([]);
@@ -62,7 +62,7 @@ describe('a folder that a task has prepared', () => {
     expect(await planted('four', '/etc')).toEqual([]);
   });
 
-  it('opens nothing by one that names a folder of its own, which points elsewhere', async () => {
+  it('opens nothing by one whose target is its own folder, which points elsewhere', async () => {
     const own = join(workspace, 'five', 'own');
     await mkdir(own, { recursive: true });
     await writeFile(join(workspace, 'five', '.git'), 'gitdir: own\n');
@@ -91,7 +91,7 @@ describe('the mounts of a sandbox', () => {
     },
   };
 
-  it('hide what is the bridge’s also where it lies in the folder of a task, and where the operator names it', async () => {
+  it('hide the bridge’s files also in the folder of a task, and where the operator names them', async () => {
     const data = join(workspace, 'repo', 'data');
     await mkdir(data);
     const mounts = await mountsFor({ ...rules, writable: [data] }, join(workspace, 'repo'), '/tmp/x');

@@ -36,7 +36,7 @@ describe.each(isRoot ? ['root', 'another user'] : ['this user'])('the shell of a
     return told.parse(JSON.parse((await run(program, args, { env, cwd: root.path })).stdout));
   }
 
-  it('gives back exit code, output and errors, and takes stdin', async () => {
+  it('returns exit code, stdout and stderr, and accepts stdin', async () => {
     const { outcomes } = await outcomesOf('id -u; echo oops >&2; exit 7', 'cat', 'kill -TERM $$', 'pwd');
     expect(outcomes).toMatchObject([
       { code: 7, stdout: `${uid}\n`, stderr: 'oops\n' },
@@ -46,7 +46,7 @@ describe.each(isRoot ? ['root', 'another user'] : ['this user'])('the shell of a
     ]);
   });
 
-  it('writes in the folder and in its own /tmp alone, and keeps both from command to command', async () => {
+  it('can write in the folder and its own /tmp alone, and keeps both between commands', async () => {
     const { outcomes } = await outcomesOf(
       'echo 1 > file && echo 2 > /tmp/file',
       'cat file /tmp/file',
@@ -73,7 +73,7 @@ describe.each(isRoot ? ['root', 'another user'] : ['this user'])('the shell of a
     expect(Number(outcomes[2]?.stdout)).toBeLessThan(8);
   });
 
-  it('is not left by what programs usually try', async () => {
+  it('resists the usual escapes', async () => {
     const secret = '../../data';
     const { outcomes } = await outcomesOf(
       `umount ${secret} || mount -o remount,rw / || mount -t proc none /proc; cat ${secret}/owner.json`,
@@ -89,7 +89,7 @@ describe.each(isRoot ? ['root', 'another user'] : ['this user'])('the shell of a
     expect(privileges).toBe('NoNewPrivs:\t1');
   });
 
-  it('keeps what was started in the background, and ends it with the task', async () => {
+  it('keeps background processes, and ends them with the task', async () => {
     const marker = `1234${process.pid}`;
     const { outcomes, left } = await outcomesOf(
       `setsid nohup sleep ${marker} > /dev/null 2>&1 & echo started`,
@@ -102,8 +102,8 @@ describe.each(isRoot ? ['root', 'another user'] : ['this user'])('the shell of a
     expect(stdout).not.toContain(`sleep ${marker}`);
   });
 
-  it('comes back after a command has ended it', async () => {
-    // One that comes while it is ending may fail.
+  it('restarts after a command has killed it', async () => {
+    // A command during the restart may fail.
     const { outcomes } = await outcomesOf('kill -KILL 2; sleep 1', ...Array(10).fill('echo back'));
     expect(outcomes.at(-1)).toMatchObject({ code: 0, stdout: 'back\n' });
   });

@@ -10,32 +10,32 @@ import type { Room } from './room.ts';
 const SERVER = 'mx.test';
 const VERSIONS = Array.from({ length: 12 }, (_, minor) => `v1.${minor + 1}`);
 
-/** Synapse's own, as measured. */
+/** The values of Synapse, as measured. */
 const MESSAGES = { perSecond: 0.2, burst: 10 };
 const ROOMS = { perSecond: 0.016, burst: 10 };
 
 const content = z.record(z.string(), z.unknown());
 const someone = z.object({ user_id: z.string(), reason: z.string().optional() });
 
-/** Who asks for what. */
+/** A request and its sender. */
 export interface Call {
   userId: string;
   token: string;
   query: URLSearchParams;
   body: unknown;
-  /** Aborted when the one who asked is gone. */
+  /** Aborted when the client has disconnected. */
   gone: AbortSignal;
 }
 
 type Handler = (call: Call, ...parts: string[]) => unknown;
 
-/** What a homeserver knows and does, as far as the bridge and its tests ask for it. */
+/** The state and the API of a homeserver, as far as the bridge and its tests use it. */
 export class MatrixApi {
   readonly #rooms = new Map<string, Room>();
   readonly #aliases = new Map<string, string>();
   /** By token. */
   readonly #devices = new Map<string, { userId: string; deviceId: string }>();
-  /** What was answered to a transaction of a token. */
+  /** The answers to transactions, by token. */
   readonly #transactions = new Map<string, object>();
   readonly #filters: string[] = [];
   #messages = new RateLimit();
@@ -43,7 +43,7 @@ export class MatrixApi {
   readonly #changes = new EventEmitter().setMaxListeners(0);
   #position = 0;
 
-  /** From now on as strict as Synapse is by default, or not at all. */
+  /** Applies the default limits of Synapse from now on, or none. */
   limit(isStrict: boolean): void {
     this.#messages = new RateLimit(isStrict ? MESSAGES : undefined);
     this.#creations = new RateLimit(isStrict ? ROOMS : undefined);
@@ -61,7 +61,7 @@ export class MatrixApi {
     return this.#devices.get(token)?.userId;
   }
 
-  /** Does what is asked at this path, without the prefix of the API; throws `Refusal`. */
+  /** Executes a request; the path is without the prefix of the API. Throws `Refusal`. */
   async answer(method: string, path: string, call: Omit<Call, 'userId'>): Promise<unknown> {
     if (path === '/versions') return { versions: VERSIONS, unstable_features: {} };
     const userId = this.userOf(call.token);
@@ -104,7 +104,7 @@ export class MatrixApi {
       this.#rooms.set(room.id, room);
       if (alias) this.#aliases.set(alias, room.id);
       this.#changed();
-      // Who cannot be invited makes this fail, and yet the room is there.
+      // A user who cannot be invited makes the request fail, but the room exists.
       for (const someone of invite) this.#invite(room, userId, someone);
       return { room_id: room.id };
     },
@@ -231,7 +231,7 @@ export class MatrixApi {
     return { event_id };
   }
 
-  /** The same transaction of the same token is done once. */
+  /** Executes a transaction of a token once. */
   #once({ userId, token }: Call, transaction: string, add: () => { event_id: string }): object {
     const key = `${token} ${transaction}`;
     const before = this.#transactions.get(key);
@@ -259,7 +259,7 @@ export class MatrixApi {
   }
 }
 
-/** A path's `*` is one part of it, which may be empty at the end. */
+/** `*` matches one segment of a path, which may be empty at the end. */
 function routes(handlers: Record<string, Handler>): [RegExp, Handler][] {
   return Object.entries(handlers).map(([route, handle]) => [
     new RegExp(`^${route.replaceAll('*', '([^/]*)')}$`),

@@ -20,7 +20,7 @@ type Options = z.infer<typeof options>;
 
 const USER_ID = /^@[^:]+:(.+)$/;
 
-/** The levels of power that Synapse gives to a new room. */
+/** The power levels that Synapse gives to a new room. */
 const LEVELS = {
   ban: 50,
   events: {
@@ -41,14 +41,14 @@ const LEVELS = {
   users_default: 0,
 };
 
-/** Throws for what is no id of a user, and for someone of another server, as no other is known. */
+/** Throws for an invalid user id, and for users of other servers, which this one does not know. */
 export function checkUserId(userId: string, server: string): void {
   const host = USER_ID.exec(userId)?.[1];
   if (host === undefined) throw new Refusal(400, 'M_INVALID_PARAM', `Invalid user_id: ${userId}`);
   if (host !== server) throw forbidden(`Federation denied with ${host}.`);
 }
 
-/** A new room as `POST /createRoom` makes it, the alias it has, and whom to invite. */
+/** The room that `POST /createRoom` creates, its alias, and the users to invite. */
 export function createRoom(
   body: unknown,
   creator: string,
@@ -80,7 +80,7 @@ export function createRoom(
   return { room, alias, invite: wanted.invite };
 }
 
-/** Named levels replace those by default; up to version 11 they have to name the creator. */
+/** Given levels replace the default ones; up to room version 11 they must include the creator. */
 function levelsOf(room: Room, { power_level_content_override: override, initial_state }: Options): Content {
   const hasMightyCreator = Number(room.version) >= 12;
   const given = initial_state.find(({ type }) => type === 'm.room.power_levels')?.content;

@@ -5,7 +5,7 @@ interface Rate {
   burst: number;
 }
 
-/** A limit for each of many, as Synapse counts: a bucket that leaks. */
+/** A rate limit for each key, counted like Synapse: a leaky bucket. */
 export class RateLimit {
   readonly #rate: Rate | undefined;
   readonly #levels = new Map<string, { level: number; at: number }>();
@@ -15,7 +15,7 @@ export class RateLimit {
     this.#rate = rate;
   }
 
-  /** Counts one more; throws where that is too many. */
+  /** Counts one; throws where that exceeds the limit. */
   take(who: string, now = Date.now()): void {
     if (!this.#rate) return;
     const { perSecond, burst } = this.#rate;

@@ -38,7 +38,7 @@ function parseFilter<T>(schema: z.ZodType<T>, json: string | null): T {
 
 const token = (position: number): string => `s${position}`;
 
-/** The position that a token stands for. */
+/** The position of a token. */
 export function position(given: string | null): number | undefined {
   if (!given) return undefined;
   const digits = /^s(\d+)$/.exec(given)?.[1];
@@ -56,7 +56,7 @@ function matches(event: StoredEvent, filter: EventFilter): boolean {
   return !isOf(filter.not_types, event.type) && !filter.not_senders.includes(event.sender);
 }
 
-/** An event as its reader gets it; who sent it with this token also sees the transaction. */
+/** An event as its reader gets it; the sender, by token, also gets the transaction id. */
 export function shown(event: StoredEvent, reader: string): Record<string, unknown> {
   const { position: _, txn, before, redactedBy, ...fields } = event;
   return {
@@ -91,7 +91,7 @@ export function messages(room: Room, userId: string, reader: string, query: URLS
   };
 }
 
-/** `GET /sync`: what is new since a position, or all without one; undefined where nothing is. */
+/** `GET /sync`: the changes since a position, or everything without one; undefined where there are none. */
 export function news(
   rooms: Iterable<Room>,
   userId: string,
@@ -121,7 +121,7 @@ type Read = (
   filter: SyncFilter['room'],
 ) => object | undefined;
 
-/** What a sync says of a room, by the membership there. */
+/** The part of a sync about one room, by membership. */
 const read: Record<string, Read> = {
   invite(room, userId, reader, since = 0) {
     const invite = room.state('m.room.member', userId);
@@ -149,7 +149,7 @@ const read: Record<string, Read> = {
   },
 };
 
-/** The timeline of a room after `since` and the state that it does not show. */
+/** The timeline of a room after `since`, and the state that is not part of it. */
 function part(
   room: Room,
   reader: string,

@@ -1,4 +1,4 @@
-/** What a homeserver answers instead of doing it. */
+/** An error answer of the homeserver. */
 export class Refusal extends Error {
   readonly status: number;
   readonly body: Record<string, unknown>;

@@ -5,7 +5,7 @@ import { forbidden, notFound, Refusal } from './refusal.ts';
 
 export type Content = Record<string, unknown>;
 
-/** An event as the server keeps it. */
+/** An event as the server stores it. */
 export interface StoredEvent {
   event_id: string;
   type: string;
@@ -14,9 +14,9 @@ export interface StoredEvent {
   content: Content;
   state_key?: string;
   redacts?: string;
-  /** Its place in the order of everything that happened on the server, from 1. */
+  /** Its position among all events of the server, from 1. */
   position: number;
-  /** The transaction it came with, and of which token. */
+  /** Its transaction id, and the token of that. */
   txn?: { token: string; id: string };
   /** The state that it replaced. */
   before?: StoredEvent;
@@ -27,7 +27,7 @@ export type Draft = Pick<StoredEvent, 'type' | 'sender' | 'content'> &
   Partial<Pick<StoredEvent, 'state_key' | 'redacts' | 'txn'>>;
 
 const MAX_EVENT_BYTES = 65_536;
-/** What a server adds to an event: ids of others, hashes, a signature. */
+/** The fields that a server adds to an event: ids of others, hashes, a signature. */
 const OVERHEAD_BYTES = 700;
 const KEEP_WHEN_REDACTED: Record<string, readonly string[]> = {
   'm.room.member': ['membership'],
@@ -50,7 +50,7 @@ const relation = z.object({
   'm.relates_to': z.object({ rel_type: z.string(), event_id: z.string(), key: z.string().optional() }),
 });
 
-/** A room: its events in order, and who may add which. */
+/** A room: its events in order, and the rules for adding events. */
 export class Room {
   readonly id: string;
   readonly version: string;
@@ -66,7 +66,7 @@ export class Room {
     this.#nextPosition = nextPosition;
   }
 
-  /** From version 12 on, whoever made the room may do everything and is not named among the levels. */
+  /** From version 12 on, the creator may do everything and is not listed in the power levels. */
   get #hasMightyCreator(): boolean {
     return Number(this.version) >= 12;
   }
@@ -75,7 +75,7 @@ export class Room {
     return this.#state.get(`${type}\0${stateKey}`);
   }
 
-  /** The state as it was after this position. */
+  /** The state after this position. */
   stateAt(position: number): StoredEvent[] {
     const state = new Map<string, StoredEvent>();
     for (const event of this.events) {
@@ -91,7 +91,7 @@ export class Room {
     return z.string().optional().parse(event?.content.membership);
   }
 
-  /** Those with this membership. */
+  /** The users with this membership. */
   members(membership: string): string[] {
     const users = [...this.#state.values()].flatMap(({ type, state_key }) =>
       type === 'm.room.member' && state_key !== undefined ? [state_key] : [],
@@ -99,7 +99,7 @@ export class Room {
     return users.filter((userId) => this.membership(userId) === membership);
   }
 
-  /** How far this one may read: to the end, or to where they left. */
+  /** How far this user may read: to the end, or until they left. */
   readableBy(userId: string): number {
     const last = this.#readable(userId);
     if (last === 0) throw forbidden(`User ${userId} not in room ${this.id}, and room previews are disabled`);
@@ -112,7 +112,7 @@ export class Room {
     return leave?.before?.content.membership === 'join' ? leave.position : 0;
   }
 
-  /** The state event that says this already. */
+  /** The state event with the same content, if there is one. */
   same({ type, sender, state_key = '', content }: Draft): StoredEvent | undefined {
     const event = this.state(type, state_key);
     return event?.sender === sender && isDeepStrictEqual(event.content, content) ? event : undefined;
@@ -124,7 +124,7 @@ export class Room {
     return event;
   }
 
-  /** Adds an event that its sender may add. */
+  /** Adds an event after checking its sender. */
   add(draft: Draft): StoredEvent {
     if (this.membership(draft.sender) !== 'join') {
       throw forbidden(`User ${draft.sender} not in room ${this.id}`);
@@ -140,7 +140,7 @@ export class Room {
     return this.put(draft);
   }
 
-  /** Adds an event whoever its sender is: what a new room begins with, and memberships. */
+  /** Adds an event without that check: the first events of a room, and memberships. */
   put(draft: Draft): StoredEvent {
     const before = draft.state_key === undefined ? undefined : this.state(draft.type, draft.state_key);
     if (Buffer.byteLength(JSON.stringify(draft)) + OVERHEAD_BYTES > MAX_EVENT_BYTES) {
@@ -237,7 +237,7 @@ export class Room {
     }
   }
 
-  /** The levels of users in a content of m.room.power_levels, which may not name a mighty creator. */
+  /** The user levels of m.room.power_levels, which must not list a creator of version 12. */
   levelsOf(content: Content): Record<string, number> {
     const { users } = levelsSchema.parse(content);
     if (this.#hasMightyCreator && this.creator in users) {
