@@ -9,7 +9,7 @@ import { bash, write } from '../../support/steps.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
-// What OpenCode itself has a part in; what is about the container alone is in tasks.test.ts.
+// Behaviour that depends on OpenCode itself. Tests of the container alone are in tasks.test.ts.
 const SOFT = { permission: { bash: { '*': 'allow', 'git *': 'ask' } } };
 let bridge: DockerBridge;
 beforeAll(async () => {
@@ -19,7 +19,7 @@ afterAll(() => bridge?.close());
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
 const is = (kind: TaskEvent['kind']) => (event: TaskEvent) => event.kind === kind;
-const told = (task: Task) => JSON.stringify(bridge.events(task), undefined, 1);
+const eventsOf = (task: Task) => JSON.stringify(bridge.events(task), undefined, 1);
 const gone = (task: Task) =>
   vi.waitUntil(async () => (await containersOf(task)).length === 0, { timeout: 20_000 });
 const outputOf = (task: Task): string =>
@@ -30,7 +30,7 @@ const outputOf = (task: Task): string =>
 
 it('writes a file, runs a command, and leaves nothing but its folder', async () => {
   const task = await bridge.run([write('a.txt', 'hi\n'), bash('cat a.txt; exit 3'), { text: 'Done.' }]);
-  expect(task, told(task)).toMatchObject({
+  expect(task, eventsOf(task)).toMatchObject({
     status: 'completed',
     result: {
       summary: 'Done.',
@@ -48,7 +48,7 @@ it('writes a file, runs a command, and leaves nothing but its folder', async () 
   await gone(task);
 });
 
-/** What the model was told in the last request that has this text. */
+/** The messages of the last model request that contains this text. */
 const conversation = (text: string): string[] => {
   const has = bridge.model.requests.filter(({ messages }) =>
     messages.some((each) => textOf(each).includes(text)),
@@ -56,17 +56,17 @@ const conversation = (text: string): string[] => {
   return (has.at(-1)?.messages ?? []).filter(({ role }) => role !== 'system').map(textOf);
 };
 
-describe('the session goes on', () => {
+describe('the session continues', () => {
   it('with a message, after the present run', async () => {
     const task = await bridge.start([bash('sleep 1'), { text: 'First.' }]);
     await bridge.until(task, is('attached'));
     await bridge.execution.message(task, 'human', 'And the second?', 'queue');
-    expect(await bridge.end(task), told(task)).toMatchObject({
+    expect(await bridge.end(task), eventsOf(task)).toMatchObject({
       status: 'completed',
       result: { summary: 'Understood: And the second?' },
     });
-    const said = conversation('And the second?');
-    expect(said).toContain('First.');
+    const messages = conversation('And the second?');
+    expect(messages).toContain('First.');
     expect(task.usage.input_tokens).toBe(0);
     expect(bridge.now(task).usage.input_tokens).toBe(300);
   });
@@ -81,15 +81,15 @@ describe('the session goes on', () => {
   });
 });
 
-describe('a failure is told as what it is', () => {
-  it('an unknown agent: nothing is run with another', async () => {
+describe('a failure is reported with its cause', () => {
+  it('an unknown agent: no other agent is used', async () => {
     const task = await bridge.run([write('a.txt', 'x')], { agent: 'nope' });
     expect(task).toMatchObject({ status: 'failed', error: { code: 'AGENT_NOT_FOUND' } });
   });
 
   it('an unknown model', async () => {
     const task = await bridge.run([{ text: 'no' }], { model: 'mock/nope' });
-    expect(task, told(task)).toMatchObject({
+    expect(task, eventsOf(task)).toMatchObject({
       status: 'failed',
       error: { code: expect.stringMatching(/^(MODEL_NOT_FOUND|ENGINE_ERROR)$/) },
     });
@@ -105,7 +105,7 @@ describe('a failure is told as what it is', () => {
   });
 });
 
-it('PERMISSION_POLICY=reject: what would be asked for is rejected, and told', async () => {
+it('PERMISSION_POLICY=reject: each permission is rejected and reported', async () => {
   await using strict = await startDockerBridge({ config: SOFT, container: { permissions: 'reject' } });
   const task = await strict.run([bash('git status'), { text: 'never said' }]);
   expect(task).toMatchObject({ status: 'failed', error: { code: 'TURN_STOPPED' } });
