@@ -5,7 +5,7 @@ import type { Step } from '../../src/cli/demo/scripted-model/script.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import { bash, subagent, write } from '../support/steps.ts';
-import { repository } from './directories/folder.ts';
+import { repository } from '../workspaces/folder.ts';
 
 const edit = (filePath: string, oldString: string, newString: string): Step => ({
   tools: [{ name: 'edit', args: { filePath, oldString, newString } }],

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { makeTaskDirectory, resolveTaskDirectory } from '../../../src/workspaces/resolve-directory.ts';
+import { makeTaskDirectory, resolveTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { git, repository, temporaryFolder, write } from './folder.ts';
 
 function setUp() {

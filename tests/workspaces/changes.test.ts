@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { makeTaskDirectory } from '../../../src/workspaces/resolve-directory.ts';
+import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { contentOf, git, repository, shortChanges, temporaryFolder, trackerIn, write } from './folder.ts';
 
 const aSecond = () => new Promise((done) => setTimeout(done, 1100));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { linkSync, mkdirSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { listDirectory, readTaskFile } from '../../../src/workspaces/files.ts';
+import { listDirectory, readTaskFile } from '../../src/workspaces/files.ts';
 import { shortChanges, temporaryFolder, trackerIn, write } from './folder.ts';
 
 const maxSize = 1_000;

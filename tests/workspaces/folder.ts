@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach } from 'vitest';
-import { ChangeTracker } from '../../../src/workspaces/changes/change-tracker.ts';
+import { ChangeTracker } from '../../src/workspaces/changes/change-tracker.ts';
 
 const made: string[] = [];
 

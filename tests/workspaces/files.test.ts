@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { listDirectory, readTaskFile } from '../../../src/workspaces/files.ts';
+import { listDirectory, readTaskFile } from '../../src/workspaces/files.ts';
 import { temporaryFolder, write } from './folder.ts';
 
 const maxSize = 1_000_000;

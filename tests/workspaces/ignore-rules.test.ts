@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { rulesForFolder } from '../../../src/workspaces/changes/ignore-pattern.ts';
+import { rulesForFolder } from '../../src/workspaces/changes/ignore-pattern.ts';
 import { git, repository, shortChanges, temporaryFolder, trackerIn, write } from './folder.ts';
 
 const MADE = {
