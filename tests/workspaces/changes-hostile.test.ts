@@ -237,7 +237,7 @@ test('a disk that takes nothing more is an error of the task, not the end of the
   const { status, stdout, stderr } = spawnSync(
     'sh',
     ['-c', 'ulimit -f 0; exec "$0" --input-type=module -e "$1"', process.execPath, program],
-    { cwd: join(import.meta.dirname, '../../..'), encoding: 'utf8' },
+    { cwd: join(import.meta.dirname, '../..'), encoding: 'utf8' },
   );
   expect({ status, stdout }, stderr).toEqual({ status: 0, stdout: 'EFBIG\n' });
 });

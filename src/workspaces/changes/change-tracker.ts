@@ -1,6 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { BridgeError, quote } from '../../errors.ts';
+import { KeyedQueue } from '../../keyed-queue.ts';
 import { isInside, taskFolder } from '../paths.ts';
 import { removeTrees } from '../trash.ts';
 import type { Change } from './change.ts';
@@ -41,8 +42,7 @@ export class ChangeTracker {
   readonly #snapshotsDir: string;
   readonly #git: GitSettings;
   #userIgnores: Promise<string | undefined> | undefined;
-  /** The last call of each task. */
-  readonly #queue = new Map<string, Promise<unknown>>();
+  readonly #queue = new KeyedQueue();
 
   constructor({ snapshotsDir, env, git = 'git', timeoutMs = 60_000 }: ChangeTrackerOptions) {
     this.#snapshotsDir = resolve(snapshotsDir);
@@ -131,15 +131,7 @@ export class ChangeTracker {
   }
 
   #inOrder<T>(taskId: string, work: (shadow: string) => Promise<T>): Promise<T> {
-    const previous = this.#queue.get(taskId) ?? Promise.resolve();
-    const result = previous.then(() => work(taskFolder(this.#snapshotsDir, taskId)));
-    const settled = result
-      .catch(() => {})
-      .then(() => {
-        if (this.#queue.get(taskId) === settled) this.#queue.delete(taskId);
-      });
-    this.#queue.set(taskId, settled);
-    return result;
+    return this.#queue.run(taskId, async () => work(taskFolder(this.#snapshotsDir, taskId)));
   }
 }
 
