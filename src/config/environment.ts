@@ -1,7 +1,6 @@
 import { quote } from '../errors.ts';
-import { VARIABLES } from './variables.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from './read.ts';
+import { isVariable } from './variables.ts';
 
 const QUOTES = /^["'`\u2018\u2019\u201c\u201d]/;
 /** May hold what looks like a comment; tokens have a rule of their own. */
@@ -14,7 +13,7 @@ const FREE: ReadonlySet<string> = new Set([
 
 /** Whether the bridge, or the OpenCode that it starts, is configured by a variable. */
 export function isOurs(name: string): boolean {
-  return Object.hasOwn(VARIABLES, name) || name.endsWith('_API_KEY');
+  return isVariable(name) || name.endsWith('_API_KEY');
 }
 
 /**
@@ -47,7 +46,7 @@ function valueFaults(name: string, env: Environment): string[] {
   const value = env[name]?.trim() ?? '';
   const faults: string[] = [];
   const [, lost] = /\n(?:export )?([A-Z_]+)=/.exec(value) ?? [];
-  if (!Object.hasOwn(VARIABLES, name)) {
+  if (!isVariable(name)) {
     if (lost === undefined || !isOurs(lost) || env[lost] !== undefined) return [];
     return [`${lost} stands inside of ${quote(name)} and does not count: is a quote before it not closed?`];
   }

@@ -24,6 +24,6 @@ export const ENGINE = {
     schema: text,
     shown: 'the current folder',
     about:
-      'The one folder of this machine that that server sees, under the same path. For a bridge that uses it, WORKSPACE_DIR (where tasks get their folders) and WORKSPACE_ROOTS (what else tasks may name) lie in it.',
+      'The only folder of this machine that the server can see, under the same path. WORKSPACE_DIR and ALLOWED_DIRECTORIES of a bridge that uses the server must lie in it.',
   }),
 };

@@ -10,9 +10,10 @@ export const WORKSPACE = {
     shown: 'DATA_DIR/workspaces',
     about: 'Folder in which each task gets a folder of its own.',
   }),
-  WORKSPACE_ROOTS: variable({
+  ALLOWED_DIRECTORIES: variable({
     schema: list,
     default: '',
+    alias: 'WORKSPACE_ROOTS',
     about: 'Further folders, comma-separated, in which a task may name an existing directory.',
   }),
   WORKSPACE_MAX_EVENTS: variable({
