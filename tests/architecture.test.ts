@@ -99,10 +99,7 @@ const ARROWS: Record<string, readonly string[]> = {
 };
 
 /** What still breaks a rule: it only gets shorter. */
-const LEFT: readonly string[] = [
-  'cli/opencode/session.ts: cli must not import runners',
-  'cli/opencode/session.ts: cli must not import tasks',
-];
+const LEFT: readonly string[] = [];
 
 /** The first folders that may import a package; each other package belongs to exactly one. */
 const SHARED: Record<string, readonly string[]> = {

@@ -13,14 +13,14 @@ export function configured(): { config: Config; logger: Logger } {
 
 /** Tells people on stderr why the program ends, and answers with which exit code. */
 export function explain(thrown: unknown): number {
-  const say = (text: string): boolean => process.stderr.write(`${printable(text)}\n`);
-  say(messageOf(thrown));
+  const print = (text: string): boolean => process.stderr.write(`${printable(text)}\n`);
+  print(messageOf(thrown));
   if (thrown instanceof ConfigError) return EXIT.configuration;
   if (!(thrown instanceof BridgeError)) {
-    if (thrown instanceof Error && thrown.stack) say(thrown.stack);
+    if (thrown instanceof Error && thrown.stack) print(thrown.stack);
     return EXIT.failed;
   }
-  if (thrown.next) say(thrown.next);
+  if (thrown.next) print(thrown.next);
   if (thrown.code === 'DATA_DIR_IN_USE') return EXIT.dataDirInUse;
   if (thrown.code === 'DATA_DIR_UNUSABLE') return EXIT.dataDirUnusable;
   return thrown.code === 'UNSUPPORTED' || thrown.code === 'INVALID_INPUT' ? EXIT.configuration : EXIT.failed;

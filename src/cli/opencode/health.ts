@@ -3,7 +3,7 @@ import type { Config } from '../../config/config.ts';
 import { waitForConnected } from '../../runners/opencode-server/wait-for-connected.ts';
 import { EXIT } from '../command.ts';
 import { baseUrl, endpointOf, readOptions, seconds } from './options.ts';
-import { inSeconds, say } from './say.ts';
+import { inSeconds, print } from './output.ts';
 
 const OPTIONS = z.object({ baseUrl, timeout: seconds(5) });
 
@@ -13,6 +13,6 @@ export async function health(config: Config, args: string[]): Promise<number> {
   const endpoint = endpointOf(config, options.baseUrl);
   const began = Date.now();
   await waitForConnected(endpoint, options.timeout);
-  say(`healthy: ${endpoint.url}/event said server.connected after ${inSeconds(Date.now() - began)}`);
+  print(`healthy: ${endpoint.url}/event said server.connected after ${inSeconds(Date.now() - began)}`);
   return EXIT.ok;
 }

@@ -7,7 +7,7 @@ import { waitForConnected } from '../../runners/opencode-server/wait-for-connect
 import { EXIT, stopSignal } from '../command.ts';
 import { MemoryGauge } from './memory.ts';
 import { baseUrl, endpointOf, modelName, readOptions, seconds } from './options.ts';
-import { inSeconds, say } from './say.ts';
+import { inSeconds, print } from './output.ts';
 import { Trials } from './trials.ts';
 
 const MOST_AT_ONCE = 100;
@@ -19,7 +19,7 @@ const OPTIONS = z.object({
   minutes: z.coerce.number().positive().max(LONGEST_MINUTES).default(10),
   concurrency: z.coerce.number().int().min(1).max(MOST_AT_ONCE).default(2),
 });
-const GREETING_LIMIT_MS = 10_000;
+const CONNECT_LIMIT_MS = 10_000;
 /** After a session that failed: a server that is down is not asked without end. */
 const PAUSE_MS = 1_000;
 const NEWS_MS = 30_000;
@@ -40,19 +40,19 @@ interface Results {
 export async function soak(config: Config, args: string[]): Promise<number> {
   const { baseUrl: url, model, timeout, minutes, concurrency } = readOptions(args, OPTIONS);
   const endpoint = endpointOf(config, url);
-  await waitForConnected(endpoint, GREETING_LIMIT_MS);
+  await waitForConnected(endpoint, CONNECT_LIMIT_MS);
   const stop = new AbortController();
   stopSignal().then(() => stop.abort());
   const trials = new Trials(config, { endpoint, model, timeout, stop: stop.signal });
   const gauge = await MemoryGauge.start(new URL(endpoint.url), new DockerClient(config.docker.host));
   const results: Results = { latencies: [], errors: new Map(), brokenOff: 0 };
   const began = Date.now();
-  say(`soaking ${endpoint.url} for ${minutes} min, ${concurrency} sessions at once; Ctrl-C ends it`);
-  const news = setInterval(() => say(`${inSeconds(Date.now() - began)}: ${summary(results)}`), NEWS_MS);
+  print(`soaking ${endpoint.url} for ${minutes} min, ${concurrency} sessions at once; Ctrl-C ends it`);
+  const news = setInterval(() => print(`${inSeconds(Date.now() - began)}: ${summary(results)}`), NEWS_MS);
   const until = began + minutes * 60_000;
   await Promise.all(Array.from({ length: concurrency }, () => worker(trials, until, stop.signal, results)));
   clearInterval(news);
-  await trials.close();
+  trials.close();
   report(results, Date.now() - began, await gauge.stop());
   return results.errors.size === 0 ? EXIT.ok : EXIT.failed;
 }
@@ -83,10 +83,10 @@ function summary({ latencies, errors, brokenOff }: Results): string {
 
 function report(results: Results, ms: number, memory: string): void {
   const { latencies, errors } = results;
-  say(`${summary(results)} in ${inSeconds(ms)}`);
-  for (const [reason, times] of [...errors].sort(([, a], [, b]) => b - a)) say(`  ${times} × ${reason}`);
-  say(`latency  ${latencies.length === 0 ? 'unknown' : PERCENTILES.map(shown).join('  ')}`);
-  say(`memory   ${memory}`);
+  print(`${summary(results)} in ${inSeconds(ms)}`);
+  for (const [reason, times] of [...errors].sort(([, a], [, b]) => b - a)) print(`  ${times} × ${reason}`);
+  print(`latency  ${latencies.length === 0 ? 'unknown' : PERCENTILES.map(shown).join('  ')}`);
+  print(`memory   ${memory}`);
 
   function shown(percent: number): string {
     const sorted = latencies.toSorted((a, b) => a - b);

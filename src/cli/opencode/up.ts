@@ -12,7 +12,7 @@ import { isFree } from '../../runners/opencode-server/free-port.ts';
 import { EXIT } from '../command.ts';
 import { presentImage } from './image.ts';
 import { endpointOf, readOptions, seconds } from './options.ts';
-import { say, warn } from './say.ts';
+import { print, warn } from './output.ts';
 
 const OPTIONS = z.object({ network: z.enum(['bridge', 'host']).default('bridge'), timeout: seconds(60) });
 /** A request that OpenCode takes before it listens is never answered: short attempts, many of them. */
@@ -37,12 +37,12 @@ export async function up(config: Config, args: string[]): Promise<number> {
   const endpoint = endpointOf(config, undefined);
   const version = await healthy(new OpenCodeApi(endpoint), container, timeout);
   if (version === undefined) return failed(container, timeout, runs);
-  say(`${container.name} is ${runs ? 'already up' : 'up'}`);
-  say(`  URL        ${endpoint.url}`);
-  say(`  OpenCode   ${version}`);
-  say(`  image      ${image}`);
-  say(`  workspace  ${order.root}`);
-  say(
+  print(`${container.name} is ${runs ? 'already up' : 'up'}`);
+  print(`  URL        ${endpoint.url}`);
+  print(`  OpenCode   ${version}`);
+  print(`  image      ${image}`);
+  print(`  workspace  ${order.root}`);
+  print(
     `  variables  ${Object.keys(order.env).join(', ') || 'none handed on: no key of a model provider is set'}`,
   );
   return EXIT.ok;
