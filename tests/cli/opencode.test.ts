@@ -69,10 +69,10 @@ describe('health', () => {
     await using cli = await trialCommands();
     const outcome = await cli.run('health', ['--timeout', '60']);
     expect(outcome, outcome.stderr).toMatchObject({ code: 0, stderr: '' });
-    expect(outcome.stdout).toMatch(/^healthy: http\S+\/event said server\.connected after [\d.]+ s\n$/);
+    expect(outcome.stdout).toMatch(/^healthy: http\S+\/event sent server\.connected after [\d.]+ s\n$/);
   });
 
-  it('says that the password is refused, without telling it', async () => {
+  it('says that the password is refused, without printing it', async () => {
     await using cli = await trialCommands();
     const outcome = await cli.run('health', [], { OPENCODE_SERVER_PASSWORD: 'hunter2' });
     expect(outcome).toMatchObject({ code: 1, stdout: '' });
@@ -184,7 +184,7 @@ describe('a trial', () => {
 });
 
 describe('soak', () => {
-  it('tells how many sessions, how fast, and the memory of the process that listens', async () => {
+  it('prints how many sessions, how fast, and the memory of the process that listens', async () => {
     await using cli = await trialCommands();
     const outcome = await cli.run('soak', ['--minutes', '0.05', '--concurrency', '3', ...LIMIT]);
     expect(outcome, outcome.stdout).toMatchObject({ code: 0, stderr: '' });
@@ -198,7 +198,7 @@ describe('soak', () => {
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     expect(times[0]).toBeGreaterThan(0);
     expect(memory).toMatch(
-      new RegExp(`^memory   start \\d{3,} MB  most \\d{3,} MB  end \\d{3,} MB  \\(process ${server.pid}\\)$`),
+      new RegExp(`^memory   start \\d{3,} MB  peak \\d{3,} MB  end \\d{3,} MB  \\(process ${server.pid}\\)$`),
     );
     expect(rest).toEqual([]);
     expect(await readdir(cli.root)).toEqual([]);
@@ -229,12 +229,12 @@ describe('soak', () => {
     } finally {
       program.child.kill('SIGKILL');
     }
-    expect(program.stdout()).toContain('\n0 sessions done, 0 failed, 2 broken off in ');
+    expect(program.stdout()).toContain('\n0 sessions done, 0 failed, 2 aborted in ');
     expect(await readdir(cli.root)).toEqual([]);
     expect(await sessionsLeft(asked)).toEqual([]);
   });
 
-  it('is told at once that nothing listens', async () => {
+  it('fails at once where nothing listens', async () => {
     await using cli = await trialCommands();
     const outcome = await cli.run('soak', ['--baseUrl', `http://127.0.0.1:${await freePort()}`]);
     expect(outcome).toMatchObject({ code: 1, stdout: '' });

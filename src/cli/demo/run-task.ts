@@ -22,7 +22,7 @@ const history = z.object({
   total: z.number(),
 });
 
-/** Hands the task over and shows everything that comes back; whether it completed. */
+/** Runs the task, prints every answer, and returns whether the task completed. */
 export async function runTask(client: Client, print: Print): Promise<boolean> {
   const call = async <T>(name: string, args: Record<string, unknown>, schema: z.ZodType<T>): Promise<T> =>
     schema.parse((await client.callTool({ name, arguments: args })).structuredContent);

@@ -5,9 +5,9 @@ import { type Check, type Finding, failed } from './check.ts';
 
 type Settings = NonNullable<Config['matrix']>;
 
-const UNTOLD = 'Tasks run, but nobody is told of them in Matrix.';
+const WITHOUT_MATRIX = 'Tasks run, but Matrix gets no notifications.';
 
-/** The account and the room of Matrix, where it is on; nothing is changed there. Tasks run without it too. */
+/** The account and the room of Matrix, where it is on. Only reads. Tasks run without Matrix. */
 export const matrix: Check = async ({ matrix: settings }) => {
   if (!settings) return [];
   const { MatrixApi } = await import('../../matrix/matrix-api.ts');
@@ -23,10 +23,15 @@ async function accountOf(api: MatrixApi, { url, userId }: Settings): Promise<Fin
   try {
     const owner = await api.whoami();
     if (owner === userId) return { check, status: 'ok', detail: `${url} answers as ${userId}` };
-    const next = `Set MATRIX_USER_ID to ${owner}, or MATRIX_ACCESS_TOKEN to a token of ${userId}. ${UNTOLD}`;
-    return { check, status: 'warn', detail: `MATRIX_ACCESS_TOKEN is of ${owner}, not of ${userId}`, next };
+    const next = `Set MATRIX_USER_ID to ${owner}, or MATRIX_ACCESS_TOKEN to a token of ${userId}. ${WITHOUT_MATRIX}`;
+    return {
+      check,
+      status: 'warn',
+      detail: `MATRIX_ACCESS_TOKEN belongs to ${owner}, not to ${userId}`,
+      next,
+    };
   } catch (thrown) {
-    const next = `Correct MATRIX_HOMESERVER_URL or MATRIX_ACCESS_TOKEN (docs/matrix.md). ${UNTOLD}`;
+    const next = `Correct MATRIX_HOMESERVER_URL or MATRIX_ACCESS_TOKEN (docs/matrix.md). ${WITHOUT_MATRIX}`;
     return { ...failed(check, thrown, next), status: 'warn' };
   }
 }
@@ -35,11 +40,11 @@ async function roomOf(api: MatrixApi, roomId: string, userId: string): Promise<F
   const check = 'Matrix room';
   try {
     const fault = await faultOf(api, roomId, userId);
-    if (!fault) return { check, status: 'ok', detail: `${roomId} can be written into` };
+    if (!fault) return { check, status: 'ok', detail: `${roomId} is writable` };
     const { detail, next } = fault;
-    return { check, status: 'warn', detail: `${roomId} ${detail}`, next: `${next} ${UNTOLD}` };
+    return { check, status: 'warn', detail: `${roomId} ${detail}`, next: `${next} ${WITHOUT_MATRIX}` };
   } catch (thrown) {
-    const next = `Look at the homeserver, or correct MATRIX_ROOM_ID. ${UNTOLD}`;
+    const next = `Check the homeserver, or correct MATRIX_ROOM_ID. ${WITHOUT_MATRIX}`;
     return { ...failed(check, thrown, next), status: 'warn' };
   }
 }

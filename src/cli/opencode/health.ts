@@ -7,12 +7,12 @@ import { inSeconds, print } from './output.ts';
 
 const OPTIONS = z.object({ baseUrl, timeout: seconds(5) });
 
-/** Whether the event stream of the server greets; throws with the reason where it does not. */
+/** Waits for the first event of the server; throws the reason where it does not come. */
 export async function health(config: Config, args: string[]): Promise<number> {
   const options = readOptions(args, OPTIONS);
   const endpoint = endpointOf(config, options.baseUrl);
   const began = Date.now();
   await waitForConnected(endpoint, options.timeout);
-  print(`healthy: ${endpoint.url}/event said server.connected after ${inSeconds(Date.now() - began)}`);
+  print(`healthy: ${endpoint.url}/event sent server.connected after ${inSeconds(Date.now() - began)}`);
   return EXIT.ok;
 }
