@@ -150,7 +150,7 @@ describe('with an embedded server', () => {
       ],
       [
         'that is encrypted',
-        'is encrypted, and the bridge writes plain text alone',
+        'is encrypted, and the bridge sends plain text only',
         async (human, bot) => {
           const roomId = await roomOf(human, bot);
           await bot.join(roomId);
@@ -161,7 +161,7 @@ describe('with an embedded server', () => {
       ],
       [
         'that is encrypted, by its invitation',
-        'is encrypted, and the bridge writes plain text alone',
+        'is encrypted, and the bridge sends plain text only',
         async (human, bot) => {
           const roomId = await human.createRoom();
           await human.encrypt(roomId);

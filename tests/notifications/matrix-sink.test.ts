@@ -275,7 +275,7 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       [
         'an account that is not the token’s',
         { userId: '@other:mx.test' },
-        /MATRIX_ACCESS_TOKEN is of @bridge-\d+:mx\.test/,
+        /MATRIX_ACCESS_TOKEN belongs to @bridge-\d+:mx\.test/,
       ],
       ['a room that it may not enter', { roomId: '!nowhere:mx.test' }, /Matrix: join: HTTP 4\d\d M_/],
     ])('says what is wrong with %s', async (_, options, says) => {

@@ -150,7 +150,7 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
     const refuse = () => Promise.reject(new Error('it is done already'));
     await stage.restart({ controls: { ...stage.controls(), message: refuse } });
     expect(await stage.ack(say)).toBe('✅');
-    expect(await stage.note(say)).toContain('once what it asks is answered');
+    expect(await stage.note(say)).toContain('after its request is answered');
     expect(await stage.answers(say)).toHaveLength(2);
   });
 
@@ -178,7 +178,7 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
     expect(await stage.answers(first)).toHaveLength(2);
   });
 
-  it('a homeserver that goes down is told in health, and heard again when it is back', async () => {
+  it('a homeserver that goes down is degraded in health, and the sync works again when it is back', async () => {
     await using stage = await open();
     const { ann, room } = stage;
     const { task, root } = await waiting(stage);
@@ -232,18 +232,18 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
     expect(steering.health().detail).toContain('M_UNKNOWN_TOKEN (MATRIX_ACCESS_TOKEN)');
   });
 
-  it('where the server does not know how far was read, what is said from then on is heard', async () => {
+  it('where the server does not know the sync position, messages from then on are received', async () => {
     await using stage = await open();
     const { ann, room } = stage;
     const { task, root } = await waiting(stage);
-    stage.storage().keep('nonsense');
+    stage.storage().save('nonsense');
     await stage.steer();
     await until(() => expect(stage.storage().since).not.toBe('nonsense'));
     expect(await stage.ack(await ann.sayInThread(room, root, 'use yarn'))).toBe('✅');
     expect(said(task)).toEqual(['use yarn']);
   });
 
-  it('what was said more than a day ago is not done, and that is said', async () => {
+  it('a command more than a day old is not executed, and the reply says so', async () => {
     await using stage = await open();
     const { ann, room } = stage;
     const { task, root } = await waiting(stage);
@@ -251,7 +251,7 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
     await stage.steer({ clock: dayLater });
     const cancel = await ann.sayInThread(room, root, '!cancel');
     expect(await stage.ack(cancel)).toBe('❌');
-    expect(await stage.note(cancel)).toContain('That was said more than a day ago');
+    expect(await stage.note(cancel)).toContain('This command is more than a day old');
     expect(bridge.now(task).status).toBe('input_required');
   });
 });
@@ -270,7 +270,7 @@ describe.each(HOMESERVERS)('on $name with its default limits', ({ start, absent 
     for (const word of words) ids.push(await ann.sayInThread(room, root, word));
     await until(() => expect(said(task)).toEqual(words));
     for (const id of ids) expect(await stage.ack(id)).toBe('✅');
-    for (const id of ids) expect(await stage.note(id)).toContain('once what it asks is answered');
+    for (const id of ids) expect(await stage.note(id)).toContain('after its request is answered');
     for (const id of ids) expect(await stage.answers(id)).toHaveLength(2);
   }, 120_000);
 });
@@ -283,7 +283,7 @@ describe('the storage', () => {
     const path = join(folder.path, 'new', 'matrix.json');
     const storage = new MatrixStorage(path, account);
     expect([storage.since, storage.problem]).toEqual([undefined, undefined]);
-    storage.keep('s1');
+    storage.save('s1');
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({
       user_id: account.userId,
@@ -308,7 +308,7 @@ describe('the storage', () => {
       expect(storage.problem?.message).toContain(
         `MATRIX_STORAGE_PATH ${JSON.stringify(path)} cannot be used`,
       );
-      expect(() => storage.keep('s1')).toThrow('MATRIX_STORAGE_PATH');
+      expect(() => storage.save('s1')).toThrow('MATRIX_STORAGE_PATH');
       expect(await readFile(path, 'utf8')).toBe(broken);
     },
   );

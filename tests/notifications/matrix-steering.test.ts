@@ -69,7 +69,7 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
 
     const plain = await command('and mind the tests');
     expect(plain.ack).toBe('✅');
-    expect(await stage.note(plain.id)).toContain('once what it asks is answered');
+    expect(await stage.note(plain.id)).toContain('after its request is answered');
     // After it was resumed, the task waits again.
     const more = `use yarn ${scriptText(waits('echo two'))}`;
     expect((await command(`!SAY ${more}`)).ack).toBe('✅');
@@ -109,7 +109,7 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     const unclear = await ann.replyInThread(room, root, second.message, 'what does it do?');
     expect(await stage.ack(unclear)).toBe('❌');
     const { event_id: hint, content } = await ann.sees(room, (event) =>
-      String(event.content.body).startsWith('That is no answer to it, and was not told to the agent.'),
+      String(event.content.body).startsWith('That does not answer the request, and the agent did not get it.'),
     );
     expect(content.body).toContain('Allow bash: echo two\nReply allow, always or no');
     const no = await ann.replyInThread(room, root, hint, 'No, use printf');
@@ -173,7 +173,7 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     const which = await ann.sayInThread(room, root, '!allow');
     expect(await stage.ack(which)).toBe('❌');
     expect(await stage.note(which)).toBe(
-      'The task waits for 2 answers.\nReply to the one that you mean, or react to it.',
+      'The task waits for 2 answers.\nReply or react to the one that you mean.',
     );
     expect(await stage.ack(await bob.replyInThread(room, root, second.message, '!allow'))).toBe('✅');
     await ann.react(room, second.message, '❌');
@@ -259,7 +259,7 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     expect(list).toContain(`${one.task.id} is waiting for an answer: Please do this`);
     expect(list).toContain(two.task.id);
     const cancel = await ann.say(room, '!cancel');
-    expect(await stage.note(cancel)).toContain('It is not clear which task is meant.');
+    expect(await stage.note(cancel)).toContain('It is not clear which task you mean.');
     const { root } = one;
     expect(await stage.ack(await ann.sayInThread(room, root, '!cancel'))).toBe('✅');
     expect([status(one.task), status(two.task)]).toEqual(['cancelled', 'input_required']);
@@ -280,7 +280,7 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     const ignored = [await ann.say(stage.room, 'elsewhere'), await ann.say(forged, '!cancel')];
     const plain = await ann.say(room, 'use yarn');
     expect(await stage.ack(plain, room)).toBe('✅');
-    expect(await stage.note(plain, room)).toContain('once what it asks is answered');
+    expect(await stage.note(plain, room)).toContain('after its request is answered');
     await ann.edit(room, plain, 'use npm');
     const shown = await ann.say(room, '!status');
     expect(await stage.note(shown, room)).toContain(`${task.id} is waiting for an answer.`);
@@ -315,7 +315,7 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     const redacted = await ann.say(room, '!status');
     await ann.redact(room, redacted);
     const trapped = await ann.sayInThread(room, forged, '!cancel');
-    expect(await stage.note(trapped)).toContain('It is not clear which task is meant.');
+    expect(await stage.note(trapped)).toContain('It is not clear which task you mean.');
     expect(await stage.ack(await ann.sayInThread(room, root, '!pause'))).toBe('✅');
     for (const id of ignored) expect(await stage.answers(id)).toEqual([]);
     expect(controls(task)).toEqual([['pause', ann.userId, undefined]]);

@@ -49,7 +49,7 @@ async function roomOf(api: MatrixApi, roomId: string, userId: string): Promise<F
   }
 }
 
-/** What keeps the account from writing into the room. */
+/** Why the account cannot send messages to the room; undefined where it can. */
 async function faultOf(api: MatrixApi, roomId: string, userId: string) {
   const filter = { room: { rooms: [roomId], timeline: { limit: 1 }, state: { lazy_load_members: true } } };
   const { rooms } = await api.sync(undefined, 0, filter, new AbortController().signal);
@@ -64,16 +64,16 @@ async function faultOf(api: MatrixApi, roomId: string, userId: string) {
     : (await api.state(roomId, 'm.room.encryption')) !== undefined;
   if (encrypted) {
     const next = 'Encryption cannot be turned off: set MATRIX_ROOM_ID to a room without it.';
-    return { detail: 'is encrypted, and the bridge writes plain text alone', next };
+    return { detail: 'is encrypted, and the bridge sends plain text only', next };
   }
-  // More is not told of a room that one is only invited to.
+  // An invitation does not show the power levels.
   return isIn ? lackOfPower(api, roomId, userId) : undefined;
 }
 
 async function lackOfPower(api: MatrixApi, roomId: string, userId: string) {
   const create = await api.stateEvent(roomId, 'm.room.create');
-  const power = powerIn(create, await api.state(roomId, 'm.room.power_levels'));
-  const [has, needs] = [power.of(userId), power.toWrite];
+  const levels = powerIn(create, await api.state(roomId, 'm.room.power_levels'));
+  const [has, needs] = [levels.of(userId), levels.toSend];
   if (has >= needs) return undefined;
   const next = `Give ${userId} power level ${needs} in the room, or set MATRIX_ROOM_ID to another room.`;
   return { detail: `takes messages from power level ${needs} on, ${userId} has ${has}`, next };
