@@ -109,7 +109,9 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     const unclear = await ann.replyInThread(room, root, second.message, 'what does it do?');
     expect(await stage.ack(unclear)).toBe('❌');
     const { event_id: hint, content } = await ann.sees(room, (event) =>
-      String(event.content.body).startsWith('That does not answer the request, and the agent did not get it.'),
+      String(event.content.body).startsWith(
+        'That does not answer the request, and the agent did not get it.',
+      ),
     );
     expect(content.body).toContain('Allow bash: echo two\nReply allow, always or no');
     const no = await ann.replyInThread(room, root, hint, 'No, use printf');
