@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { LogLevel } from '../logger.ts';
-import { childEnvironment, passed } from './child-env.ts';
+import { childEnvironment, pickVariables } from './child-env.ts';
 import { envFilesOf } from './env-files.ts';
 import { proxiesOf } from './proxy.ts';
 import type { Environment } from './read.ts';
@@ -23,7 +23,7 @@ export function assemble(values: Values, env: Environment) {
   const logLevel: LogLevel = values.DEBUG ? 'debug' : values.LOG_LEVEL;
   return {
     dataDir,
-    /** Files with variables of the bridge, which no container may see. */
+    /** Files with variables of the bridge, which containers must not see. */
     envFiles: envFilesOf().map((path) => resolve(path)),
     logLevel,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
@@ -67,7 +67,7 @@ export function assemble(values: Values, env: Environment) {
         pids: values.RUNNER_PIDS_LIMIT,
         outputBytes: values.RUNNER_OUTPUT_LIMIT,
         network: values.RUNNER_NETWORK,
-        env: passed(values.RUNNER_ENV_PASSTHROUGH, env),
+        env: pickVariables(values.RUNNER_ENV_PASSTHROUGH, env),
         permissions: values.PERMISSION_POLICY === 'reject' ? ('reject' as const) : ('allow' as const),
       },
     },
@@ -76,7 +76,7 @@ export function assemble(values: Values, env: Environment) {
       allowTag: values.OPENCODE_ALLOW_TAG,
       port: values.OPENCODE_PORT,
       root: resolve(values.WORKSPACE_ROOT ?? '.'),
-      env: passed([...PROVIDER_KEYS, ...values.RUNNER_ENV_PASSTHROUGH], env),
+      env: pickVariables([...PROVIDER_KEYS, ...values.RUNNER_ENV_PASSTHROUGH], env),
     },
     limits: {
       maxConcurrent: values.MAX_CONCURRENT_TASKS,
@@ -110,14 +110,14 @@ export function assemble(values: Values, env: Environment) {
     },
     matrix: matrixConfig(values, dataDir),
     proxies: proxiesOf(env),
-    /** Whether an OpenCode that a bridge started has started this process. */
+    /** Whether this process was started by the OpenCode of a bridge. */
     inEngine: env.LETTA_OPENCODE_ENGINE !== undefined,
-    /** The environment without our secrets, for the programs that the bridge starts. */
+    /** The environment of child processes, without the secrets of the bridge. */
     childEnv: childEnvironment(env),
   };
 }
 
-/** Absent where Matrix is off. */
+/** Undefined where Matrix is off. */
 function matrixConfig(values: Values, dataDir: string) {
   const { MATRIX_HOMESERVER_URL: url, MATRIX_ACCESS_TOKEN: token, MATRIX_USER_ID: userId } = values;
   if (!values.MATRIX_ENABLED || url === undefined || token === undefined || userId === undefined) return;

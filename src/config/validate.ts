@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { quote } from '../errors.ts';
 import { isLoopback } from '../loopback.ts';
-import { isHeldBack } from './child-env.ts';
+import { isWithheld } from './child-env.ts';
 import { type Environment, nameIn, textOf } from './read.ts';
 import { readToken, tokenFaults } from './tokens.ts';
 import type { Values } from './variables.ts';
@@ -56,7 +56,7 @@ function modeProblems({ OPENCODE_SERVER_ENABLED, PERMISSION_POLICY }: Partial<Va
 }
 
 function passthroughProblems({ RUNNER_ENV_PASSTHROUGH = [] }: Partial<Values>): string[] {
-  return RUNNER_ENV_PASSTHROUGH.filter(isHeldBack).map(
+  return RUNNER_ENV_PASSTHROUGH.filter(isWithheld).map(
     (name) => `RUNNER_ENV_PASSTHROUGH names ${name}, which tasks must not see: leave it out.`,
   );
 }

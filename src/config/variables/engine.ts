@@ -3,17 +3,16 @@ import { variablesOf } from './variable.ts';
 
 const variable = variablesOf('Reproducible engine');
 
-/** Read by `letta-opencode-plugin opencode` alone. */
+/** Read only by `letta-opencode-plugin opencode`. */
 export const ENGINE = {
   OPENCODE_IMAGE: variable({
     schema: text,
-    about:
-      'Image of the server that opencode up starts: name@sha256:…, or sha256:… of one that is there already.',
+    about: 'Image of the server that opencode up starts: name@sha256:…, or sha256:… of a local image.',
   }),
   OPENCODE_ALLOW_TAG: variable({
     schema: flag,
     default: 'false',
-    about: 'true: OPENCODE_IMAGE may be a tag, which can be another image tomorrow.',
+    about: 'true: OPENCODE_IMAGE may be a tag, which can change.',
   }),
   OPENCODE_PORT: variable({
     schema: port.min(1),
