@@ -147,7 +147,7 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     await stage.steer();
     const first = await stage.request(task, root);
     const none = await ann.replyInThread(room, root, first.message, '3');
-    expect(await stage.note(none)).toContain('There is no option 3, there are 2.');
+    expect(await stage.note(none)).toContain('There is no option 3: the options are 1 to 2.');
     await ann.react(room, first.message, '✅');
     expect(await stage.ack(await ann.replyInThread(room, root, first.message, 'blue'))).toBe('✅');
     const second = await stage.request(task, root);
