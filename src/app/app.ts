@@ -84,7 +84,7 @@ async function build(
   const { limits, requests, recovery } = config;
   const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
 
-  // What clients see. Transports close after the execution, so that clients see how their tasks end.
+  // What clients see. The release of transports runs after the execution, so that clients see how their tasks end.
   const services: ApiServices = {
     execution,
     blockId: (taskId) => workspace.blockId(taskId),
