@@ -31,16 +31,15 @@ export interface InboxOptions {
 }
 
 /**
- * Processes messages: in order for each task, tasks in parallel. The states of an entry, as the store has them:
+ * Processes messages: in order for each task, tasks in parallel. The states of an entry, which the store keeps:
  *
- *     received → [begun] → executed → answered
- *         └──────────────────┴─→ discarded
+ *     open → [begun] → settled → closed
+ *       └───────┴───────────────→ closed
  *
- * - received: stored, before the sync position moves past it. Not routed or not executed yet.
- * - begun: a process began a step that must not be repeated blindly (an answer to a request).
- * - executed: its reply is stored. A reply that fails is sent again; the command is not executed again.
- * - answered: the reply was sent. Only the event id is kept, so that the event is not taken again.
- * - discarded: not for the bridge, no command, or it failed for good. Stored like answered.
+ * - open: stored before the sync position moves. Then it waits for its route, and for earlier messages of its task.
+ * - begun: an answer to a request is on its way to the task. After a crash it must not be given blindly again.
+ * - settled: executed, and the reply is stored. A failed reply is sent again; the command is not executed again.
+ * - closed: the reply was sent. Or there is none: not for the bridge, no command, or it failed for good.
  *
  * After a restart, `start` continues each entry from its stored state.
  */
