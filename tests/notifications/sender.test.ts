@@ -113,7 +113,7 @@ describe('the way into rooms', () => {
 
 describe('progress', () => {
   /** Tells as much as is allowed for so long; how often that was. */
-  async function tell(seconds: number): Promise<number> {
+  async function send(seconds: number): Promise<number> {
     let told = 0;
     for (let tenth = 0; tenth < seconds * 10; tenth += 1) {
       if (sender.hasRoom) {
@@ -126,12 +126,12 @@ describe('progress', () => {
   }
 
   it('goes out twice a second where nothing is limited', async () => {
-    expect(await tell(10)).toBe(20);
+    expect(await send(10)).toBe(20);
   });
 
   it('is what gives way where the server limits: what matters is seldom kept waiting', async () => {
     takes = likeSynapse();
-    await tell(600);
+    await send(600);
     const refused = arrived.filter(([, , took]) => !took).length;
     const taken = arrived.length - refused;
     expect(taken).toBeGreaterThan(40);
