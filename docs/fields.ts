@@ -21,7 +21,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'health.status': '`ok` when every dependency is.',
   'input.continue_task_id': 'An ended task: the new one continues in its session and directory.',
   'input.directory':
-    'An existing folder in WORKSPACE_DIR or WORKSPACE_ROOTS; without it the task gets a new one.',
+    'An existing folder in WORKSPACE_DIR or ALLOWED_DIRECTORIES; without it the task gets a new one.',
   'input.status': 'Only tasks in this state.',
   delivery:
     '`queue`: sent after the current turn. `interrupt`: the turn is interrupted and the message sent now.',

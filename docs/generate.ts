@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Variable as AnyVariable } from '../src/config/variables/variable.ts';
 import { VARIABLES } from '../src/config/variables.ts';
 import type { Tool } from '../src/mcp/tool.ts';
 import { TOOLS } from '../src/mcp/tools/index.ts';
@@ -19,12 +20,12 @@ interface Variable {
   about: string;
 }
 
-const variables: Variable[] = Object.entries(VARIABLES).map(([name, variable]) => ({
+const variables: Variable[] = Object.entries<AnyVariable>(VARIABLES).map(([name, variable]) => ({
   name,
   fallback: variable.default,
   shown: variable.shown,
   group: variable.group,
-  about: variable.about,
+  about: variable.alias === undefined ? variable.about : `${variable.about} Older name: ${variable.alias}.`,
 }));
 const groups = [...Map.groupBy(variables, ({ group }) => group)];
 
@@ -64,7 +65,7 @@ function configuration(): string {
   const intro = [
     NOTE,
     '# Configuration',
-    'The bridge is configured only by environment variables. A blank value counts as unset. The bridge reports all wrong values at once, by name, and exits with code 2. Flags take true, 1, yes, on, false, 0, no, off. Times are in milliseconds. `.env.example` lists the same variables; in a checkout `npm start` also reads them from a file named `.env`.',
+    'The bridge is configured only by environment variables. A blank value counts as unset. The older name of a variable still works; it is an error if both names are set to different values. The bridge reports all wrong values at once, by name, and exits with code 2. Flags take true, 1, yes, on, false, 0, no, off. Times are in milliseconds. `.env.example` lists the same variables; in a checkout `npm start` also reads them from a file named `.env`.',
     'The file has one `NAME=value` on each line, in UTF-8, with LF or CRLF. It may have `export` before a name, a comment after a value and quotes around a value; a value that contains `#` needs quotes. Variables that are already in the environment take precedence. Lines that would be silently misread (a name after a byte order mark, a value cut at its `#`, an unclosed quote) are refused by name and line. docker-compose reads quotes, comments and CRLF the same way, ignores a byte order mark, and keeps a `#` without a preceding blank. `docker run --env-file` keeps quotes and comments as part of the value, which is refused too.',
   ];
   const sections = groups.flatMap(([group, members]) => [

@@ -5,7 +5,7 @@ const USAGE = `Usage: letta-opencode-plugin [command]
   stdio      serve one MCP client over stdin and stdout
   demo       run one task end to end with a scripted model
   doctor     check what the bridge needs
-  opencode   start an OpenCode server in a container, or try one out
+  opencode   start an OpenCode server in a container, or test one
 
 Configuration comes from environment variables: docs/configuration.md`;
 
@@ -27,7 +27,7 @@ async function limitHeapGrowth(): Promise<void> {
 }
 
 async function main(command: string): Promise<number> {
-  await (await import('./cli/proxy.ts')).obeyProxyVariables();
+  await (await import('./cli/proxy.ts')).applyProxyVariables();
   switch (command) {
     case 'serve':
       return (await import('./cli/serve.ts')).serve();

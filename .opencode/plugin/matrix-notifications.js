@@ -1,15 +1,15 @@
-// Tells a bridge (letta-opencode-plugin) how turns end in sessions that are not its tasks: docs/plugin.md.
-// It needs no other file. OpenCode calls everything that a plugin exports, so there is one export.
+// Notifies a bridge (letta-opencode-plugin) of the ends of turns in sessions that are not its tasks: docs/plugin.md.
+// It needs no other file. OpenCode calls every export of a plugin, so there is only one.
 
 const POST_LIMIT_MS = 5_000;
 const CLOSE_LIMIT_MS = 3_000;
-/** Before the second try and the third. */
+/** Before the second and the third attempt. */
 const PAUSES_MS = [2_000, 10_000];
-const LONGEST_PAUSE_MS = 30_000;
-const MAX_UNDER_WAY = 20;
+const MAX_PAUSE_MS = 30_000;
+const MAX_PENDING = 20;
 const MAX_SESSIONS = 1_000;
-/** An error that ends no turn of its own comes this close to an end, or no end follows it. */
-const ECHO_MS = 2_000;
+/** An error within this time after the end of a turn belongs to that turn. Also how long to wait for an end after an error. */
+const ERROR_WINDOW_MS = 2_000;
 const EDITORS = new Set(['write', 'edit', 'multiedit', 'patch', 'apply_patch']);
 const MAX_FILES = 100;
 const MAX_PATH = 300;
@@ -23,7 +23,7 @@ export const MatrixNotifications = async ({ client }) => {
   const log = (message) => void warn(client, message);
   const problem = problemWith(url);
   if (problem) {
-    log(`${problem} Nobody is told of anything.`);
+    log(`${problem} The plugin sends no notices.`);
     return {};
   }
   const bridge = new Bridge(`${url}/notify`, MATRIX_API_TOKEN?.trim(), log);
@@ -31,24 +31,24 @@ export const MatrixNotifications = async ({ client }) => {
   return {
     event: ({ event }) => quietly(() => turns.event(event)),
     'tool.execute.after': async (call, result) => quietly(() => turns.edited(call, result)),
-    // The agent's commands have no use for the token, and what they print reaches the model.
+    // Commands of the agent do not need the token, and the model sees what they print.
     'shell.env': async (_call, { env }) => {
       env.MATRIX_API_TOKEN = '';
     },
-    // `opencode run` is gone half a second after its turn.
-    dispose: () => bridge.settle(),
+    // `opencode run` exits half a second after its turn.
+    dispose: () => bridge.close(),
   };
 };
 
-/** Puts together what is to be told of each turn. */
+/** Collects the facts of each turn and sends a notice at its end. */
 class Turns {
   #client;
   #bridge;
-  /** Session → the session that it is a part of. */
+  /** Session → its parent session. */
   #parents = new Map();
-  /** Session → its present turn: the agent's latest message, files (of subagents too), an error. */
+  /** Session → its current turn: the latest message of the agent, changed files (also of subagents), an error. */
   #turns = new Map();
-  /** Session → when its last turn ended, with which message. */
+  /** Session → the time and message of its last end of a turn. */
   #ends = new Map();
 
   constructor(client, bridge) {
@@ -77,34 +77,34 @@ class Turns {
     return turn;
   }
 
-  /** OpenCode tells of a failed message once more after the end of its turn. */
+  /** OpenCode sends a failed message again after the end of its turn. */
   #answered(sessionID, message) {
     if (this.#ends.get(sessionID)?.messageId !== message.id) this.#turn(sessionID).message = message;
   }
 
-  /** Mostly the end follows at once. Where it never does, as with an agent that does not exist, this is it. */
+  /** Usually the end of the turn follows at once. Where it does not, as for an unknown agent, the error ends the turn. */
   #failed(sessionID, error) {
     const sinceEnd = error.at - (this.#ends.get(sessionID)?.at ?? 0);
-    const turn = sinceEnd < ECHO_MS ? undefined : this.#turn(sessionID);
+    const turn = sinceEnd < ERROR_WINDOW_MS ? undefined : this.#turn(sessionID);
     if (!turn || turn.error) return;
     turn.error = error;
-    this.#bridge.aside(async () => {
-      await pause(ECHO_MS);
+    this.#bridge.runInBackground(async () => {
+      await pause(ERROR_WINDOW_MS);
       const { data = {} } = await this.#client.session.status({ signal: limit() });
       if (!data[sessionID] && this.#turns.get(sessionID) === turn) this.#ended(sessionID);
     });
   }
 
-  /** OpenCode says twice that a turn with an error has ended; by then the next one may have begun. */
+  /** OpenCode sends two ends for a turn with an error; the next turn may have begun before the second. */
   #ended(sessionID) {
     const turn = this.#turns.get(sessionID);
     if (!turn?.message?.time.completed && !turn?.error) return;
     this.#turns.delete(sessionID);
     remember(this.#ends, sessionID, { at: Date.now(), messageId: turn.message?.id });
-    this.#bridge.aside(() => this.#tell(sessionID, turn));
+    this.#bridge.runInBackground(() => this.#notify(sessionID, turn));
   }
 
-  async #tell(sessionID, { message, files, error }) {
+  async #notify(sessionID, { message, files, error }) {
     const { data: session } = await this.#client.session.get({ path: { id: sessionID }, signal: limit() });
     if (!session || session.parentID) return;
     const recovered = message?.time.completed > error?.at;
@@ -118,26 +118,26 @@ class Turns {
       directory: session.directory,
       files: paths.slice(0, MAX_FILES),
       more_files: Math.max(0, paths.length - MAX_FILES),
-      text: failure?.slice(0, MAX_TEXT) ?? last(await this.#words(sessionID, message), MAX_TEXT),
+      text: failure?.slice(0, MAX_TEXT) ?? last(await this.#lastText(sessionID, message), MAX_TEXT),
     });
   }
 
-  /** What the agent said last in a message. */
-  async #words(sessionID, message) {
+  /** The last text of a message. */
+  async #lastText(sessionID, message) {
     const path = { id: sessionID, messageID: message.id };
     const { data } = await this.#client.session.message({ path, signal: limit() });
-    const said = data?.parts.findLast(({ type, text }) => type === 'text' && text.trim());
-    return said?.text.trim() ?? '';
+    const part = data?.parts.findLast(({ type, text }) => type === 'text' && text.trim());
+    return part?.text.trim() ?? '';
   }
 }
 
-/** The way to the bridge: nobody waits for it, and it never holds much. */
+/** Sends notices in the background, with a limit on pending ones. */
 class Bridge {
   #url;
   #headers;
   #log;
-  #underWay = new Set();
-  #silent = false;
+  #pending = new Set();
+  #warned = false;
   #closing = false;
 
   constructor(url, token, log) {
@@ -149,39 +149,39 @@ class Bridge {
     this.#log = log;
   }
 
-  /** Does something that nobody waits for. */
-  aside(something) {
-    if (this.#underWay.size >= MAX_UNDER_WAY) return this.#complain('too many are waiting already');
-    const done = something()
-      .catch((thrown) => this.#complain(String(thrown)))
-      .finally(() => this.#underWay.delete(done));
-    this.#underWay.add(done);
+  /** Runs work in the background; a failure is logged. */
+  runInBackground(work) {
+    if (this.#pending.size >= MAX_PENDING) return this.#warnOnce('too many notices are pending');
+    const done = work()
+      .catch((thrown) => this.#warnOnce(String(thrown)))
+      .finally(() => this.#pending.delete(done));
+    this.#pending.add(done);
   }
 
-  /** Resolves when nothing is under way any more, or after a short time. */
-  async settle() {
+  /** Resolves when nothing is pending, or after a short time limit. */
+  async close() {
     this.#closing = true;
     const settled = async () => {
-      while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+      while (this.#pending.size > 0) await Promise.all(this.#pending);
     };
     await Promise.race([settled(), pause(CLOSE_LIMIT_MS)]);
   }
 
-  /** Tries again where that may help: by its id a notice is told once, however often it comes. */
+  /** Retries transient failures. The bridge shows a notice once for each id, so a retry is safe. */
   async post(notice) {
     const body = JSON.stringify(notice);
-    let result = await this.#try(body);
+    let result = await this.#attempt(body);
     for (const pauseMs of PAUSES_MS) {
       if (result.waitMs === undefined || this.#closing) break;
-      await pause(Math.min(Math.max(pauseMs, result.waitMs), LONGEST_PAUSE_MS));
-      result = await this.#try(body);
+      await pause(Math.min(Math.max(pauseMs, result.waitMs), MAX_PAUSE_MS));
+      result = await this.#attempt(body);
     }
-    if (result.ok) this.#silent = false;
-    else this.#complain(result.why);
+    if (result.ok) this.#warned = false;
+    else this.#warnOnce(result.why);
   }
 
-  /** `waitMs`: how long to wait before another try at least; absent where none is needed or none would help. */
-  async #try(body) {
+  /** `waitMs`: the shortest wait before another attempt; absent after success or a permanent failure. */
+  async #attempt(body) {
     const request = { method: 'POST', headers: this.#headers, body, redirect: 'error', signal: limit() };
     try {
       const response = await fetch(this.#url, request);
@@ -194,10 +194,10 @@ class Bridge {
     }
   }
 
-  /** Once, until a notice has arrived. */
-  #complain(why) {
-    if (!this.#silent) this.#log(`A notice did not reach the bridge at MATRIX_API_URL: ${why}`);
-    this.#silent = true;
+  /** Logs a failure once, again only after a success. */
+  #warnOnce(why) {
+    if (!this.#warned) this.#log(`A notice did not reach the bridge at MATRIX_API_URL: ${why}`);
+    this.#warned = true;
   }
 }
 
@@ -208,7 +208,7 @@ function problemWith(url) {
   return username || password ? 'MATRIX_API_URL must not hold credentials: use MATRIX_API_TOKEN.' : undefined;
 }
 
-/** The paths that an edit names, as each of the tools does it. */
+/** The paths in the result of an edit tool; each tool has its own fields. */
 function filesOf(args, metadata) {
   const patched = Array.isArray(metadata?.files) ? metadata.files : [];
   const named = patched.map((each) => each?.movePath ?? each?.filePath);
@@ -216,7 +216,7 @@ function filesOf(args, metadata) {
   return [...named, one].filter((file) => typeof file === 'string' && file !== '');
 }
 
-/** The path relative to the folder where it lies in it; of a long one the end. */
+/** The path relative to the folder, if it is inside; only the end of a long path. */
 function within(file, directory, length) {
   return last(file.startsWith(`${directory}/`) ? file.slice(directory.length + 1) : file, length);
 }
@@ -229,7 +229,7 @@ function textOf(error) {
   return error?.data?.message || error?.name || 'unknown error';
 }
 
-/** Sets an entry and keeps the newest alone. */
+/** Sets an entry and removes the oldest beyond the limit. */
 function remember(map, key, value) {
   map.delete(key);
   map.set(key, value);
@@ -240,15 +240,15 @@ function limit() {
   return AbortSignal.timeout(POST_LIMIT_MS);
 }
 
-/** Keeps no process alive. */
+/** The timer does not keep the process alive. */
 function pause(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
-/** A hook that throws would break the turn: events that are not as they were in OpenCode 1.18.33 are passed over. */
-function quietly(something) {
+/** A hook that throws would break the turn, so this ignores events of another shape than in OpenCode 1.18.33. */
+function quietly(work) {
   try {
-    something();
+    work();
   } catch {}
 }
 

@@ -16,20 +16,20 @@ export interface MatrixOptions {
   /** The homeserver, without a path. */
   url: string;
   token: string;
-  /** Whose the token is. */
+  /** The account of the token. */
   userId: string;
   mode: 'thread' | 'room';
-  /** The room for all; absent: one is made. */
+  /** The shared room; absent: the bridge creates one. */
   roomId: string | undefined;
-  /** Who is told of every task. */
+  /** The users to notify of every task. */
   observers: readonly string[];
   /** Who may steer besides those with power level 50 and up. */
   allowedSenders: readonly string[];
-  /** The file that holds how far was read. */
+  /** The file of the sync position. */
   storagePath: string;
 }
 
-/** Everything that the bridge has to do with Matrix, over one account. */
+/** Composes the parts of Matrix over one account: the sink, notices and steering. */
 export class Matrix {
   readonly sink: MatrixSink;
   readonly notices: SessionNotices;
@@ -49,7 +49,7 @@ export class Matrix {
     this.notices = new SessionNotices(this.#rooms, this.#sender);
   }
 
-  /** Listens to people, from where an earlier process stopped. */
+  /** Starts to listen for commands, from the position where an earlier process stopped. */
   steer(controls: TaskControls, database: Database, logger: Logger): void {
     const { url: homeserver, storagePath, ...options } = this.#options;
     const storage = new MatrixStorage(storagePath, { userId: options.userId, homeserver });
@@ -72,12 +72,12 @@ export class Matrix {
     return this.#steering ? [this.#steering.health()] : [];
   }
 
-  /** What is being done for people has a while to end. */
+  /** Stops listening; commands that run may finish within a time limit. */
   async close(): Promise<void> {
     await this.#steering?.close();
   }
 
-  /** What was said in the room for all can only be told apart once it is known which that is. */
+  /** In thread mode, messages can be filtered only once the shared room is known. */
   async #prepare(signal: AbortSignal): Promise<void> {
     if (this.#options.mode === 'thread') await this.#rooms.shared(signal);
   }

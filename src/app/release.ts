@@ -1,24 +1,24 @@
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 
-/** Undoes something that was acquired. */
+/** Releases an acquired resource. */
 export type Release = () => unknown;
 
-/** Runs every release, the last acquired first, whatever others throw. All errors are logged, the first is thrown. */
+/** Runs every release in reverse order of acquisition. Logs all errors and throws the first. */
 export async function releaseAll(releases: Release[], logger: Logger): Promise<void> {
   const errors: unknown[] = [];
   for (let release = releases.pop(); release; release = releases.pop()) {
     try {
       await release();
     } catch (thrown) {
-      logger.error({ err: messageOf(thrown) }, 'something could not be closed; the rest is closed');
+      logger.error({ err: messageOf(thrown) }, 'a resource could not be closed; the others are closed');
       errors.push(thrown);
     }
   }
   if (errors.length > 0) throw errors[0];
 }
 
-/** Does the work, then releases in any case. Where both fail, the work's error is thrown and the other logged. */
+/** Runs the work, then the release in any case. Where both fail, throws the error of the work and logs the other. */
 export async function thenRelease<T>(work: () => Promise<T>, release: Release, logger?: Logger): Promise<T> {
   let result: T;
   try {
@@ -27,7 +27,7 @@ export async function thenRelease<T>(work: () => Promise<T>, release: Release, l
     try {
       await release();
     } catch (later) {
-      logger?.error({ err: messageOf(later) }, 'something could not be closed after a failure');
+      logger?.error({ err: messageOf(later) }, 'a resource could not be closed after a failure');
     }
     throw thrown;
   }

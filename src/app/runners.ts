@@ -10,7 +10,7 @@ import type { Shells } from '../runners/shell/shells.ts';
 import type { TaskStore } from '../store/task-store.ts';
 import type { Release } from './release.ts';
 
-/** The feature flag is read here, and below for what the other mode left. */
+/** Starts the runner of the configured mode. */
 export function startRunner(
   config: Config,
   store: TaskStore,
@@ -22,7 +22,7 @@ export function startRunner(
     : startDockerRunner(config, store, logger, releases);
 }
 
-/** An embedded server ended with the bridge that started it. */
+/** The runner of the other mode, for tasks that it left; undefined for an embedded server, which ended with its bridge. */
 export function otherRunner(config: Config, store: TaskStore, logger: Logger): OtherRunner {
   const { enabled, url, username, password } = config.openCode;
   if (enabled) return () => dockerRunner(config, store, logger);
@@ -66,7 +66,7 @@ async function startShells(config: Config, logger: Logger): Promise<Shells> {
     ...shell,
     folder: join(dataDir, 'shell'),
     env: childEnv,
-    // The variables of the bridge are often in a file where it is started.
+    // A .env with variables of the bridge is often in the folder where it is started.
     privateFolders: [dataDir, resolve('.env'), ...(matrix ? [matrix.storagePath] : [])],
     workspaceDir: workspace.dir,
     roots: workspace.roots,
@@ -86,7 +86,7 @@ async function startDockerRunner(
   return runner;
 }
 
-// A start takes neither the time nor the memory of the mode that the bridge is not in.
+// Dynamic imports: a start loads only the modules of its own mode.
 
 async function clientManager(
   { openCode, requests }: Config,

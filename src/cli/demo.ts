@@ -36,14 +36,14 @@ export async function demo(): Promise<number> {
 
 async function run(root: string, modelUrl: string, logger: Logger): Promise<boolean> {
   const config = loadIsolatedConfig(await environment(root, modelUrl));
-  say('Starting the bridge with its embedded OpenCode server…');
+  print('Starting the bridge with its embedded OpenCode server…');
   const app = await startApp(config, logger);
   const work = async (): Promise<boolean> => {
     const { url } = await app.listen();
     const client = new Client({ name: 'letta-opencode-plugin-demo', version: VERSION });
     await client.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`)));
-    say(`An MCP client is connected to ${url}/mcp.`);
-    const completed = await runTask(client, say);
+    print(`An MCP client is connected to ${url}/mcp.`);
+    const completed = await runTask(client, print);
     await client.close();
     return completed;
   };
@@ -72,6 +72,6 @@ async function environment(root: string, modelUrl: string): Promise<Record<strin
   };
 }
 
-function say(line: string): void {
+function print(line: string): void {
   process.stdout.write(`${printable(line)}\n`);
 }

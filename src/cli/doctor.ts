@@ -12,7 +12,7 @@ import { matrix } from './doctor/matrix.ts';
 import { proxy } from './doctor/proxy.ts';
 import { report } from './doctor/report.ts';
 
-/** Prints what the bridge needs and whether it is there; exit code 1 when the chosen mode cannot work. */
+/** Prints what the bridge needs and whether it is there; exit code 1 where the chosen mode cannot work. */
 export async function doctor(): Promise<number> {
   const findings = await examine();
   process.stdout.write(report(findings));
@@ -31,7 +31,7 @@ async function examine(): Promise<Finding[]> {
   }
 }
 
-/** Everything there is to look at in the configured mode, in the order of the table. */
+/** The checks of the configured mode, in the order of the table. */
 function checks({ openCode }: Config): Check[] {
   const common = [node, configuration, proxy, git, dataFolder, workspaceFolder, letta, matrix];
   if (!openCode.enabled) return [...common, dockerEngine, passedVariables];
@@ -50,6 +50,6 @@ function misconfigured(problem: string): Finding {
     check: 'configuration',
     status: 'fail',
     detail: problem,
-    next: `Correct ${problem.split(' ')[0]} (docs/configuration.md); the rest is looked at after that.`,
+    next: `Correct ${problem.split(' ')[0]} (docs/configuration.md); doctor then checks the rest.`,
   };
 }

@@ -9,28 +9,28 @@ import { up } from './opencode/up.ts';
 
 const USAGE = `Usage: letta-opencode-plugin opencode <command> [options]
 
-  up       start an OpenCode server of OPENCODE_IMAGE in a container, and wait until it is healthy
+  up       start an OpenCode server from OPENCODE_IMAGE in a container, and wait until it is healthy
              --network bridge|host     host: it listens on this machine's own loopback (bridge)
              --timeout seconds         how long it may take to become healthy (60)
   down     remove that container
   health   wait for server.connected on GET /event; exit code 0 healthy, 1 not
              --timeout seconds         (5)
-  smoke    run one session end to end, in a folder of its own under WORKSPACE_ROOT
+  smoke    run one session end to end, in a new folder under WORKSPACE_ROOT
              --timeout seconds         how long it may take (120)
              --model provider/model    (OPENCODE_MODEL, then what the server is configured for)
-  soak     run such sessions for a time; print how many, how fast, what failed, and memory
-             --minutes number          how long new ones are begun (10)
-             --concurrency number      how many run at once (2)
-             --timeout, --model        of each, as for smoke
+  soak     run such sessions for a time; print their number, latency, errors, and memory
+             --minutes number          how long to start new sessions (10)
+             --concurrency number      how many sessions run at once (2)
+             --timeout, --model        for each session, as for smoke
 
 health, smoke and soak take --baseUrl (http://127.0.0.1:OPENCODE_PORT); the server there need not be in a container.
-What cannot be started or is not healthy is exit code 1, a wrong option or variable 2. See docs/reproducible-engine.md.`;
+Exit code 1: it did not start or is not healthy. Exit code 2: a wrong option or variable. See docs/reproducible-engine.md.`;
 
 type Command = (config: Config, args: string[]) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, Command>> = { up, down, health, smoke, soak };
 
-/** An OpenCode server of a pinned image in a container, and trials of any OpenCode server. */
+/** Runs an OpenCode server from a pinned image in a container, and tests any OpenCode server. */
 export async function opencode([name, ...args]: string[]): Promise<number> {
   if ([name, ...args].some((word) => word === '--help' || word === '-h' || word === 'help')) {
     process.stdout.write(`${USAGE}\n`);

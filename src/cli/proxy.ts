@@ -1,10 +1,10 @@
 import { proxies } from '../config/proxy.ts';
 
-/** Takes requests to the outside through the proxy that the environment names, and none to loopback. */
-export async function obeyProxyVariables(): Promise<void> {
+/** Sends requests through the proxy that the environment names, except those to loopback. */
+export async function applyProxyVariables(): Promise<void> {
   const rules = proxies();
   if (!rules) return;
-  // Where there is no proxy, a start need not load what speaks to one.
+  // Loaded only where there is a proxy, so that other starts are faster.
   const { routeRequests } = await import('../proxy.ts');
   routeRequests(rules);
 }

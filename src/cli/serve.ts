@@ -5,18 +5,18 @@ import { BridgeError } from '../errors.ts';
 import { readLockInfo } from '../store/lock-info.ts';
 import { configured, EXIT, stopSignal } from './command.ts';
 
-/** Those who only look whether DATA_DIR is free have it for milliseconds, and say nothing of themselves. */
-const PATIENCE_MS = 2_000;
+/** A process that only checks whether DATA_DIR is free holds the lock for milliseconds, without lock info. */
+const LOCK_LIMIT_MS = 2_000;
 const POLL_MS = 50;
 
 /** Serves over HTTP until SIGTERM or SIGINT. */
 export async function serve(): Promise<number> {
   const { config, logger } = configured();
   const stopped = stopSignal();
-  const claimed = await claim(config.dataDir);
-  // Loaded afterwards: where this takes the place of one that has just stopped, others wait for it too.
+  const lock = await waitForLock(config.dataDir);
+  // Loaded with the lock held: where another bridge has just stopped, other processes wait for this one.
   const { startApp } = await import('../app/app.ts');
-  const app = await startApp(config, logger, claimed);
+  const app = await startApp(config, logger, lock);
   const work = async (): Promise<void> => {
     const { url } = await app.listen();
     logger.info({ url: `${url}/mcp`, mode: app.services.mode, dataDir: config.dataDir }, 'the bridge serves');
@@ -27,8 +27,8 @@ export async function serve(): Promise<number> {
   return EXIT.ok;
 }
 
-async function claim(dataDir: string): Promise<DataDirLock> {
-  for (const until = Date.now() + PATIENCE_MS; ; ) {
+async function waitForLock(dataDir: string): Promise<DataDirLock> {
+  for (const until = Date.now() + LOCK_LIMIT_MS; ; ) {
     try {
       return lockDataDir(dataDir, 'serve');
     } catch (thrown) {

@@ -9,36 +9,36 @@ import { configured, EXIT, stopSignal } from './command.ts';
 import { connectUpstream } from './stdio/connect-upstream.ts';
 import type { UpstreamTarget } from './stdio/upstream-target.ts';
 
-/** How long another process may take to start, to close or to answer. */
-const PATIENCE_MS = 15_000;
-/** A bridge that was there for so long has really been there. */
+/** How long another process may take to start, to stop or to answer. */
+const CONNECT_LIMIT_MS = 15_000;
+/** After this time with a bridge, a loss starts a new time limit. */
 const STEADY_MS = 2_000;
-/** Time for a `serve` that went away to be started again, before this process takes its place. */
+/** Time for a `serve` that stopped to be started again, before this process locks DATA_DIR. */
 const RESTART_MS = 5_000;
 const RETRY_MS = 200;
 
-/** Serves one client over stdin and stdout, from this process or through the one that has DATA_DIR. */
+/** Serves one client over stdin and stdout, from this process or through the one that has locked DATA_DIR. */
 export async function stdio(): Promise<number> {
   const { config, logger } = configured();
   if (config.inEngine) throw nested();
   const client = stdioClient(logger);
-  const over = new AbortController();
+  const stop = new AbortController();
   const stopped = stopSignal(client.gone).then((signal) => {
     logger.info({ signal }, 'the bridge stops');
-    over.abort();
+    stop.abort();
     return signal;
   });
   const relay = new Relay(client.transport, logger);
   await client.transport.start();
   const work = async (): Promise<void> => {
     try {
-      await serveClient(relay, config, logger, { stopped, signal: over.signal });
-      // What the bridge has answered until now has been passed on.
+      await serveClient(relay, config, logger, { stopped, signal: stop.signal });
+      // The relay has passed on every answer until now.
       relay.rejectAll(
         'The bridge stopped before it had an answer. Tasks are kept: call get_task_status again.',
       );
     } catch (thrown) {
-      relay.rejectAll(`The bridge cannot go on: ${messageOf(thrown)} Tasks are kept.`);
+      relay.rejectAll(`The bridge cannot continue: ${messageOf(thrown)} Tasks are kept.`);
       throw thrown;
     }
   };
@@ -51,41 +51,41 @@ interface Stop {
   signal: AbortSignal;
 }
 
-/** Finds a bridge for the client, and another whenever that one goes away. */
+/** Connects the client to a bridge, and to another whenever that one is lost. */
 async function serveClient(
   relay: Relay,
   config: Config,
   logger: Logger,
   { stopped, signal }: Stop,
 ): Promise<void> {
-  let takeFrom = 0;
-  let until = Date.now() + PATIENCE_MS;
+  let lockFrom = 0;
+  let until = Date.now() + CONNECT_LIMIT_MS;
   for (;;) {
-    const place = await connectUpstream(config, logger, { takeFrom, until, signal });
-    if (!place) return;
+    const upstream = await connectUpstream(config, logger, { lockFrom, until, signal });
+    if (!upstream) return;
     const since = Date.now();
-    const reason = await Promise.race([goOnWith(relay, place), stopped, place.failure]).catch(
+    const reason = await Promise.race([relayUntilLost(relay, upstream), stopped, upstream.failure]).catch(
       async (thrown) => {
-        await place.close().catch(() => undefined);
+        await upstream.close().catch(() => undefined);
         throw thrown;
       },
     );
-    if (signal.aborted) return place.close();
-    logger.warn({ reason }, 'the bridge that has DATA_DIR is lost; looking for another');
+    if (signal.aborted) return upstream.close();
+    logger.warn({ reason }, 'the connection to the bridge is lost; looking for another bridge');
     relay.interrupt(
       `The bridge that served this call is gone (${reason}). Try again, with the same idempotency_key where there was one: tasks are kept.`,
     );
-    await place.close();
+    await upstream.close();
     const now = Date.now();
-    if (now - since > STEADY_MS) until = now + PATIENCE_MS;
+    if (now - since > STEADY_MS) until = now + CONNECT_LIMIT_MS;
     if (now > until) throw unreachable(config, reason);
-    if (place.joined === 'serve') takeFrom = now + RESTART_MS;
+    if (upstream.remote === 'serve') lockFrom = now + RESTART_MS;
     await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** Passes messages on until the place is lost; resolves with the reason. */
-async function goOnWith(relay: Relay, { transport }: UpstreamTarget): Promise<string> {
+/** Relays messages until the bridge is lost; resolves with the reason. */
+async function relayUntilLost(relay: Relay, { transport }: UpstreamTarget): Promise<string> {
   try {
     const { lost } = await relay.connect(transport);
     return await lost;
@@ -94,9 +94,9 @@ async function goOnWith(relay: Relay, { transport }: UpstreamTarget): Promise<st
   }
 }
 
-/** Each folder of a task would get such a process, and perhaps an OpenCode server of its own behind it. */
+/** Else each task folder would get such a process, and perhaps an OpenCode server behind it. */
 function nested(): BridgeError {
-  const text = 'This was started by the OpenCode server of a bridge, whose tasks cannot hand over tasks.';
+  const text = 'This process was started by the OpenCode server of a bridge, whose tasks cannot start tasks.';
   return new BridgeError('UNSUPPORTED', text, {
     next: 'Turn this MCP server off in the configuration of OpenCode ("enabled": false), at least for the bridge.',
   });

@@ -1,15 +1,15 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Variables of the bridge that what it starts must not get to see. */
+/** Secrets of the bridge, which child processes must not see. */
 export const SECRETS = [
   'MCP_AUTH_TOKENS',
   'OPENCODE_SERVER_PASSWORD',
   'LETTA_API_TOKEN',
   'MATRIX_ACCESS_TOKEN',
 ] as const;
-/** Of OpenCode's plugin, which tells of what is not the bridge's own: an OpenCode of ours has nothing to tell. */
+/** Variables of OpenCode's plugin, which reports sessions that are not tasks: the bridge's own OpenCode has none. */
 const OF_THE_PLUGIN = ['MATRIX_API_URL', 'MATRIX_API_TOKEN'] as const;
-/** What `git rev-parse --local-env-vars` names, and two more: with them git acts on the repository that the bridge was started in. */
+/** From `git rev-parse --local-env-vars`, and two more: they make git act on the repository of the bridge's own folder. */
 const OF_GIT = [
   'GIT_ALTERNATE_OBJECT_DIRECTORIES',
   'GIT_CONFIG',
@@ -30,19 +30,19 @@ const OF_GIT = [
   'GIT_NAMESPACE',
   'GIT_QUARANTINE_PATH',
 ] as const;
-const HELD_BACK: ReadonlySet<string> = new Set([...SECRETS, ...OF_THE_PLUGIN, ...OF_GIT]);
+const WITHHELD: ReadonlySet<string> = new Set([...SECRETS, ...OF_THE_PLUGIN, ...OF_GIT]);
 
-/** Whether what the bridge starts must not get a variable. */
-export function isHeldBack(name: string): boolean {
-  return HELD_BACK.has(name);
+/** Whether child processes must not get a variable. */
+export function isWithheld(name: string): boolean {
+  return WITHHELD.has(name);
 }
 
-/** The environment without what is held back. */
+/** The environment without withheld variables. */
 export function childEnvironment(env: Environment): Environment {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !isHeldBack(name)));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isWithheld(name)));
 }
 
-/** Those of the named variables that are set. */
-export function passed(names: readonly string[], env: Environment): Record<string, string> {
+/** The named variables that are set. */
+export function pickVariables(names: readonly string[], env: Environment): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }

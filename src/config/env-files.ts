@@ -1,6 +1,6 @@
 const FLAG = /^--env-file(?:-if-exists)?(?:=(.*))?$/s;
 
-/** The files that Node was told to take variables from, as `--env-file=<path>` or with the path behind it gives them. */
+/** The files of Node's `--env-file` options, with the path after `=` or as the next argument. */
 export function envFilesOf(execArgv: readonly string[] = process.execArgv): string[] {
   return execArgv.flatMap((arg, index) => {
     const flag = FLAG.exec(arg);

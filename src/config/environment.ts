@@ -1,25 +1,24 @@
 import { quote } from '../errors.ts';
-import { VARIABLES } from './variables.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from './read.ts';
+import { isVariable } from './variables.ts';
 
 const QUOTES = /^["'`\u2018\u2019\u201c\u201d]/;
-/** May hold what looks like a comment; tokens have a rule of their own. */
-const FREE: ReadonlySet<string> = new Set([
+/** May contain what looks like a comment; tokens have their own rule. */
+const MAY_CONTAIN_HASH: ReadonlySet<string> = new Set([
   'MCP_AUTH_TOKENS',
   'OPENCODE_SERVER_PASSWORD',
   'LETTA_API_TOKEN',
   'MATRIX_ACCESS_TOKEN',
 ]);
 
-/** Whether the bridge, or the OpenCode that it starts, is configured by a variable. */
+/** Whether a variable configures the bridge or its OpenCode. */
 export function isOurs(name: string): boolean {
-  return Object.hasOwn(VARIABLES, name) || name.endsWith('_API_KEY');
+  return isVariable(name) || name.endsWith('_API_KEY');
 }
 
 /**
- * What whoever read a file of variables has made of it other than was meant: a name behind a byte order mark, quotes
- * and comments as part of a value, one variable inside another. Values are never quoted.
+ * Signs that a file of variables was misread: a name after a byte order mark, quotes and comments as part of a value,
+ * one variable inside another. Texts never quote values.
  */
 export function environmentFaults(env: Environment): string[] {
   return [
@@ -35,26 +34,26 @@ function nameFaults(name: string): string[] {
     .trim();
   if (plain === name || !/^[A-Za-z_]\w*$/.test(plain)) return [];
   if (name.startsWith('\uFEFF')) {
-    const next = 'save the file that it comes from (.env) as UTF-8 without one';
-    return [`${plain} stands behind a byte order mark and does not count: ${next}.`];
+    const next = 'save its file (.env) as UTF-8 without one';
+    return [`${plain} comes after a byte order mark and is not read: ${next}.`];
   }
-  return isOurs(plain)
-    ? [`${plain} is there as ${quote(name)} and does not count: write the name alone.`]
-    : [];
+  return isOurs(plain) ? [`${plain} is set as ${quote(name)} and is not read: write only the name.`] : [];
 }
 
 function valueFaults(name: string, env: Environment): string[] {
   const value = env[name]?.trim() ?? '';
   const faults: string[] = [];
   const [, lost] = /\n(?:export )?([A-Z_]+)=/.exec(value) ?? [];
-  if (!Object.hasOwn(VARIABLES, name)) {
+  if (!isVariable(name)) {
     if (lost === undefined || !isOurs(lost) || env[lost] !== undefined) return [];
-    return [`${lost} stands inside of ${quote(name)} and does not count: is a quote before it not closed?`];
+    return [
+      `${lost} is part of the value of ${quote(name)} and is not read: is a quote before it not closed?`,
+    ];
   }
   if (QUOTES.test(value))
-    faults.push(`${name} begins with a quote, which counts as part of it: leave quotes out.`);
+    faults.push(`${name} begins with a quote, which is part of the value: remove the quotes.`);
   if (value.includes('\n')) faults.push(`${name} has more than one line: is a quote not closed?`);
-  else if (/\s#/.test(value) && !FREE.has(name))
-    faults.push(`${name} has a "#" behind a blank: comments belong on lines of their own.`);
+  else if (/\s#/.test(value) && !MAY_CONTAIN_HASH.has(name))
+    faults.push(`${name} has a "#" after a blank: write comments on their own lines.`);
   return faults;
 }

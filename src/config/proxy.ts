@@ -1,26 +1,26 @@
 import { quote } from '../errors.ts';
 
-/** What the environment says about the way to the outside. */
+/** The proxy variables of the environment. */
 export interface Proxies {
-  /** For http addresses, and for https ones where `https` is absent; as Node and curl's kin have it. */
+  /** For http addresses, and for https addresses where `https` is absent, as in Node. */
   http?: string | undefined;
   https?: string | undefined;
-  /** Hosts that are called directly, as NO_PROXY has them. */
+  /** Hosts to call directly, in the syntax of NO_PROXY. */
   none: string;
   /** Why the proxies cannot be used. */
   fault?: string | undefined;
-  /** The variables that are set, in words and without credentials. */
+  /** The variables that are set, as text without credentials. */
   shown: string;
 }
 
-/** Of this process, see `proxiesOf`. */
+/** The proxies of this process, see `proxiesOf`. */
 export function proxies(): Proxies | undefined {
   return proxiesOf(process.env);
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The proxy variables, of which the one in small letters wins, as everywhere; undefined where none names a proxy. */
+/** Reads the proxy variables; lower case takes precedence, as usual. Undefined where there is no proxy. */
 export function proxiesOf(env: Environment): Proxies | undefined {
   const [http, https, none] = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].map((name) => find(name, env));
   const given = [http, https].filter((variable) => variable !== undefined);
@@ -57,7 +57,7 @@ function addressOf(value: string): string {
 function faultOf({ name, value }: Variable): string | undefined {
   const address = addressOf(value);
   if (URL.canParse(address) && /^https?:$/.test(new URL(address).protocol)) return undefined;
-  return `${name} ${quote(withoutCredentials(value))} is no address of an HTTP proxy, such as http://proxy:3128`;
+  return `${name} ${quote(withoutCredentials(value))} is not an address of an HTTP proxy such as http://proxy:3128`;
 }
 
 function withoutCredentials(value: string): string {

@@ -9,6 +9,7 @@ import { OPENCODE_SERVER } from './variables/opencode-server.ts';
 import { SECURITY } from './variables/security.ts';
 import { SHELL } from './variables/shell.ts';
 import { TASKS } from './variables/tasks.ts';
+import type { ValuesOf, Variable } from './variables/variable.ts';
 import { WORKSPACE } from './variables/workspace.ts';
 
 /** Every environment variable the bridge reads, in the order of the documentation. */
@@ -27,4 +28,13 @@ export const VARIABLES = {
   ...LOGS,
 };
 
-export type VariableName = keyof typeof VARIABLES;
+export type Values = ValuesOf<typeof VARIABLES>;
+
+/** Whether the bridge reads a variable, by its name or its alias. */
+export function isVariable(name: string): boolean {
+  return Object.hasOwn(VARIABLES, name) || ALIASES.has(name);
+}
+
+const ALIASES: ReadonlySet<string> = new Set(
+  Object.values<Variable>(VARIABLES).flatMap(({ alias }) => alias ?? []),
+);

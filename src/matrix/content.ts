@@ -2,21 +2,21 @@ import { cut } from '../text.ts';
 import { TASK_KEY, type TaskMark } from './events.ts';
 import type { Rich } from './rich.ts';
 
-/** Matrix takes 65,536 bytes for the whole event, and an edit has its content twice. */
+/** Matrix limits an event to 65,536 bytes, and an edit contains its content twice. */
 const SIZE_LIMIT = 29_500;
-/** What a character of a text takes at most, quotes and line breaks escaped, half of a pair counted as one. */
+/** The most bytes of one UTF-16 code unit in JSON. */
 const CHARACTER_BYTES = 3;
 
 interface MessageOptions {
-  /** `m.notice` rings no bell, and other bots leave it alone. */
+  /** `m.notice` triggers no notification, and other bots ignore it. */
   msgtype: 'm.text' | 'm.notice';
   words: Rich;
   mark: TaskMark | undefined;
-  /** Who is to look. */
+  /** The users to notify. */
   mentions?: readonly string[];
 }
 
-/** A message in both its forms; of one that is too large only the plain one, as much of it as fits. */
+/** A message as plain text and HTML. A message that is too large is plain text only, cut to the limit. */
 export function message({ msgtype, words: { plain, html }, mark, mentions = [] }: MessageOptions): object {
   const content = {
     msgtype,
@@ -29,15 +29,15 @@ export function message({ msgtype, words: { plain, html }, mark, mentions = [] }
   if (bytes(content) <= SIZE_LIMIT) return content;
   const { format: _, formatted_body: __, ...bare } = content;
   if (bytes(bare) <= SIZE_LIMIT) return bare;
-  const room = SIZE_LIMIT - bytes({ ...bare, body: '' });
-  return { ...bare, body: cut(plain, Math.floor(room / CHARACTER_BYTES)) };
+  const left = SIZE_LIMIT - bytes({ ...bare, body: '' });
+  return { ...bare, body: cut(plain, Math.floor(left / CHARACTER_BYTES)) };
 }
 
 function bytes(content: object): number {
   return Buffer.byteLength(JSON.stringify(content));
 }
 
-/** The same in the thread that `root` begins. */
+/** The content as a message in the thread of `root`. */
 export function inThread(content: object, root: string | undefined): object {
   if (root === undefined) return content;
   const relation = {
@@ -49,7 +49,7 @@ export function inThread(content: object, root: string | undefined): object {
   return { ...content, 'm.relates_to': relation };
 }
 
-/** What takes the place of an earlier message. */
+/** The content as an edit that replaces an earlier message. */
 export function edit(content: { body?: unknown } & object, eventId: string): object {
   return {
     ...content,

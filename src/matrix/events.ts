@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** An event as the client-server API tells it, as far as the bridge looks at it. */
+/** The fields of a client-server API event that the bridge reads. */
 export const matrixEvent = z.object({
   event_id: z.string(),
   type: z.string(),
@@ -17,15 +17,15 @@ const room = z.object({
   timeline: z
     .object({
       events: z.array(matrixEvent),
-      /** There were more since the last answer than are told here. */
+      /** The server left out older events since the last answer. */
       limited: z.boolean().default(false),
-      /** From where those that are not told are before. */
+      /** The position before which the events that were left out are. */
       prev_batch: z.string().optional(),
     })
     .default({ events: [], limited: false }),
 });
 
-/** What one is told of a room before one is in it. */
+/** The state of a room that an invited user sees. */
 const invitation = z.object({
   invite_state: z.object({ events: z.array(z.looseObject({ type: z.string() })).default([]) }),
 });
@@ -42,13 +42,13 @@ export const syncAnswer = z.object({
 
 export type SyncAnswer = z.infer<typeof syncAnswer>;
 
-/** Under which a message of the bridge says, for programs, what it is about. */
+/** The key of the machine-readable mark in the bridge's messages and rooms. */
 export const TASK_KEY = 'io.letta.task';
 
 /** What a message of the bridge is about. */
 export const taskMark = z.object({
   task_id: z.string(),
-  /** The kind of the task event that it tells of. */
+  /** The kind of the task event that it shows. */
   event_type: z.string(),
   seq: z.number().optional(),
   /** Of the task, as the card shows it. */

@@ -5,7 +5,7 @@ import { wellFormed } from '../text.ts';
 import { matrixEvent, type SyncAnswer, syncAnswer } from './events.ts';
 import { MatrixFailure, matrixFailure } from './matrix-failure.ts';
 
-/** One call may take so long; a long poll as much longer as it asks the server to wait. */
+/** The time limit of one call; a long poll adds the time for which it asks the server to wait. */
 const LIMIT_MS = 20_000;
 
 export interface MatrixEndpoint {
@@ -14,18 +14,18 @@ export interface MatrixEndpoint {
   token: string;
 }
 
-/** A room as it is made. */
+/** The options of a new room. */
 export interface NewRoom {
   name: string;
   topic: string;
-  /** The local part of an alias, which no other room has. */
+  /** The local part of a unique alias. */
   alias?: string;
   state?: { type: string; content: object };
 }
 
 /**
- * The homeserver as far as the bridge uses it, by the client-server API. Rejects with MatrixFailure. Neither repeats
- * a call nor waits for what the server limits: that is for whoever calls.
+ * The parts of the client-server API that the bridge uses. Rejects with MatrixFailure. Does not retry, and does not
+ * wait for rate limits: the caller does.
  */
 export class MatrixApi {
   readonly #http: MatrixHttpApi<{ baseUrl: string; prefix: string; accessToken: string; onlyData: true }>;
@@ -39,13 +39,13 @@ export class MatrixApi {
     });
   }
 
-  /** Whose the token is. */
+  /** The user id of the token. */
   async whoami(signal?: AbortSignal): Promise<string> {
     const answer = await this.#call('whoami', Method.Get, '/account/whoami', { signal });
     return parse('whoami', z.object({ user_id: z.string() }), answer).user_id;
   }
 
-  /** Sends an event, once for each `txnId`; answers its id. */
+  /** Sends an event, once for each `txnId`; returns its id. */
   async send(
     roomId: string,
     type: string,
@@ -57,24 +57,24 @@ export class MatrixApi {
     return eventId('send', await this.#call('send', Method.Put, path, { body: content, signal }));
   }
 
-  /** An event of a room; undefined where there is none that we may see. */
+  /** An event of a room; undefined where there is none that the account may see. */
   async event(roomId: string, id: string, signal?: AbortSignal) {
     const path = `/rooms/${segment(roomId)}/event/${segment(id)}`;
-    const answer = await this.#orAbsent(this.#call('event', Method.Get, path, { signal }));
+    const answer = await this.#ifFound(this.#call('event', Method.Get, path, { signal }));
     return answer === undefined ? undefined : parse('event', matrixEvent, answer);
   }
 
   /** The content of a state; undefined where it is not set. */
   async state(roomId: string, type: string, signal?: AbortSignal): Promise<unknown> {
     const path = `/rooms/${segment(roomId)}/state/${segment(type)}`;
-    return this.#orAbsent(this.#call(`state ${type}`, Method.Get, path, { signal }));
+    return this.#ifFound(this.#call(`state ${type}`, Method.Get, path, { signal }));
   }
 
-  /** Who set a state, and to what; undefined where it is not set. */
+  /** A state event, with its sender; undefined where it is not set. */
   async stateEvent(roomId: string, type: string, signal?: AbortSignal) {
     const path = `/rooms/${segment(roomId)}/state/${segment(type)}`;
     const query = { format: 'event' };
-    const answer = await this.#orAbsent(this.#call(`state ${type}`, Method.Get, path, { query, signal }));
+    const answer = await this.#ifFound(this.#call(`state ${type}`, Method.Get, path, { query, signal }));
     return answer === undefined ? undefined : parse('state', matrixEvent, answer);
   }
 
@@ -83,7 +83,7 @@ export class MatrixApi {
     await this.#call(`set state ${type}`, Method.Put, path, { body: content, signal });
   }
 
-  /** Makes a private room and answers its id. Nobody is invited by this: one bad name would refuse the room. */
+  /** Creates a private room and returns its id. Invites nobody: one wrong user id would fail the whole call. */
   async createRoom({ name, topic, alias, state }: NewRoom, signal?: AbortSignal): Promise<string> {
     const body = {
       preset: 'private_chat',
@@ -100,27 +100,27 @@ export class MatrixApi {
   /** The room of an alias such as `#name:example.org`; undefined where there is none. */
   async roomOf(alias: string, signal?: AbortSignal): Promise<string | undefined> {
     const path = `/directory/room/${segment(alias)}`;
-    const answer = await this.#orAbsent(this.#call('alias', Method.Get, path, { signal }));
+    const answer = await this.#ifFound(this.#call('alias', Method.Get, path, { signal }));
     return answer === undefined ? undefined : parse('alias', roomAnswer, answer).room_id;
   }
 
-  /** Invites a user; one who is in the room already is fine. */
+  /** Invites a user; succeeds where the user is in the room already. */
   async invite(roomId: string, userId: string, signal?: AbortSignal): Promise<void> {
     const path = `/rooms/${segment(roomId)}/invite`;
     try {
       await this.#call(`invite ${userId}`, Method.Post, path, { body: { user_id: userId }, signal });
     } catch (thrown) {
-      const isIn = thrown instanceof MatrixFailure && /already in the room/i.test(thrown.message);
-      if (!isIn) throw thrown;
+      const isMember = thrown instanceof MatrixFailure && /already in the room/i.test(thrown.message);
+      if (!isMember) throw thrown;
     }
   }
 
-  /** Enters a room to which one was invited, or that is open; being in it already is fine. */
+  /** Joins a room; succeeds where the account is in it already. */
   async join(roomId: string, signal?: AbortSignal): Promise<void> {
     await this.#call('join', Method.Post, `/join/${segment(roomId)}`, { body: {}, signal });
   }
 
-  /** The ids of those who are in the room. */
+  /** The user ids of the room's members. */
   async members(roomId: string, signal?: AbortSignal): Promise<ReadonlySet<string>> {
     const path = `/rooms/${segment(roomId)}/joined_members`;
     const answer = await this.#call('members', Method.Get, path, { signal });
@@ -128,7 +128,7 @@ export class MatrixApi {
     return new Set(Object.keys(joined));
   }
 
-  /** What is new since the token, once there is something, or after `waitMs`. */
+  /** Long poll: the events since the token, once there are any, or after `waitMs`. */
   async sync(
     since: string | undefined,
     waitMs: number,
@@ -140,7 +140,7 @@ export class MatrixApi {
     return parse('sync', syncAnswer, answer);
   }
 
-  /** A page of a room's events from `from` backwards, the newest first; `end` is where the next page begins. */
+  /** A page of a room's events backwards from `from`, the newest first; `end` is the start of the next page. */
   async before(roomId: string, from: string, to: string | undefined, filter: object, signal: AbortSignal) {
     const query = {
       dir: 'b',
@@ -163,7 +163,7 @@ export class MatrixApi {
     path: string,
     { query, body, signal, waitMs = 0 }: Call,
   ): Promise<unknown> {
-    // The client's own limit ends with the headers of an answer.
+    // The time limit of the SDK does not cover the body of an answer.
     const limit = AbortSignal.timeout(LIMIT_MS + waitMs);
     const ends = signal ? AbortSignal.any([signal, limit]) : limit;
     try {
@@ -178,7 +178,7 @@ export class MatrixApi {
     }
   }
 
-  async #orAbsent(call: Promise<unknown>): Promise<unknown> {
+  async #ifFound(call: Promise<unknown>): Promise<unknown> {
     try {
       return await call;
     } catch (thrown) {
@@ -205,7 +205,7 @@ function eventId(what: string, answer: unknown): string {
 function parse<T>(what: string, schema: z.ZodType<T>, answer: unknown): T {
   const { data } = schema.safeParse(answer);
   if (data === undefined)
-    throw new MatrixFailure(`Matrix: ${what}: the answer is none of the client-server API`);
+    throw new MatrixFailure(`Matrix: ${what}: the answer does not conform to the client-server API`);
   return data;
 }
 

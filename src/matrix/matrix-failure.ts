@@ -7,7 +7,7 @@ const TEXT_LIMIT = 200;
 
 /** A call that the homeserver refused, or that did not reach it. */
 export class MatrixFailure extends DeliveryError {
-  /** The specification's code, such as M_FORBIDDEN; absent where the answer was none of Matrix. */
+  /** The Matrix error code, such as M_FORBIDDEN; absent where the answer has none. */
   readonly errcode: string | undefined;
   /** Absent where there was no answer. */
   readonly status: number | undefined;
@@ -21,13 +21,13 @@ export class MatrixFailure extends DeliveryError {
     this.status = details.status;
   }
 
-  /** The server wants to be left alone for a while. */
+  /** Whether the server limits the rate. */
   get limited(): boolean {
     return this.status === 429;
   }
 }
 
-/** Whatever the client threw while it did `what`. */
+/** An error of the SDK in the operation `what`, as a MatrixFailure. */
 export function matrixFailure(what: string, thrown: unknown): MatrixFailure {
   if (thrown instanceof MatrixFailure) return thrown;
   if (!(thrown instanceof MatrixError)) {
@@ -56,7 +56,7 @@ function retryAfter(error: MatrixError): number | undefined {
   }
 }
 
-/** `fetch` hides in its cause what happened to the socket. */
+/** The cause of a `fetch` error has the socket error. */
 function reasonOf(thrown: unknown): string {
   const cause = thrown instanceof Error ? thrown.cause : undefined;
   return messageOf(cause ?? thrown) || messageOf(thrown);

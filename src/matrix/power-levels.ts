@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { MatrixEvent } from './events.ts';
 
-/** From this version of rooms on their creators stand above all levels, and are not named among them. */
+/** From this room version on, creators are above all power levels and not listed in them. */
 const CREATORS_ABOVE = 12;
-/** Of the creator of a room without levels. */
+/** The level of the creator in a room without power levels. */
 const CREATOR = 100;
 
-// Numbers in quotes are allowed in old rooms; what is none counts as nothing.
+// Old rooms may have numbers as strings; anything else counts as 0.
 const level = z.coerce.number().catch(0);
 const levelsSchema = z.object({
   users: z.record(z.string(), level).catch({}),
@@ -19,15 +19,15 @@ const createSchema = z.object({
   additional_creators: z.array(z.string()).catch([]),
 });
 
-/** What people may do in a room. */
-export interface Power {
+/** The power levels of a room. */
+export interface PowerLevels {
   of(userId: string): number;
-  /** What it takes to write a message. */
-  readonly toWrite: number;
+  /** The level that is required to send a message. */
+  readonly toSend: number;
 }
 
-/** By the room's `m.room.create`, and the content of its `m.room.power_levels` where it has them. */
-export function powerIn(create: MatrixEvent | undefined, content: unknown): Power {
+/** Reads the room's `m.room.create`, and the content of its `m.room.power_levels` where it has them. */
+export function powerIn(create: MatrixEvent | undefined, content: unknown): PowerLevels {
   const { room_version, additional_creators } = createSchema.parse(create?.content ?? {});
   const creators = create ? [create.sender, ...additional_creators] : [];
   const { users, users_default, events, events_default } = levelsSchema.parse(content ?? {});
@@ -38,6 +38,6 @@ export function powerIn(create: MatrixEvent | undefined, content: unknown): Powe
       if (creator && content === undefined) return CREATOR;
       return Object.hasOwn(users, userId) ? (users[userId] ?? 0) : users_default;
     },
-    toWrite: events['m.room.message'] ?? events_default,
+    toSend: events['m.room.message'] ?? events_default,
   };
 }

@@ -1,12 +1,12 @@
-/** Words in the two forms in which Matrix wants them. */
+/** Text as plain text and as HTML, as Matrix messages need it. */
 export interface Rich {
   readonly plain: string;
   readonly html: string;
 }
 
-/** Words as they are; in the HTML form nothing of them is markup. */
+/** Text without markup; escaped in HTML. */
 export function words(text: string): Rich {
-  const plain = text.replace(UNSEEN, '');
+  const plain = text.replace(UNSAFE, '');
   return { plain, html: escapeHtml(plain).replaceAll('\n', '<br/>') };
 }
 
@@ -17,22 +17,22 @@ export function bold(text: string): Rich {
 
 /** A command, a path, an id. */
 export function code(text: string): Rich {
-  const plain = text.replace(UNSEEN, '');
+  const plain = text.replace(UNSAFE, '');
   return { plain, html: `<code>${escapeHtml(plain)}</code>` };
 }
 
-/** What somebody else said, set apart. */
+/** A block quote. */
 export function quoted(text: string): Rich {
   const { plain, html } = words(text);
   return { plain: plain.replaceAll(/^/gm, '> '), html: `<blockquote>${html}</blockquote>` };
 }
 
-/** A line of fixed words and values; strings among the values are words as they are. */
+/** A template of trusted text with values; string values are escaped. */
 export function rich(fixed: TemplateStringsArray, ...values: (Rich | string | number)[]): Rich {
   const parts = values.map((value) => (typeof value === 'object' ? value : words(String(value))));
-  const join = (form: keyof Rich): string =>
+  const render = (form: keyof Rich): string =>
     fixed.map((piece, index) => piece + (parts[index]?.[form] ?? '')).join('');
-  return { plain: join('plain'), html: join('html') };
+  return { plain: render('plain'), html: render('html') };
 }
 
 /** Lines below each other; absent ones are left out. */
@@ -45,10 +45,10 @@ export function lines(...all: (Rich | undefined | false)[]): Rich {
 }
 
 /**
- * Control characters, and what turns the reading direction: they would show something else than is there. Half a
- * surrogate pair is no text at all.
+ * Characters that are removed: control characters, bidirectional controls, which can disguise a text, and lone
+ * surrogates, which are not valid text.
  */
-const UNSEEN = /(?![\n\t])[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu;
+const UNSAFE = /(?![\n\t])[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu;
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',

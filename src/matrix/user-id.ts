@@ -1,11 +1,11 @@
 import { isIPv6 } from 'node:net';
 
 const MAX_BYTES = 255;
-/** `@localpart:server`; of the localpart, all that was ever allowed. The server is parted from it by the first colon. */
+/** `@localpart:server`; the localpart may have every character that the specification ever allowed. The first colon separates the server. */
 const USER = /^@[!-9;-~]+:(?:[A-Za-z0-9.-]+|\[([0-9A-Fa-f:.]+)\])(?::\d{1,5})?$/;
 
 /**
- * What keeps a text from being a Matrix user id, to be said behind it; undefined where it is one.
+ * Why a text is not a Matrix user id, to append to the text; undefined where it is one.
  * See https://spec.matrix.org/v1.18/appendices/#user-identifiers.
  */
 export function matrixUserFault(text: string): string | undefined {

@@ -38,7 +38,7 @@ export async function* loadRows(): AsyncGenerator<Row> {
     PATH: process.env.PATH ?? '',
     HOME: root.path,
     DATA_DIR: join(root.path, 'data'),
-    WORKSPACE_ROOTS: directory,
+    ALLOWED_DIRECTORIES: directory,
     OPENCODE_SERVER_ENABLED: 'true',
     OPENCODE_SERVER_URL: server.url,
     OPENCODE_SERVER_PASSWORD: server.password,

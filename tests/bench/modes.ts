@@ -48,7 +48,11 @@ export async function* modeRows(): AsyncGenerator<ModeRow> {
   const opencode = await startOpenCode({ modelUrl: model.url });
   const start = async (name: string, variables: Record<string, string>): Promise<BenchBridge> => {
     const env = { PATH: process.env.PATH ?? '', HOME: root.path, DATA_DIR: join(root.path, name) };
-    const bounds = { WORKSPACE_ROOTS: folders, MAX_CONCURRENT_TASKS: String(WAITING), MCP_RATE_LIMIT: '0' };
+    const bounds = {
+      ALLOWED_DIRECTORIES: folders,
+      MAX_CONCURRENT_TASKS: String(WAITING),
+      MCP_RATE_LIMIT: '0',
+    };
     return startBenchBridge({ ...env, ...bounds, ...variables, LOG_LEVEL: 'warn' }, await freePort());
   };
   const server = await start('server', {

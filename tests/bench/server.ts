@@ -26,7 +26,7 @@ export async function* serverRows(): AsyncGenerator<Row> {
     PATH: process.env.PATH ?? '',
     HOME: root.path,
     DATA_DIR: join(root.path, 'data'),
-    WORKSPACE_ROOTS: folder,
+    ALLOWED_DIRECTORIES: folder,
     OPENCODE_SERVER_ENABLED: 'true',
     OPENCODE_SERVER_URL: server.url,
     OPENCODE_SERVER_PASSWORD: server.password,

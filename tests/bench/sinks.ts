@@ -46,7 +46,7 @@ export async function* sinkRows(): AsyncGenerator<Row> {
       PATH: process.env.PATH ?? '',
       HOME: root.path,
       DATA_DIR: join(root.path, name),
-      WORKSPACE_ROOTS: directory,
+      ALLOWED_DIRECTORIES: directory,
       OPENCODE_SERVER_ENABLED: 'true',
       OPENCODE_SERVER_URL: server.url,
       OPENCODE_SERVER_PASSWORD: server.password,

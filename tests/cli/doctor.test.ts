@@ -126,7 +126,7 @@ describe('with an embedded server', () => {
         await enter(bot, id);
         return id;
       });
-      expect(room).toBe(`ok ${roomId} can be written into`);
+      expect(room).toBe(`ok ${roomId} is writable`);
       expect(stdout).not.toContain(' Matrix room: ');
     });
 
@@ -138,7 +138,7 @@ describe('with an embedded server', () => {
         await human.join(id);
         return id;
       });
-      expect(room).toBe(`ok ${roomId} can be written into`);
+      expect(room).toBe(`ok ${roomId} is writable`);
     });
 
     it.each<[string, string, (human: Person, bot: Person) => Promise<string>, RegExp]>([
@@ -150,7 +150,7 @@ describe('with an embedded server', () => {
       ],
       [
         'that is encrypted',
-        'is encrypted, and the bridge writes plain text alone',
+        'is encrypted, and the bridge sends plain text only',
         async (human, bot) => {
           const roomId = await roomOf(human, bot);
           await bot.join(roomId);
@@ -161,7 +161,7 @@ describe('with an embedded server', () => {
       ],
       [
         'that is encrypted, by its invitation',
-        'is encrypted, and the bridge writes plain text alone',
+        'is encrypted, and the bridge sends plain text only',
         async (human, bot) => {
           const roomId = await human.createRoom();
           await human.encrypt(roomId);
@@ -199,7 +199,7 @@ describe('with an embedded server', () => {
       };
       const other = await cli.run('doctor', { ...variables, MATRIX_ACCESS_TOKEN: token });
       expect(rowsOf(other).Matrix).toBe(
-        'warn MATRIX_ACCESS_TOKEN is of @ann:mx.test, not of @bridge:mx.test',
+        'warn MATRIX_ACCESS_TOKEN belongs to @ann:mx.test, not to @bridge:mx.test',
       );
       expect(other.stdout).toMatch(/ Matrix: Set MATRIX_USER_ID to @ann:mx\.test, or MATRIX_ACCESS_TOKEN/);
       const wrong = await cli.run('doctor', { ...variables, MATRIX_ACCESS_TOKEN: 'wrong' });

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
-import { FILE } from '../../src/cli/opencode/session.ts';
+import { FILE } from '../../src/cli/opencode/trial-session.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { containerEnv, engine, IMAGE } from '../support/docker.ts';
 import { write } from '../support/steps.ts';

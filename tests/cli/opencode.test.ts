@@ -5,9 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import type { Rule, Script } from '../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { health } from '../../src/cli/opencode/health.ts';
-import { FILE } from '../../src/cli/opencode/session.ts';
 import { smoke } from '../../src/cli/opencode/smoke.ts';
 import { soak } from '../../src/cli/opencode/soak.ts';
+import { FILE } from '../../src/cli/opencode/trial-session.ts';
 import { Trials } from '../../src/cli/opencode/trials.ts';
 import { up } from '../../src/cli/opencode/up.ts';
 import { loadIsolatedConfig } from '../../src/config/isolated.ts';
@@ -21,12 +21,12 @@ import { commandLine } from './command.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
-const AS_TOLD: Script = [write(FILE, 'OpenCode works.\n'), { text: 'Done.' }];
+const SUCCEEDS: Script = [write(FILE, 'OpenCode works.\n'), { text: 'Done.' }];
 /** Longer than the command line may take: what waits for nothing is found. */
 const LIMIT = ['--timeout', '160'];
 
 /** What the model does with the prompt of a trial. */
-const rules: [Rule] = [{ when: FILE, steps: AS_TOLD }];
+const rules: [Rule] = [{ when: FILE, steps: SUCCEEDS }];
 let model: ScriptedModel;
 let server: RunningOpenCode;
 
@@ -35,7 +35,7 @@ beforeAll(async () => {
   server = await startOpenCode({ modelUrl: model.url });
 }, 90_000);
 beforeEach(() => {
-  rules[0].steps = AS_TOLD;
+  rules[0].steps = SUCCEEDS;
 });
 afterAll(async () => {
   await server?.stop();
@@ -43,7 +43,7 @@ afterAll(async () => {
 });
 
 /** The command line with a workspace of its own and the password of the server. */
-async function trials() {
+async function trialCommands() {
   const cli = await commandLine();
   const root = join(cli.home, 'root');
   await mkdir(root);
@@ -66,14 +66,14 @@ async function sessionsLeft(asked: number): Promise<unknown[]> {
 
 describe('health', () => {
   it('is healthy with an engine that was started without Docker', async () => {
-    await using cli = await trials();
+    await using cli = await trialCommands();
     const outcome = await cli.run('health', ['--timeout', '60']);
     expect(outcome, outcome.stderr).toMatchObject({ code: 0, stderr: '' });
-    expect(outcome.stdout).toMatch(/^healthy: http\S+\/event said server\.connected after [\d.]+ s\n$/);
+    expect(outcome.stdout).toMatch(/^healthy: http\S+\/event sent server\.connected after [\d.]+ s\n$/);
   });
 
-  it('says that the password is refused, without telling it', async () => {
-    await using cli = await trials();
+  it('says that the password is refused, without printing it', async () => {
+    await using cli = await trialCommands();
     const outcome = await cli.run('health', [], { OPENCODE_SERVER_PASSWORD: 'hunter2' });
     expect(outcome).toMatchObject({ code: 1, stdout: '' });
     expect(outcome.stderr).toMatch(/^http\S+ refuses the credentials \(HTTP 401\)\.\nSet OPENCODE_SERVER/);
@@ -92,8 +92,8 @@ describe('health', () => {
 });
 
 describe('smoke', () => {
-  it('tells each step of one session, and leaves nothing behind', async () => {
-    await using cli = await trials();
+  it('prints each step of one session, and leaves nothing behind', async () => {
+    await using cli = await trialCommands();
     const asked = model.requests.length;
     const outcome = await cli.run('smoke', [...LIMIT, '--model', 'mock/m1']);
     expect(outcome, outcome.stdout).toMatchObject({ code: 0, stderr: '' });
@@ -116,7 +116,7 @@ describe('smoke', () => {
   });
 
   it('fails where the model does nothing, and cleans up all the same', async () => {
-    await using cli = await trials();
+    await using cli = await trialCommands();
     rules[0].steps = [{ text: 'done' }];
     const asked = model.requests.length;
     const outcome = await cli.run('smoke', LIMIT);
@@ -128,7 +128,7 @@ describe('smoke', () => {
   });
 
   it('fails at once where nothing listens', async () => {
-    await using cli = await trials();
+    await using cli = await trialCommands();
     const outcome = await cli.run('smoke', ['--baseUrl', `http://127.0.0.1:${await freePort()}`]);
     expect(outcome).toMatchObject({ code: 1 });
     expect(outcome.stdout).toMatch(/^fail .* wait for server\.connected: .*ECONNREFUSED/);
@@ -137,21 +137,25 @@ describe('smoke', () => {
 
 describe('a trial', () => {
   /** One session in a folder of its own, which has to be empty afterwards; rejects as the trial does. */
-  const tryOn = async (endpoint: RunningOpenCode, timeout = 80_000): Promise<void> => {
+  const runOn = async (endpoint: RunningOpenCode, timeout = 80_000): Promise<void> => {
     await using folder = await tempDir('trial-');
     const config = loadIsolatedConfig({ WORKSPACE_ROOT: folder.path, HOME: folder.path });
     const { signal: stop } = new AbortController();
-    const tried = new Trials(config, { endpoint, model: undefined, timeout, stop });
+    const trials = new Trials(config, { endpoint, model: undefined, timeout, stop });
     try {
-      await tried.run((_what, work) => work(), true);
+      await trials.run((_what, work) => work(), true);
     } finally {
-      await tried.close();
+      trials.close();
       expect(await readdir(folder.path)).toEqual([]);
     }
   };
 
   const broken: [string, Script, RegExp][] = [
-    ['writes something else', [write(FILE, 'No.\n'), { text: 'done' }], /^\S+ does not hold what was asked/],
+    [
+      'writes something else',
+      [write(FILE, 'No.\n'), { text: 'done' }],
+      /^\S+ does not contain what the prompt asked/,
+    ],
     [
       'answers something else',
       [write(FILE, 'OpenCode works.'), { text: 'Hello.' }],
@@ -162,26 +166,26 @@ describe('a trial', () => {
 
   it.each(broken)('fails where the model %s', async (_what, steps, says) => {
     rules[0].steps = steps;
-    await expect(tryOn(server)).rejects.toThrow(says);
+    await expect(runOn(server)).rejects.toThrow(says);
   });
 
   it('fails where it takes too long', async () => {
     rules[0].steps = [{ hang: 'headers' }];
-    await expect(tryOn(server, 4_000)).rejects.toThrow('it had no end within 4 s');
+    await expect(runOn(server, 4_000)).rejects.toThrow('it did not end within 4 s');
   });
 
   it('lets the model write where the server asks for it, and nothing else', async () => {
     const config = { permission: { edit: 'ask', bash: 'ask' } };
     await using careful = await startOpenCode({ modelUrl: model.url, config });
-    rules[0].steps = [bash('touch beside.txt'), ...AS_TOLD];
-    await tryOn(careful);
+    rules[0].steps = [bash('touch beside.txt'), ...SUCCEEDS];
+    await runOn(careful);
     expect(JSON.stringify(model.requests.at(-1)?.messages)).toContain('Not needed for this');
   });
 });
 
 describe('soak', () => {
-  it('tells how many sessions, how fast, and the memory of the process that listens', async () => {
-    await using cli = await trials();
+  it('prints how many sessions, how fast, and the memory of the process that listens', async () => {
+    await using cli = await trialCommands();
     const outcome = await cli.run('soak', ['--minutes', '0.05', '--concurrency', '3', ...LIMIT]);
     expect(outcome, outcome.stdout).toMatchObject({ code: 0, stderr: '' });
     const [first, done, latency, memory, ...rest] = outcome.stdout.trim().split('\n');
@@ -194,14 +198,14 @@ describe('soak', () => {
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     expect(times[0]).toBeGreaterThan(0);
     expect(memory).toMatch(
-      new RegExp(`^memory   start \\d{3,} MB  most \\d{3,} MB  end \\d{3,} MB  \\(process ${server.pid}\\)$`),
+      new RegExp(`^memory   start \\d{3,} MB  peak \\d{3,} MB  end \\d{3,} MB  \\(process ${server.pid}\\)$`),
     );
     expect(rest).toEqual([]);
     expect(await readdir(cli.root)).toEqual([]);
   });
 
   it('counts errors by their reason, and fails', async () => {
-    await using cli = await trials();
+    await using cli = await trialCommands();
     rules[0].steps = [{ text: 'done' }];
     const outcome = await cli.run('soak', ['--minutes', '0.02', '--concurrency', '2', ...LIMIT]);
     expect(outcome).toMatchObject({ code: 1, stderr: '' });
@@ -212,7 +216,7 @@ describe('soak', () => {
   });
 
   it('ends at Ctrl-C with the report, and leaves no session at work', async () => {
-    await using cli = await trials();
+    await using cli = await trialCommands();
     rules[0].steps = [{ hang: 'headers' }];
     const asked = model.requests.length;
     const env = { ...hermeticEnv(cli.home, model.url), ...cli.variables };
@@ -225,13 +229,13 @@ describe('soak', () => {
     } finally {
       program.child.kill('SIGKILL');
     }
-    expect(program.stdout()).toContain('\n0 sessions done, 0 failed, 2 broken off in ');
+    expect(program.stdout()).toContain('\n0 sessions done, 0 failed, 2 aborted in ');
     expect(await readdir(cli.root)).toEqual([]);
     expect(await sessionsLeft(asked)).toEqual([]);
   });
 
-  it('is told at once that nothing listens', async () => {
-    await using cli = await trials();
+  it('fails at once where nothing listens', async () => {
+    await using cli = await trialCommands();
     const outcome = await cli.run('soak', ['--baseUrl', `http://127.0.0.1:${await freePort()}`]);
     expect(outcome).toMatchObject({ code: 1, stdout: '' });
     expect(outcome.stderr).toContain('ECONNREFUSED');

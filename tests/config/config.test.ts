@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../src/config/config.ts';
+import type { Variable } from '../../src/config/variables/variable.ts';
 import { VARIABLES } from '../../src/config/variables.ts';
 
 const HOME = '/home/someone';
@@ -142,7 +143,7 @@ describe('a variable', () => {
     ['RUNNER_CPU_LIMIT', '0'],
     ['RUNNER_MEMORY_LIMIT', '2 gigabytes'],
     ['WORKSPACE_BLOCK_LIMIT', '999'],
-    ['WORKSPACE_ROOTS', 'relative/folder'],
+    ['ALLOWED_DIRECTORIES', 'relative/folder'],
     ['MCP_ALLOWED_ORIGINS', 'example.org'],
     ['LOG_LEVEL', 'loud'],
   ])('%s refuses %s and quotes it', (name, value) => {
@@ -153,9 +154,46 @@ describe('a variable', () => {
   });
 });
 
+describe('a variable with an older name', () => {
+  it('is read by either', () => {
+    expect(load({ WORKSPACE_ROOTS: '/a' }).workspace.roots).toEqual(['/a']);
+    expect(load({ ALLOWED_DIRECTORIES: '/a', WORKSPACE_ROOTS: ' ' }).workspace.roots).toEqual(['/a']);
+    expect(load({ ALLOWED_DIRECTORIES: '/a', WORKSPACE_ROOTS: '/a' }).workspace.roots).toEqual(['/a']);
+  });
+
+  it('is refused where the two differ', () => {
+    expect(problemsOf({ ALLOWED_DIRECTORIES: '/a', WORKSPACE_ROOTS: '/b' })).toEqual([
+      'ALLOWED_DIRECTORIES "/a" and WORKSPACE_ROOTS "/b" are two names of one variable, and their values differ: set ALLOWED_DIRECTORIES alone.',
+    ]);
+  });
+
+  it('is quoted by the name that was used', () => {
+    expect(problemsOf({ WORKSPACE_ROOTS: 'a' })).toEqual(['WORKSPACE_ROOTS "a" must be an absolute path.']);
+  });
+
+  it('is checked for what would be misread, by either', () => {
+    expect(problemsOf({ WORKSPACE_ROOTS: '"/a"' })).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^WORKSPACE_ROOTS begins with a quote/)]),
+    );
+  });
+
+  it('has names that no other variable has', () => {
+    const names = Object.entries<Variable>(VARIABLES).flatMap(([name, { alias }]) =>
+      [name, alias ?? []].flat(),
+    );
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
+
 describe('what is wrong', () => {
   it('is told all at once, by name', () => {
-    const env = { MCP_PORT: 'x', MCP_HOST: '0.0.0.0', LOG_LEVEL: 'loud', WORKSPACE_ROOTS: 'a', DEBUG: '?' };
+    const env = {
+      MCP_PORT: 'x',
+      MCP_HOST: '0.0.0.0',
+      LOG_LEVEL: 'loud',
+      ALLOWED_DIRECTORIES: 'a',
+      DEBUG: '?',
+    };
     const names = problemsOf(env).map((line) => line.split(' ')[0]);
     expect(names.toSorted()).toEqual(Object.keys(env).toSorted());
   });
@@ -243,7 +281,7 @@ describe('values', () => {
 
   it('of lists are split at commas and trimmed', () => {
     const env = {
-      WORKSPACE_ROOTS: '/a, /b c ,',
+      ALLOWED_DIRECTORIES: '/a, /b c ,',
       MCP_ALLOWED_HOSTS: 'bridge.example,bridge',
       MCP_ALLOWED_ORIGINS: 'https://a.example',
     };

@@ -29,7 +29,7 @@ describe('the proxy variables', () => {
   });
 
   it.each(['socks5://proxy:1080', 'ftp://proxy', 'http://', 'a b', '://'])('%s is none', (HTTPS_PROXY) => {
-    expect(proxiesOf({ HTTPS_PROXY })?.fault).toMatch(/^HTTPS_PROXY ".*" is no address of an HTTP proxy/);
+    expect(proxiesOf({ HTTPS_PROXY })?.fault).toMatch(/^HTTPS_PROXY ".*" is not an address of an HTTP proxy/);
   });
 
   it.each([

@@ -41,7 +41,7 @@ describe.skipIf(noSandbox !== undefined)(
       folder = await tempDir('commands-guard-');
       model = await startScriptedModel();
       const env = { ...bridgeEnv(folder.path, model.url), MCP_PORT: `${await freePort()}` };
-      serve = startProgram('serve', { ...env, WORKSPACE_ROOTS: folder.path });
+      serve = startProgram('serve', { ...env, ALLOWED_DIRECTORIES: folder.path });
       [, url = ''] = await serve.says(/"url":"(http:[^"]+\/mcp)"/);
     });
     afterAll(async () => {

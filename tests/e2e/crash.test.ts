@@ -65,7 +65,7 @@ async function crashAndRestart(at: string, root: string, folder: object) {
     PATH: process.env.PATH ?? '',
     HOME: root,
     DATA_DIR: join(root, 'data'),
-    WORKSPACE_ROOTS: folders.path,
+    ALLOWED_DIRECTORIES: folders.path,
     OPENCODE_SERVER_ENABLED: 'true',
     OPENCODE_SERVER_URL: engine.url,
     OPENCODE_SERVER_PASSWORD: engine.password,

@@ -36,7 +36,7 @@ async function bridge() {
     PATH: process.env.PATH ?? '',
     HOME: root.path,
     DATA_DIR: join(root.path, 'data'),
-    WORKSPACE_ROOTS: root.path,
+    ALLOWED_DIRECTORIES: root.path,
     OPENCODE_SERVER_ENABLED: 'false',
     DOCKER_HOST: engine.host,
     RUNNER_IMAGE: IMAGE,

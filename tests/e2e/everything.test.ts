@@ -9,7 +9,7 @@ import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts'
 import { workspaceBlockSchema } from '../../src/memory/block.ts';
 import { until } from '../notifications/delivering.ts';
 import { HOMESERVERS } from '../notifications/homeservers.ts';
-import { markOf } from '../notifications/matrix-far-side.ts';
+import { markOf } from '../notifications/matrix-remote.ts';
 import type { Homeserver } from '../support/homeserver.ts';
 import { startLetta } from '../support/letta.ts';
 import { startOpenCode } from '../support/opencode.ts';

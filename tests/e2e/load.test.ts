@@ -31,7 +31,7 @@ beforeAll(async () => {
     PATH: process.env.PATH ?? '',
     HOME: root.path,
     DATA_DIR: join(root.path, 'data'),
-    WORKSPACE_ROOTS: directory,
+    ALLOWED_DIRECTORIES: directory,
     OPENCODE_SERVER_ENABLED: 'true',
     OPENCODE_SERVER_URL: engine.url,
     OPENCODE_SERVER_PASSWORD: engine.password,

@@ -170,7 +170,7 @@ describe('the outside', () => {
         HTTP_PROXY,
       });
       const rows = rowsOf(outcome);
-      expect(rows.proxy).toMatch(/^warn HTTP_PROXY ".*" is no address of an HTTP proxy/);
+      expect(rows.proxy).toMatch(/^warn HTTP_PROXY ".*" is not an address of an HTTP proxy/);
       expect(rows.Letta).toMatch(/^warn .*PROXY_UNUSABLE/);
       const local = await cli.run('doctor', { ...env, LETTA_API_URL: letta.url, HTTP_PROXY });
       expect(rowsOf(local).Letta).toMatch(/^ok /);

@@ -44,7 +44,7 @@ beforeAll(async () => {
     join(project, 'opencode.json'),
     JSON.stringify({ mcp: { 'of-project': remote }, permission: { '*': 'allow' } }),
   );
-  const env = { ...bridgeEnv(folder.path, model.url), MCP_PORT: `${port}`, WORKSPACE_ROOTS: folder.path };
+  const env = { ...bridgeEnv(folder.path, model.url), MCP_PORT: `${port}`, ALLOWED_DIRECTORIES: folder.path };
   serve = startProgram('serve', env);
   const [, url = ''] = await serve.says(/"url":"(http:[^"]+\/mcp)"/);
   client = new Client({ name: 'test', version: '0' });

@@ -2,7 +2,7 @@ import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 import { describe, expect, test } from 'vitest';
-import { join } from '../../src/cli/stdio/join.ts';
+import { remoteUpstream } from '../../src/cli/stdio/remote-upstream.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Relay } from '../../src/mcp/relay.ts';
 import { McpSession } from '../../src/mcp/session.ts';
@@ -36,9 +36,9 @@ const WAYS = {
     return near;
   },
   'in another process': async ({ http }: Awaited<ReturnType<typeof startServer>>): Promise<Transport> => {
-    const place = join({ pid: 1, kind: 'serve', since: '', url: http.localUrl, token: 't' });
-    if (!place) throw new Error('it can be reached');
-    return place.transport;
+    const upstream = remoteUpstream({ pid: 1, kind: 'serve', since: '', url: http.localUrl, token: 't' });
+    if (!upstream) throw new Error('it can be reached');
+    return upstream.transport;
   },
 };
 

@@ -1,7 +1,7 @@
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, expect, test } from 'vitest';
-import { join } from '../../src/cli/stdio/join.ts';
+import { remoteUpstream } from '../../src/cli/stdio/remote-upstream.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Relay } from '../../src/mcp/relay.ts';
 import { createMcpServer } from '../../src/mcp/server.ts';
@@ -124,12 +124,12 @@ test('an initialize that a lost server did not answer is answered by the next', 
 test('a message that the bridge refuses is an error of that call alone', async () => {
   await using server = await startServer({ maxBodyBytes: 2_000, tokens: [{ token: 't', local: true }] });
   const owner = { pid: 1, kind: 'serve' as const, since: '', url: server.http.localUrl };
-  expect(join(owner)).toBeUndefined();
-  const place = join({ ...owner, token: 't' });
-  if (!place) throw new Error('it can be reached');
-  open.push(place);
+  expect(remoteUpstream(owner)).toBeUndefined();
+  const upstream = remoteUpstream({ ...owner, token: 't' });
+  if (!upstream) throw new Error('it can be reached');
+  open.push(upstream);
   const { relay, far } = await relayed();
-  await relay.connect(place.transport);
+  await relay.connect(upstream.transport);
   const client = await connectClient(far);
   await expect(client.call('ping', { x: 'x'.repeat(3_000) })).rejects.toThrow('MCP_MAX_BODY_BYTES');
   expect((await client.ok('ping')).structured.pong).toBe(true);
@@ -137,11 +137,17 @@ test('a message that the bridge refuses is an error of that call alone', async (
 
 test('a bridge that does not know the token is lost', async () => {
   await using server = await startServer({ tokens: [{ token: 't', local: true }] });
-  const place = join({ pid: 1, kind: 'serve', since: '', url: server.http.localUrl, token: 'wrong' });
-  if (!place) throw new Error('it can be reached');
-  open.push(place);
+  const upstream = remoteUpstream({
+    pid: 1,
+    kind: 'serve',
+    since: '',
+    url: server.http.localUrl,
+    token: 'wrong',
+  });
+  if (!upstream) throw new Error('it can be reached');
+  open.push(upstream);
   const { relay, client } = await relayed();
-  const { lost } = await relay.connect(place.transport);
+  const { lost } = await relay.connect(upstream.transport);
   await client.say(initialize);
   expect(await lost).toContain('not known here');
 });

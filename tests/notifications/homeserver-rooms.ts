@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { Person, path } from '../support/person.ts';
-import { type Meeting, refusal, textOf } from './meeting.ts';
+import { refusal, type TwoUsers, textOf } from './two-users.ts';
 
 /** Who may do what in the rooms of a homeserver, and what becomes of what they do. */
-export function roomBehaviours(meeting: () => Meeting): void {
+export function roomBehaviours(users: () => TwoUsers): void {
   it('knows who asks by the token, as long as that is worth something', async () => {
-    const { homeserver, anna } = meeting();
+    const { homeserver, anna } = users();
     const carol = await homeserver.user('carol');
     expect(await carol.ask('GET', '/account/whoami')).toMatchObject({ user_id: carol.userId });
     await carol.logout();
@@ -16,7 +16,7 @@ export function roomBehaviours(meeting: () => Meeting): void {
   });
 
   it('gives an alias to one room', async () => {
-    const { anna, bob } = meeting();
+    const { anna, bob } = users();
     const room = await anna.createRoom({
       name: 'Work',
       topic: 'All of it',
@@ -51,7 +51,7 @@ export function roomBehaviours(meeting: () => Meeting): void {
   });
 
   it('invites who can be invited; one who cannot fails the making of a room, which may be there all the same', async () => {
-    const { anna, bob, shared } = meeting();
+    const { anna, bob, shared } = users();
     const room = await shared();
     await expect(anna.invite(room, bob.userId)).rejects.toEqual(refusal(403, 'M_FORBIDDEN'));
     await expect(anna.invite(room, '@far:other.test')).rejects.toEqual(refusal(403, 'M_FORBIDDEN'));
@@ -68,7 +68,7 @@ export function roomBehaviours(meeting: () => Meeting): void {
   });
 
   it('lets nobody in, read or write who was not invited, or was removed', async () => {
-    const { anna, bob } = meeting();
+    const { anna, bob } = users();
     const room = await anna.createRoom();
     const first = await anna.say(room, 'hello');
     const forbidden = refusal(403, 'M_FORBIDDEN');
@@ -94,7 +94,7 @@ export function roomBehaviours(meeting: () => Meeting): void {
   });
 
   it('takes a transaction once, and tells its sender which it was', async () => {
-    const { anna, bob, shared } = meeting();
+    const { anna, bob, shared } = users();
     const room = await shared();
     const { next_batch: since } = await anna.sync();
     const id = await anna.send(room, 'm.room.message', { msgtype: 'm.text', body: 'one' }, 'txn');
@@ -109,7 +109,7 @@ export function roomBehaviours(meeting: () => Meeting): void {
   });
 
   it('keeps what people write as they wrote it, whatever is said of it later', async () => {
-    const { anna, bob, shared } = meeting();
+    const { anna, bob, shared } = users();
     const room = await shared();
     const root = await anna.say(room, 'root');
     const second = await bob.sayInThread(room, root, 'in the thread');
@@ -138,7 +138,7 @@ export function roomBehaviours(meeting: () => Meeting): void {
   });
 
   it('takes a reaction once, until it is taken back', async () => {
-    const { anna, bob, shared } = meeting();
+    const { anna, bob, shared } = users();
     const room = await shared();
     const message = await anna.say(room, 'well?');
     const reaction = await bob.react(room, message, '👀');
@@ -161,7 +161,7 @@ export function roomBehaviours(meeting: () => Meeting): void {
   });
 
   it('asks for power where the levels do', async () => {
-    const { anna, bob, shared } = meeting();
+    const { anna, bob, shared } = users();
     const room = await shared({ power_level_content_override: { users: { [anna.userId]: 100 } } });
     const forbidden = refusal(403, 'M_FORBIDDEN');
     await expect(bob.setState(room, 'm.room.topic', { topic: 'mine' })).rejects.toEqual(forbidden);
@@ -186,7 +186,7 @@ export function roomBehaviours(meeting: () => Meeting): void {
   });
 
   it('wants the creator among the levels up to version 11, and not from 12 on', async () => {
-    const { anna, bob } = meeting();
+    const { anna, bob } = users();
     const make = (room_version: string, users: object) =>
       anna.createRoom({ room_version, power_level_content_override: { users } });
     const [withAnna, withBob] = [{ [anna.userId]: 100 }, { [bob.userId]: 50 }];
@@ -206,7 +206,7 @@ export function roomBehaviours(meeting: () => Meeting): void {
   });
 
   it('takes an event of 60 kB and refuses one of 65', async () => {
-    const { anna } = meeting();
+    const { anna } = users();
     const room = await anna.createRoom();
     await anna.say(room, 'x'.repeat(60_000));
     await expect(anna.say(room, 'x'.repeat(65_000))).rejects.toEqual(refusal(413, 'M_TOO_LARGE'));
@@ -215,7 +215,7 @@ export function roomBehaviours(meeting: () => Meeting): void {
   });
 
   it('takes plain text in an encrypted room, and only its state says so', async () => {
-    const { anna, bob, shared } = meeting();
+    const { anna, bob, shared } = users();
     const room = await shared();
     await anna.encrypt(room);
     await bob.say(room, 'plain');

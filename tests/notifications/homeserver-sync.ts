@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { type Meeting, textOf } from './meeting.ts';
+import { type TwoUsers, textOf } from './two-users.ts';
 
 const MESSAGES = { types: ['m.room.message'] };
 
 /** What a homeserver tells of its rooms, when, and what it leaves out. */
-export function syncBehaviours(meeting: () => Meeting): void {
+export function syncBehaviours(users: () => TwoUsers): void {
   it('shows after a gap the latest, and by messages the rest', async () => {
-    const { anna, bob, shared } = meeting();
+    const { anna, bob, shared } = users();
     const room = await shared();
     const { next_batch: since } = await bob.sync();
     for (let n = 1; n <= 15; n += 1) await anna.say(room, `${n}`);
@@ -30,7 +30,7 @@ export function syncBehaviours(meeting: () => Meeting): void {
   });
 
   it('shows of a room what the filter lets through', async () => {
-    const { anna, bob, shared } = meeting();
+    const { anna, bob, shared } = users();
     const [room, other] = [await shared(), await shared()];
     const { next_batch: since } = await bob.sync();
     for (const n of [1, 2, 3]) {
@@ -51,7 +51,7 @@ export function syncBehaviours(meeting: () => Meeting): void {
   });
 
   it('wakes who waits, and lets wait no longer than asked', async () => {
-    const { anna, bob, shared } = meeting();
+    const { anna, bob, shared } = users();
     const room = await shared();
     const { next_batch: since } = await bob.sync();
     const empty = await bob.sync({ since, waitMs: 200 });
@@ -62,7 +62,7 @@ export function syncBehaviours(meeting: () => Meeting): void {
   });
 
   it('shows a person what there is, and says what there was instead of what is wanted', async () => {
-    const { anna, bob, shared } = meeting();
+    const { anna, bob, shared } = users();
     const room = await shared();
     const seeing = bob.sees(room, (event) => event.content.body === 'at last');
     await anna.say(room, 'not yet');
@@ -72,7 +72,7 @@ export function syncBehaviours(meeting: () => Meeting): void {
   });
 
   it('tells of invitations, of rooms just joined, and of the end in a room', async () => {
-    const { anna, bob } = meeting();
+    const { anna, bob } = users();
     const before = await bob.sync();
     const room = await anna.createRoom({ name: 'Work', invite: [bob.userId] });
     const invited = await bob.sync({ since: before.next_batch });

@@ -10,7 +10,7 @@ import {
 import { Refused } from '../support/person.ts';
 import { roomBehaviours } from './homeserver-rooms.ts';
 import { syncBehaviours } from './homeserver-sync.ts';
-import { type Meeting, meetAt, refusal, textOf } from './meeting.ts';
+import { refusal, type TwoUsers, textOf, twoUsersAt } from './two-users.ts';
 
 /** Two cores that are busy take their time to start a server. */
 const SLOW_MS = 180_000;
@@ -36,21 +36,21 @@ function behaviours(
 ): void {
   describe(name, () => {
     let homeserver: Homeserver | undefined;
-    let meeting: Meeting;
+    let users: TwoUsers;
 
     beforeAll(async () => {
       if (absent !== undefined) return;
       homeserver = await begin();
-      meeting = await meetAt(homeserver);
+      users = await twoUsersAt(homeserver);
     }, SLOW_MS);
     beforeEach((context) => context.skip(absent !== undefined, absent));
     afterAll(() => homeserver?.[Symbol.asyncDispose]());
 
-    roomBehaviours(() => meeting);
-    syncBehaviours(() => meeting);
+    roomBehaviours(() => users);
+    syncBehaviours(() => users);
 
     it('knows after a restart what it knew before', { timeout: SLOW_MS }, async () => {
-      const { homeserver, anna, bob, shared } = meeting;
+      const { homeserver, anna, bob, shared } = users;
       const room = await shared();
       const { next_batch: since } = await bob.sync();
       const say = () => anna.send(room, 'm.room.message', { msgtype: 'm.text', body: 'before' }, 'kept');
@@ -69,7 +69,7 @@ function behaviours(
     it('knows it after a crash too; and limits by default how often one may write or make a room', {
       timeout: SLOW_MS,
     }, async () => {
-      const { homeserver } = meeting;
+      const { homeserver } = users;
       const [dora, emil] = [await homeserver.user('dora'), await homeserver.user('emil')];
       const room = await emil.createRoom();
       const say = (txnId?: string) => emil.send(room, 'x.more', {}, txnId);

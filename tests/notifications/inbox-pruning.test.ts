@@ -25,7 +25,7 @@ beforeEach(async () => {
   inbox = new Inbox({
     store,
     routes: { find: never },
-    carryOut: never,
+    execute: never,
     send: never,
     logger: createLogger('silent'),
     clock,

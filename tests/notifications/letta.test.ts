@@ -5,7 +5,7 @@ import type { TaskEventBody } from '../../src/tasks/events.ts';
 import { type FakeLetta, startLetta } from '../support/letta.ts';
 import { halvesIn } from '../support/well-formed.ts';
 import { BOUNDS, Delivering, type SinkParts, until } from './delivering.ts';
-import { type FarSide, sinkContract, type Trouble } from './sink-contract.ts';
+import { type RemoteSystem, sinkContract, type Trouble } from './sink-contract.ts';
 
 const DETACH_MS = 4_000;
 const STARTED: TaskEventBody = { kind: 'started' };
@@ -43,7 +43,7 @@ function statusesOf(letta: FakeLetta, taskId: string): string[] {
   return statuses.filter((status, index) => status !== statuses[index - 1]);
 }
 
-async function startFarSide(): Promise<FarSide> {
+async function startRemote(): Promise<RemoteSystem> {
   const letta = await startLetta();
   const answer = (kind: Trouble) => (kind === 'error' ? { status: 503 } : kind);
   return {
@@ -62,7 +62,7 @@ async function startFarSide(): Promise<FarSide> {
   };
 }
 
-sinkContract('Letta', startFarSide);
+sinkContract('Letta', startRemote);
 
 describe('Letta', () => {
   let letta: FakeLetta;

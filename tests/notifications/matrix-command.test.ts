@@ -142,7 +142,7 @@ describe('an answer', () => {
   });
 
   it.each<[text: string, request: InputRequest, says: string]>([
-    ['4', asks(one), 'There is no option 4, there are 3.'],
+    ['4', asks(one), 'There is no option 4: the options are 1 to 3.'],
     ['', asks(one), 'The answer is empty.'],
     ['1', asks(one, free), 'There are 2 questions to answer at once.'],
     ['1; 2; 3', asks(one, free), 'There are 2 questions to answer at once.'],

@@ -6,7 +6,7 @@ import type { RoomEvent } from '../support/person.ts';
 import { created } from '../tasks/created.ts';
 import { Delivering, until } from './delivering.ts';
 import { HOMESERVERS } from './homeservers.ts';
-import { type MatrixFarSide, markOf, matrixFarSide, matrixFarSideAlone } from './matrix-far-side.ts';
+import { type MatrixRemote, markOf, matrixRemote, ownMatrixRemote } from './matrix-remote.ts';
 import { sinkContract } from './sink-contract.ts';
 
 const STARTED: TaskEventBody = { kind: 'started' };
@@ -82,31 +82,31 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
   afterAll(async () => homeserver?.[Symbol.asyncDispose]());
   beforeEach((context) => context.skip(absent !== undefined, absent));
 
-  sinkContract(`Matrix on ${name}`, () => matrixFarSideAlone(start));
+  sinkContract(`Matrix on ${name}`, () => ownMatrixRemote(start));
 
   describe('a room with a thread for each task', () => {
-    let far: MatrixFarSide;
+    let far: MatrixRemote;
     let bridge: Delivering;
 
     const open = async (options: Partial<RoomsOptions> = {}) => {
-      far = await matrixFarSide(homeserver, options);
+      far = await matrixRemote(homeserver, options);
       bridge = await Delivering.to((parts) => far.sink(parts));
     };
     afterEach(async () => {
       await bridge[Symbol.asyncDispose]();
       await far[Symbol.asyncDispose]();
     });
-    const told = async (roomId = far.roomId) =>
+    const posted = async (roomId = far.roomId) =>
       (await far.human.events(roomId)).filter(
         ({ sender, type }) => sender === far.bot.userId && type === 'm.room.message',
       );
     const seen = (kind: string) => far.human.sees(far.roomId, (event) => kindOf(event) === kind);
     const cardOf = async (taskId: string) =>
-      (await told()).find(
+      (await posted()).find(
         (event) => kindOf(event) === 'created' && markOf(event.content)?.task_id === taskId && !isEdit(event),
       );
     const shownCard = async () => {
-      const edits = (await told()).filter((event) => kindOf(event) === 'created');
+      const edits = (await posted()).filter((event) => kindOf(event) === 'created');
       const content = edits.at(-1)?.content ?? {};
       return content['m.new_content'] ?? content;
     };
@@ -138,7 +138,7 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       await until(async () => JSON.stringify(await shownCard()).includes('Looking around.'));
       bridge.log.append('task_1', USAGE, completed('It <works>.', 25));
       await bridge.settled('task_1');
-      const all = await told();
+      const all = await posted();
       expect(all.filter((event) => !isEdit(event)).map(kindOf)).toEqual(['created', 'completed']);
       for (const event of all.filter(isEdit))
         expect(relationOf(event)).toEqual({ rel_type: 'm.replace', event_id: card.event_id });
@@ -179,9 +179,9 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       });
       bridge.log.append('task_1', QUESTION);
       await until(
-        async () => (await told()).filter((event) => kindOf(event) === 'request_opened').length === 2,
+        async () => (await posted()).filter((event) => kindOf(event) === 'request_opened').length === 2,
       );
-      const question = (await told()).findLast((event) => kindOf(event) === 'request_opened');
+      const question = (await posted()).findLast((event) => kindOf(event) === 'request_opened');
       expect(question?.content.body).toMatch(
         /Which colour shall it have\?\n1\. red – like <b>blood<\/b>\n2\. blue/,
       );
@@ -198,7 +198,7 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
         completed(),
       );
       await bridge.settled('task_1');
-      expect((await told()).map(kindOf).filter((kind) => kind !== 'created')).toEqual(['completed']);
+      expect((await posted()).map(kindOf).filter((kind) => kind !== 'created')).toEqual(['completed']);
     });
 
     it('keeps two tasks apart', async () => {
@@ -208,7 +208,7 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       await Promise.all(['task_1', 'task_2'].map((taskId) => bridge.settled(taskId)));
       for (const taskId of ['task_1', 'task_2']) {
         const root = (await cardOf(taskId))?.event_id;
-        const others = (await told()).filter(
+        const others = (await posted()).filter(
           (event) => markOf(event.content)?.task_id === taskId && event.event_id !== root,
         );
         expect(others.filter((event) => !isEdit(event)).map(kindOf)).toEqual(['request_opened', 'completed']);
@@ -240,7 +240,7 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       bridge.log.append('task_1', STARTED, output(long), permission({ title: long, patterns: [long, long] }));
       bridge.log.append('task_1', completed(long.slice(0, 4_000), 100));
       await bridge.settled('task_1');
-      expect((await told()).filter((event) => !isEdit(event)).map(kindOf)).toEqual([
+      expect((await posted()).filter((event) => !isEdit(event)).map(kindOf)).toEqual([
         'created',
         'request_opened',
         'completed',
@@ -254,14 +254,14 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       await until(() => bridge.delivery.health().status === 'degraded');
       expect(bridge.delivery.health().detail).toContain(`the room ${far.roomId} is encrypted`);
       expect(bridge.delivery.health().detail).toContain('MATRIX_ROOM_ID');
-      expect(await told()).toEqual([]);
+      expect(await posted()).toEqual([]);
     });
 
     it('refuses a room from when it is heard that it became encrypted', async () => {
       await open();
       bridge.create('task_1', 'agent-1', STARTED);
-      await until(async () => markOf((await told()).at(-1)?.content ?? {})?.status === 'running');
-      const ids = async () => (await told()).map(({ event_id }) => event_id);
+      await until(async () => markOf((await posted()).at(-1)?.content ?? {})?.status === 'running');
+      const ids = async () => (await posted()).map(({ event_id }) => event_id);
       const before = await ids();
       await far.human.encrypt(far.roomId);
       far.rooms()?.becameEncrypted(far.roomId);
@@ -275,7 +275,7 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       [
         'an account that is not the token’s',
         { userId: '@other:mx.test' },
-        /MATRIX_ACCESS_TOKEN is of @bridge-\d+:mx\.test/,
+        /MATRIX_ACCESS_TOKEN belongs to @bridge-\d+:mx\.test/,
       ],
       ['a room that it may not enter', { roomId: '!nowhere:mx.test' }, /Matrix: join: HTTP 4\d\d M_/],
     ])('says what is wrong with %s', async (_, options, says) => {
@@ -314,7 +314,7 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       timeout: 240_000,
     }, async () => {
       await using strict = await start({ rateLimits: true });
-      await using far = await matrixFarSide(strict);
+      await using far = await matrixRemote(strict);
       await using bridge = await Delivering.to((parts) => far.sink(parts), 86_400_000, 1);
       const ids = ['task_1', 'task_2', 'task_3'];
       for (const taskId of ids) bridge.create(taskId, taskId, STARTED, output('begins'), permission());
@@ -333,14 +333,14 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       for (const taskId of ids) await bridge.settled(taskId);
       const all = (await far.human.events(far.roomId)).filter(({ sender }) => sender === far.bot.userId);
       for (const taskId of ids) {
-        const told = all.filter(({ content }) => markOf(content)?.task_id === taskId);
-        expect(told.filter((event) => !isEdit(event)).map(kindOf)).toEqual([
+        const posted = all.filter(({ content }) => markOf(content)?.task_id === taskId);
+        expect(posted.filter((event) => !isEdit(event)).map(kindOf)).toEqual([
           'created',
           'request_opened',
           'completed',
         ]);
-        expect(told.filter((event) => kindOf(event) === 'request_closed')).toHaveLength(1);
-        expect(markOf(told.findLast((event) => kindOf(event) === 'created')?.content ?? {})?.status).toBe(
+        expect(posted.filter((event) => kindOf(event) === 'request_closed')).toHaveLength(1);
+        expect(markOf(posted.findLast((event) => kindOf(event) === 'created')?.content ?? {})?.status).toBe(
           'completed',
         );
       }
@@ -352,9 +352,9 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
   });
 
   describe('a private room for each task', () => {
-    it('has the observers in it, those of the operator may steer, and a bad one is told', async () => {
+    it('has the observers in it, those of the operator may steer, and the card names a bad one', async () => {
       const observers = ['@ann:mx.test', '@nobody:elsewhere.test'];
-      await using far = await matrixFarSide(homeserver, { mode: 'room', observers });
+      await using far = await matrixRemote(homeserver, { mode: 'room', observers });
       const ben = await far.homeserver.user('ben');
       await using bridge = await Delivering.to((parts) => far.sink(parts));
       far.proxy.fault = (method, path) =>

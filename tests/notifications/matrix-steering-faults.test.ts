@@ -13,7 +13,7 @@ import type { Homeserver } from '../support/homeserver.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { HOMESERVERS } from './homeservers.ts';
-import { Stage, until } from './steering-stage.ts';
+import { SteeringFixture, until } from './steering-fixture.ts';
 
 let bridge: Bridge;
 beforeAll(async () => {
@@ -32,9 +32,9 @@ const closings = (task: Task) =>
 const hangs = new Promise<never>(() => undefined);
 
 /** Waits for a request, so that the task stays as it is. */
-async function waiting(stage: Stage) {
-  const { task, root } = await stage.task(waits);
-  return { task, root, ...(await stage.request(task, root)) };
+async function waiting(fixture: SteeringFixture) {
+  const { task, root } = await fixture.task(waits);
+  return { task, root, ...(await fixture.request(task, root)) };
 }
 
 describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
@@ -44,13 +44,13 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
   });
   afterAll(() => server?.[Symbol.asyncDispose]());
   beforeEach((context) => context.skip(absent !== undefined, absent));
-  const open = () => Stage.open(server, bridge);
+  const open = () => SteeringFixture.open(server, bridge);
 
   it('what was said while the bridge was off is done, in order, however much it is', async () => {
-    await using stage = await open();
-    const { ann, bob, room } = stage;
-    const { task, root } = await waiting(stage);
-    const first = await stage.steer();
+    await using fixture = await open();
+    const { ann, bob, room } = fixture;
+    const { task, root } = await waiting(fixture);
+    const first = await fixture.steer();
     await until(() => expect(first.health().status).toBe('ok'));
     const before = performance.now();
     await first.close();
@@ -61,40 +61,40 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
       if (n % 13 === 0) ids.push(await ann.sayInThread(room, root, word));
       else await bob.say(room, word);
     }
-    await stage.steer();
-    for (const id of ids) expect(await stage.ack(id)).toBe('✅');
+    await fixture.steer();
+    for (const id of ids) expect(await fixture.ack(id)).toBe('✅');
     expect(said(task)).toEqual(words.filter((_, n) => n % 13 === 0));
   });
 
   it('what a bridge had read but not done when it ended is done by the next one, once', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
-    const { task, root, request, message } = await waiting(stage);
+    await using fixture = await open();
+    const { ann, room } = fixture;
+    const { task, root, request, message } = await waiting(fixture);
     const reached = Promise.withResolvers<void>();
     const stuck = (): Promise<never> => {
       reached.resolve();
       return hangs;
     };
-    await stage.steer({ controls: { ...stage.controls(), message: stuck } });
+    await fixture.steer({ controls: { ...fixture.controls(), message: stuck } });
     const say = await ann.sayInThread(room, root, 'use yarn');
     const allow = await ann.react(room, message, '👍');
     await reached.promise;
-    await until(() => expect(stored(stage)).toContain(allow));
-    await stage.restart();
-    expect(await stage.ack(say)).toBe('✅');
-    expect(await stage.ack(message)).toBe('👍');
+    await until(() => expect(stored(fixture)).toContain(allow));
+    await fixture.restart();
+    expect(await fixture.ack(say)).toBe('✅');
+    expect(await fixture.ack(message)).toBe('👍');
     await bridge.end(task);
     expect([said(task), closings(task)]).toEqual([['use yarn'], [ann.userId]]);
     expect(bridge.store.closedRequest(task.id, request.id)?.reply).toBe('once');
-    await until(() => expect(stored(stage)).toEqual([]));
+    await until(() => expect(stored(fixture)).toEqual([]));
   });
 
   it('what a bridge had done when it ended, but not noted, is answered as done and not done again', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
-    const { task, root, message } = await waiting(stage);
+    await using fixture = await open();
+    const { ann, room } = fixture;
+    const { task, root, message } = await waiting(fixture);
     const done: string[] = [];
-    const real = stage.controls();
+    const real = fixture.controls();
     const thenStuck =
       <K extends 'message' | 'answer' | 'pause'>(name: K) =>
       async (...given: Parameters<TaskControls[K]>): Promise<never> => {
@@ -103,38 +103,38 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
         return hangs;
       };
     const stop = async (what: 'message' | 'answer' | 'pause', say: () => Promise<string>) => {
-      await stage.restart({ controls: { ...real, [what]: thenStuck(what) } });
+      await fixture.restart({ controls: { ...real, [what]: thenStuck(what) } });
       const id = await say();
       await until(() => expect(done).toContain(what));
-      await stage.restart();
+      await fixture.restart();
       return id;
     };
-    await stage.steer();
+    await fixture.steer();
     const say = await stop('message', () => ann.sayInThread(room, root, 'use yarn'));
-    expect(await stage.ack(say)).toBe('✅');
+    expect(await fixture.ack(say)).toBe('✅');
     const yes = await stop('answer', () => ann.replyInThread(room, root, message, 'yes'));
-    expect(await stage.ack(yes)).toBe('✅');
-    expect(await stage.answers(yes)).toHaveLength(1);
+    expect(await fixture.ack(yes)).toBe('✅');
+    expect(await fixture.answers(yes)).toHaveLength(1);
     await bridge.end(task);
     expect([said(task), closings(task)]).toEqual([['use yarn'], [ann.userId]]);
 
-    const other = await waiting(stage);
+    const other = await waiting(fixture);
     const allow = await stop('answer', () => ann.sayInThread(room, other.root, '!allow'));
-    expect(await stage.ack(allow)).toBe('✅');
+    expect(await fixture.ack(allow)).toBe('✅');
     await bridge.end(other.task);
     expect(closings(other.task)).toEqual([ann.userId]);
 
-    const last = await waiting(stage);
+    const last = await waiting(fixture);
     const pause = await stop('pause', () => ann.sayInThread(room, last.root, '!pause'));
-    expect(await stage.ack(pause)).toBe('✅');
+    expect(await fixture.ack(pause)).toBe('✅');
     const kinds = bridge.events(last.task).map(({ kind }) => kind);
     expect(kinds.filter((kind) => kind === 'control' || kind === 'paused')).toEqual(['control', 'paused']);
   });
 
   it('what was done is answered by the next bridge where the first could not', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
-    const { task, root } = await waiting(stage);
+    await using fixture = await open();
+    const { ann, room } = fixture;
+    const { task, root } = await waiting(fixture);
     const asked = Promise.withResolvers<void>();
     const mute = new RateLimitedSender({
       send() {
@@ -142,47 +142,47 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
         return hangs;
       },
     });
-    await stage.steer({ sender: mute });
+    await fixture.steer({ sender: mute });
     const say = await ann.sayInThread(room, root, 'use yarn');
     await asked.promise;
     expect(said(task)).toEqual(['use yarn']);
-    expect(await stage.answers(say)).toEqual([]);
+    expect(await fixture.answers(say)).toEqual([]);
     const refuse = () => Promise.reject(new Error('it is done already'));
-    await stage.restart({ controls: { ...stage.controls(), message: refuse } });
-    expect(await stage.ack(say)).toBe('✅');
-    expect(await stage.note(say)).toContain('once what it asks is answered');
-    expect(await stage.answers(say)).toHaveLength(2);
+    await fixture.restart({ controls: { ...fixture.controls(), message: refuse } });
+    expect(await fixture.ack(say)).toBe('✅');
+    expect(await fixture.note(say)).toContain('after its request is answered');
+    expect(await fixture.answers(say)).toHaveLength(2);
   });
 
   it('what is read twice is done once', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
-    const { task, root } = await waiting(stage);
-    await stage.steer();
-    const before = await readFile(join(stage.folder.path, 'matrix.json'), 'utf8');
+    await using fixture = await open();
+    const { ann, room } = fixture;
+    const { task, root } = await waiting(fixture);
+    await fixture.steer();
+    const before = await readFile(join(fixture.folder.path, 'matrix.json'), 'utf8');
     const first = await ann.sayInThread(room, root, 'first');
-    expect(await stage.ack(first)).toBe('✅');
-    await until(() => expect(stored(stage)).toEqual([]));
-    await stage.steering?.close();
-    await writeFile(join(stage.folder.path, 'matrix.json'), before);
+    expect(await fixture.ack(first)).toBe('✅');
+    await until(() => expect(stored(fixture)).toEqual([]));
+    await fixture.steering?.close();
+    await writeFile(join(fixture.folder.path, 'matrix.json'), before);
     const done: string[] = [];
-    const real = stage.controls();
+    const real = fixture.controls();
     const message: TaskControls['message'] = (task, text, ref) => {
       done.push(text);
       return real.message(task, text, ref);
     };
-    await stage.steer({ controls: { ...real, message } });
-    expect(await stage.ack(await ann.sayInThread(room, root, 'second'))).toBe('✅');
+    await fixture.steer({ controls: { ...real, message } });
+    expect(await fixture.ack(await ann.sayInThread(room, root, 'second'))).toBe('✅');
     expect(done).toEqual(['second']);
     expect(said(task)).toEqual(['first', 'second']);
-    expect(await stage.answers(first)).toHaveLength(2);
+    expect(await fixture.answers(first)).toHaveLength(2);
   });
 
-  it('a homeserver that goes down is told in health, and heard again when it is back', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
-    const { task, root } = await waiting(stage);
-    const steering = await stage.steer();
+  it('a homeserver that goes down is degraded in health, and the sync works again when it is back', async () => {
+    await using fixture = await open();
+    const { ann, room } = fixture;
+    const { task, root } = await waiting(fixture);
+    const steering = await fixture.steer();
     await until(() => expect(steering.health().status).toBe('ok'));
     await server.stop();
     try {
@@ -195,63 +195,63 @@ describe.each(HOMESERVERS)('on $name', ({ start, absent }) => {
       await server.start();
     }
     const say = await ann.sayInThread(room, root, 'use yarn');
-    expect(await stage.ack(say)).toBe('✅');
+    expect(await fixture.ack(say)).toBe('✅');
     expect(said(task)).toEqual(['use yarn']);
     await until(() => expect(steering.health()).toMatchObject({ status: 'ok', detail: 'listening' }));
   });
 
-  it('a command that cannot be looked up now waits, is told in health, and is done then', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
-    const { task, root } = await waiting(stage);
-    const other = await waiting(stage);
-    const api = new MatrixApi({ url: server.url, token: stage.bot.token });
+  it('a command that cannot be looked up now waits, is shown in health, and is executed later', async () => {
+    await using fixture = await open();
+    const { ann, room } = fixture;
+    const { task, root } = await waiting(fixture);
+    const other = await waiting(fixture);
+    const api = new MatrixApi({ url: server.url, token: fixture.bot.token });
     const refused = new MatrixFailure('Matrix: event: HTTP 500 M_UNKNOWN', { status: 500 });
     let isBroken = true;
     const look: MatrixApi['event'] = (...given) =>
       isBroken && given[1] === root ? Promise.reject(refused) : MatrixApi.prototype.event.apply(api, given);
-    const steering = await stage.steer({ api: Object.assign(api, { event: look }) });
+    const steering = await fixture.steer({ api: Object.assign(api, { event: look }) });
     const say = await ann.sayInThread(room, root, 'use yarn');
     await until(() => expect(steering.health().detail).toBe(`1 command(s) wait: ${refused.message}`));
     expect(steering.health().status).toBe('degraded');
-    expect(await stage.ack(await ann.sayInThread(room, other.root, 'use npm'))).toBe('✅');
+    expect(await fixture.ack(await ann.sayInThread(room, other.root, 'use npm'))).toBe('✅');
     expect(said(other.task)).toEqual(['use npm']);
     expect(said(task)).toEqual([]);
     isBroken = false;
-    expect(await stage.ack(say)).toBe('✅');
+    expect(await fixture.ack(say)).toBe('✅');
     expect(said(task)).toEqual(['use yarn']);
     await until(() => expect(steering.health().status).toBe('ok'));
   });
 
   it('a token that the server refuses is named', async () => {
-    await using stage = await open();
+    await using fixture = await open();
     const api = new MatrixApi({ url: server.url, token: 'stale' });
-    const steering = stage.make({ api });
+    const steering = fixture.make({ api });
     steering.start();
     await until(() => expect(steering.health().status).toBe('degraded'));
     expect(steering.health().detail).toContain('M_UNKNOWN_TOKEN (MATRIX_ACCESS_TOKEN)');
   });
 
-  it('where the server does not know how far was read, what is said from then on is heard', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
-    const { task, root } = await waiting(stage);
-    stage.storage().keep('nonsense');
-    await stage.steer();
-    await until(() => expect(stage.storage().since).not.toBe('nonsense'));
-    expect(await stage.ack(await ann.sayInThread(room, root, 'use yarn'))).toBe('✅');
+  it('where the server does not know the sync position, messages from then on are received', async () => {
+    await using fixture = await open();
+    const { ann, room } = fixture;
+    const { task, root } = await waiting(fixture);
+    fixture.storage().save('nonsense');
+    await fixture.steer();
+    await until(() => expect(fixture.storage().since).not.toBe('nonsense'));
+    expect(await fixture.ack(await ann.sayInThread(room, root, 'use yarn'))).toBe('✅');
     expect(said(task)).toEqual(['use yarn']);
   });
 
-  it('what was said more than a day ago is not done, and that is said', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
-    const { task, root } = await waiting(stage);
+  it('a command more than a day old is not executed, and the reply says so', async () => {
+    await using fixture = await open();
+    const { ann, room } = fixture;
+    const { task, root } = await waiting(fixture);
     const dayLater = { ...fastClock(1), now: () => Date.now() + 25 * 3_600_000 };
-    await stage.steer({ clock: dayLater });
+    await fixture.steer({ clock: dayLater });
     const cancel = await ann.sayInThread(room, root, '!cancel');
-    expect(await stage.ack(cancel)).toBe('❌');
-    expect(await stage.note(cancel)).toContain('That was said more than a day ago');
+    expect(await fixture.ack(cancel)).toBe('❌');
+    expect(await fixture.note(cancel)).toContain('This command is more than a day old');
     expect(bridge.now(task).status).toBe('input_required');
   });
 });
@@ -261,17 +261,17 @@ describe.each(HOMESERVERS)('on $name with its default limits', ({ start, absent 
 
   it('every command is done at once and answered as fast as the server allows', async () => {
     await using server = await start({ rateLimits: true });
-    await using stage = await Stage.open(server, bridge);
-    const { ann, room } = stage;
-    const { task, root } = await waiting(stage);
-    await stage.steer();
+    await using fixture = await SteeringFixture.open(server, bridge);
+    const { ann, room } = fixture;
+    const { task, root } = await waiting(fixture);
+    await fixture.steer();
     const words = ['one', 'two', 'three', 'four', 'five'];
     const ids: string[] = [];
     for (const word of words) ids.push(await ann.sayInThread(room, root, word));
     await until(() => expect(said(task)).toEqual(words));
-    for (const id of ids) expect(await stage.ack(id)).toBe('✅');
-    for (const id of ids) expect(await stage.note(id)).toContain('once what it asks is answered');
-    for (const id of ids) expect(await stage.answers(id)).toHaveLength(2);
+    for (const id of ids) expect(await fixture.ack(id)).toBe('✅');
+    for (const id of ids) expect(await fixture.note(id)).toContain('after its request is answered');
+    for (const id of ids) expect(await fixture.answers(id)).toHaveLength(2);
   }, 120_000);
 });
 
@@ -283,7 +283,7 @@ describe('the storage', () => {
     const path = join(folder.path, 'new', 'matrix.json');
     const storage = new MatrixStorage(path, account);
     expect([storage.since, storage.problem]).toEqual([undefined, undefined]);
-    storage.keep('s1');
+    storage.save('s1');
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({
       user_id: account.userId,
@@ -299,7 +299,7 @@ describe('the storage', () => {
   });
 
   it.each(['{"user_id":', '[]', '{"user_id":"@bridge:mx.test"}', ''])(
-    '%j is told of and left as it is',
+    '%j is reported and not overwritten',
     async (broken) => {
       await using folder = await tempDir('storage-');
       const path = join(folder.path, 'matrix.json');
@@ -308,14 +308,14 @@ describe('the storage', () => {
       expect(storage.problem?.message).toContain(
         `MATRIX_STORAGE_PATH ${JSON.stringify(path)} cannot be used`,
       );
-      expect(() => storage.keep('s1')).toThrow('MATRIX_STORAGE_PATH');
+      expect(() => storage.save('s1')).toThrow('MATRIX_STORAGE_PATH');
       expect(await readFile(path, 'utf8')).toBe(broken);
     },
   );
 });
 
 /** The events that are not answered yet. */
-function stored({ database }: Stage): unknown[] {
+function stored({ database }: SteeringFixture): unknown[] {
   const rows = database.prepare('SELECT event_id FROM matrix_inbox WHERE NOT answered').all();
   return rows.map((row) => row.event_id);
 }

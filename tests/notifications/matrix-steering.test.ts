@@ -6,7 +6,7 @@ import { type Bridge, startBridge } from '../support/bridge.ts';
 import type { Homeserver } from '../support/homeserver.ts';
 import { ask, bash } from '../support/steps.ts';
 import { HOMESERVERS } from './homeservers.ts';
-import { Stage } from './steering-stage.ts';
+import { SteeringFixture } from './steering-fixture.ts';
 
 let bridge: Bridge;
 beforeAll(async () => {
@@ -36,22 +36,22 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
   });
   afterAll(() => server?.[Symbol.asyncDispose]());
   beforeEach((context) => context.skip(absent !== undefined, absent));
-  const open = () => Stage.open(server, bridge);
+  const open = () => SteeringFixture.open(server, bridge);
 
   it('every command does what it says, and is acknowledged', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
-    const { task, root } = await stage.task(waits());
+    await using fixture = await open();
+    const { ann, room } = fixture;
+    const { task, root } = await fixture.task(waits());
     await isSettled(task);
-    await stage.steer();
+    await fixture.steer();
     const command = async (body: string) => {
       const id = await ann.sayInThread(room, root, body);
-      return { id, ack: await stage.ack(id) };
+      return { id, ack: await fixture.ack(id) };
     };
 
     const shown = await command('!status');
     expect(shown.ack).toBe('✅');
-    const text = await stage.note(shown.id);
+    const text = await fixture.note(shown.id);
     expect(text).toContain(`${task.id} is waiting for an answer.`);
     expect(text).toContain('Allow bash: echo one\nReply allow, always or no');
     expect(text).toContain('tokens, $');
@@ -62,14 +62,14 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
       [TASK_KEY]: { task_id: task.id, event_type: 'answer' },
     });
 
-    expect(await stage.note((await command('!help')).id)).toContain('!cancel [reason]');
+    expect(await fixture.note((await command('!help')).id)).toContain('!cancel [reason]');
     const unknown = await command('!stop');
     expect(unknown.ack).toBe('❌');
-    expect(await stage.note(unknown.id)).toContain('There is no command "!stop".\nIn a task\'s thread');
+    expect(await fixture.note(unknown.id)).toContain('There is no command "!stop".\nIn a task\'s thread');
 
     const plain = await command('and mind the tests');
     expect(plain.ack).toBe('✅');
-    expect(await stage.note(plain.id)).toContain('once what it asks is answered');
+    expect(await fixture.note(plain.id)).toContain('after its request is answered');
     // After it was resumed, the task waits again.
     const more = `use yarn ${scriptText(waits('echo two'))}`;
     expect((await command(`!SAY ${more}`)).ack).toBe('✅');
@@ -88,43 +88,45 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     ]);
     const late = await command('one more thing');
     expect(late.ack).toBe('❌');
-    expect(await stage.note(late.id)).toContain('has ended as cancelled');
-    expect(await stage.answers(plain.id)).toHaveLength(2);
+    expect(await fixture.note(late.id)).toContain('has ended as cancelled');
+    expect(await fixture.answers(plain.id)).toHaveLength(2);
   });
 
   it('a permission is answered by a reaction, a reply or a command', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
+    await using fixture = await open();
+    const { ann, room } = fixture;
     const steps = [bash('echo one'), bash('echo two'), bash('echo three'), bash('echo four'), { text: 'ok' }];
     // What is allowed always, is so for all sessions in the folder.
-    const { task, root } = await stage.task(steps, `lenient-${name}`);
-    await stage.steer();
+    const { task, root } = await fixture.task(steps, `lenient-${name}`);
+    await fixture.steer();
 
-    const first = await stage.request(task, root);
+    const first = await fixture.request(task, root);
     await ann.react(room, first.message, '👀');
     await ann.react(room, first.message, '👍🏽');
-    expect(await stage.ack(first.message)).toBe('👍🏽');
+    expect(await fixture.ack(first.message)).toBe('👍🏽');
 
-    const second = await stage.request(task, root);
+    const second = await fixture.request(task, root);
     const unclear = await ann.replyInThread(room, root, second.message, 'what does it do?');
-    expect(await stage.ack(unclear)).toBe('❌');
+    expect(await fixture.ack(unclear)).toBe('❌');
     const { event_id: hint, content } = await ann.sees(room, (event) =>
-      String(event.content.body).startsWith('That is no answer to it, and was not told to the agent.'),
+      String(event.content.body).startsWith(
+        'That does not answer the request, and the agent did not get it.',
+      ),
     );
     expect(content.body).toContain('Allow bash: echo two\nReply allow, always or no');
     const no = await ann.replyInThread(room, root, hint, 'No, use printf');
-    expect(await stage.ack(no)).toBe('✅');
+    expect(await fixture.ack(no)).toBe('✅');
 
-    const third = await stage.request(task, root);
+    const third = await fixture.request(task, root);
     const deny = await ann.sayInThread(room, root, '!deny not that either');
-    expect(await stage.ack(deny)).toBe('✅');
+    expect(await fixture.ack(deny)).toBe('✅');
     expect(third.request.title).toContain('three');
 
-    const fourth = await stage.request(task, root);
+    const fourth = await fixture.request(task, root);
     const answer = await ann.sayInThread(room, root, '!answer 1');
-    expect(await stage.note(answer)).toContain('The task has no open question.');
+    expect(await fixture.note(answer)).toContain('The task has no open question.');
     const always = await ann.reply(room, fourth.message, 'always');
-    expect(await stage.ack(always)).toBe('✅');
+    expect(await fixture.ack(always)).toBe('✅');
     expect((await bridge.end(task)).status).toBe('completed');
     expect(closings(task)).toMatchObject([
       { request_id: first.request.id, by: ann.userId, reply: 'once' },
@@ -134,25 +136,25 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     ]);
     expect(said(task)).toEqual([]);
     const none = await ann.sayInThread(room, root, '!allow');
-    expect(await stage.note(none)).toContain('The task has no open permission.');
+    expect(await fixture.note(none)).toContain('The task has no open permission.');
   });
 
   it('a question is answered by a number, by words or by a reaction', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
+    await using fixture = await open();
+    const { ann, room } = fixture;
     const which = ask('Which color?', 'Red', 'Blue');
-    const { task, root } = await stage.task([which, which, which, { text: 'ok' }]);
-    await stage.steer();
-    const first = await stage.request(task, root);
+    const { task, root } = await fixture.task([which, which, which, { text: 'ok' }]);
+    await fixture.steer();
+    const first = await fixture.request(task, root);
     const none = await ann.replyInThread(room, root, first.message, '3');
-    expect(await stage.note(none)).toContain('There is no option 3, there are 2.');
+    expect(await fixture.note(none)).toContain('There is no option 3: the options are 1 to 2.');
     await ann.react(room, first.message, '✅');
-    expect(await stage.ack(await ann.replyInThread(room, root, first.message, 'blue'))).toBe('✅');
-    const second = await stage.request(task, root);
+    expect(await fixture.ack(await ann.replyInThread(room, root, first.message, 'blue'))).toBe('✅');
+    const second = await fixture.request(task, root);
     await ann.react(room, second.message, '1️⃣');
-    expect(await stage.ack(second.message)).toBe('1️⃣');
-    await stage.request(task, root);
-    expect(await stage.ack(await ann.sayInThread(room, root, '!answer green; or so'))).toBe('✅');
+    expect(await fixture.ack(second.message)).toBe('1️⃣');
+    await fixture.request(task, root);
+    expect(await fixture.ack(await ann.sayInThread(room, root, '!answer green; or so'))).toBe('✅');
     expect((await bridge.end(task)).status).toBe('completed');
     expect(closings(task).map(({ by, reply }) => [by, reply])).toEqual([
       [ann.userId, 'Blue'],
@@ -162,25 +164,25 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
   });
 
   it('of two open requests the one that is meant is answered, and only by whoever is first', async () => {
-    await using stage = await open();
-    const { ann, bob, room } = stage;
+    await using fixture = await open();
+    const { ann, bob, room } = fixture;
     const calls = ['echo one', 'echo two'].flatMap((command) => bash(command).tools ?? []);
-    const { task, root } = await stage.task([{ tools: calls }, { text: 'ok' }]);
-    await stage.steer({ allowedSenders: [bob.userId] });
-    const first = await stage.request(task, root);
-    const second = await stage.request(task, root);
+    const { task, root } = await fixture.task([{ tools: calls }, { text: 'ok' }]);
+    await fixture.steer({ allowedSenders: [bob.userId] });
+    const first = await fixture.request(task, root);
+    const second = await fixture.request(task, root);
     expect(bridge.now(task).requests).toHaveLength(2);
     const which = await ann.sayInThread(room, root, '!allow');
-    expect(await stage.ack(which)).toBe('❌');
-    expect(await stage.note(which)).toBe(
-      'The task waits for 2 answers.\nReply to the one that you mean, or react to it.',
+    expect(await fixture.ack(which)).toBe('❌');
+    expect(await fixture.note(which)).toBe(
+      'The task waits for 2 answers.\nReply or react to the one that you mean.',
     );
-    expect(await stage.ack(await bob.replyInThread(room, root, second.message, '!allow'))).toBe('✅');
+    expect(await fixture.ack(await bob.replyInThread(room, root, second.message, '!allow'))).toBe('✅');
     await ann.react(room, second.message, '❌');
-    expect(await stage.note(second.message)).toBe(`It was already answered by ${bob.userId}: once.`);
-    expect(await stage.ack(await ann.replyInThread(room, root, first.message, 'ok'))).toBe('✅');
+    expect(await fixture.note(second.message)).toBe(`It was already answered by ${bob.userId}: once.`);
+    expect(await fixture.ack(await ann.replyInThread(room, root, first.message, 'ok'))).toBe('✅');
     const again = await ann.replyInThread(room, root, first.message, 'ok');
-    expect(await stage.note(again)).toBe(`It was already answered by ${ann.userId}: once.`);
+    expect(await fixture.note(again)).toBe(`It was already answered by ${ann.userId}: once.`);
     await bridge.end(task);
     expect(closings(task).map(({ request_id, by, reply }) => [request_id, by, reply])).toEqual([
       [second.request.id, bob.userId, 'once'],
@@ -188,116 +190,116 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     ]);
   });
 
-  it('only those who may steer; the others are told so once, and their talk is their own', async () => {
-    await using stage = await open();
-    const { ann, bob, bot, room } = stage;
-    const { task, root } = await stage.task(waits());
-    await stage.steer();
-    const { message } = await stage.request(task, root);
+  it('only those who may steer; the others get one refusal, and their conversation is ignored', async () => {
+    await using fixture = await open();
+    const { ann, bob, bot, room } = fixture;
+    const { task, root } = await fixture.task(waits());
+    await fixture.steer();
+    const { message } = await fixture.request(task, root);
     const first = await bob.replyInThread(room, root, message, '!cancel');
-    expect(await stage.ack(first)).toBe('⛔');
-    expect(await stage.note(first)).toContain('Only people with power level 50 and up in this room');
+    expect(await fixture.ack(first)).toBe('⛔');
+    expect(await fixture.note(first)).toContain('Only people with power level 50 and up in this room');
     const talk = await bob.sayInThread(room, root, 'I would cancel it');
     const question = await bob.replyInThread(room, root, message, 'what is this?');
     await bob.react(room, message, '👍');
-    expect(await stage.ack(message)).toBe('⛔');
+    expect(await fixture.ack(message)).toBe('⛔');
     const yes = await bob.replyInThread(room, root, message, 'yes');
-    expect(await stage.ack(yes)).toBe('⛔');
-    const [refusal = ''] = (await stage.answers(first)).flatMap(({ type, event_id }) =>
+    expect(await fixture.ack(yes)).toBe('⛔');
+    const [refusal = ''] = (await fixture.answers(first)).flatMap(({ type, event_id }) =>
       type === 'm.room.message' ? [event_id] : [],
     );
     await ann.react(room, refusal, '👍');
-    const counts = await Promise.all([first, talk, question, message, yes].map((id) => stage.answers(id)));
+    const counts = await Promise.all([first, talk, question, message, yes].map((id) => fixture.answers(id)));
     expect(counts.map(({ length }) => length)).toEqual([2, 0, 0, 1, 1]);
     expect([said(task), controls(task), status(task)]).toEqual([[], [], 'input_required']);
 
     const levels = await bot.state(room, 'm.room.power_levels');
     const users = { ...Object(levels.users), [ann.userId]: 0, [bob.userId]: 50 };
     await bot.setState(room, 'm.room.power_levels', { ...levels, users });
-    expect(await stage.ack(await bob.sayInThread(room, root, '!cancel'))).toBe('✅');
+    expect(await fixture.ack(await bob.sayInThread(room, root, '!cancel'))).toBe('✅');
     expect(status(task)).toBe('cancelled');
     expect(closings(task)).toMatchObject([{ by: 'end of task' }]);
 
     await ann.react(room, message, '👎');
-    expect(await stage.ack(await ann.sayInThread(room, root, '!status'))).toBe('⛔');
-    expect(await stage.answers(message)).toHaveLength(1);
+    expect(await fixture.ack(await ann.sayInThread(room, root, '!status'))).toBe('⛔');
+    expect(await fixture.answers(message)).toHaveLength(1);
   });
 
   it('the creators of a room of version 12 may steer without a power level', async () => {
-    await using stage = await open();
-    const { ann, bob, bot } = stage;
+    await using fixture = await open();
+    const { ann, bob, bot } = fixture;
     const room = await ann.createRoom({
       room_version: '12',
       creation_content: { additional_creators: [bob.userId] },
       invite: [bot.userId, bob.userId],
     });
     await Promise.all([bot.join(room), bob.join(room)]);
-    stage.room = room;
-    const { task, root } = await stage.task(waits());
+    fixture.room = room;
+    const { task, root } = await fixture.task(waits());
     await isSettled(task);
-    await stage.steer();
-    expect(await stage.ack(await ann.sayInThread(room, root, '!pause'))).toBe('✅');
-    expect(await stage.ack(await bob.sayInThread(room, root, '!cancel'))).toBe('✅');
+    await fixture.steer();
+    expect(await fixture.ack(await ann.sayInThread(room, root, '!pause'))).toBe('✅');
+    expect(await fixture.ack(await bob.sayInThread(room, root, '!cancel'))).toBe('✅');
     expect(status(task)).toBe('cancelled');
   });
 
   it('of two tasks in a room each is steered from its own thread', async () => {
-    await using stage = await open();
-    const { ann, room } = stage;
-    const [one, two] = [await stage.task(waits()), await stage.task(waits())];
+    await using fixture = await open();
+    const { ann, room } = fixture;
+    const [one, two] = [await fixture.task(waits()), await fixture.task(waits())];
     await Promise.all([isSettled(one.task), isSettled(two.task)]);
-    await stage.steer();
-    const told = await Promise.all([
+    await fixture.steer();
+    const posted = await Promise.all([
       ann.sayInThread(room, one.root, 'for one'),
       ann.sayInThread(room, two.root, 'for two'),
       ann.reply(room, two.root, 'two again'),
     ]);
-    for (const id of told) expect(await stage.ack(id)).toBe('✅');
+    for (const id of posted) expect(await fixture.ack(id)).toBe('✅');
     expect(said(one.task)).toEqual(['for one']);
     expect(said(two.task).toSorted()).toEqual(['for two', 'two again']);
-    const list = await stage.note(await ann.say(room, '!status'));
+    const list = await fixture.note(await ann.say(room, '!status'));
     expect(list).toContain(`${one.task.id} is waiting for an answer: Please do this`);
     expect(list).toContain(two.task.id);
     const cancel = await ann.say(room, '!cancel');
-    expect(await stage.note(cancel)).toContain('It is not clear which task is meant.');
+    expect(await fixture.note(cancel)).toContain('It is not clear which task you mean.');
     const { root } = one;
-    expect(await stage.ack(await ann.sayInThread(room, root, '!cancel'))).toBe('✅');
+    expect(await fixture.ack(await ann.sayInThread(room, root, '!cancel'))).toBe('✅');
     expect([status(one.task), status(two.task)]).toEqual(['cancelled', 'input_required']);
   });
 
   it('in room mode all that is said in the room of a task is for it', async () => {
-    await using stage = await open();
-    const { ann, bot } = stage;
-    const { task } = await stage.task(waits());
+    await using fixture = await open();
+    const { ann, bot } = fixture;
+    const { task } = await fixture.task(waits());
     await isSettled(task);
     const mark = { type: TASK_KEY, state_key: '', content: { task_id: task.id } };
-    const room = await stage.newRoom({ initial_state: [mark] });
-    const forged = await stage.newRoom();
+    const room = await fixture.newRoom({ initial_state: [mark] });
+    const forged = await fixture.newRoom();
     const levels = await bot.state(forged, 'm.room.power_levels');
     await bot.setState(forged, 'm.room.power_levels', { ...levels, state_default: 50 });
     await ann.setState(forged, TASK_KEY, { task_id: task.id });
-    await stage.steer({ mode: 'room', roomId: () => undefined });
-    const ignored = [await ann.say(stage.room, 'elsewhere'), await ann.say(forged, '!cancel')];
+    await fixture.steer({ mode: 'room', roomId: () => undefined });
+    const ignored = [await ann.say(fixture.room, 'elsewhere'), await ann.say(forged, '!cancel')];
     const plain = await ann.say(room, 'use yarn');
-    expect(await stage.ack(plain, room)).toBe('✅');
-    expect(await stage.note(plain, room)).toContain('once what it asks is answered');
+    expect(await fixture.ack(plain, room)).toBe('✅');
+    expect(await fixture.note(plain, room)).toContain('after its request is answered');
     await ann.edit(room, plain, 'use npm');
     const shown = await ann.say(room, '!status');
-    expect(await stage.note(shown, room)).toContain(`${task.id} is waiting for an answer.`);
+    expect(await fixture.note(shown, room)).toContain(`${task.id} is waiting for an answer.`);
     expect(said(task)).toEqual(['use yarn']);
-    expect(await stage.answers(ignored[0] ?? '', stage.room)).toEqual([]);
-    expect(await stage.answers(ignored[1] ?? '', forged)).toEqual([]);
-    const note = (await stage.answers(plain, room)).find(({ type }) => type === 'm.room.message');
+    expect(await fixture.answers(ignored[0] ?? '', fixture.room)).toEqual([]);
+    expect(await fixture.answers(ignored[1] ?? '', forged)).toEqual([]);
+    const note = (await fixture.answers(plain, room)).find(({ type }) => type === 'm.room.message');
     expect(note?.content['m.relates_to']).toEqual({ 'm.in_reply_to': { event_id: plain } });
   });
 
   it("what is not a person's word in a thread of the bridge is not acted on", async () => {
-    await using stage = await open();
-    const { ann, bob, bot, room } = stage;
-    const { task, root } = await stage.task(waits());
+    await using fixture = await open();
+    const { ann, bob, bot, room } = fixture;
+    const { task, root } = await fixture.task(waits());
     await isSettled(task);
     const before = await ann.sayInThread(room, root, '!cancel before it listened');
-    await stage.steer({ allowedSenders: [bot.userId] });
+    await fixture.steer({ allowedSenders: [bot.userId] });
     const forged = await bob.say(room, 'A task', { [TASK_KEY]: { task_id: task.id, event_type: 'created' } });
     const thread = { rel_type: 'm.thread', event_id: root };
     const ignored = [
@@ -315,29 +317,29 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     const redacted = await ann.say(room, '!status');
     await ann.redact(room, redacted);
     const trapped = await ann.sayInThread(room, forged, '!cancel');
-    expect(await stage.note(trapped)).toContain('It is not clear which task is meant.');
-    expect(await stage.ack(await ann.sayInThread(room, root, '!pause'))).toBe('✅');
-    for (const id of ignored) expect(await stage.answers(id)).toEqual([]);
+    expect(await fixture.note(trapped)).toContain('It is not clear which task you mean.');
+    expect(await fixture.ack(await ann.sayInThread(room, root, '!pause'))).toBe('✅');
+    for (const id of ignored) expect(await fixture.answers(id)).toEqual([]);
     expect(controls(task)).toEqual([['pause', ann.userId, undefined]]);
   });
 
   it('tells of its own rooms that they are encrypted', async () => {
-    await using stage = await open();
+    await using fixture = await open();
     const mark = { type: TASK_KEY, state_key: '', content: { task_id: 'task_1' } };
-    const marked = await stage.newRoom({ initial_state: [mark] });
+    const marked = await fixture.newRoom({ initial_state: [mark] });
     const heard: string[] = [];
-    const told = Promise.withResolvers<void>();
+    const posted = Promise.withResolvers<void>();
     const onEncrypted = (roomId: string): void => {
       heard.push(roomId);
-      if (roomId === marked) told.resolve();
+      if (roomId === marked) posted.resolve();
     };
-    await stage.steer({ mode: 'room', roomId: () => undefined, onEncrypted });
-    for (const room of [stage.room, marked]) {
-      const levels = await stage.bot.state(room, 'm.room.power_levels');
-      await stage.bot.setState(room, 'm.room.power_levels', { ...levels, events: {}, state_default: 50 });
-      await stage.ann.encrypt(room);
+    await fixture.steer({ mode: 'room', roomId: () => undefined, onEncrypted });
+    for (const room of [fixture.room, marked]) {
+      const levels = await fixture.bot.state(room, 'm.room.power_levels');
+      await fixture.bot.setState(room, 'm.room.power_levels', { ...levels, events: {}, state_default: 50 });
+      await fixture.ann.encrypt(room);
     }
-    await told.promise;
+    await posted.promise;
     expect(new Set(heard)).toEqual(new Set([marked]));
   });
 });

@@ -7,7 +7,7 @@ import { Delivering, type SinkParts, until } from './delivering.ts';
 export type Trouble = 'refuse' | 'lose answer' | 'error' | 'hang';
 
 /** Where a sink leads to, as its contract sees it. */
-export interface FarSide {
+export interface RemoteSystem {
   /** A sink as a new process makes it. */
   sink(parts: SinkParts): Sink;
   /** Someone whose tasks this sink tells of; another one each time. */
@@ -36,11 +36,11 @@ const output = (n: number): TaskEventBody => ({
 });
 const LIFE = ['queued', 'running', 'paused', 'running', 'completed'];
 
-/** What holds for every sink, shown through the real delivery and against its real far side or one that speaks the same. */
-export function sinkContract(name: string, startFarSide: () => Promise<FarSide>): void {
+/** What holds for every sink, shown through the real delivery and against its real remote system or one that speaks the same. */
+export function sinkContract(name: string, startRemote: () => Promise<RemoteSystem>): void {
   describe(`${name}: the contract of a sink`, () => {
     it('tells what becomes of a task in order, and its end once', async () => {
-      await using far = await startFarSide();
+      await using far = await startRemote();
       await using bridge = await Delivering.to((parts) => far.sink(parts));
       const agent = far.agent();
       const seen = () => far.seen(agent, 'task_1');
@@ -57,7 +57,7 @@ export function sinkContract(name: string, startFarSide: () => Promise<FarSide>)
     it.each<Trouble>(['refuse', 'lose answer', 'error'])(
       'tells everything once although it had to %s for a while, at the start and at the end',
       async (trouble) => {
-        await using far = await startFarSide();
+        await using far = await startRemote();
         await using bridge = await Delivering.to((parts) => far.sink(parts));
         const agent = far.agent();
         const last = async () => (await far.seen(agent, 'task_1')).statuses.at(-1);
@@ -79,7 +79,7 @@ export function sinkContract(name: string, startFarSide: () => Promise<FarSide>)
     );
 
     it('tells everything once although both sides are stopped in the middle', async () => {
-      await using far = await startFarSide();
+      await using far = await startRemote();
       await using bridge = await Delivering.to((parts) => far.sink(parts));
       const agent = far.agent();
       bridge.create('task_1', agent, STARTED);
@@ -99,7 +99,7 @@ export function sinkContract(name: string, startFarSide: () => Promise<FarSide>)
     });
 
     it('tells of other tasks while calls for one agent hang', async () => {
-      await using far = await startFarSide();
+      await using far = await startRemote();
       await using bridge = await Delivering.to((parts) => far.sink(parts));
       const [stuck, other] = [far.agent(), far.agent()];
       far.trouble('hang', { agentId: stuck, taskId: 'task_1' });
@@ -111,7 +111,7 @@ export function sinkContract(name: string, startFarSide: () => Promise<FarSide>)
     });
 
     it('gives up by age, and goes on with what comes after', async () => {
-      await using far = await startFarSide();
+      await using far = await startRemote();
       await using bridge = await Delivering.to((parts) => far.sink(parts), 60_000);
       const agent = far.agent();
       await far.stop();

@@ -63,7 +63,7 @@ async function build(random: Random): Promise<World & { dataDir: string }> {
       PATH: process.env.PATH ?? '',
       HOME: root.path,
       DATA_DIR: dataDir,
-      WORKSPACE_ROOTS: join(root.path, 'folders'),
+      ALLOWED_DIRECTORIES: join(root.path, 'folders'),
       OPENCODE_SERVER_ENABLED: 'true',
       OPENCODE_SERVER_URL: proxy.url,
       OPENCODE_SERVER_PASSWORD: engine.password,

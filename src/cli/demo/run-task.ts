@@ -5,7 +5,7 @@ import { TASK } from './script.ts';
 
 const WAIT_MS = 50_000;
 
-type Say = (line: string) => void;
+type Print = (line: string) => void;
 
 const executed = z.object({ task_id: z.string(), status: z.string() });
 const status = z.object({
@@ -22,32 +22,34 @@ const history = z.object({
   total: z.number(),
 });
 
-/** Hands the task over and shows everything that comes back; whether it completed. */
-export async function runTask(client: Client, say: Say): Promise<boolean> {
+/** Runs the task, prints every answer, and returns whether the task completed. */
+export async function runTask(client: Client, print: Print): Promise<boolean> {
   const call = async <T>(name: string, args: Record<string, unknown>, schema: z.ZodType<T>): Promise<T> =>
     schema.parse((await client.callTool({ name, arguments: args })).structuredContent);
 
-  say(`\nopencode_execute_task: "${TASK}"`);
+  print(`\nopencode_execute_task: "${TASK}"`);
   const task = await execute(client);
   const { task_id } = task;
-  say(`Task ${task_id}: ${task.status}`);
+  print(`Task ${task_id}: ${task.status}`);
 
   const { result, usage } = await call('get_task_status', { task_id }, status);
-  say(`\nget_task_status\n  ${result.summary}`);
-  say(`  ${usage.input_tokens} tokens in, ${usage.output_tokens} out, $${usage.cost_usd}`);
+  print(`\nget_task_status\n  ${result.summary}`);
+  print(`  ${usage.input_tokens} tokens in, ${usage.output_tokens} out, $${usage.cost_usd}`);
 
   const { changes } = await call('get_task_files', { task_id }, files);
-  say('\nget_task_files');
-  for (const { path, change, additions } of changes) say(`  ${change} ${path} (+${additions ?? 0})`);
+  print('\nget_task_files');
+  for (const { path, change, additions } of changes) print(`  ${change} ${path} (+${additions ?? 0})`);
 
   const [first] = changes;
   if (first) {
     const { content } = await call('read_task_file', { task_id, file_path: first.path }, file);
-    say(`\nread_task_file ${first.path}\n${content.replace(/^(?=.)/gm, '  ').trimEnd()}`);
+    print(`\nread_task_file ${first.path}\n${content.replace(/^(?=.)/gm, '  ').trimEnd()}`);
   }
 
   const { events, total } = await call('get_task_history', { task_id }, history);
-  say(`\nget_task_history: ${total} events\n  ${events.map(({ seq, kind }) => `${seq} ${kind}`).join(', ')}`);
+  print(
+    `\nget_task_history: ${total} events\n  ${events.map(({ seq, kind }) => `${seq} ${kind}`).join(', ')}`,
+  );
   return task.status === 'completed';
 }
 

@@ -10,10 +10,10 @@ export interface Finding {
   next?: string | undefined;
 }
 
-/** Looks at one thing that the bridge needs; answers in rows and never rejects for what it looks at. */
+/** Checks one thing that the bridge needs. A failed check is a row, not a rejection. */
 export type Check = (config: Config) => Promise<Finding[]>;
 
-/** Whatever was thrown, as a row. */
+/** A row for an error of any kind. */
 export function failed(check: string, thrown: unknown, next?: string): Finding {
   const own = thrown instanceof BridgeError ? thrown.next : undefined;
   return { check, status: 'fail', detail: messageOf(thrown).split('\n').join(' '), next: own ?? next };

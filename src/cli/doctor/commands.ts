@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { describeSandbox, detectSandbox } from '../../runners/shell/detect-sandbox.ts';
 import { type Check, failed } from './check.ts';
 
-/** Whether commands of tasks are kept in a sandbox here, found out by a trial. */
+/** Runs a command to see whether commands of tasks run in a sandbox here. */
 export const commands: Check = async ({ shell, childEnv, dataDir }) => {
   const check = 'commands of tasks';
   try {

@@ -2,7 +2,7 @@ import { BridgeError } from '../../errors.ts';
 import { buildCommand, DockerClient } from '../../runners/docker/docker-client.ts';
 import { type Check, type Finding, failed } from './check.ts';
 
-/** The Docker Engine, the image of task containers, and what this host can bound. */
+/** The Docker Engine, the image of task containers, and the limits that this host can enforce. */
 export const dockerEngine: Check = async ({ docker: { host, limits } }) => {
   const check = 'Docker Engine';
   try {
@@ -17,7 +17,7 @@ export const dockerEngine: Check = async ({ docker: { host, limits } }) => {
   }
 };
 
-/** Without any of them no model of a provider can be asked. */
+/** Without a provider's key no model can be called. */
 export const passedVariables: Check = async ({ docker: { limits } }) => {
   const check = 'RUNNER_ENV_PASSTHROUGH';
   const names = Object.keys(limits.env);
@@ -34,11 +34,11 @@ function imageRow(image: string, there: boolean): Finding {
 }
 
 function boundRow(what: string): Finding {
-  const next = 'Turn the cgroup controller on for this host; until then tasks are not held to that limit.';
+  const next = 'Turn the cgroup controller on for this host; until then that limit is not enforced.';
   return {
     check: 'limits',
     status: 'warn',
-    detail: `this host cannot bound the ${what} of a container`,
+    detail: `this host cannot limit the ${what} of a container`,
     next,
   };
 }

@@ -16,7 +16,7 @@ const LISTEN_LIMIT_MS = 60_000;
 const HEALTH_LIMIT_MS = 10_000;
 const POLL_MS = 100;
 
-/** The opencode executable; where it works, a server is started with it for a moment. */
+/** The opencode executable; where it works, starts a server with it and stops it again. */
 export const embeddedServer: Check = async (config) => {
   const check = 'opencode';
   try {
@@ -38,21 +38,21 @@ async function tryServer(config: Config, binary: string): Promise<Finding[]> {
     const logger = createLogger('silent');
     const { snapshot } = openCode;
     const server = await EmbeddedServer.start({ binary, env: childEnv, cwd: dataDir, snapshot, logger });
-    const look = async (): Promise<Finding[]> => {
-      await listens(server);
+    const probe = async (): Promise<Finding[]> => {
+      await waitUntilListening(server);
       const api = new OpenCodeApi(server.endpoint);
       await api.health(HEALTH_LIMIT_MS);
       const detail = `healthy after ${((Date.now() - began) / 1000).toFixed(1)} s`;
       return [{ check, status: 'ok', detail }, ...(await bridgeInOpenCode(api, dataDir, config.http.port))];
     };
-    return await thenRelease(look, () => server.close());
+    return await thenRelease(probe, () => server.close());
   } catch (thrown) {
     return [failed(check, thrown, `Run "${binary} serve" yourself to see what it says.`)];
   }
 }
 
-/** A server that dies is started again by itself; here its first death is the answer. */
-async function listens(server: EmbeddedServer): Promise<void> {
+/** The supervisor would restart a server that exits; here its first exit is the result. */
+async function waitUntilListening(server: EmbeddedServer): Promise<void> {
   const listening = server.listening().then(() => true);
   const deadline = Date.now() + LISTEN_LIMIT_MS;
   while (!(await Promise.race([listening, sleep(POLL_MS, false)]))) {

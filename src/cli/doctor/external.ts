@@ -11,7 +11,7 @@ import { judgeVersion } from './tested-version.ts';
 const HEALTH_LIMIT_MS = 10_000;
 const PROBE = 'probe.txt';
 
-/** The server at OPENCODE_SERVER_URL; where it answers, whether it sees the folders of tasks. */
+/** The server at OPENCODE_SERVER_URL, and whether it sees the folders of tasks. */
 export function externalServer(url: string): Check {
   return async (config) => {
     const { username, password } = config.openCode;

@@ -5,10 +5,10 @@ import { BridgeError } from '../../errors.ts';
 import { openDatabase } from '../../store/sqlite/database.ts';
 import { type Check, failed } from './check.ts';
 
-/** Nobody but the owner reads the database. */
+/** Only the owner may read the database. */
 const PRIVATE = 0o700;
 
-/** The folder in which tasks get theirs; made if it is not there, as the bridge would. */
+/** The folder that holds the task folders; created if missing, as the bridge does. */
 export const workspaceFolder: Check = async ({ workspace }) => {
   const check = 'WORKSPACE_DIR';
   try {
@@ -19,7 +19,7 @@ export const workspaceFolder: Check = async ({ workspace }) => {
   }
 };
 
-/** The folder of the database; only a database that exists is opened, to see whether it is free. */
+/** The folder of the database. Opens a database only where one exists, to see whether it is free. */
 export const dataFolder: Check = async ({ dataDir }) => {
   const check = 'DATA_DIR';
   try {

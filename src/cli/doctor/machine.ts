@@ -3,16 +3,16 @@ import { ENOUGH_MAPPINGS } from '../../runners/opencode-protocol/engine-memory.t
 import type { Check } from './check.ts';
 import { versionOf } from './program.ts';
 
-/** index.ts refuses a Node that is too old before anything else is loaded. */
+/** Always ok: index.ts refuses a Node that is too old before it loads anything else. */
 export const node: Check = async () => [{ check: 'Node', status: 'ok', detail: process.versions.node }];
 
-/** What a task changed is told by git. */
+/** Git shows what a task changed. */
 export const git: Check = async ({ childEnv }) => {
   const check = 'git';
   try {
     return [{ check, status: 'ok', detail: (await versionOf('git', childEnv)).replace('git version ', '') }];
   } catch {
-    const next = 'Install git: without it tasks in existing folders fail, and no changes can be told.';
+    const next = 'Install git: without it tasks in existing folders fail, and changes cannot be shown.';
     return [{ check, status: 'fail', detail: 'not found on PATH', next }];
   }
 };
@@ -29,7 +29,7 @@ export const ripgrep: Check = async ({ childEnv }) => {
   }
 };
 
-/** How many mappings Linux allows OpenCode, which hangs when it has used them up. */
+/** How many mappings Linux allows; OpenCode hangs when it has used them up. */
 export const mappings: Check = async () => {
   const check = 'vm.max_map_count';
   const limit = Number(await readFile('/proc/sys/vm/max_map_count', 'utf8').catch(() => Infinity));

@@ -5,9 +5,9 @@ import { type Check, type Finding, failed } from './check.ts';
 
 type Settings = NonNullable<Config['matrix']>;
 
-const UNTOLD = 'Tasks run, but nobody is told of them in Matrix.';
+const WITHOUT_MATRIX = 'Tasks run, but Matrix gets no notifications.';
 
-/** The account and the room of Matrix, where it is on; nothing is changed there. Tasks run without it too. */
+/** The account and the room of Matrix, where it is on. Only reads. Tasks run without Matrix. */
 export const matrix: Check = async ({ matrix: settings }) => {
   if (!settings) return [];
   const { MatrixApi } = await import('../../matrix/matrix-api.ts');
@@ -23,10 +23,15 @@ async function accountOf(api: MatrixApi, { url, userId }: Settings): Promise<Fin
   try {
     const owner = await api.whoami();
     if (owner === userId) return { check, status: 'ok', detail: `${url} answers as ${userId}` };
-    const next = `Set MATRIX_USER_ID to ${owner}, or MATRIX_ACCESS_TOKEN to a token of ${userId}. ${UNTOLD}`;
-    return { check, status: 'warn', detail: `MATRIX_ACCESS_TOKEN is of ${owner}, not of ${userId}`, next };
+    const next = `Set MATRIX_USER_ID to ${owner}, or MATRIX_ACCESS_TOKEN to a token of ${userId}. ${WITHOUT_MATRIX}`;
+    return {
+      check,
+      status: 'warn',
+      detail: `MATRIX_ACCESS_TOKEN belongs to ${owner}, not to ${userId}`,
+      next,
+    };
   } catch (thrown) {
-    const next = `Correct MATRIX_HOMESERVER_URL or MATRIX_ACCESS_TOKEN (docs/matrix.md). ${UNTOLD}`;
+    const next = `Correct MATRIX_HOMESERVER_URL or MATRIX_ACCESS_TOKEN (docs/matrix.md). ${WITHOUT_MATRIX}`;
     return { ...failed(check, thrown, next), status: 'warn' };
   }
 }
@@ -35,16 +40,16 @@ async function roomOf(api: MatrixApi, roomId: string, userId: string): Promise<F
   const check = 'Matrix room';
   try {
     const fault = await faultOf(api, roomId, userId);
-    if (!fault) return { check, status: 'ok', detail: `${roomId} can be written into` };
+    if (!fault) return { check, status: 'ok', detail: `${roomId} is writable` };
     const { detail, next } = fault;
-    return { check, status: 'warn', detail: `${roomId} ${detail}`, next: `${next} ${UNTOLD}` };
+    return { check, status: 'warn', detail: `${roomId} ${detail}`, next: `${next} ${WITHOUT_MATRIX}` };
   } catch (thrown) {
-    const next = `Look at the homeserver, or correct MATRIX_ROOM_ID. ${UNTOLD}`;
+    const next = `Check the homeserver, or correct MATRIX_ROOM_ID. ${WITHOUT_MATRIX}`;
     return { ...failed(check, thrown, next), status: 'warn' };
   }
 }
 
-/** What keeps the account from writing into the room. */
+/** Why the account cannot send messages to the room; undefined where it can. */
 async function faultOf(api: MatrixApi, roomId: string, userId: string) {
   const filter = { room: { rooms: [roomId], timeline: { limit: 1 }, state: { lazy_load_members: true } } };
   const { rooms } = await api.sync(undefined, 0, filter, new AbortController().signal);
@@ -59,16 +64,16 @@ async function faultOf(api: MatrixApi, roomId: string, userId: string) {
     : (await api.state(roomId, 'm.room.encryption')) !== undefined;
   if (encrypted) {
     const next = 'Encryption cannot be turned off: set MATRIX_ROOM_ID to a room without it.';
-    return { detail: 'is encrypted, and the bridge writes plain text alone', next };
+    return { detail: 'is encrypted, and the bridge sends plain text only', next };
   }
-  // More is not told of a room that one is only invited to.
+  // An invitation does not show the power levels.
   return isIn ? lackOfPower(api, roomId, userId) : undefined;
 }
 
 async function lackOfPower(api: MatrixApi, roomId: string, userId: string) {
   const create = await api.stateEvent(roomId, 'm.room.create');
-  const power = powerIn(create, await api.state(roomId, 'm.room.power_levels'));
-  const [has, needs] = [power.of(userId), power.toWrite];
+  const levels = powerIn(create, await api.state(roomId, 'm.room.power_levels'));
+  const [has, needs] = [levels.of(userId), levels.toSend];
   if (has >= needs) return undefined;
   const next = `Give ${userId} power level ${needs} in the room, or set MATRIX_ROOM_ID to another room.`;
   return { detail: `takes messages from power level ${needs} on, ${userId} has ${has}`, next };

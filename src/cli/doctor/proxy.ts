@@ -6,6 +6,6 @@ export const proxy: Check = async ({ proxies }) => {
   const check = 'proxy';
   const { fault, shown } = proxies;
   if (fault === undefined) return [{ check, status: 'ok', detail: `${shown}; loopback is called directly` }];
-  const next = 'Correct it, or unset it: until then nothing outside of this machine can be called.';
+  const next = 'Correct it, or unset it: until then the bridge can call nothing outside this machine.';
   return [{ check, status: 'warn', detail: fault, next }];
 };

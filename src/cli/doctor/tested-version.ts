@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Finding } from './check.ts';
 
-/** The version of OpenCode that this package brings and is tested with. */
+/** The version of OpenCode that this package depends on and is tested with. */
 const TESTED = z
   .object({ dependencies: z.object({ 'opencode-ai': z.string() }) })
   .parse(JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))).dependencies[

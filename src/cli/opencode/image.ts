@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.ts';
 import { BridgeError, quote } from '../../errors.ts';
 import type { DockerClient } from '../../runners/docker/docker-client.ts';
-import { say } from './say.ts';
+import { print } from './output.ts';
 
 const DIGEST = /^(?:[^@\s]+@)?sha256:[0-9a-f]{64}$/;
 const ID = /^sha256:/;
@@ -16,7 +16,7 @@ export async function presentImage(
   const there = await engine.imageId(pinned);
   if (there !== undefined) return there;
   if (ID.test(pinned)) throw missing(pinned);
-  say(`Docker pulls ${pinned}…`);
+  print(`pulling ${pinned}…`);
   await engine.pull(pinned);
   const pulled = await engine.imageId(pinned);
   if (pulled === undefined) throw missing(pinned);
@@ -34,7 +34,7 @@ function requirePinned(image: string | undefined, allowTag: boolean): string {
     'INVALID_INPUT',
     `OPENCODE_IMAGE ${quote(image, LONGEST)} has no digest: it can be another image tomorrow.`,
     {
-      next: `Find it with docker image inspect --format '{{.Id}} {{.RepoDigests}}' ${image}, and set OPENCODE_IMAGE to name@sha256:… or, for an image of your own, to its id; OPENCODE_ALLOW_TAG=true takes the tag all the same.`,
+      next: `Find it with docker image inspect --format '{{.Id}} {{.RepoDigests}}' ${image}, and set OPENCODE_IMAGE to name@sha256:… or, for an image of your own, to its id; OPENCODE_ALLOW_TAG=true accepts the tag.`,
     },
   );
 }

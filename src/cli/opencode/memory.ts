@@ -8,13 +8,13 @@ import { listenerOn } from './listener.ts';
 const SAMPLE_MS = 1_000;
 const MEGABYTE = 1_000_000;
 
-/** Bytes, and of what. */
+/** A way to read the memory of a server, in bytes. */
 interface Source {
   of: string;
   read: () => Promise<number | undefined>;
 }
 
-/** The memory of a server at the start, the most, and at the end. */
+/** The memory of a server at the start, at its peak, and at the end. */
 export class MemoryGauge {
   readonly #source: Source | undefined;
   readonly #stop = new AbortController();
@@ -30,15 +30,15 @@ export class MemoryGauge {
     return new MemoryGauge(await sourceOf(url, engine));
   }
 
-  /** Ends it; answers in words. */
+  /** Stops sampling; returns the figures as text. */
   async stop(): Promise<string> {
     this.#stop.abort();
     await this.#sampling;
     await this.#sample();
     const [first] = this.#samples;
     if (first === undefined || !this.#source) return 'unknown';
-    const [start, most, end] = [first, Math.max(...this.#samples), this.#samples.at(-1) ?? first].map(inMb);
-    return `start ${start}  most ${most}  end ${end}  (${this.#source.of})`;
+    const [start, peak, end] = [first, Math.max(...this.#samples), this.#samples.at(-1) ?? first].map(inMb);
+    return `start ${start}  peak ${peak}  end ${end}  (${this.#source.of})`;
   }
 
   async #sampleOn(): Promise<void> {
@@ -55,7 +55,7 @@ export class MemoryGauge {
   }
 }
 
-/** The container of `up`, else the process that listens there; neither is seen on another machine. */
+/** The container of `up`, else the process that listens there; undefined for another machine. */
 async function sourceOf({ hostname, port }: URL, engine: DockerClient): Promise<Source | undefined> {
   if (!isLoopback(hostname)) return undefined;
   const container = new ServerContainer(engine, Number(port || 80));

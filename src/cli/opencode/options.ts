@@ -28,7 +28,7 @@ export function readOptions<S extends z.ZodObject>(args: string[], schema: S): z
   throw invalid(`--${name} ${quote(values[name])}: ${issue?.message}`);
 }
 
-/** The server that is asked: the one of `up` on this machine, unless another is named. */
+/** The server to test: that of `up` on this machine, unless the options name another. */
 export function endpointOf({ openCode, engine }: Config, url: string | undefined): Endpoint {
   const { username, password } = openCode;
   return { url: url ?? `http://127.0.0.1:${engine.port}`, username, password };

@@ -7,52 +7,55 @@ import { waitForConnected } from '../../runners/opencode-server/wait-for-connect
 import { EXIT, stopSignal } from '../command.ts';
 import { MemoryGauge } from './memory.ts';
 import { baseUrl, endpointOf, modelName, readOptions, seconds } from './options.ts';
-import { inSeconds, say } from './say.ts';
+import { inSeconds, print } from './output.ts';
 import { Trials } from './trials.ts';
 
-const MOST_AT_ONCE = 100;
-const LONGEST_MINUTES = 10_080;
+const MAX_CONCURRENCY = 100;
+const MAX_MINUTES = 10_080;
 const OPTIONS = z.object({
   baseUrl,
   model: modelName,
   timeout: seconds(120),
-  minutes: z.coerce.number().positive().max(LONGEST_MINUTES).default(10),
-  concurrency: z.coerce.number().int().min(1).max(MOST_AT_ONCE).default(2),
+  minutes: z.coerce.number().positive().max(MAX_MINUTES).default(10),
+  concurrency: z.coerce.number().int().min(1).max(MAX_CONCURRENCY).default(2),
 });
-const GREETING_LIMIT_MS = 10_000;
-/** After a session that failed: a server that is down is not asked without end. */
+const CONNECT_LIMIT_MS = 10_000;
+/** After a failed session, so that a server that is down gets no flood of requests. */
 const PAUSE_MS = 1_000;
-const NEWS_MS = 30_000;
-/** What makes the same reason another text each time. */
+const STATUS_MS = 30_000;
+/** Ids make the same error a different text each time. */
 const IDS = /\b(task|ses|msg)_\w+/g;
 const PERCENTILES = [50, 90, 99, 100];
 
-/** How the sessions came out. */
+/** The results of all sessions. */
 interface Results {
-  /** Milliseconds of each that was as it should be. */
+  /** Milliseconds of each session that succeeded. */
   latencies: number[];
-  /** How often by reason. */
+  /** Number of failures by reason. */
   errors: Map<string, number>;
-  brokenOff: number;
+  aborted: number;
 }
 
-/** Runs sessions for a time and tells how many, how fast, what failed, and memory; Ctrl-C ends it with the report. */
+/** Runs sessions for a time, then prints a report; Ctrl-C ends it early with the report. */
 export async function soak(config: Config, args: string[]): Promise<number> {
   const { baseUrl: url, model, timeout, minutes, concurrency } = readOptions(args, OPTIONS);
   const endpoint = endpointOf(config, url);
-  await waitForConnected(endpoint, GREETING_LIMIT_MS);
+  await waitForConnected(endpoint, CONNECT_LIMIT_MS);
   const stop = new AbortController();
   stopSignal().then(() => stop.abort());
   const trials = new Trials(config, { endpoint, model, timeout, stop: stop.signal });
   const gauge = await MemoryGauge.start(new URL(endpoint.url), new DockerClient(config.docker.host));
-  const results: Results = { latencies: [], errors: new Map(), brokenOff: 0 };
+  const results: Results = { latencies: [], errors: new Map(), aborted: 0 };
   const began = Date.now();
-  say(`soaking ${endpoint.url} for ${minutes} min, ${concurrency} sessions at once; Ctrl-C ends it`);
-  const news = setInterval(() => say(`${inSeconds(Date.now() - began)}: ${summary(results)}`), NEWS_MS);
+  print(`soaking ${endpoint.url} for ${minutes} min, ${concurrency} sessions at once; Ctrl-C stops it`);
+  const statusTimer = setInterval(
+    () => print(`${inSeconds(Date.now() - began)}: ${summary(results)}`),
+    STATUS_MS,
+  );
   const until = began + minutes * 60_000;
   await Promise.all(Array.from({ length: concurrency }, () => worker(trials, until, stop.signal, results)));
-  clearInterval(news);
-  await trials.close();
+  clearInterval(statusTimer);
+  trials.close();
   report(results, Date.now() - began, await gauge.stop());
   return results.errors.size === 0 ? EXIT.ok : EXIT.failed;
 }
@@ -64,7 +67,7 @@ async function worker(trials: Trials, until: number, stop: AbortSignal, results:
       await trials.run((_what, work) => work(), false);
       results.latencies.push(Date.now() - began);
     } catch (thrown) {
-      if (stop.aborted) results.brokenOff += 1;
+      if (stop.aborted) results.aborted += 1;
       else count(results.errors, messageOf(thrown).replace(IDS, '$1_…'));
       await sleep(PAUSE_MS, undefined, { signal: stop }).catch(() => undefined);
     }
@@ -75,18 +78,18 @@ function count(errors: Map<string, number>, reason: string): void {
   errors.set(reason, (errors.get(reason) ?? 0) + 1);
 }
 
-function summary({ latencies, errors, brokenOff }: Results): string {
+function summary({ latencies, errors, aborted }: Results): string {
   const failed = [...errors.values()].reduce((sum, times) => sum + times, 0);
-  const broken = brokenOff === 0 ? '' : `, ${brokenOff} broken off`;
-  return `${latencies.length} sessions done, ${failed} failed${broken}`;
+  const stopped = aborted === 0 ? '' : `, ${aborted} aborted`;
+  return `${latencies.length} sessions done, ${failed} failed${stopped}`;
 }
 
 function report(results: Results, ms: number, memory: string): void {
   const { latencies, errors } = results;
-  say(`${summary(results)} in ${inSeconds(ms)}`);
-  for (const [reason, times] of [...errors].sort(([, a], [, b]) => b - a)) say(`  ${times} × ${reason}`);
-  say(`latency  ${latencies.length === 0 ? 'unknown' : PERCENTILES.map(shown).join('  ')}`);
-  say(`memory   ${memory}`);
+  print(`${summary(results)} in ${inSeconds(ms)}`);
+  for (const [reason, times] of [...errors].sort(([, a], [, b]) => b - a)) print(`  ${times} × ${reason}`);
+  print(`latency  ${latencies.length === 0 ? 'unknown' : PERCENTILES.map(shown).join('  ')}`);
+  print(`memory   ${memory}`);
 
   function shown(percent: number): string {
     const sorted = latencies.toSorted((a, b) => a - b);

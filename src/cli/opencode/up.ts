@@ -12,7 +12,7 @@ import { isFree } from '../../runners/opencode-server/free-port.ts';
 import { EXIT } from '../command.ts';
 import { presentImage } from './image.ts';
 import { endpointOf, readOptions, seconds } from './options.ts';
-import { say, warn } from './say.ts';
+import { print, warn } from './output.ts';
 
 const OPTIONS = z.object({ network: z.enum(['bridge', 'host']).default('bridge'), timeout: seconds(60) });
 /** A request that OpenCode takes before it listens is never answered: short attempts, many of them. */
@@ -37,14 +37,12 @@ export async function up(config: Config, args: string[]): Promise<number> {
   const endpoint = endpointOf(config, undefined);
   const version = await healthy(new OpenCodeApi(endpoint), container, timeout);
   if (version === undefined) return failed(container, timeout, runs);
-  say(`${container.name} is ${runs ? 'already up' : 'up'}`);
-  say(`  URL        ${endpoint.url}`);
-  say(`  OpenCode   ${version}`);
-  say(`  image      ${image}`);
-  say(`  workspace  ${order.root}`);
-  say(
-    `  variables  ${Object.keys(order.env).join(', ') || 'none handed on: no key of a model provider is set'}`,
-  );
+  print(`${container.name} is ${runs ? 'already up' : 'up'}`);
+  print(`  URL        ${endpoint.url}`);
+  print(`  OpenCode   ${version}`);
+  print(`  image      ${image}`);
+  print(`  workspace  ${order.root}`);
+  print(`  variables  ${Object.keys(order.env).join(', ') || 'none: no key of a model provider is set'}`);
   return EXIT.ok;
 }
 
@@ -92,15 +90,15 @@ function warnAbout({ port, network, password, user, root }: ServerContainerOptio
     warn(`${root} belongs to root, so OpenCode is root in its container, without any capability.`);
 }
 
-/** Another server there would answer in place of the container's. */
+/** Else another server on that port would answer instead of the container. */
 async function requireFree(port: number): Promise<void> {
   if (await isFree(port)) return;
   throw new BridgeError('INVALID_STATE', `OPENCODE_PORT "${port}" is in use on 127.0.0.1.`, {
-    next: 'End what listens there, or set OPENCODE_PORT to another port.',
+    next: 'Stop the process that listens there, or set OPENCODE_PORT to another port.',
   });
 }
 
-/** Its version once it answers; undefined where its time is over or its container has ended. */
+/** The version of the server once it answers; undefined after the time limit, or where the container has exited. */
 async function healthy(
   api: OpenCodeApi,
   container: ServerContainer,
@@ -118,11 +116,11 @@ async function healthy(
   return undefined;
 }
 
-/** Says why, as far as that is known; what was started in vain is removed. */
+/** Prints the reason, and removes a container that this command started. */
 async function failed(container: ServerContainer, limitMs: number, ran: boolean): Promise<number> {
   const state = await container.state();
   const lines = await container.lastLines(LAST_LINES);
-  const ended = `ended with exit code ${state?.exitCode}${state?.oomKilled ? ', for want of memory (RUNNER_MEMORY_LIMIT)' : ''}`;
+  const ended = `ended with exit code ${state?.exitCode}${state?.oomKilled ? ', out of memory (RUNNER_MEMORY_LIMIT)' : ''}`;
   const how = state?.status === 'ended' ? ended : `was not healthy within ${limitMs / 1000} s`;
   warn(`${container.name} ${how}. ${lines.length > 0 ? 'Its last lines:' : 'It wrote nothing.'}`);
   for (const line of lines) warn(`  ${line}`);

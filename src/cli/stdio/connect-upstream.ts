@@ -4,48 +4,48 @@ import type { Config } from '../../config/config.ts';
 import { BridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { readLockInfo } from '../../store/lock-info.ts';
-import { join } from './join.ts';
+import { remoteUpstream } from './remote-upstream.ts';
 import type { UpstreamTarget } from './upstream-target.ts';
 
 const POLL_MS = 100;
 
-export interface Search {
-  /** Epoch milliseconds from which on this process takes DATA_DIR where nobody has it. */
-  takeFrom: number;
-  /** Epoch milliseconds after which a DATA_DIR whose owner cannot be reached is given up. */
+export interface ConnectOptions {
+  /** Epoch milliseconds before which this process does not lock a free DATA_DIR. */
+  lockFrom: number;
+  /** Epoch milliseconds after which this process no longer waits for a bridge that it cannot reach. */
   until: number;
   signal: AbortSignal;
 }
 
 /**
- * Serves from this process where nobody has DATA_DIR, else from the one that has it. It may be just starting or
- * just closing, so both are tried in turn. Throws DATA_DIR_IN_USE in the end, and at once whatever else is wrong;
- * undefined where the search was called off.
+ * Starts a bridge in this process where DATA_DIR is free, else connects to the one that has locked it. That one may
+ * be starting or stopping, so this tries both in turn. Throws DATA_DIR_IN_USE at the time limit, and any other error
+ * at once; undefined where the signal aborted.
  */
 export async function connectUpstream(
   config: Config,
   logger: Logger,
-  search: Search,
+  { lockFrom, until, signal }: ConnectOptions,
 ): Promise<UpstreamTarget | undefined> {
-  while (!search.signal.aborted) {
-    const claim = Date.now() < search.takeFrom ? undefined : tryClaim(config.dataDir);
-    if (claim && !(claim instanceof BridgeError)) {
-      // Only here is the bridge itself loaded: a process that passes on needs nothing of it.
-      const { serveHere } = await import('./own.ts');
-      return serveHere(config, logger, claim);
+  while (!signal.aborted) {
+    const lock = Date.now() < lockFrom ? undefined : tryLock(config.dataDir);
+    if (lock && !(lock instanceof BridgeError)) {
+      // Loaded only here: a process that relays needs nothing of the bridge.
+      const { startLocalUpstream } = await import('./local-upstream.ts');
+      return startLocalUpstream(config, logger, lock);
     }
-    const owner = readLockInfo(config.dataDir);
-    const place = owner && join(owner);
-    if (place) return place;
-    if (claim && Date.now() > search.until) throw claim;
-    // Not in step with others that look, or they would lock each other out.
-    await sleep(POLL_MS * (0.5 + Math.random()), undefined, { signal: search.signal }).catch(() => undefined);
+    const info = readLockInfo(config.dataDir);
+    const remote = info && remoteUpstream(info);
+    if (remote) return remote;
+    if (lock && Date.now() > until) throw lock;
+    // At random times: processes that poll in step would keep each other from the lock.
+    await sleep(POLL_MS * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
   }
   return undefined;
 }
 
-/** The claim, or why it cannot be had. */
-function tryClaim(dataDir: string): DataDirLock | BridgeError {
+/** The lock, or the error where another process has it. */
+function tryLock(dataDir: string): DataDirLock | BridgeError {
   try {
     return lockDataDir(dataDir, 'stdio');
   } catch (thrown) {

@@ -1,12 +1,12 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { LockInfo } from '../../store/lock-info.ts';
 
-/** Where the messages of a stdio client go. */
+/** The bridge to which the messages of a stdio client go. */
 export interface UpstreamTarget {
   transport: Transport;
-  /** Rejects when it is for good that it cannot go on; never resolves. */
+  /** Rejects when the bridge fails for good; never resolves. */
   failure: Promise<never>;
   close(): Promise<void>;
-  /** What kind of process serves there; absent: this one. */
-  joined?: LockInfo['kind'];
+  /** The command of the process that runs the bridge; absent: this process. */
+  remote?: LockInfo['kind'];
 }

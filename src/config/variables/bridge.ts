@@ -22,6 +22,6 @@ export const BRIDGE = {
   SHUTDOWN_GRACE_MS: variable({
     schema: delay,
     default: '10000',
-    about: 'How long running tasks may go on after SIGTERM; then they wait for the next start.',
+    about: 'How long running tasks may continue after SIGTERM; after that they wait for the next start.',
   }),
 };

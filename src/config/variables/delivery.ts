@@ -7,6 +7,6 @@ export const DELIVERY = {
   DELIVERY_MAX_AGE_MS: variable({
     schema: duration,
     default: '86400000',
-    about: 'How long it is tried to deliver an event to a system that is down (Letta).',
+    about: 'How long the bridge tries to deliver an event to a system that is down (Letta).',
   }),
 };

@@ -35,7 +35,7 @@ export const DOCKER = {
     schema: amount.refine((bytes) => bytes >= LEAST_OUTPUT, 'must be 1m at least'),
     default: '256m',
     about:
-      'What a turn may write to stdout and stderr of its container, as its log holds it; up to twice of that stands on the disk.',
+      'Limit of what a turn writes to stdout and stderr of its container, as stored in its log; takes up to twice as much disk space.',
   }),
   RUNNER_NETWORK: variable({
     schema: text,

@@ -3,17 +3,16 @@ import { variablesOf } from './variable.ts';
 
 const variable = variablesOf('Reproducible engine');
 
-/** Read by `letta-opencode-plugin opencode` alone. */
+/** Read only by `letta-opencode-plugin opencode`. */
 export const ENGINE = {
   OPENCODE_IMAGE: variable({
     schema: text,
-    about:
-      'Image of the server that opencode up starts: name@sha256:…, or sha256:… of one that is there already.',
+    about: 'Image of the server that opencode up starts: name@sha256:…, or sha256:… of a local image.',
   }),
   OPENCODE_ALLOW_TAG: variable({
     schema: flag,
     default: 'false',
-    about: 'true: OPENCODE_IMAGE may be a tag, which can be another image tomorrow.',
+    about: 'true: OPENCODE_IMAGE may be a tag, which can change.',
   }),
   OPENCODE_PORT: variable({
     schema: port.min(1),
@@ -24,6 +23,6 @@ export const ENGINE = {
     schema: text,
     shown: 'the current folder',
     about:
-      'The one folder of this machine that that server sees, under the same path. For a bridge that uses it, WORKSPACE_DIR (where tasks get their folders) and WORKSPACE_ROOTS (what else tasks may name) lie in it.',
+      'The only folder of this machine that the server can see, under the same path. WORKSPACE_DIR and ALLOWED_DIRECTORIES of a bridge that uses the server must lie in it.',
   }),
 };

@@ -9,7 +9,7 @@ export const LOGS = {
   LOG_LEVEL: variable({
     schema: z.enum(LOG_LEVELS),
     default: 'info',
-    about: 'How much is logged, to stderr.',
+    about: 'Log level; logs go to stderr.',
   }),
   DEBUG: variable({ schema: flag, default: 'false', about: 'true is LOG_LEVEL=debug.' }),
 };

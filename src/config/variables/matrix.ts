@@ -22,7 +22,7 @@ export const MATRIX = {
   MATRIX_ENABLED: variable({
     schema: flag,
     default: 'false',
-    about: 'Tells people in Matrix what happens to tasks, and lets them steer (docs/matrix.md).',
+    about: 'Shows tasks to people in Matrix, and lets them steer (docs/matrix.md).',
   }),
   MATRIX_HOMESERVER_URL: variable({
     schema: httpUrl('MATRIX_ACCESS_TOKEN'),
@@ -44,21 +44,23 @@ export const MATRIX = {
   MATRIX_ROOM_ID: variable({
     schema: z.string().regex(/^![^\s]+$/, 'must be a room id such as !abc:example.org, not an alias'),
     about:
-      'The room for all tasks in thread mode, and for notices of the OpenCode plugin. Unset: one is made, with the default observers invited.',
+      'The room for all tasks in thread mode, and for notices of the OpenCode plugin. Unset: the bridge creates one and invites the default observers.',
   }),
   MATRIX_DEFAULT_HUMAN_OBSERVERS: variable({
     schema: userIds,
     default: '',
-    about: 'User ids, separated by commas, that are invited and told of each task besides those it names.',
+    about:
+      'User ids, comma-separated, to invite and notify for each task, besides the observers that it names.',
   }),
   MATRIX_ALLOWED_SENDERS: variable({
     schema: userIds,
     default: '',
-    about: 'User ids that may steer tasks besides everyone with power level 50 and up in the room.',
+    about:
+      'User ids, comma-separated, that may steer tasks, besides everyone with power level 50 and up in the room.',
   }),
   MATRIX_STORAGE_PATH: variable({
     schema: text,
     shown: '`DATA_DIR/matrix.json`',
-    about: 'A file in which the bridge keeps how far it has read what people say.',
+    about: 'The file in which the bridge stores its sync position.',
   }),
 };

@@ -7,11 +7,12 @@ export const OPENCODE_SERVER = {
   OPENCODE_SERVER_ENABLED: variable({
     schema: flag,
     default: 'false',
-    about: 'true: tasks run as sessions of an OpenCode server. false: each in Docker containers of its own.',
+    about:
+      'true: tasks run as sessions of an OpenCode server. false: each task runs in its own Docker containers.',
   }),
   OPENCODE_SERVER_URL: variable({
     schema: httpUrl('OPENCODE_SERVER_USERNAME and OPENCODE_SERVER_PASSWORD'),
-    about: 'An OpenCode server that runs already. Unset: the bridge starts and supervises its own.',
+    about: 'An OpenCode server that is already running. Unset: the bridge starts and supervises its own.',
   }),
   OPENCODE_SERVER_USERNAME: variable({
     schema: text,
@@ -59,12 +60,12 @@ export const OPENCODE_SERVER = {
   INSTANCE_LINGER_MS: variable({
     schema: delay,
     default: '60000',
-    about: 'How long OpenCode keeps a task folder of ours in memory after its last task.',
+    about: 'How long OpenCode keeps the instance of a task folder in memory after its last task.',
   }),
   OPENCODE_MAX_RSS_MB: variable({
     schema: natural,
     default: '2000',
     about:
-      'Megabytes beyond which the embedded server is started anew when no task runs (Linux); it starts with about 400. 0: never.',
+      'Megabytes beyond which the embedded server is restarted when no task runs (Linux); it starts with about 400. 0: never.',
   }),
 };

@@ -4,7 +4,7 @@ export const text = z.string().min(1);
 export const port = z.coerce.number().int().min(0).max(65_535);
 export const positive = z.coerce.number().int().min(1);
 export const natural = z.coerce.number().int().min(0);
-/** Node's timers hold no longer ones. */
+/** The longest time of Node's timers. */
 const MAX_MS = 2_147_483_647;
 export const duration = z.coerce.number().int().min(1).max(MAX_MS);
 export const delay = z.coerce.number().int().min(0).max(MAX_MS);
@@ -27,7 +27,7 @@ export const amount = z
     const unit = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[given.at(-1)?.toLowerCase() ?? ''] ?? 1;
     return Number.parseInt(given, 10) * unit;
   });
-/** An address without credentials, for which there is `instead`. */
+/** An address without credentials; the error names `instead` for them. */
 export const httpUrl = (instead: string) =>
   z
     .url({ protocol: /^https?$/, abort: true })

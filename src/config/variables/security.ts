@@ -12,7 +12,7 @@ export const SECURITY = {
   MCP_ALLOWED_HOSTS: variable({
     schema: list,
     default: '',
-    about: 'Host names, comma-separated, by which the bridge may be called, besides loopback ones.',
+    about: 'Host names, comma-separated, that clients may use for the bridge, besides loopback.',
   }),
   MCP_ALLOWED_ORIGINS: variable({
     schema: list,
@@ -22,12 +22,12 @@ export const SECURITY = {
   MCP_MAX_BODY_BYTES: variable({
     schema: positive,
     default: '4194304',
-    about: 'Bytes of a request body at most.',
+    about: 'Maximum bytes of a request body.',
   }),
   MCP_RATE_LIMIT: variable({
     schema: natural,
     default: '3000',
-    about: 'Requests a minute for each token, or for each address where there are none; 0: any number.',
+    about: 'Requests per minute for each token, or for each address where there are no tokens; 0: no limit.',
   }),
   ALLOW_UNAUTHENTICATED: variable({
     schema: flag,

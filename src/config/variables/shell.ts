@@ -4,7 +4,7 @@ import { variablesOf } from './variable.ts';
 
 const variable = variablesOf('Commands of tasks');
 
-/** Of the embedded server alone: on another one the bridge has no say in how commands run. */
+/** For the embedded server only: the bridge does not control how another server runs commands. */
 export const SHELL = {
   SHELL_SANDBOX: variable({
     schema: z.enum(['auto', 'bwrap', 'off']),
@@ -22,12 +22,12 @@ export const SHELL = {
     schema: list,
     default: '',
     about:
-      'Variables, comma-separated, that commands get although their names look like secrets; the bridge holds back its own all the same.',
+      'Variables, comma-separated, that commands get although their names look like secrets; the bridge always withholds its own.',
   }),
   LEFTOVER_PROCESSES: variable({
     schema: z.enum(['end', 'keep']),
     default: 'end',
     about:
-      'What commands of a completed task have left running: end it with the task, or keep it for tasks that continue it.',
+      'Processes that commands of a completed task have left running: end them with the task, or keep them for tasks that continue it.',
   }),
 };

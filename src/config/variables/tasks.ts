@@ -8,12 +8,12 @@ export const TASKS = {
   RUNNER_TIMEOUT_MS: variable({
     schema: duration,
     default: '3600000',
-    about: 'Time limit of a task that names none.',
+    about: 'Time limit of a task that does not set one.',
   }),
   RUNNER_MAX_TIMEOUT_MS: variable({
     schema: duration,
     default: '86400000',
-    about: 'The longest time limit a task may name.',
+    about: 'The longest time limit that a task may set.',
   }),
   MAX_CONCURRENT_TASKS: variable({
     schema: positive,
@@ -28,18 +28,18 @@ export const TASKS = {
   MAX_QUEUED_TASKS_PER_AGENT: variable({
     schema: natural,
     default: '50',
-    about: 'Tasks of one agent that may wait, so that others find room too.',
+    about: 'Tasks of one agent that may wait, so that one agent cannot fill the queue.',
   }),
   MAX_TASK_DESCRIPTION_LENGTH: variable({
     schema: positive,
     default: '1000000',
-    about: 'Characters of a task description at most.',
+    about: 'Maximum characters of a task description.',
   }),
   PERMISSION_POLICY: variable({
     schema: z.enum(['ask', 'allow', 'reject']),
     shown: 'ask; in Docker mode allow',
     about:
-      'What happens when OpenCode asks for a permission: somebody is asked (not in Docker mode), or it is allowed or rejected.',
+      'What happens when OpenCode asks for a permission: the agent or a person answers (not in Docker mode), or the bridge allows or rejects it.',
   }),
   EXTERNAL_DIRECTORY_POLICY: variable({
     schema: z.enum(['ask', 'allow', 'reject']),
@@ -51,37 +51,36 @@ export const TASKS = {
     schema: duration,
     default: '300000',
     about:
-      'How long a permission or question waits before it is rejected with a reason and the agent goes on.',
+      'How long a permission or question waits before it is rejected with a reason and the model continues.',
   }),
   MAX_COST_USD: variable({
     schema: z.coerce.number().positive(),
-    about: 'What a task may cost in US dollars, unless it names max_cost_usd itself.',
+    about: 'Cost limit of a task in US dollars, unless it sets max_cost_usd.',
   }),
   MAX_TOKENS: variable({
     schema: positive,
-    about: 'How many tokens of all kinds a task may use, unless it names max_tokens itself.',
+    about: 'Limit of tokens of all kinds of a task, unless it sets max_tokens.',
   }),
   RECOVERY_POLICY: variable({
     schema: z.enum(['continue', 'fail']),
     default: 'continue',
     about:
-      'What becomes of a task when OpenCode dies in the middle of a turn: it is told so and goes on, or it fails.',
+      'What happens to a task when OpenCode exits in the middle of a turn: it continues with a message about that, or it fails.',
   }),
   MAX_RECOVERIES: variable({
     schema: natural,
     default: '2',
-    about: 'How often a task goes on after OpenCode died under it.',
+    about: 'How often a task continues after OpenCode has exited.',
   }),
   STALL_TIMEOUT_MS: variable({
     schema: duration,
     default: '600000',
     about:
-      'How long the model may be silent while no tool runs; then the turn is ended, and RECOVERY_POLICY decides.',
+      'How long the model may be silent while no tool runs; after that the bridge ends the turn, and RECOVERY_POLICY decides.',
   }),
   TASK_RETENTION_DAYS: variable({
     schema: z.coerce.number().min(0).max(36_500),
     default: '30',
-    about:
-      'Days after which a task that has ended is removed, with the folder that was made for it; 0: never.',
+    about: 'Days after which an ended task is removed, with the folder that was created for it; 0: never.',
   }),
 };

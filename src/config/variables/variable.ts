@@ -1,31 +1,47 @@
 import type { z } from 'zod';
 
-/** How one environment variable is read, what it defaults to, and what it does. */
-interface Variable<S extends z.ZodType = z.ZodType> {
+type Group =
+  | 'Bridge'
+  | 'OpenCode server mode'
+  | 'Docker mode'
+  | 'Reproducible engine'
+  | 'Tasks'
+  | 'Commands of tasks'
+  | 'Workspace'
+  | 'Delivery'
+  | 'Letta'
+  | 'Matrix'
+  | 'Security'
+  | 'Logs';
+
+interface Definition<S extends z.ZodType> {
   schema: S;
   /** As it would be written into the environment; absent: not set. */
   default?: string;
   /** Shown in place of a default that depends on the machine. */
   shown?: string;
-  group:
-    | 'Bridge'
-    | 'OpenCode server mode'
-    | 'Docker mode'
-    | 'Reproducible engine'
-    | 'Tasks'
-    | 'Commands of tasks'
-    | 'Workspace'
-    | 'Delivery'
-    | 'Letta'
-    | 'Matrix'
-    | 'Security'
-    | 'Logs';
+  /** An older name that is still read. */
+  alias?: string;
   about: string;
 }
 
-type Group = Variable['group'];
+/** How one environment variable is read, what it defaults to, and what it does. */
+export interface Variable<T = unknown> extends Definition<z.ZodType<T>> {
+  group: Group;
+}
 
-/** Defines variables of one group. */
-export const variablesOf =
-  (group: Group) =>
-  <S extends z.ZodType>(definition: Omit<Variable<S>, 'group'>): Variable<S> => ({ ...definition, group });
+/** The values of a table of variables. */
+export type ValuesOf<V> = { [N in keyof V]: V[N] extends Variable<infer T> ? T : never };
+
+/** Defines variables of one group. One without a default may be undefined. */
+export function variablesOf(group: Group) {
+  function variable<S extends z.ZodType>(
+    definition: Definition<S> & { default: string },
+  ): Variable<z.output<S>>;
+  function variable<S extends z.ZodType>(definition: Definition<S>): Variable<z.output<S> | undefined>;
+  function variable(definition: Definition<z.ZodType>): Variable {
+    const { schema } = definition;
+    return { ...definition, schema: definition.default === undefined ? schema.optional() : schema, group };
+  }
+  return variable;
+}

@@ -8,26 +8,27 @@ export const WORKSPACE = {
   WORKSPACE_DIR: variable({
     schema: text,
     shown: 'DATA_DIR/workspaces',
-    about: 'Folder in which each task gets a folder of its own.',
+    about: 'Folder in which each task gets its own folder.',
   }),
-  WORKSPACE_ROOTS: variable({
+  ALLOWED_DIRECTORIES: variable({
     schema: list,
     default: '',
+    alias: 'WORKSPACE_ROOTS',
     about: 'Further folders, comma-separated, in which a task may name an existing directory.',
   }),
   WORKSPACE_MAX_EVENTS: variable({
     schema: positive,
     default: '50',
-    about: 'Events that a workspace block holds at most.',
+    about: 'Maximum events of a workspace block.',
   }),
   WORKSPACE_BLOCK_LIMIT: variable({
     schema: z.coerce.number().int().min(1_000),
     default: '50000',
-    about: 'Characters of a workspace block at most.',
+    about: 'Maximum characters of a workspace block.',
   }),
   MAX_TASK_FILE_SIZE: variable({
     schema: positive,
     default: '1048576',
-    about: 'Bytes of a file that one read_task_file answer holds at most, if its limit asks for so many.',
+    about: 'Maximum bytes of a file in one read_task_file answer.',
   }),
 };

@@ -1,10 +1,10 @@
 import type { MatrixApi } from '../matrix-api.ts';
 import { powerIn } from '../power-levels.ts';
 
-/** Who may moderate a room may steer. */
-const NEEDED = 50;
+/** The power level of moderators. */
+const REQUIRED_LEVEL = 50;
 
-/** Says who may steer tasks from a room, by its power levels as they are when asked. */
+/** Decides who may steer tasks from a room, by the current power levels of the room. */
 export class Authority {
   readonly #api: Pick<MatrixApi, 'stateEvent'>;
   readonly #allowed: ReadonlySet<string>;
@@ -20,6 +20,6 @@ export class Authority {
       this.#api.stateEvent(roomId, 'm.room.power_levels', signal),
       this.#api.stateEvent(roomId, 'm.room.create', signal),
     ]);
-    return powerIn(create, levels?.content).of(userId) >= NEEDED;
+    return powerIn(create, levels?.content).of(userId) >= REQUIRED_LEVEL;
   }
 }

@@ -1,12 +1,12 @@
 import type { Clock } from '../../clock.ts';
 import { MatrixFailure } from '../matrix-failure.ts';
 
-const FIRST_MS = 1_000;
-const LONGEST_MS = 60_000;
-/** Whoever asks for longer is asked again then. */
-const LONGEST_ASKED_MS = 600_000;
+const MIN_MS = 1_000;
+const MAX_MS = 60_000;
+/** The longest Retry-After that is respected. */
+const MAX_RETRY_AFTER_MS = 600_000;
 
-/** How long to leave the homeserver alone after failures in a row. */
+/** The pauses between attempts after consecutive failures of the homeserver. */
 export class Backoff {
   readonly #clock: Clock;
   readonly #random: () => number;
@@ -17,13 +17,13 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** Waits a time that doubles, and as long as the server asked for; ends at once when the signal aborts. */
+  /** Waits for a time that doubles, at least as long as the server asks for. Ends at once when the signal aborts. */
   async wait(thrown: unknown, signal: AbortSignal): Promise<void> {
-    const step = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#failures);
+    const step = Math.min(MAX_MS, MIN_MS * 2 ** this.#failures);
     this.#failures += 1;
-    const asked = thrown instanceof MatrixFailure ? (thrown.retryAfterMs ?? 0) : 0;
-    // A token does not become valid by being asked about often.
-    const least = isTokenRefused(thrown) ? LONGEST_MS : Math.min(asked, LONGEST_ASKED_MS);
+    const retryAfterMs = thrown instanceof MatrixFailure ? (thrown.retryAfterMs ?? 0) : 0;
+    // Frequent attempts do not make a token valid.
+    const least = isTokenRefused(thrown) ? MAX_MS : Math.min(retryAfterMs, MAX_RETRY_AFTER_MS);
     await pause(Math.max(step * (0.5 + this.#random() / 2), least), this.#clock, signal);
   }
 
@@ -32,7 +32,7 @@ export class Backoff {
   }
 }
 
-/** Whether the same call may succeed later, since the server, the way to it or the token is what failed. */
+/** Whether the same call may succeed later: the server, the network or the token failed. */
 export function isTransient(thrown: unknown): boolean {
   if (!(thrown instanceof MatrixFailure)) return false;
   const { status = 0 } = thrown;

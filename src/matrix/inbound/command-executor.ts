@@ -9,31 +9,31 @@ import type { AnswerInput, TaskControls } from './task-controls.ts';
 
 type Answer = Extract<Command, { do: 'permit' | 'answer' }>;
 
-/** A command with all that belongs to it. */
+/** A command with its context. */
 export interface CommandRequest {
   command: Command;
-  /** The task that it is about; absent outside of threads. */
+  /** The task; absent outside of threads. */
   taskId?: string | undefined;
-  /** The request that was replied or reacted to. */
+  /** The request that the message replies or reacts to. */
   requestId?: string | undefined;
-  /** Whose it is, and in which event they said it. */
+  /** The sender, and the id of the event. */
   by: string;
   ref: string;
-  /** An earlier process began with it. */
+  /** Set where an earlier process has begun to execute it. */
   begun?: Begun | undefined;
-  /** Stores that it is begun, right before something is done that carries no `ref`. */
+  /** Stores that execution has begun, right before an action that carries no `ref`. */
   begin(begun: Begun): void;
 }
 
-/** What came of a command, and what to tell whoever gave it. */
+/** The result of a command, with a note to its sender. */
 export interface Outcome {
   done: boolean;
   note?: string | undefined;
-  /** The note asks for an answer to this request: a reply or reaction to it is one. */
+  /** The request that the note asks for: a reply or reaction to the note answers it. */
   asks?: string | undefined;
 }
 
-/** Does what people ask for. Throws BridgeError where it is refused. */
+/** Executes commands. Throws BridgeError where a command is refused. */
 export class CommandExecutor {
   readonly #controls: TaskControls;
 
@@ -41,23 +41,27 @@ export class CommandExecutor {
     this.#controls = controls;
   }
 
-  /** Whether an earlier process did it, or may have. */
-  async isBegun({ taskId, ref, begun }: CommandRequest): Promise<boolean> {
+  /** Whether an earlier process has executed it, or may have. */
+  async hasBegun({ taskId, ref, begun }: CommandRequest): Promise<boolean> {
     if (begun !== undefined) return true;
     const task = taskId === undefined ? undefined : await this.#controls.find(taskId);
     return task !== undefined && this.#controls.hasRef(task, ref);
   }
 
-  async do(wish: CommandRequest): Promise<Outcome> {
-    const { command, taskId } = wish;
+  async execute(request: CommandRequest): Promise<Outcome> {
+    const { command, taskId } = request;
     if (command.do === 'help') return help(command.unknown);
     if (command.do === 'status' && taskId === undefined)
       return { done: true, note: describeTasks(await this.#controls.unfinished()) };
-    return this.#doTo(await this.#task(taskId), wish, command);
+    return this.#executeOn(await this.#task(taskId), request, command);
   }
 
-  async #doTo(task: Task, wish: CommandRequest, command: Exclude<Command, { do: 'help' }>): Promise<Outcome> {
-    const { by, ref } = wish;
+  async #executeOn(
+    task: Task,
+    request: CommandRequest,
+    command: Exclude<Command, { do: 'help' }>,
+  ): Promise<Outcome> {
+    const { by, ref } = request;
     switch (command.do) {
       case 'status':
         return { done: true, note: await describeTask(task, this.#controls) };
@@ -67,34 +71,35 @@ export class CommandExecutor {
         await this.#controls[command.do](task, by, command.reason, ref);
         return { done: true };
       case 'say':
-        return this.#say(task, command.text, ref);
+        return this.#sendMessage(task, command.text, ref);
       case 'unclear':
-        return unclear(task, wish.requestId);
+        return unclear(task, request.requestId);
       case 'permit':
       case 'answer':
-        return this.#answer(task, wish, command);
+        return this.#answer(task, request, command);
     }
   }
 
-  async #say(task: Task, text: string, ref: string): Promise<Outcome> {
-    const nothing = 'There is nothing to say to the agent.';
-    if (text === '') throw new BridgeError('INVALID_INPUT', nothing, { next: 'Write `!say` and a text.' });
+  async #sendMessage(task: Task, text: string, ref: string): Promise<Outcome> {
+    const empty = 'The message to the agent is empty.';
+    if (text === '') throw new BridgeError('INVALID_INPUT', empty, { next: 'Write `!say` and a text.' });
     const { status } = await this.#controls.message(task, text, ref);
     return { done: true, note: WHEN_READ[status] };
   }
 
-  /** The first answer wins. One that an earlier process gave, and could not tell of, is given. */
-  async #answer(task: Task, wish: CommandRequest, command: Answer): Promise<Outcome> {
-    const requestId = wish.begun?.requestId ?? wish.requestId ?? theOneOpen(task, command).id;
+  /** The first answer wins. An answer that an earlier process gave without a reply counts as done. */
+  async #answer(task: Task, commandRequest: CommandRequest, command: Answer): Promise<Outcome> {
+    const { begun, by } = commandRequest;
+    const requestId = begun?.requestId ?? commandRequest.requestId ?? onlyOpenRequest(task, command).id;
     const closed = await this.#controls.closedRequest(task.id, requestId);
-    if (closed && wish.begun && closed.by === wish.by) return { done: true };
+    if (closed && begun && closed.by === by) return { done: true };
     if (closed) return { done: false, note: `It was already answered by ${closed.by}: ${closed.reply}.` };
     const request = task.requests.find(({ id }) => id === requestId);
     if (!request)
-      throw new BridgeError('REQUEST_NOT_FOUND', `The task asks nothing by the id ${quote(requestId)} now.`);
+      throw new BridgeError('REQUEST_NOT_FOUND', `The task has no open request ${quote(requestId)}.`);
     const answer = answerFor(request, command);
-    wish.begin({ begun: true, requestId });
-    await this.#controls.answer(task, requestId, answer, wish.by);
+    commandRequest.begin({ begun: true, requestId });
+    await this.#controls.answer(task, requestId, answer, by);
     return { done: true };
   }
 
@@ -102,17 +107,17 @@ export class CommandExecutor {
     const task = taskId === undefined ? undefined : await this.#controls.find(taskId);
     if (task) return task;
     if (taskId !== undefined)
-      throw new BridgeError('TASK_NOT_FOUND', `There is no task ${quote(taskId)} any more.`, {
-        next: 'One that ended long ago is removed (TASK_RETENTION_DAYS).',
+      throw new BridgeError('TASK_NOT_FOUND', `Task ${quote(taskId)} no longer exists.`, {
+        next: 'Tasks that ended long ago are removed (TASK_RETENTION_DAYS).',
       });
-    throw new BridgeError('INVALID_INPUT', 'It is not clear which task is meant.', {
-      next: 'Say it in the thread of the task; `!status` lists those that run.',
+    throw new BridgeError('INVALID_INPUT', 'It is not clear which task you mean.', {
+      next: 'Send it in the thread of the task; `!status` lists the tasks that run.',
     });
   }
 }
 
 const WHEN_READ: Partial<Record<Task['status'], string>> = {
-  input_required: 'The agent reads it once what it asks is answered.',
+  input_required: 'The agent reads it after its request is answered.',
   paused: 'The task is paused: the agent reads it after `!resume`.',
 };
 
@@ -125,26 +130,26 @@ function help(unknown: string | undefined): Outcome {
 function unclear(task: Task, requestId: string | undefined): Outcome {
   const request = task.requests.find(({ id }) => id === requestId);
   const how = request ? howToAnswer(request) : HELP;
-  const note = `That is no answer to it, and was not told to the agent.\n${how}`;
+  const note = `That does not answer the request, and the agent did not get it.\n${how}`;
   return { done: false, note, asks: request?.id };
 }
 
-/** The open request that an answer fits where nobody said which. */
-function theOneOpen({ requests }: Task, command: Answer): InputRequest {
+/** The open request that fits an answer without a request id. Throws where none or several fit. */
+function onlyOpenRequest({ requests }: Task, command: Answer): InputRequest {
   const [what, type] = command.do === 'answer' ? ['question', 'question'] : kindOf(command.reply);
   const open = requests.filter((request) => type === undefined || request.type === type);
   const [first] = open;
   if (first && open.length === 1) return first;
   if (first) {
-    const next = 'Reply to the one that you mean, or react to it.';
+    const next = 'Reply or react to the one that you mean.';
     throw new BridgeError('INVALID_INPUT', `The task waits for ${open.length} answers.`, { next });
   }
   throw new BridgeError('INVALID_STATE', `The task has no open ${what}.`, {
-    next: '`!status` shows what it asks.',
+    next: '`!status` shows open requests.',
   });
 }
 
-/** Anything can be denied. */
+/** A reject fits every request; other replies fit permissions only. */
 function kindOf(reply: 'once' | 'always' | 'reject'): [string, InputRequest['type'] | undefined] {
   return reply === 'reject' ? ['request', undefined] : ['permission', 'permission'];
 }

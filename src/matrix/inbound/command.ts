@@ -1,6 +1,6 @@
 import type { InputRequest } from '../../tasks/events.ts';
 
-/** What somebody wants, as said in Matrix. */
+/** A command of a person in Matrix. */
 export type Command =
   | { do: 'status' }
   | { do: 'help'; unknown?: string }
@@ -8,19 +8,19 @@ export type Command =
   | { do: 'say'; text: string }
   | { do: 'permit'; reply: 'once' | 'always' | 'reject'; why?: string | undefined }
   | { do: 'answer'; text: string }
-  /** A reply to a permission that is no answer to it. */
+  /** A reply to a permission request that does not answer it. */
   | { do: 'unclear' };
 
-/** Where something was said. */
+/** What a message refers to. */
 export interface Context {
-  /** In the thread or the room of a task. */
+  /** Whether it is in the thread or the room of a task. */
   task: boolean;
-  /** The request that it replies or reacts to; `closed` where that waits for no answer any more. */
+  /** The request that it replies or reacts to; `closed` where that no longer waits for an answer. */
   request?: Pick<InputRequest, 'type'> | 'closed' | undefined;
 }
 
 const COMMAND = /^!([a-z]+)(?:\s+([\s\S]*))?$/i;
-/** What clients put above a reply for those that know no replies. */
+/** The quote that clients put above a reply, for clients without replies. */
 const FALLBACK = /^> (?:\* )?<@[^\n]*\n(?:>[^\n]*\n)*\n?/;
 const ONCE = /^(?:allow|yes|yep|y|ok|okay|once|approve|approved)[.!]*$/i;
 const ALWAYS = /^always[.!]*$/i;
@@ -31,7 +31,7 @@ export function isNamed(body: string): boolean {
   return COMMAND.test(textOf(body));
 }
 
-/** Reads a message; undefined where it is nothing that the bridge has to do anything about. */
+/** Parses a message; undefined where the bridge has nothing to do. */
 export function commandOf(body: string, { task, request }: Context): Command | undefined {
   const text = textOf(body);
   if (text === '') return undefined;
@@ -69,7 +69,7 @@ function named(name: string, rest: string | undefined): Command {
   }
 }
 
-/** Of a closed request it is not known what it was: its answer is refused whatever it is. */
+/** The type of a closed request is not known; the answer is refused in any case. */
 function replyTo(request: NonNullable<Context['request']>, text: string): Command {
   const isPermission = request === 'closed' || request.type === 'permission';
   if (isPermission && ONCE.test(text)) return { do: 'permit', reply: 'once' };
@@ -81,8 +81,8 @@ function replyTo(request: NonNullable<Context['request']>, text: string): Comman
 }
 
 const ONE_TO_NINE = /^([1-9])\u20e3$/;
-/** Which of several looks of a character, and which colour of skin: the same is meant. */
-const LOOKS = /[\ufe0e\ufe0f]|[\u{1f3fb}-\u{1f3ff}]/gu;
+/** Variation selectors and skin tones, which do not change the meaning. */
+const MODIFIERS = /[\ufe0e\ufe0f]|[\u{1f3fb}-\u{1f3ff}]/gu;
 const REPLIES: ReadonlyMap<string, 'once' | 'always' | 'reject'> = new Map([
   ['✅', 'once'],
   ['👍', 'once'],
@@ -92,9 +92,9 @@ const REPLIES: ReadonlyMap<string, 'once' | 'always' | 'reject'> = new Map([
   ['👎', 'reject'],
 ]);
 
-/** Reads a reaction; undefined where it answers nothing. Without a context: whether it could. */
+/** Parses a reaction; undefined where it is no answer. Without a request: whether it could be one. */
 export function commandOfReaction(key: string, request: Context['request']): Command | undefined {
-  const plain = key.replace(LOOKS, '');
+  const plain = key.replace(MODIFIERS, '');
   const [, n] = ONE_TO_NINE.exec(plain) ?? [];
   const type = request === 'closed' ? undefined : request?.type;
   if (n !== undefined) return type === 'permission' ? undefined : { do: 'answer', text: n };

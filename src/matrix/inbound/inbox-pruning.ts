@@ -3,8 +3,8 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { InboxStore } from './inbox-entry.ts';
 
-const AT_ONCE = 500;
-/** Between two steps where there is more; the event loop is for others meanwhile. */
+const BATCH = 500;
+/** Between two batches, so that pruning does not block the event loop. */
 const PAUSE_MS = 100;
 const HOUR_MS = 60 * 60 * 1_000;
 
@@ -14,7 +14,7 @@ export interface InboxPruningOptions {
   clock: Clock;
 }
 
-/** Forgets every hour what was answered long ago, in steps. */
+/** Removes old answered messages every hour, in batches. */
 export class InboxPruning {
   readonly #options: InboxPruningOptions;
   #cancel: () => void = () => undefined;
@@ -23,9 +23,9 @@ export class InboxPruning {
     this.#options = options;
   }
 
-  /** The first step now. */
+  /** Runs the first batch now. */
   start(): void {
-    const wait = this.#step() ? PAUSE_MS : HOUR_MS;
+    const wait = this.#prune() ? PAUSE_MS : HOUR_MS;
     this.#cancel = this.#options.clock.after(wait, () => this.start());
   }
 
@@ -34,12 +34,12 @@ export class InboxPruning {
   }
 
   /** Whether there may be more. */
-  #step(): boolean {
+  #prune(): boolean {
     const { store, clock, logger } = this.#options;
     try {
-      return store.prune(clock.now(), AT_ONCE) === AT_ONCE;
+      return store.prune(clock.now(), BATCH) === BATCH;
     } catch (thrown) {
-      logger.error({ err: messageOf(thrown) }, 'what was answered in Matrix long ago could not be removed');
+      logger.error({ err: messageOf(thrown) }, 'old Matrix messages could not be removed');
       return false;
     }
   }

@@ -11,41 +11,50 @@ import { InboxPruning } from './inbox-pruning.ts';
 import { type IncomingMessage, parseMessage } from './incoming-message.ts';
 import type { Route, Routes } from './routes.ts';
 
-/** How long what is being done when the bridge stops has to come to its end. */
-const LEAVE_MS = 5_000;
+/** How long commands that run may continue after the bridge begins to stop. */
+const CLOSE_LIMIT_MS = 5_000;
 
-/** Something said that is to be acted on. */
+/** A message with the task that it is about. */
 export interface RoutedMessage extends InboxEntry {
-  said: IncomingMessage;
+  message: IncomingMessage;
   route: Route;
 }
 
 export interface InboxOptions {
   store: InboxStore;
   routes: Pick<Routes, 'find'>;
-  /** Does what was said, and answers what to tell of it; undefined: nothing. Rejects where it cannot know yet. */
-  carryOut: (saying: RoutedMessage, signal: AbortSignal) => Promise<Reply | undefined>;
+  /** Executes a message and returns the reply; undefined: no reply. Rejects where it cannot decide yet. */
+  execute: (message: RoutedMessage, signal: AbortSignal) => Promise<Reply | undefined>;
   send: (message: Outgoing, signal: AbortSignal) => Promise<unknown>;
   logger: Logger;
   clock: Clock;
 }
 
 /**
- * Works through what was said: for each task in order, the tasks side by side. What was done is stored before it is
- * answered, so that a failing answer is only answered again.
+ * Processes messages: in order for each task, tasks in parallel. The states of an entry, which the store keeps:
+ *
+ *     open → [begun] → settled → closed
+ *       └───────┴───────────────→ closed
+ *
+ * - open: stored before the sync position moves. Then it waits for its route, and for earlier messages of its task.
+ * - begun: an answer to a request is on its way to the task. After a crash it must not be given blindly again.
+ * - settled: executed, and the reply is stored. A failed reply is sent again; the command is not executed again.
+ * - closed: the reply was sent. Or there is none: not for the bridge, no command, or it failed for good.
+ *
+ * After a restart, `start` continues each entry from its stored state.
  */
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #closing = new AbortController();
-  /** Of each thread or message that was spoken to: which task that is. */
+  /** By thread, replied-to message or room: looks up the task. */
   readonly #routing = new KeyedQueue();
-  /** Of each task: what is to be done. */
-  readonly #doing = new KeyedQueue();
+  /** By task: executes commands. */
+  readonly #executing = new KeyedQueue();
   readonly #pruning: InboxPruning;
-  readonly #answering = new Set<Promise<void>>();
-  /** Why steps have to be tried again. */
+  readonly #replying = new Set<Promise<void>>();
+  /** The errors of steps that wait for a retry. */
   readonly #failing = new Map<symbol, string>();
-  #reached = 0;
+  #lastPosition = 0;
   #closed = false;
 
   constructor(options: InboxOptions) {
@@ -53,126 +62,128 @@ export class Inbox {
     this.#pruning = new InboxPruning(options);
   }
 
-  /** Takes up what an earlier process left. */
+  /** Continues what an earlier process left open. */
   start(): void {
     this.#pruning.start();
-    this.#sort();
+    this.#dispatch();
   }
 
-  take(heard: readonly InboxMessage[]): void {
+  /** Stores messages before it returns, then processes them. */
+  receive(messages: readonly InboxMessage[]): void {
     const { store, clock } = this.#options;
-    store.add(heard, clock.now());
-    this.#sort();
+    store.add(messages, clock.now());
+    this.#dispatch();
   }
 
-  /** What is being done has a while to end; what has not begun is for the next process. */
+  /** Waits for the commands that run, up to a limit. The next process executes those that have not begun. */
   async close(): Promise<void> {
     this.#pruning.close();
     this.#closing.abort();
-    const { promise: over, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#options.clock.after(LEAVE_MS, resolve);
-    await Promise.race([this.#idle(), over]);
+    const { promise: limit, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#options.clock.after(CLOSE_LIMIT_MS, resolve);
+    await Promise.race([this.#idle(), limit]);
     cancel();
     this.#closed = true;
   }
 
-  /** What holds commands or answers up; undefined while nothing does. */
-  get trouble(): string | undefined {
+  /** Why commands or replies are delayed; undefined where none is. */
+  get problem(): string | undefined {
     const [error] = this.#failing.values();
     return error === undefined ? undefined : `${this.#failing.size} command(s) wait: ${error}`;
   }
 
   async #idle(): Promise<void> {
     await this.#routing.idle();
-    await this.#doing.idle();
-    await Promise.all(this.#answering);
+    await this.#executing.idle();
+    await Promise.all(this.#replying);
   }
 
-  /** Hands on what is new. Where one thing cannot be looked up, only what was said to the same one waits behind it. */
-  #sort(): void {
+  /** Queues new entries. A lookup that fails delays only messages with the same thread or target. */
+  #dispatch(): void {
     try {
-      for (const entry of this.#options.store.open(this.#reached)) {
-        this.#reached = entry.position;
+      for (const entry of this.#options.store.open(this.#lastPosition)) {
+        this.#lastPosition = entry.position;
         const { reply, roomId } = entry;
-        const said = parseMessage(entry.event);
-        const about = said?.thread ?? said?.to ?? roomId;
-        if (reply) this.#answer(entry, reply);
-        else this.#routing.run(about, () => this.#settling(entry, () => this.#route(entry, said)));
+        const message = parseMessage(entry.event);
+        const key = message?.thread ?? message?.to ?? roomId;
+        if (reply) this.#reply(entry, reply);
+        else this.#routing.run(key, () => this.#step(entry, () => this.#route(entry, message)));
       }
     } catch (thrown) {
-      this.#lost(thrown);
+      this.#onStoreFailure(thrown);
     }
   }
 
-  async #route(entry: InboxEntry, said: IncomingMessage | undefined): Promise<void> {
+  async #route(entry: InboxEntry, message: IncomingMessage | undefined): Promise<void> {
     const { signal } = this.#closing;
     if (signal.aborted) return;
-    const find = (spoken: IncomingMessage) => this.#options.routes.find(entry.roomId, spoken, signal);
-    const route = said && (await this.#trying(() => find(said)));
-    if (!said || !route) return this.#forget(entry);
-    const work = () => this.#settling(entry, () => this.#carryOut({ ...entry, said, route }));
-    this.#doing.run(route.taskId ?? entry.roomId, work);
+    const { routes } = this.#options;
+    const route = message && (await this.#retry(() => routes.find(entry.roomId, message, signal)));
+    if (!message || !route) return this.#finish(entry);
+    const work = () => this.#step(entry, () => this.#execute({ ...entry, message, route }));
+    this.#executing.run(route.taskId ?? entry.roomId, work);
   }
 
-  async #carryOut(saying: RoutedMessage): Promise<void> {
-    const { carryOut, store } = this.#options;
+  async #execute(message: RoutedMessage): Promise<void> {
+    const { execute, store } = this.#options;
     const { signal } = this.#closing;
     if (signal.aborted) return;
-    const reply = await this.#trying(() => carryOut(saying, signal));
+    const reply = await this.#retry(() => execute(message, signal));
     if (this.#closed) return;
-    if (!reply) return this.#forget(saying);
-    store.settle(saying.event.event_id, reply);
-    this.#answer(saying, reply);
+    if (!reply) return this.#finish(message);
+    store.settle(message.event.event_id, reply);
+    this.#reply(message, reply);
   }
 
-  #answer(entry: InboxEntry, reply: Reply): void {
-    const answering = this.#settling(entry, async () => {
-      for (const message of outgoing(entry, reply)) await this.#trying(() => this.#send(message));
-      this.#forget(entry);
-    }).finally(() => this.#answering.delete(answering));
-    this.#answering.add(answering);
+  #reply(entry: InboxEntry, reply: Reply): void {
+    const replying = this.#step(entry, async () => {
+      for (const message of outgoing(entry, reply)) await this.#retry(() => this.#send(message));
+      this.#finish(entry);
+    }).finally(() => this.#replying.delete(replying));
+    this.#replying.add(replying);
   }
 
   async #send(message: Outgoing): Promise<void> {
     try {
       await this.#options.send(message, this.#closing.signal);
     } catch (thrown) {
-      // It is there already.
+      // An earlier attempt has arrived.
       if (!(thrown instanceof MatrixFailure && thrown.errcode === 'M_DUPLICATE_ANNOTATION')) throw thrown;
     }
   }
 
-  /** Does one step for an event; where that can never succeed, the event is given up. */
-  async #settling(entry: InboxEntry, step: () => Promise<void>): Promise<void> {
+  /** Runs one step of an entry; discards the entry where the step fails for good. */
+  async #step(entry: InboxEntry, work: () => Promise<void>): Promise<void> {
     try {
-      await step();
+      await work();
     } catch (thrown) {
       if (this.#closing.signal.aborted) return;
       const { event, roomId } = entry;
       this.#options.logger.warn(
         { roomId, eventId: event.event_id, err: messageOf(thrown) },
-        'what was said in Matrix is given up',
+        'a Matrix message failed for good and is discarded',
       );
       try {
-        this.#forget(entry);
-      } catch (lost) {
-        this.#lost(lost);
+        this.#finish(entry);
+      } catch (storeFailure) {
+        this.#onStoreFailure(storeFailure);
       }
     }
   }
 
-  async #trying<T>(step: () => Promise<T>): Promise<T> {
+  /** Repeats work while its failures are transient. */
+  async #retry<T>(work: () => Promise<T>): Promise<T> {
     const { clock, logger } = this.#options;
     const backoff = new Backoff(clock);
-    const id = Symbol('step');
+    const id = Symbol('retry');
     try {
       for (;;) {
         try {
-          return await step();
+          return await work();
         } catch (thrown) {
           if (this.#closing.signal.aborted || !isTransient(thrown)) throw thrown;
           const error = messageOf(thrown);
-          if (!this.#failing.has(id)) logger.warn({ error }, 'what was said in Matrix has to wait');
+          if (!this.#failing.has(id)) logger.warn({ error }, 'a Matrix message waits for a retry');
           this.#failing.set(id, error);
           await backoff.wait(thrown, this.#closing.signal);
         }
@@ -182,17 +193,17 @@ export class Inbox {
     }
   }
 
-  #forget({ event }: InboxEntry): void {
+  #finish({ event }: InboxEntry): void {
     if (!this.#closed) this.#options.store.close(event.event_id);
   }
 
-  /** The database failed: the process ends, and the next one does what is left. */
-  #lost(thrown: unknown): void {
-    this.#options.logger.error({ err: messageOf(thrown) }, 'what was said in Matrix could not be stored');
+  /** The database failed: the process ends, and the next one continues. */
+  #onStoreFailure(thrown: unknown): void {
+    this.#options.logger.error({ err: messageOf(thrown) }, 'a Matrix message could not be stored');
   }
 }
 
-/** The server takes each only once, however often it is sent. */
+/** The server accepts each transaction id once, however often it is sent. */
 function outgoing({ roomId, event }: InboxEntry, { reaction, notice }: Reply): Outgoing[] {
   const messages: Outgoing[] = [];
   if (reaction) {

@@ -18,21 +18,21 @@ const reaction = z.object({
   'm.relates_to': z.object({ rel_type: z.literal('m.annotation'), event_id: z.string(), key: z.string() }),
 });
 
-/** Something that a person said or reacted with, and to what. */
+/** A message or reaction of a person. */
 export interface IncomingMessage {
-  /** The root of the thread that it was said in. */
+  /** The root of its thread. */
   thread?: string | undefined;
   /** The message that it replies or reacts to. */
   to?: string | undefined;
-  /** The reaction, where it is one. */
+  /** The key of a reaction; absent for a message. */
   key?: string | undefined;
-  /** It is no command by its form: it may be mere talk. */
+  /** It has no `!command` form, so it may be conversation. */
   plain: boolean;
-  /** What it asks for, once it is known about which request of a task it is. */
+  /** The command in it, given what it refers to. */
   command(context: Parameters<typeof commandOf>[1]): Command | undefined;
 }
 
-/** Reads an event; undefined for what is neither a text nor a reaction that could ask for something. */
+/** Parses an event; undefined for what is neither a text nor a reaction that could be an answer. */
 export function parseMessage({ type, content }: MatrixEvent): IncomingMessage | undefined {
   if (type === 'm.reaction') return reactionIn(content);
   if (type !== 'm.room.message') return undefined;
@@ -41,7 +41,7 @@ export function parseMessage({ type, content }: MatrixEvent): IncomingMessage | 
   const { body, 'm.relates_to': relates = {} } = data;
   return {
     thread: threadOf(content),
-    // Clients that know threads name the last message of one as well, for those that do not.
+    // In a thread, clients add the last message as a fallback for clients without threads.
     to: relates.is_falling_back ? undefined : relates['m.in_reply_to']?.event_id,
     plain: !isNamed(body),
     command: (context) => commandOf(body, context),

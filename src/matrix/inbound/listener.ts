@@ -9,27 +9,27 @@ import type { InboxMessage } from './inbox-entry.ts';
 import type { MatrixStorage } from './matrix-storage.ts';
 
 const POLL_MS = 30_000;
-/** What a server tells of each room at once; the rest is read page by page. */
+/** Events of each room in one sync answer; the listener reads the rest page by page. */
 const TIMELINE = 50;
-const PAGES = 20;
+const MAX_PAGES = 20;
 
 export interface ListenerOptions {
   api: Pick<MatrixApi, 'sync' | 'before'>;
   storage: MatrixStorage;
-  /** Whose own events are left out. */
+  /** The account of the bridge, whose own events are left out. */
   userId: string;
-  /** What has to be there before one can listen; called until it succeeds once. */
+  /** Runs before the first sync, again until it succeeds. */
   prepare?: (signal: AbortSignal) => Promise<void>;
-  /** The one room to listen to; undefined: all that the account is in. */
+  /** The only room to listen to; undefined: all rooms of the account. */
   room: () => string | undefined;
-  /** Takes what was said, in order; once it has returned, the same is not told again, except after a crash. */
-  take: (heard: InboxMessage[], signal: AbortSignal) => Promise<void>;
+  /** Stores new messages, in order. The sync position moves only after it: a crash in between repeats them. */
+  onMessages: (messages: InboxMessage[], signal: AbortSignal) => Promise<void>;
   logger: Logger;
   clock: Clock;
   random?: () => number;
 }
 
-/** Hears everything that is said in rooms, across restarts, failures and gaps, by long polls. */
+/** Receives all messages of rooms by long polls, across restarts, failures and gaps. */
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #closing = new AbortController();
@@ -51,7 +51,7 @@ export class Listener {
     else this.#listening = this.#listen();
   }
 
-  /** Ends the poll that is under way. */
+  /** Ends the current poll. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#listening;
@@ -70,7 +70,7 @@ export class Listener {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       try {
-        await this.#once(signal);
+        await this.#poll(signal);
         this.#succeeded();
       } catch (thrown) {
         if (signal.aborted) return;
@@ -80,53 +80,53 @@ export class Listener {
     }
   }
 
-  /** What is there at the very first start is history. */
-  async #once(signal: AbortSignal): Promise<void> {
+  /** The first sync ever only sets the position: earlier messages are not commands. */
+  async #poll(signal: AbortSignal): Promise<void> {
     const { storage } = this.#options;
     if (!this.#prepared) await this.#options.prepare?.(signal);
     this.#prepared = true;
     const since = this.#since;
     const answer = await this.#sync(since, signal);
-    if (since !== undefined) await this.#told(answer, since, signal);
-    storage.keep(answer.next_batch);
+    if (since !== undefined) await this.#receive(answer, since, signal);
+    storage.save(answer.next_batch);
     this.#since = answer.next_batch;
   }
 
   async #sync(since: string | undefined, signal: AbortSignal): Promise<SyncAnswer> {
     const { api, room, userId, logger } = this.#options;
-    // A server that failed says at once whether it is back.
+    // After a failure, an answer at once shows that the server is back.
     const waitMs = since === undefined || this.#failing ? 0 : POLL_MS;
     try {
       return await api.sync(since, waitMs, filter(room(), userId), signal);
     } catch (thrown) {
       if (since !== undefined && thrown instanceof MatrixFailure && thrown.status === 400) {
-        logger.warn({ since }, 'the homeserver does not know how far was read: heard from now on');
+        logger.warn({ since }, 'the homeserver does not know the sync position: listening from now on');
         this.#since = undefined;
       }
       throw thrown;
     }
   }
 
-  async #told({ rooms }: SyncAnswer, since: string, signal: AbortSignal): Promise<void> {
-    const heard: InboxMessage[] = [];
+  async #receive({ rooms }: SyncAnswer, since: string, signal: AbortSignal): Promise<void> {
+    const messages: InboxMessage[] = [];
     for (const [roomId, { timeline }] of Object.entries(rooms.join)) {
       const { limited, prev_batch: from, events } = timeline;
       const missed = limited && from !== undefined ? await this.#missed(roomId, from, since, signal) : [];
-      heard.push(...[...missed, ...events].map((event) => ({ roomId, event })));
+      messages.push(...[...missed, ...events].map((event) => ({ roomId, event })));
     }
-    const { userId, take } = this.#options;
-    await take(
-      heard.filter(({ event }) => event.sender !== userId),
+    const { userId, onMessages } = this.#options;
+    await onMessages(
+      messages.filter(({ event }) => event.sender !== userId),
       signal,
     );
   }
 
-  /** What lies between the last answer and what this one tells, the oldest first. */
+  /** The events between the last answer and this one, the oldest first. */
   async #missed(roomId: string, from: string, since: string, signal: AbortSignal): Promise<MatrixEvent[]> {
     const { api, userId, logger } = this.#options;
     const missed: MatrixEvent[] = [];
     let next: string | undefined = from;
-    for (let page = 0; page < PAGES && next !== undefined && next !== since; page += 1) {
+    for (let page = 0; page < MAX_PAGES && next !== undefined && next !== since; page += 1) {
       const { chunk, end } = await api.before(roomId, next, since, eventFilter(userId), signal);
       missed.push(...chunk);
       next = end === next ? undefined : end;
@@ -134,13 +134,13 @@ export class Listener {
     if (next !== undefined && next !== since)
       logger.warn(
         { roomId, read: missed.length },
-        'too much was said in a room: the oldest of it is not read',
+        'too many events in a room since the last sync: the oldest are not read',
       );
     return missed.reverse();
   }
 
   #succeeded(): void {
-    if (this.#failing) this.#options.logger.info({}, 'Matrix is heard again');
+    if (this.#failing) this.#options.logger.info({}, 'the Matrix sync works again');
     this.#failing = undefined;
     this.#backoff.reset();
   }
@@ -148,7 +148,7 @@ export class Listener {
   #failed(thrown: unknown): void {
     const { clock, logger } = this.#options;
     const error = thrown instanceof Error ? thrown.message : String(thrown);
-    if (error !== this.#failing?.error) logger.warn({ error }, 'Matrix cannot be heard; tried again');
+    if (error !== this.#failing?.error) logger.warn({ error }, 'the Matrix sync failed; trying again');
     this.#failing = { since: this.#failing?.since ?? clock.now(), error };
   }
 }

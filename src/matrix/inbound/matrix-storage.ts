@@ -6,31 +6,31 @@ import { BridgeError, messageOf, quote } from '../../errors.ts';
 const content = z.object({
   user_id: z.string(),
   homeserver: z.string(),
-  /** How far /sync was read. */
+  /** The position of the next /sync. */
   since: z.string().optional(),
 });
 
 type Content = z.infer<typeof content>;
 
-/** Whose the file is. */
+/** The account that the file belongs to. */
 export interface Account {
   userId: string;
   homeserver: string;
 }
 
-/** The file in which the bridge keeps what it must know of its account after a restart. */
+/** The file that keeps the sync position across restarts. */
 export class MatrixStorage {
   readonly #path: string;
   #content: Content;
-  /** Why the file cannot be used; absent where it can. It is left as it is then, so that nothing in it is lost. */
+  /** Why the file cannot be used; absent where it can. The bridge does not overwrite an unusable file. */
   readonly problem: BridgeError | undefined;
 
   constructor(path: string, { userId, homeserver }: Account) {
     this.#path = path;
     this.#content = { user_id: userId, homeserver };
     try {
-      const kept = read(path);
-      if (kept?.user_id === userId && kept.homeserver === homeserver) this.#content = kept;
+      const saved = read(path);
+      if (saved?.user_id === userId && saved.homeserver === homeserver) this.#content = saved;
     } catch (thrown) {
       this.problem = unusable(path, thrown);
     }
@@ -40,8 +40,8 @@ export class MatrixStorage {
     return this.#content.since;
   }
 
-  /** Writes the whole file anew, so that it is either the old or the new one. Throws INVALID_STATE. */
-  keep(since: string): void {
+  /** Replaces the file atomically. Throws INVALID_STATE. */
+  save(since: string): void {
     if (this.problem) throw this.problem;
     if (since === this.since) return;
     const next = { ...this.#content, since };
@@ -63,11 +63,11 @@ function read(path: string): Content | undefined {
     throw thrown;
   }
   const { data } = content.safeParse(JSON.parse(text));
-  if (!data) throw new Error('it is not what the bridge writes there');
+  if (!data) throw new Error('it is not a file of the bridge');
   return data;
 }
 
-/** On disk before it takes the old one's place: a power loss leaves no empty file. */
+/** Syncs the new file before the rename: a power loss leaves no empty file. */
 function write(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.new`;
@@ -84,7 +84,7 @@ function write(path: string, text: string): void {
 function unusable(path: string, cause: unknown): BridgeError {
   const text = `MATRIX_STORAGE_PATH ${quote(path, 200)} cannot be used: ${messageOf(cause)}`;
   return new BridgeError('INVALID_STATE', text, {
-    next: 'Mend it or remove it, then restart: without it the bridge listens from now on.',
+    next: 'Repair or remove it, then restart: without it the bridge ignores messages from before the restart.',
     cause,
   });
 }

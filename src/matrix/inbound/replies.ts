@@ -9,14 +9,14 @@ const SHOWN_TASKS = 20;
 const LINE = 200;
 
 export const HELP = `In a task's thread, or in its room:
-!status – how it stands
-!say <text>, or just text – tells the agent, after its present turn
+!status – shows its state
+!say <text>, or just text – sends a message to the agent, after its current turn
 !pause, !resume
 !cancel [reason]
 !allow, !always, !deny [why] – answers a permission; or reply to its message, or react with ✅ 🔁 ❌
 !answer <number or text> – answers a question; or reply to its message, or react with 1️⃣ to 9️⃣
 !help
-!status outside of a thread lists the tasks that run.`;
+!status outside a thread lists the tasks that run.`;
 
 /** A task in a few lines. */
 export async function describeTask(task: Task, controls: Pick<TaskControls, 'lastStep'>): Promise<string> {
@@ -25,8 +25,8 @@ export async function describeTask(task: Task, controls: Pick<TaskControls, 'las
   const last = isEnd(status) ? undefined : await controls.lastStep(task);
   const lines = [
     `${id} is ${inWords(task)}${progress === undefined ? '' : `, ${progress} % of its steps done`}.`,
-    ...requests.map((request) => `It asks: ${howToAnswer(request)}`),
-    ...(last === undefined ? [] : [`Last: ${last}`]),
+    ...requests.map((request) => `Open request: ${howToAnswer(request)}`),
+    ...(last === undefined ? [] : [`Last step: ${last}`]),
     ...(error ? [`${error.code}: ${error.message}`] : []),
     ...(result?.summary ? [oneLine(result.summary, 500)] : []),
     `${tokens} tokens, $${usage.cost_usd.toFixed(4)}`,
@@ -44,15 +44,15 @@ export function describeTasks(tasks: readonly Task[]): string {
   return [...lines, ...(more > 0 ? [`and ${more} older ones`] : [])].join('\n');
 }
 
-/** What went wrong and what to do about it. */
+/** The error and what to do about it. */
 export function describeError({ message, next, reason }: BridgeError): string {
   const wayOut = next ?? (reason && WAYS_OUT[reason.kind]);
   return wayOut === undefined ? message : `${message}\n${wayOut}`;
 }
 
 const WAYS_OUT: Partial<Record<ErrorReason['kind'], string>> = {
-  task_ended: 'The agent that started it can hand over another task that goes on from it.',
-  task_queued: 'It takes that as soon as it runs; `!cancel` ends it before.',
+  task_ended: 'The agent that started it can start another task that continues it.',
+  task_queued: 'Try again when it runs; `!cancel` cancels it now.',
 };
 
 function inWords({ status }: Task): string {

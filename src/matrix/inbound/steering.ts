@@ -20,23 +20,23 @@ export interface SteeringOptions {
   userId: string;
   /** Who may steer besides those with power level 50 and up. */
   allowedSenders: readonly string[];
-  /** `thread`: one room for all tasks. `room`: each task has one, which its state marks. */
+  /** `thread`: one room for all tasks. `room`: a room for each task, with a mark in its state. */
   mode: 'thread' | 'room';
   /** The room of thread mode, once it is known. */
   roomId: () => string | undefined;
-  /** Makes sure that the room of thread mode is known. */
+  /** Looks up the room of thread mode. */
   prepare?: (signal: AbortSignal) => Promise<void>;
   storage: MatrixStorage;
   store: InboxStore;
   controls: TaskControls;
-  /** Hears of each of our rooms that turns out to be encrypted, perhaps more than once. */
+  /** Called for a room of the bridge that is encrypted, possibly more than once. */
   onEncrypted?: (roomId: string) => void;
   logger: Logger;
   clock?: Clock;
   random?: () => number;
 }
 
-/** Lets people steer tasks from the rooms in which they are told of them. */
+/** Lets people steer tasks from the rooms that show them: listens, stores messages and executes commands. */
 export class Steering {
   readonly #options: SteeringOptions;
   readonly #routes: Routes;
@@ -47,12 +47,12 @@ export class Steering {
     const { sender, allowedSenders, mode, roomId, store, clock = SYSTEM_CLOCK } = options;
     this.#options = options;
     const authority = new Authority(options.api, allowedSenders);
-    const orders = new CommandHandler({ ...options, authority, store, clock });
+    const handler = new CommandHandler({ ...options, authority, store, clock });
     this.#routes = new Routes(options);
     this.#inbox = new Inbox({
       store,
       routes: this.#routes,
-      carryOut: (saying, signal) => orders.carryOut(saying, signal),
+      execute: (message, signal) => handler.execute(message, signal),
       send: (message, signal) => sender.send(message, signal),
       logger: options.logger,
       clock,
@@ -60,7 +60,7 @@ export class Steering {
     this.#listener = new Listener({
       ...options,
       room: mode === 'thread' ? roomId : () => undefined,
-      take: (heard, signal) => this.#take(heard, signal),
+      onMessages: (messages, signal) => this.#receive(messages, signal),
       clock,
     });
   }
@@ -76,25 +76,28 @@ export class Steering {
   }
 
   health(): DependencyHealth {
-    const heard = this.#listener.health();
-    const detail = this.#inbox.trouble;
-    return heard.status === 'ok' && detail !== undefined ? { ...heard, status: 'degraded', detail } : heard;
+    const health = this.#listener.health();
+    const detail = this.#inbox.problem;
+    return health.status === 'ok' && detail !== undefined
+      ? { ...health, status: 'degraded', detail }
+      : health;
   }
 
-  async #take(heard: readonly InboxMessage[], signal: AbortSignal): Promise<void> {
-    this.#inbox.take(heard.filter((one) => this.#isForUs(one)));
-    const encrypted = new Set(heard.flatMap(({ roomId, event }) => (isEncrypted(event) ? [roomId] : [])));
+  async #receive(messages: readonly InboxMessage[], signal: AbortSignal): Promise<void> {
+    this.#inbox.receive(messages.filter((message) => this.#isRelevant(message)));
+    const encrypted = new Set(messages.flatMap(({ roomId, event }) => (isEncrypted(event) ? [roomId] : [])));
     for (const roomId of encrypted)
       if (await this.#routes.isOurs(roomId, signal)) this.#options.onEncrypted?.(roomId);
   }
 
-  /** As far as can be said without asking the server. */
-  #isForUs({ roomId, event }: InboxMessage): boolean {
+  /** A first filter, without a call to the server. */
+  #isRelevant({ roomId, event }: InboxMessage): boolean {
     const { mode } = this.#options;
     if (mode === 'thread' && roomId !== this.#options.roomId()) return false;
-    const said = parseMessage(event);
-    if (!said) return false;
-    return said.thread !== undefined || said.to !== undefined || !!said.command({ task: mode === 'room' });
+    const message = parseMessage(event);
+    if (!message) return false;
+    const { thread, to } = message;
+    return thread !== undefined || to !== undefined || !!message.command({ task: mode === 'room' });
   }
 }
 

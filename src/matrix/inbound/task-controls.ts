@@ -9,15 +9,15 @@ export interface AnswerInput {
 }
 
 /**
- * What people can do to tasks. `by` is who does it; what carries a `ref` that the task's log has is not done again.
- * Throws BridgeError where it is refused.
+ * What people can do to tasks. `by` is the user. An action whose `ref` is in the task's log is not repeated.
+ * Throws BridgeError where an action is refused.
  */
 export interface TaskControls {
-  /** Undefined where there is no such task any more. */
+  /** Undefined where the task does not exist, or no longer. */
   find(taskId: string): Promise<Task | undefined>;
-  /** Those that have not ended, the oldest first. */
+  /** The tasks that have not ended, the oldest first. */
   unfinished(): Promise<readonly Task[]>;
-  /** What happened last, in one line. */
+  /** The last step, in one line. */
   lastStep(task: Task): Promise<string | undefined>;
   closedRequest(taskId: string, requestId: string): Promise<EventOf<'request_closed'> | undefined>;
   hasRef(task: Task, ref: string): Promise<boolean>;

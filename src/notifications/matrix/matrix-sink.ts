@@ -6,7 +6,7 @@ import { notesOf } from './notes.ts';
 import type { Rooms } from './rooms.ts';
 import { TaskThread } from './task-thread.ts';
 
-/** The card changes at most so often. */
+/** The shortest time between two updates of a card. */
 const PACE_MS = 5_000;
 const LIMIT_MS = 60_000;
 
@@ -14,11 +14,11 @@ export interface MatrixSinkOptions {
   rooms: Rooms;
   sender: RateLimitedSender;
   mode: 'thread' | 'room';
-  /** Who is told of every task. */
+  /** The users to notify of every task. */
   observers: readonly string[];
 }
 
-/** Tells people in a room what becomes of tasks, what they ask, and how they end. */
+/** Shows people in a room the progress, requests and results of tasks. */
 export class MatrixSink implements Sink {
   readonly name = 'matrix';
   readonly urgent: ReadonlySet<TaskEventKind> = new Set<TaskEventKind>([
@@ -44,12 +44,12 @@ export class MatrixSink implements Sink {
     const notes = notesOf(batch);
     if (notes.now.roomId === undefined) notes.change(await rooms.of(task, signal));
     const { roomId = '' } = notes.now;
-    await rooms.requirePlain(roomId, signal);
+    await rooms.requireUnencrypted(roomId, signal);
     const observers = [...new Set([...this.#options.observers, ...task.observers])];
     const threaded = mode === 'thread';
     const thread = new TaskThread({ sender, task, notes, roomId, threaded, observers, signal });
     if (notes.now.root === undefined) await thread.begin();
-    await thread.tell(events);
+    await thread.post(events);
     return { againAt: await thread.refresh() };
   }
 }

@@ -13,7 +13,7 @@ const LABEL_LIMIT = 200;
 const PATTERNS_LIMIT = 10;
 const FILES_LIMIT = 20;
 
-const SIGNS: Readonly<Record<TaskStatus, string>> = {
+const ICONS: Readonly<Record<TaskStatus, string>> = {
   queued: '🕓',
   running: '⏳',
   input_required: '✋',
@@ -24,12 +24,12 @@ const SIGNS: Readonly<Record<TaskStatus, string>> = {
   cancelled: '🛑',
 };
 
-/** What a task is and how far: the message that begins its thread, and that is kept up to date. */
+/** The state of a task: the first message of its thread, which is updated. */
 export function card(task: Task, steps: readonly string[], remarks: readonly string[]): Rich {
   const { id, agentId, description, directory, status, progress } = task;
   const how = progress === undefined || isEnd(status) ? status : `${status}, ${progress} %`;
   return lines(
-    rich`${SIGNS[status]} ${bold(oneLine(description, LABEL_LIMIT))}`,
+    rich`${ICONS[status]} ${bold(oneLine(description, LABEL_LIMIT))}`,
     rich`${how} · ${code(id)}`,
     rich`For: ${agentId} · Where: ${code(directory)}`,
     description.trim() !== oneLine(description, LABEL_LIMIT) && quoted(cut(description, DESCRIPTION_LIMIT)),
@@ -38,11 +38,11 @@ export function card(task: Task, steps: readonly string[], remarks: readonly str
   );
 }
 
-/** What of an event belongs among the steps of the card. */
+/** The step of the card for an event; undefined for other kinds. */
 export function stepOf(event: TaskEvent): string | undefined {
   const { kind } = event;
-  const told = kind === 'output' || kind === 'message' || kind === 'retrying' || kind === 'control';
-  if (told || (kind === 'tool' && event.phase === 'finished')) return describeEvent(event);
+  const isStep = kind === 'output' || kind === 'message' || kind === 'retrying' || kind === 'control';
+  if (isStep || (kind === 'tool' && event.phase === 'finished')) return describeEvent(event);
   return undefined;
 }
 
@@ -81,7 +81,7 @@ function howToAnswer(questions: number): string {
     : 'React with the number, or reply with the number or your own words.';
 }
 
-/** A request after it was answered, for those who were not first. */
+/** A request after it was answered. */
 export function closedRequest(title: string, { by, reply, message }: EventOf<'request_closed'>): Rich {
   return lines(
     rich`☑️ ${oneLine(title, LABEL_LIMIT)}`,
@@ -94,16 +94,16 @@ export function warning({ message }: EventOf<'warning'>): Rich {
   return rich`⚠️ ${cut(message, QUESTION_LIMIT)}`;
 }
 
-/** What a task came to. */
+/** The result of a task. */
 export function outcome(task: Task): Rich {
   const { id, status, description, error, result, endedAt = task.updatedAt } = task;
   return lines(
-    rich`${SIGNS[status]} ${bold(`${status} after ${duration(usedMs(task, endedAt))}`)}: ${oneLine(description, LABEL_LIMIT)}`,
+    rich`${ICONS[status]} ${bold(`${status} after ${duration(usedMs(task, endedAt))}`)}: ${oneLine(description, LABEL_LIMIT)}`,
     error && rich`${bold(error.code)}: ${cut(error.message, QUESTION_LIMIT)}`,
     result && result.summary !== '' && quoted(cut(result.summary, SUMMARY_LIMIT)),
     result && files(result),
     used(task),
-    rich`All of it: get_task_history, get_task_files with task_id ${code(id)}`,
+    rich`Details: get_task_history, get_task_files with task_id ${code(id)}`,
   );
 }
 

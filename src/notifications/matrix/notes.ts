@@ -5,22 +5,22 @@ import { SinkState } from '../sink-state.ts';
 
 const notesSchema = z.object({
   roomId: z.string().optional(),
-  /** The message that begins the task's thread and is kept up to date. */
+  /** The card: the first message of the task's thread. */
   root: z.string().optional(),
-  /** What did not work out with the room. */
+  /** Problems with the room. */
   remarks: z.array(z.string()).default([]),
-  /** The latest steps, in words. */
+  /** The latest steps, as text. */
   steps: z.array(z.string()).default([]),
-  /** Up to which event everything is told. */
+  /** The last event that was posted. */
   toldSeq: z.number().default(0),
   /** What the card shows: a digest of all of it, and the status. */
   shown: z.string().optional(),
   shownStatus: z.enum(TASK_STATUSES).optional(),
-  /** By request: the message that asks it. */
+  /** The message of each open request. */
   requests: z.record(z.string(), z.object({ eventId: z.string(), title: z.string() })).default({}),
 });
 
-/** What is known of one task's messages in Matrix. */
+/** The stored state of one task's messages in Matrix. */
 export type Notes = SinkState<z.infer<typeof notesSchema>>;
 
 export function notesOf(batch: Pick<Batch, 'state' | 'save'>): Notes {

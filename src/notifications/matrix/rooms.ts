@@ -7,27 +7,27 @@ import { oneLine } from '../../tasks/describe-event.ts';
 import type { Task } from '../../tasks/task.ts';
 
 const NAME_LIMIT = 60;
-/** From this level on people may steer. */
+/** The power level that is required to steer tasks. */
 const STEERING_LEVEL = 50;
 
 export interface RoomsOptions {
   api: MatrixApi;
-  /** Whose the token has to be. */
+  /** The account that the token must belong to. */
   userId: string;
   mode: 'thread' | 'room';
-  /** The room for all tasks; absent: one is made. */
+  /** The shared room; absent: the bridge creates one. */
   roomId: string | undefined;
-  /** Who is invited to every room. */
+  /** The users to invite to every room. */
   observers: readonly string[];
 }
 
-/** A room that is ready to be written into, and what did not work out on the way there. */
+/** A room that is ready, with the problems of its preparation. */
 export interface Room {
   roomId: string;
   remarks: string[];
 }
 
-/** The rooms that the bridge writes into: found, made, filled with people, and refused where they are encrypted. */
+/** Finds or creates the rooms of the bridge, invites people, and refuses encrypted rooms. */
 export class Rooms {
   readonly #options: RoomsOptions;
   readonly #encrypted = new Map<string, boolean>();
@@ -40,7 +40,7 @@ export class Rooms {
     this.#options = { ...options, observers };
   }
 
-  /** Where the task is told of, with those in it who are to see that. */
+  /** The room of a task, with its observers invited. */
   async of(task: Task, signal: AbortSignal): Promise<Room> {
     if (this.#options.mode === 'room') return this.#own(task, signal);
     const { roomId, remarks } = await this.shared(signal);
@@ -48,12 +48,12 @@ export class Rooms {
     return { roomId, remarks: [...remarks, ...missing.map((userId) => `${userId} is not in this room.`)] };
   }
 
-  /** The one room for all, once it is known. */
+  /** The id of the shared room, once it is known. */
   get sharedId(): string | undefined {
     return this.#sharedId;
   }
 
-  /** The one room for all. */
+  /** The shared room of all tasks. */
   async shared(signal: AbortSignal): Promise<Room> {
     this.#shared ??= this.#findShared(signal);
     try {
@@ -66,8 +66,8 @@ export class Rooms {
     }
   }
 
-  /** Rejects where what is written could be read by the server, although people were promised otherwise. */
-  async requirePlain(roomId: string, signal: AbortSignal): Promise<void> {
+  /** Rejects for an encrypted room: the bridge sends plain text, which people do not expect there. */
+  async requireUnencrypted(roomId: string, signal: AbortSignal): Promise<void> {
     await this.#requireAccount(signal);
     let encrypted = this.#encrypted.get(roomId);
     if (encrypted === undefined) {
@@ -77,7 +77,7 @@ export class Rooms {
     if (encrypted) throw new DeliveryError(encryptedText(roomId));
   }
 
-  /** Encryption was turned on there, and cannot be turned off. */
+  /** Encryption of a room cannot be turned off again. */
   becameEncrypted(roomId: string): void {
     this.#encrypted.set(roomId, true);
   }
@@ -95,7 +95,7 @@ export class Rooms {
     const owner = await api.whoami(signal);
     if (owner !== userId)
       throw new DeliveryError(
-        `Matrix: MATRIX_ACCESS_TOKEN is of ${owner}, MATRIX_USER_ID is ${quote(userId)}`,
+        `Matrix: MATRIX_ACCESS_TOKEN belongs to ${owner}, MATRIX_USER_ID is ${quote(userId)}`,
       );
   }
 
@@ -103,20 +103,20 @@ export class Rooms {
     const { api, roomId, userId, observers } = this.#options;
     if (roomId === undefined) {
       const alias = `opencode-tasks-${localpart(userId)}`;
-      const made = await this.#make(
-        { name: 'OpenCode tasks', topic: 'What OpenCode works on.', alias },
+      const created = await this.#create(
+        { name: 'OpenCode tasks', topic: 'Tasks of OpenCode.', alias },
         signal,
       );
-      return { roomId: made, remarks: await this.#people(made, signal) };
+      return { roomId: created, remarks: await this.#admitObservers(created, signal) };
     }
     await api.join(roomId, signal);
-    await this.requirePlain(roomId, signal);
+    await this.requireUnencrypted(roomId, signal);
     const missing = await this.#missing(roomId, observers, signal);
     return { roomId, remarks: await this.#invite(roomId, missing, signal) };
   }
 
   async #own(task: Task, signal: AbortSignal): Promise<Room> {
-    const roomId = await this.#make(
+    const roomId = await this.#create(
       {
         name: `OpenCode: ${oneLine(task.description, NAME_LIMIT)}`,
         topic: `${task.id} for ${task.agentId}`,
@@ -125,13 +125,13 @@ export class Rooms {
       },
       signal,
     );
-    const remarks = await this.#people(roomId, signal);
+    const remarks = await this.#admitObservers(roomId, signal);
     const named = await this.#missing(roomId, task.observers, signal);
     return { roomId, remarks: [...remarks, ...(await this.#invite(roomId, named, signal))] };
   }
 
-  /** Makes a room, or finds the one that was made already where nobody heard of it. */
-  async #make(room: NewRoom & { alias: string }, signal: AbortSignal): Promise<string> {
+  /** Creates a room, or finds it by its alias where an earlier call created it but its answer was lost. */
+  async #create(room: NewRoom & { alias: string }, signal: AbortSignal): Promise<string> {
     const { api, userId } = this.#options;
     await this.#requireAccount(signal);
     try {
@@ -142,22 +142,25 @@ export class Rooms {
       const found = await api.roomOf(alias, signal);
       const by = found && (await api.stateEvent(found, 'm.room.create', signal))?.sender;
       if (found === undefined || by !== userId)
-        throw new DeliveryError(`Matrix: the alias ${alias} is of a room that is not the bridge's`, {
-          cause: thrown,
-        });
+        throw new DeliveryError(
+          `Matrix: the alias ${alias} belongs to a room that the bridge did not create`,
+          {
+            cause: thrown,
+          },
+        );
       return found;
     }
   }
 
-  /** Brings those in who are to see every task, and lets them steer. */
-  async #people(roomId: string, signal: AbortSignal): Promise<string[]> {
+  /** Invites the observers of all tasks and lets them steer. */
+  async #admitObservers(roomId: string, signal: AbortSignal): Promise<string[]> {
     const { observers } = this.#options;
     const remarks = await this.#invite(roomId, await this.#missing(roomId, observers, signal), signal);
-    if (observers.length > 0) await this.#empower(roomId, observers, signal);
+    if (observers.length > 0) await this.#grantSteering(roomId, observers, signal);
     return remarks;
   }
 
-  async #empower(roomId: string, userIds: readonly string[], signal: AbortSignal): Promise<void> {
+  async #grantSteering(roomId: string, userIds: readonly string[], signal: AbortSignal): Promise<void> {
     const { api } = this.#options;
     const levels = levelsOf(await api.state(roomId, 'm.room.power_levels', signal));
     const raised = userIds.filter((userId) => levels.users[userId] === undefined);
@@ -173,7 +176,7 @@ export class Rooms {
     return userIds.filter((userId) => !members.has(userId));
   }
 
-  /** One by one: the server refuses all of them together where one is wrong. Answers who could not be. */
+  /** Invites one by one, because one wrong user id fails a whole call. Returns the failures. */
   async #invite(roomId: string, userIds: readonly string[], signal: AbortSignal): Promise<string[]> {
     const remarks: string[] = [];
     for (const userId of userIds) {
@@ -190,7 +193,7 @@ export class Rooms {
 }
 
 function encryptedText(roomId: string): string {
-  return `Matrix: the room ${roomId} is encrypted, and the bridge writes plain text alone. Encryption cannot be turned off: set MATRIX_ROOM_ID to a room without it`;
+  return `Matrix: the room ${roomId} is encrypted, and the bridge sends plain text only. Encryption cannot be turned off: set MATRIX_ROOM_ID to a room without it`;
 }
 
 function localpart(userId: string): string {

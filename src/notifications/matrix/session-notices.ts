@@ -23,7 +23,7 @@ export class SessionNotices implements SessionNoticeSink {
   /** Sends a notice; a repeat has no effect. Rejects if the room cannot be reached before `signal` aborts. */
   async notify(notice: SessionNotice, signal: AbortSignal): Promise<void> {
     const { roomId } = await this.#rooms.shared(signal);
-    await this.#rooms.requirePlain(roomId, signal);
+    await this.#rooms.requireUnencrypted(roomId, signal);
     const content = message({ msgtype: 'm.notice', words: wordsOf(notice), mark: undefined });
     await this.#sender.send(
       { roomId, type: 'm.room.message', txnId: `notice-${notice.id}`, content },
@@ -37,7 +37,7 @@ function wordsOf({ kind, sessionId, title, directory, files, moreFiles = 0, text
   const more = files.length - shown.length + moreFiles;
   return lines(
     rich`${kind === 'idle' ? '💤' : '❌'} ${bold(oneLine(title ?? sessionId, TITLE_LIMIT))}`,
-    rich`${kind === 'idle' ? 'has come to rest' : 'failed'} · ${code(sessionId)}`,
+    rich`${kind === 'idle' ? 'is idle' : 'failed'} · ${code(sessionId)}`,
     directory !== undefined && rich`Where: ${code(oneLine(directory, TITLE_LIMIT))}`,
     text !== undefined && text !== '' && quoted(cut(text, TEXT_LIMIT)),
     ...shown.map((path) => rich`• ${code(oneLine(path, TITLE_LIMIT))}`),

@@ -18,12 +18,12 @@ export interface TaskThreadOptions {
   roomId: string;
   /** Whether the room is for other tasks too. */
   threaded: boolean;
-  /** Who is to look when the task asks something or has ended. */
+  /** The users to notify of requests and of the end. */
   observers: readonly string[];
   signal: AbortSignal;
 }
 
-/** What is told of one task in its room: a card that is kept up to date, and what people must not miss below it. */
+/** The messages of one task: a card that is updated, and a message below it for each request, warning and end. */
 export class TaskThread {
   readonly #options: TaskThreadOptions;
 
@@ -31,7 +31,7 @@ export class TaskThread {
     this.#options = options;
   }
 
-  /** Sends the card, which begins the thread. */
+  /** Sends the card, the first message of the thread. */
   async begin(): Promise<void> {
     const { task, notes } = this.#options;
     const { html, content } = this.#card();
@@ -39,13 +39,13 @@ export class TaskThread {
     notes.change({ root, shown: digestOf(html), shownStatus: task.status });
   }
 
-  /** Tells of events in their order, each once, and remembers how far it came. */
-  async tell(events: readonly TaskEvent[]): Promise<void> {
+  /** Posts events in order, each once, and saves its position. */
+  async post(events: readonly TaskEvent[]): Promise<void> {
     const { notes } = this.#options;
     const steps = [...notes.now.steps];
     for (const event of events) {
       if (event.seq <= notes.now.toldSeq) continue;
-      const step = await this.#tellOf(event);
+      const step = await this.#postEvent(event);
       if (step !== undefined) steps.push(step);
       if (MESSAGES.has(event.kind)) notes.change({ toldSeq: event.seq, steps: steps.slice(-STEPS) });
     }
@@ -54,8 +54,8 @@ export class TaskThread {
   }
 
   /**
-   * Brings the card up to date: at once where the status is another one, otherwise when the server's limits leave
-   * room. Answers when that will be, where it is not yet.
+   * Updates the card: at once where the status has changed, else when the rate limit allows it. Returns the time of
+   * the next attempt where it had to be deferred.
    */
   async refresh(): Promise<number | undefined> {
     const { task, notes, sender, signal } = this.#options;
@@ -79,21 +79,21 @@ export class TaskThread {
     return { html: words.html, content: message({ msgtype: 'm.notice', words, mark }) };
   }
 
-  /** Sends what has to be a message of its own; answers what belongs among the steps. */
-  async #tellOf(event: TaskEvent): Promise<string | undefined> {
+  /** Sends a message for an important event; returns the step of the card for another. */
+  async #postEvent(event: TaskEvent): Promise<string | undefined> {
     switch (event.kind) {
       case 'request_opened':
         return this.#ask(event);
       case 'request_closed':
         return this.#closeRequest(event);
       case 'warning':
-        await this.#post(event, messages.warning(event), 'm.notice');
+        await this.#sendFor(event, messages.warning(event), 'm.notice');
         return undefined;
       case 'completed':
       case 'failed':
       case 'timeout':
       case 'cancelled':
-        await this.#post(event, messages.outcome(this.#options.task), 'm.text');
+        await this.#sendFor(event, messages.outcome(this.#options.task), 'm.text');
         return undefined;
       default:
         return messages.stepOf(event);
@@ -102,9 +102,9 @@ export class TaskThread {
 
   async #ask(event: TaskEvent & EventOf<'request_opened'>): Promise<undefined> {
     const { request, at } = event;
-    // What the policy answers by itself is no question to anybody.
+    // The policy answers it at once: nobody needs to.
     if (request.expires_at !== undefined && request.expires_at <= at) return;
-    const eventId = await this.#post(event, messages.request(request), 'm.text', request.id);
+    const eventId = await this.#sendFor(event, messages.request(request), 'm.text', request.id);
     const { notes } = this.#options;
     notes.change({ requests: { ...notes.now.requests, [request.id]: { eventId, title: request.title } } });
   }
@@ -120,7 +120,7 @@ export class TaskThread {
     return undefined;
   }
 
-  async #post(
+  async #sendFor(
     event: TaskEvent,
     words: Rich,
     msgtype: 'm.text' | 'm.notice',
@@ -147,7 +147,7 @@ export class TaskThread {
   }
 }
 
-/** Kinds that are messages of their own, and so must be remembered as told before the next one. */
+/** Kinds with a message of their own: the position is saved after each. */
 const MESSAGES: ReadonlySet<TaskEvent['kind']> = new Set<TaskEvent['kind']>([
   'request_opened',
   'request_closed',
@@ -155,7 +155,7 @@ const MESSAGES: ReadonlySet<TaskEvent['kind']> = new Set<TaskEvent['kind']>([
   ...END_STATUSES,
 ]);
 
-/** The number alone is given again after a power loss that took the end of the log. */
+/** With the time: after a power loss that cut the log, another event can get the same number. */
 function txnOf({ taskId, seq, at }: TaskEvent): string {
   return `${taskId}-${seq}-${at}`;
 }

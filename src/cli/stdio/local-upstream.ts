@@ -6,13 +6,17 @@ import type { Config } from '../../config/config.ts';
 import type { Logger } from '../../logger.ts';
 import type { UpstreamTarget } from './upstream-target.ts';
 
-/** A bridge in this process, which others of this user can join. */
-export async function serveHere(config: Config, logger: Logger, claim: DataDirLock): Promise<UpstreamTarget> {
-  const app = await startApp(config, logger, claim);
+/** Starts a bridge in this process. Other stdio processes of this user can connect to it. */
+export async function startLocalUpstream(
+  config: Config,
+  logger: Logger,
+  lock: DataDirLock,
+): Promise<UpstreamTarget> {
+  const app = await startApp(config, logger, lock);
   try {
     const { localUrl } = await app.listenPrivately();
-    const [transport, far] = InMemoryTransport.createLinkedPair();
-    await app.serve(far);
+    const [transport, serverTransport] = InMemoryTransport.createLinkedPair();
+    await app.serve(serverTransport);
     logger.info(
       { url: localUrl, mode: app.services.mode, dataDir: config.dataDir },
       'the bridge serves stdio',

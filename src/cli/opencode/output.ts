@@ -1,6 +1,6 @@
 import { printable } from '../../errors.ts';
 
-export function say(line: string): void {
+export function print(line: string): void {
   process.stdout.write(`${printable(line)}\n`);
 }
 

@@ -3,7 +3,7 @@ import type { Homeserver } from '../support/homeserver.ts';
 import type { Content, Person, RoomEvent } from '../support/person.ts';
 
 /** Two people at a homeserver. */
-export interface Meeting {
+export interface TwoUsers {
   homeserver: Homeserver;
   anna: Person;
   bob: Person;
@@ -11,7 +11,7 @@ export interface Meeting {
   shared(options?: Content): Promise<string>;
 }
 
-export async function meetAt(homeserver: Homeserver): Promise<Meeting> {
+export async function twoUsersAt(homeserver: Homeserver): Promise<TwoUsers> {
   const [anna, bob] = [await homeserver.user('anna'), await homeserver.user('bob')];
   const shared = async (options: Content = {}): Promise<string> => {
     const room = await anna.createRoom({ invite: [bob.userId], ...options });

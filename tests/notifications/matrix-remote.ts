@@ -7,7 +7,7 @@ import type { Homeserver } from '../support/homeserver.ts';
 import type { Person } from '../support/person.ts';
 import { type FaultyProxy, startFaultyProxy } from '../support/proxy.ts';
 import type { SinkParts } from './delivering.ts';
-import type { FarSide, Trouble } from './sink-contract.ts';
+import type { RemoteSystem, Trouble } from './sink-contract.ts';
 
 export function markOf(content: Record<string, unknown>) {
   return taskMark.safeParse(content[TASK_KEY]).data;
@@ -15,7 +15,7 @@ export function markOf(content: Record<string, unknown>) {
 
 const ENDS: ReadonlySet<string> = new Set(['completed', 'failed', 'timeout', 'cancelled']);
 
-export interface MatrixFarSide extends FarSide {
+export interface MatrixRemote extends RemoteSystem {
   readonly homeserver: Homeserver;
   readonly proxy: FaultyProxy;
   readonly bot: Person;
@@ -27,9 +27,9 @@ export interface MatrixFarSide extends FarSide {
 }
 
 /** The same with a homeserver of its own, which goes with it. */
-export async function matrixFarSideAlone(startHomeserver: () => Promise<Homeserver>): Promise<FarSide> {
+export async function ownMatrixRemote(startHomeserver: () => Promise<Homeserver>): Promise<RemoteSystem> {
   const homeserver = await startHomeserver();
-  const far = await matrixFarSide(homeserver);
+  const far = await matrixRemote(homeserver);
   const dispose = async (): Promise<void> => {
     await far[Symbol.asyncDispose]();
     await homeserver[Symbol.asyncDispose]();
@@ -40,10 +40,10 @@ export async function matrixFarSideAlone(startHomeserver: () => Promise<Homeserv
 let bots = 0;
 
 /** A room with a bridge of its own and a person in it; the bridge reaches it through a proxy that can make trouble. */
-export async function matrixFarSide(
+export async function matrixRemote(
   homeserver: Homeserver,
   options: Partial<RoomsOptions> = {},
-): Promise<MatrixFarSide> {
+): Promise<MatrixRemote> {
   bots += 1;
   const [bot, human] = [await homeserver.user(`bridge-${bots}`), await homeserver.user('ann')];
   const roomId = await human.createRoom({ name: 'Tasks' });
@@ -81,13 +81,13 @@ export async function matrixFarSide(
     start: () => homeserver.start(),
     async seen(_, taskId) {
       const events = await human.events(roomId);
-      const told = events
+      const posted = events
         .flatMap(({ content }) => markOf(content) ?? [])
         .filter(({ task_id }) => task_id === taskId);
-      const statuses = told.flatMap(({ status }) => status ?? []);
+      const statuses = posted.flatMap(({ status }) => status ?? []);
       return {
         statuses: statuses.filter((status, index) => status !== statuses[index - 1]),
-        ends: told.filter(({ event_type }) => ENDS.has(event_type)).length,
+        ends: posted.filter(({ event_type }) => ENDS.has(event_type)).length,
       };
     },
     async [Symbol.asyncDispose]() {

@@ -30,7 +30,7 @@ function targetOf({ content }: RoomEvent): unknown {
 }
 
 /** A room with the bridge's account, ann who may steer and bob who may not, and tasks told of in it. */
-export class Stage {
+export class SteeringFixture {
   readonly server: Homeserver;
   readonly bridge: Bridge;
   readonly bot: Person;
@@ -41,10 +41,13 @@ export class Stage {
   room: string;
   steering: Steering | undefined;
   readonly #ended: Promise<void>[] = [];
-  readonly #toldUpTo = new Map<string, number>();
+  readonly #lastSeq = new Map<string, number>();
 
   private constructor(
-    parts: Pick<Stage, 'server' | 'bridge' | 'bot' | 'ann' | 'bob' | 'folder' | 'database' | 'room'>,
+    parts: Pick<
+      SteeringFixture,
+      'server' | 'bridge' | 'bot' | 'ann' | 'bob' | 'folder' | 'database' | 'room'
+    >,
   ) {
     this.server = parts.server;
     this.bridge = parts.bridge;
@@ -56,7 +59,7 @@ export class Stage {
     this.room = parts.room;
   }
 
-  static async open(server: Homeserver, bridge: Bridge, room: Content = {}): Promise<Stage> {
+  static async open(server: Homeserver, bridge: Bridge, room: Content = {}): Promise<SteeringFixture> {
     const [bot, ann, bob] = await Promise.all([
       server.user('bridge'),
       server.user('ann'),
@@ -64,9 +67,9 @@ export class Stage {
     ]);
     const folder = await tempDir('steering-');
     const parts = { server, bridge, bot, ann, bob, folder, database: openDatabase(folder.path), room: '' };
-    const stage = new Stage(parts);
-    stage.room = await stage.newRoom(room);
-    return stage;
+    const fixture = new SteeringFixture(parts);
+    fixture.room = await fixture.newRoom(room);
+    return fixture;
   }
 
   /** Ann has power level 50 in it, bob 0. */
@@ -128,21 +131,21 @@ export class Stage {
     const directory = join(this.bridge.workspaceDir, folder);
     await mkdir(directory, { recursive: true });
     const task = await this.bridge.start(steps, { directory });
-    return { task, root: await this.tell(`Task ${task.id}`, { task_id: task.id, event_type: 'created' }) };
+    return { task, root: await this.post(`Task ${task.id}`, { task_id: task.id, event_type: 'created' }) };
   }
 
   /** The task's next request, and the message that tells of it. */
   async request(task: Task, root: string): Promise<{ request: InputRequest; message: string }> {
     const isAsked = ({ kind }: { kind: string }) => kind === 'request_opened';
-    const event = await this.bridge.until(task, isAsked, this.#toldUpTo.get(task.id) ?? 0);
+    const event = await this.bridge.until(task, isAsked, this.#lastSeq.get(task.id) ?? 0);
     if (event.kind !== 'request_opened') throw new Error('unreachable');
-    this.#toldUpTo.set(task.id, event.seq);
+    this.#lastSeq.set(task.id, event.seq);
     const mark = { task_id: task.id, event_type: event.kind, request_id: event.request.id };
-    return { request: event.request, message: await this.tell(event.request.title, mark, root) };
+    return { request: event.request, message: await this.post(event.request.title, mark, root) };
   }
 
   /** A message of the bridge about a task. */
-  tell(body: string, mark: Content, root?: string): Promise<string> {
+  post(body: string, mark: Content, root?: string): Promise<string> {
     const thread = { rel_type: 'm.thread', event_id: root, is_falling_back: true };
     return this.bot.send(this.room, 'm.room.message', {
       msgtype: 'm.notice',

@@ -1,0 +1,30 @@
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { LockInfo } from '../../store/lock-info.ts';
+import type { UpstreamTarget } from './upstream-target.ts';
+
+const TERMINATE_LIMIT_MS = 1_000;
+/** The stream of a session cannot be resumed: after a cut, the relay opens a new session. */
+const NO_RECONNECT = {
+  initialReconnectionDelay: 0,
+  maxReconnectionDelay: 0,
+  reconnectionDelayGrowFactor: 1,
+  maxRetries: 0,
+};
+
+/** The bridge of the process that holds the lock; undefined while it does not listen. */
+export function remoteUpstream({ url, token, kind }: LockInfo): UpstreamTarget | undefined {
+  if (url === undefined || token === undefined) return undefined;
+  const headers = { authorization: `Bearer ${token}` };
+  const transport = new StreamableHTTPClientTransport(new URL(url), {
+    requestInit: { headers },
+    reconnectionOptions: NO_RECONNECT,
+  });
+  const close = async (): Promise<void> => {
+    // The other process may be gone or hang: neither may delay this one.
+    const terminated = transport.terminateSession().catch(() => undefined);
+    const limit = new Promise((resolve) => setTimeout(resolve, TERMINATE_LIMIT_MS).unref());
+    await Promise.race([terminated, limit]);
+    await transport.close();
+  };
+  return { transport, close, failure: new Promise(() => undefined), remote: kind };
+}

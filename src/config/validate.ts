@@ -1,0 +1,69 @@
+import { isAbsolute } from 'node:path';
+import { quote } from '../errors.ts';
+import { isLoopback } from '../loopback.ts';
+import { isWithheld } from './child-env.ts';
+import { type Environment, nameIn, textOf } from './read.ts';
+import { readToken, tokenFaults } from './tokens.ts';
+import type { Values } from './variables.ts';
+
+/** Required by Matrix. */
+const REQUIRED_FOR_MATRIX = ['MATRIX_HOMESERVER_URL', 'MATRIX_ACCESS_TOKEN', 'MATRIX_USER_ID'] as const;
+
+/** What is wrong with values that could be read, one line for each problem. */
+export function validate(values: Partial<Values>, env: Environment): string[] {
+  return [
+    ...bindProblems(values),
+    ...pathProblems(values, env),
+    ...originProblems(values),
+    ...modeProblems(values),
+    ...passthroughProblems(values),
+    ...matrixProblems(values, env),
+  ];
+}
+
+function bindProblems({ MCP_HOST: host = '', MCP_AUTH_TOKENS = [], ALLOW_UNAUTHENTICATED }: Partial<Values>) {
+  const tokens = MCP_AUTH_TOKENS.map(readToken);
+  const isOpen = !isLoopback(host) && tokens.length === 0 && !ALLOW_UNAUTHENTICATED;
+  return [
+    ...(isOpen
+      ? [
+          `MCP_HOST ${quote(host)} is open to other machines, but MCP_AUTH_TOKENS is empty: set tokens, or ALLOW_UNAUTHENTICATED=true.`,
+        ]
+      : []),
+    ...tokenFaults(tokens),
+  ];
+}
+
+function pathProblems(values: Partial<Values>, env: Environment): string[] {
+  return (['ALLOWED_DIRECTORIES', 'SHELL_SANDBOX_WRITABLE'] as const).flatMap((name) =>
+    (values[name] ?? [])
+      .filter((path) => !isAbsolute(path))
+      .map((path) => `${nameIn(env, name)} ${quote(path)} must be an absolute path.`),
+  );
+}
+
+function originProblems({ MCP_ALLOWED_ORIGINS = [] }: Partial<Values>): string[] {
+  return MCP_ALLOWED_ORIGINS.filter((origin) => !URL.canParse(origin)).map(
+    (origin) => `MCP_ALLOWED_ORIGINS ${quote(origin)} must be an origin such as https://example.org.`,
+  );
+}
+
+function modeProblems({ OPENCODE_SERVER_ENABLED, PERMISSION_POLICY }: Partial<Values>): string[] {
+  if (OPENCODE_SERVER_ENABLED || PERMISSION_POLICY !== 'ask') return [];
+  return [
+    'PERMISSION_POLICY "ask" does not work in Docker mode, where nobody can answer the OpenCode CLI: set allow or reject, or OPENCODE_SERVER_ENABLED=true.',
+  ];
+}
+
+function passthroughProblems({ RUNNER_ENV_PASSTHROUGH = [] }: Partial<Values>): string[] {
+  return RUNNER_ENV_PASSTHROUGH.filter(isWithheld).map(
+    (name) => `RUNNER_ENV_PASSTHROUGH names ${name}, which tasks must not see: leave it out.`,
+  );
+}
+
+function matrixProblems({ MATRIX_ENABLED }: Partial<Values>, env: Environment): string[] {
+  if (!MATRIX_ENABLED) return [];
+  return REQUIRED_FOR_MATRIX.filter((name) => textOf(env, name) === undefined).map(
+    (name) => `${name} is missing, but MATRIX_ENABLED is true: set it, or MATRIX_ENABLED=false.`,
+  );
+}
