@@ -4,7 +4,7 @@ import { bash, slowly } from '../support/steps.ts';
 import type { BenchBridge } from './bench-bridge.ts';
 import { ms, type Row } from './report.ts';
 import { timed, until } from './sample.ts';
-import { handOver } from './tasks.ts';
+import { submitTask } from './tasks.ts';
 
 const ROUNDS = 5;
 /** What a task is at when it is cancelled, and how its history shows that. */
@@ -38,7 +38,7 @@ async function cancelDuring(
   directory: string,
   { steps, shows }: (typeof WORK)[number],
 ): Promise<number> {
-  const task_id = await handOver(bridge, `Do it. ${scriptText(steps)}`, directory);
+  const task_id = await submitTask(bridge, `Do it. ${scriptText(steps)}`, directory);
   const call = (name: string, args: object) =>
     bridge.client.callTool({ name, arguments: { task_id, ...args } });
   const isAtIt = async () =>

@@ -20,7 +20,7 @@ const ROUNDS = 2;
 const EVERY_MS = 20;
 const GOAL_MS = 100;
 
-interface Handed {
+interface SubmittedTask {
   task_id: string;
   agent_id: string;
 }
@@ -63,7 +63,7 @@ async function rounds(observer: Client, clients: readonly Client[], directory: s
   const loaded: number[] = [];
   const idle: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    const tasks = await handOver(clients, directory);
+    const tasks = await submitTask(clients, directory);
     loaded.push(...(await watch(observer, tasks)));
     idle.push(...(await revisit(observer, tasks)));
   }
@@ -87,7 +87,7 @@ async function connect(port: number): Promise<Client> {
 }
 
 /** All tasks of all agents at once. */
-function handOver(clients: readonly Client[], directory: string): Promise<Handed[]> {
+function submitTask(clients: readonly Client[], directory: string): Promise<SubmittedTask[]> {
   const orders = clients.flatMap((client, index) =>
     Array.from({ length: TASKS_EACH }, () => ({ client, agent_id: `agent-${index}` })),
   );
@@ -104,7 +104,7 @@ function handOver(clients: readonly Client[], directory: string): Promise<Handed
  * Asks for one task after the other until all have ended, at fixed times whether or not the answer before is
  * there, so that slow moments count by their length; answers with how long each answer took.
  */
-async function watch(client: Client, tasks: readonly Handed[]): Promise<number[]> {
+async function watch(client: Client, tasks: readonly SubmittedTask[]): Promise<number[]> {
   const open = new Set(tasks);
   const asked: Promise<number>[] = [];
   while (open.size > 0) {
@@ -117,7 +117,7 @@ async function watch(client: Client, tasks: readonly Handed[]): Promise<number[]
 }
 
 /** The same of tasks that have ended. */
-async function revisit(client: Client, tasks: readonly Handed[]): Promise<number[]> {
+async function revisit(client: Client, tasks: readonly SubmittedTask[]): Promise<number[]> {
   const asked: Promise<number>[] = [];
   for (const task of tasks) {
     asked.push(timed(() => statusOf(client, task)));
@@ -126,7 +126,7 @@ async function revisit(client: Client, tasks: readonly Handed[]): Promise<number
   return Promise.all(asked);
 }
 
-async function statusOf(client: Client, task: Handed) {
+async function statusOf(client: Client, task: SubmittedTask) {
   const result = await client.callTool({ name: 'get_task_status', arguments: { ...task } });
   return taskSchema.parse(result.structuredContent).status;
 }

@@ -14,7 +14,7 @@ import { type BenchBridge, startBenchBridge } from './bench-bridge.ts';
 import { cleared, dockerMode, engineForBench } from './engine.ts';
 import { type ModeRow, ms } from './report.ts';
 import { median, residentMb, sideBySide, until } from './sample.ts';
-import { handOver, runTask, THREE_STEPS, TRIVIAL } from './tasks.ts';
+import { runTask, submitTask, THREE_STEPS, TRIVIAL } from './tasks.ts';
 
 const TURNS = 10;
 const WAITING = 8;
@@ -80,7 +80,7 @@ async function* measure(modes: Modes): AsyncGenerator<ModeRow> {
   yield { what: `trivial task, a folder of its own, n=${TURNS}`, ...trivial.times };
   const steps = await byTurns(modes, THREE_STEPS);
   yield { what: `three-step task, a folder of its own, n=${TURNS}`, ...steps.times };
-  const what = 'the same, until the first thing that the agent does is told';
+  const what = 'the same, until the first action of the agent is reported';
   yield { what, server: ms(median(steps.firsts.server)), docker: ms(median(steps.firsts.docker)) };
   const again = await byTurns(modes, THREE_STEPS, await usedFolders(modes));
   yield { what: `three-step task, a folder that has had one, n=${TURNS}`, ...again.times };
@@ -149,7 +149,7 @@ async function memoryRows({ server, docker, pid, model }: Modes): Promise<ModeRo
 /** Tasks that all wait for the model. */
 async function waitingTasks(bridge: BenchBridge, { requests }: ScriptedModel): Promise<string[]> {
   const from = requests.length;
-  const tasks = await Promise.all(Array.from({ length: WAITING }, () => handOver(bridge, WAITS)));
+  const tasks = await Promise.all(Array.from({ length: WAITING }, () => submitTask(bridge, WAITS)));
   const waiting = () => requests.slice(from).filter(({ step }) => step === 1).length;
   await until(() => waiting() >= WAITING, `${WAITING} tasks wait for the model`);
   return tasks;

@@ -10,7 +10,7 @@ else if (group) process.stdout.write(`${rowTable(await all(group()))}\n`);
 else
   throw new Error(`There are no rows "${name}"; there are ${[...Object.keys(GROUPS), 'modes'].join(', ')}.`);
 
-/** All rows; each is told when it is measured. */
+/** All rows; each is printed when it is measured. */
 async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const row of rows) {

@@ -9,7 +9,7 @@ import { bash, slowly, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { type BenchBridge, startBenchBridge } from './bench-bridge.ts';
 import { ASKS } from './cancel.ts';
-import { FarSides } from './far-sides.ts';
+import { RemoteSystems } from './remote-systems.ts';
 import { ms, type Row } from './report.ts';
 import { cpuMs, median, timed } from './sample.ts';
 import { runTask } from './tasks.ts';
@@ -29,16 +29,16 @@ interface Taken {
 interface Sides {
   off: BenchBridge;
   on: BenchBridge;
-  far: FarSides;
+  far: RemoteSystems;
   directory: string;
 }
 
-/** What it costs tasks that Letta and Matrix are told of them. */
+/** What notifications of Letta and Matrix cost tasks. */
 export async function* sinkRows(): AsyncGenerator<Row> {
   await using root = await tempDir('bench-sinks-');
   const directory = join(root.path, 'work');
   await makeTaskDirectory(directory);
-  await using far = await FarSides.start(TASKS);
+  await using far = await RemoteSystems.start(TASKS);
   const model = await startScriptedModel();
   const server = await startOpenCode({ modelUrl: model.url, config: ASKS });
   const start = async (name: string, variables: Record<string, string>): Promise<BenchBridge> => {
@@ -89,7 +89,7 @@ async function* measure(sides: Sides): AsyncGenerator<Row> {
     ok: ratio <= GOAL,
   };
   yield {
-    what: `the bridge's own processor time for ${TASKS} such tasks, until all is told`,
+    what: `the bridge's own processor time for ${TASKS} such tasks, until all notifications are delivered`,
     measured: ms(of('on', 'bridgeMs')),
     comparison: `memory alone: ${ms(of('off', 'bridgeMs'))}`,
     goal: 'none',
@@ -97,7 +97,7 @@ async function* measure(sides: Sides): AsyncGenerator<Row> {
   };
 }
 
-/** Answers when everything has been told too, so that nothing of it falls into the next round. */
+/** Resolves when all notifications are delivered too, so that none falls into the next round. */
 async function busyTasks({ far, directory }: Sides, bridge: BenchBridge): Promise<Taken> {
   const cpuBefore = await cpuMs(bridge.pid);
   const times = await Promise.all(

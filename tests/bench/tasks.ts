@@ -25,13 +25,17 @@ function taskOf(result: unknown): { task_id: string; status: string } {
   return answerSchema.parse(result).structuredContent;
 }
 
-/** Hands a task over, in a folder of its own unless told; answers with its id while it runs. */
-export async function handOver({ client }: BenchBridge, prompt: string, directory?: string): Promise<string> {
+/** Submits a task, in a folder of its own unless one is given; resolves with its id while it runs. */
+export async function submitTask(
+  { client }: BenchBridge,
+  prompt: string,
+  directory?: string,
+): Promise<string> {
   const order = { task_description: prompt, ...(directory !== undefined && { directory }) };
   return taskOf(await client.callTool({ name: 'opencode_execute_task', arguments: order })).task_id;
 }
 
-/** A task from the call that hands it over to the answer that it has completed; in a folder of its own unless told. */
+/** A task from the call that submits it to the answer that it has completed; in a folder of its own unless one is given. */
 export async function runTask(
   { client }: BenchBridge,
   prompt: string,

@@ -5,7 +5,7 @@ import { startSynapse, synapseIsThere } from '../support/homeserver.ts';
 import { startLetta } from '../support/letta.ts';
 
 /**
- * `node far-sides-host.ts <agents>`: Letta with so many agents, and Matrix with a room that the bridge is invited to. They
+ * `node remote-systems-host.ts <agents>`: Letta with so many agents, and Matrix with a room that the bridge is invited to. They
  * get only the processor time that nobody else wants: in earnest they run elsewhere. Says on stdout how to reach them,
  * and ends with stdin.
  */

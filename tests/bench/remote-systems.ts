@@ -11,7 +11,7 @@ import { until } from './sample.ts';
 
 /** So that they do not write on the disk of the bridge. */
 const IN_MEMORY = '/dev/shm';
-const HOST = join(import.meta.dirname, 'far-sides-host.ts');
+const HOST = join(import.meta.dirname, 'remote-systems-host.ts');
 
 const toldSchema = z.object({
   homeserver: z.string(),
@@ -25,11 +25,11 @@ const healthSchema = z.object({
 });
 
 /** Letta and Matrix, running in a process of their own that yields to everything else on the machine. */
-export class FarSides {
+export class RemoteSystems {
   /** What stands for Matrix. */
   readonly homeserver: string;
   readonly agents: readonly string[];
-  /** What a bridge has to be told to use both. */
+  /** The configuration of a bridge that uses both. */
   readonly variables: Record<string, string>;
   readonly #child: ChildProcess;
   readonly #reader: Person;
@@ -47,16 +47,18 @@ export class FarSides {
     this.#roomId = roomId;
   }
 
-  static async start(agents: number): Promise<FarSides> {
+  static async start(agents: number): Promise<RemoteSystems> {
     const env = { ...process.env, TMPDIR: existsSync(IN_MEMORY) ? IN_MEMORY : tmpdir() };
     const child = spawn(process.execPath, [HOST, String(agents)], {
       env,
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    const exited = once(child, 'exit').then(() => Promise.reject(new Error('the far sides did not start')));
+    const exited = once(child, 'exit').then(() =>
+      Promise.reject(new Error('the remote systems did not start')),
+    );
     const said = await Promise.race([once(createInterface(child.stdout), 'line'), exited]);
     exited.catch(() => undefined);
-    return new FarSides(child, toldSchema.parse(JSON.parse(z.string().parse(said[0]))));
+    return new RemoteSystems(child, toldSchema.parse(JSON.parse(z.string().parse(said[0]))));
   }
 
   /** Resolves when both have everything that this bridge has to tell, and no block is left in Letta. */
@@ -70,7 +72,7 @@ export class FarSides {
     await until(isSo, 'Letta and Matrix are up to date');
   }
 
-  /** Throws where the end of a task was not told, or told twice. */
+  /** Throws where the end of a task was not reported, or reported twice. */
   async requireAllTold(tasks: number): Promise<void> {
     const messages = await Promise.all(
       this.agents.map((agent) => this.#letta(`/v1/agents/${agent}/messages`)),
@@ -80,7 +82,7 @@ export class FarSides {
     const marks = events.flatMap(({ content }) => taskMark.safeParse(content[TASK_KEY]).data ?? []);
     const inMatrix = marks.filter(({ event_type }) => event_type === 'completed').length;
     if (inLetta === tasks && inMatrix === tasks) return;
-    throw new Error(`of ${tasks} tasks, Letta was told the end of ${inLetta}, Matrix of ${inMatrix}`);
+    throw new Error(`of ${tasks} tasks, Letta received the end of ${inLetta}, Matrix of ${inMatrix}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
