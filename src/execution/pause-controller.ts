@@ -1,5 +1,6 @@
 import { BridgeError } from '../errors.ts';
 import type { Run } from '../runners/runner.ts';
+import { SerialQueue } from '../serial-queue.ts';
 import type { EventOf, TaskEventBody } from '../tasks/events.ts';
 
 export interface PauseControllerOptions {
@@ -24,7 +25,7 @@ export interface PauseControllerOptions {
  */
 export class PauseController {
   readonly #options: PauseControllerOptions;
-  #last: Promise<void> = Promise.resolve();
+  readonly #controls = new SerialQueue();
   #released: PromiseWithResolvers<void> | undefined;
 
   constructor(options: PauseControllerOptions) {
@@ -55,18 +56,12 @@ export class PauseController {
 
   /** Has no effect on a task that is paused, or whose end is decided. */
   pause(by: string, reason: string | undefined, ref?: string): Promise<void> {
-    return this.#enqueue(() => this.#pause(by, reason, ref));
+    return this.#controls.run(() => this.#pause(by, reason, ref));
   }
 
   /** Has no effect on a task that is not paused. */
   resume(by: string, reason: string | undefined, ref?: string): Promise<void> {
-    return this.#enqueue(() => this.#resume(by, reason, ref));
-  }
-
-  #enqueue(execute: () => Promise<void>): Promise<void> {
-    const done = this.#last.then(execute);
-    this.#last = done.catch(() => undefined);
-    return done;
+    return this.#controls.run(() => this.#resume(by, reason, ref));
   }
 
   async #pause(by: string, reason: string | undefined, ref: string | undefined): Promise<void> {

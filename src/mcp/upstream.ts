@@ -9,6 +9,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { SerialQueue } from '../serial-queue.ts';
 
 /** Statuses of a server that does not know this session or this caller. */
 const SESSION_REJECTED: ReadonlySet<number> = new Set([401, 404]);
@@ -19,7 +20,7 @@ export class Upstream {
   readonly #transport: Transport;
   readonly #disconnected: (reason: string) => void;
   readonly #answers = new Map<RequestId, (message: JSONRPCMessage) => void>();
-  #sent: Promise<unknown> = Promise.resolve();
+  readonly #sends = new SerialQueue();
 
   constructor(transport: Transport, onMessage: (message: JSONRPCMessage) => void, logger: Logger) {
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -44,8 +45,7 @@ export class Upstream {
 
   /** Sends after all earlier messages. Rejects if the server refuses the message; a broken connection resolves `lost`. */
   send(message: JSONRPCMessage): Promise<void> {
-    const sent = this.#sent.then(() => this.#transport.send(message));
-    this.#sent = sent.catch(() => undefined);
+    const sent = this.#sends.run(() => this.#transport.send(message));
     return sent.catch((thrown: unknown) => {
       if (isRefusal(thrown)) throw thrown;
       this.#disconnected(messageOf(thrown));
