@@ -3,7 +3,7 @@ import type Docker from 'dockerode';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
 import { connectDocker } from './connection.ts';
 import { followContainerLogs, type OnOutput } from './container-logs.ts';
-import { dockerMessage, ignoreStatus, requestDocker } from './docker-request.ts';
+import { dockerMessage, ignoreStatus, requestDocker, statusOf } from './docker-request.ts';
 
 const PAUSE_TIMEOUT_MS = 15_000;
 const PAUSE_RETRY_MS = 100;
@@ -76,15 +76,23 @@ export class DockerClient {
     if (!created) throw imageMissing(spec.Image ?? '');
   }
 
+  /** Does nothing where the container has been started, is being removed or is gone. */
   start(name: string): Promise<void> {
-    return this.#request(() => ignoreStatus(304, this.#container(name).start()));
+    return this.#request(async () => {
+      try {
+        await ignoreStatus(304, this.#container(name).start());
+      } catch (thrown) {
+        // Docker's error for a container that is being removed depends on the moment of the removal.
+        if ((await this.state(name)) !== undefined) throw thrown;
+      }
+    });
   }
 
-  /** Undefined where there is no such container. */
+  /** Undefined where there is no such container, or it is being removed. */
   state(name: string): Promise<ContainerState | undefined> {
     return this.#request(async () => {
       const { State: state } = (await ignoreStatus(404, this.#container(name).inspect())) ?? {};
-      if (!state) return undefined;
+      if (!state || state.Status === 'removing' || state.Status === 'dead') return undefined;
       const { Status, ExitCode, OOMKilled } = state;
       const live = Status === 'created' || Status === 'running' || Status === 'paused' ? Status : undefined;
       const status = live ?? (Status === 'restarting' ? 'running' : 'ended');
@@ -130,11 +138,21 @@ export class DockerClient {
     await this.#request(() => ignoreStatus([304, 404], this.#container(name).stop({ t: graceSeconds })));
   }
 
-  /** Kills the container where it runs, and removes it. */
+  /** Kills the container where it runs, and removes it. Resolves when its name is free, whoever removes it. */
   remove(name: string): Promise<void> {
-    return this.#request(() =>
-      ignoreStatus([404, 409], this.#container(name).remove({ force: true, v: true })),
-    );
+    return this.#request(async () => {
+      const found = await ignoreStatus(404, this.#container(name).inspect());
+      if (!found) return;
+      // By its id from here on: once it is gone, its name may belong to a new container.
+      const container = this.#container(found.Id);
+      try {
+        await ignoreStatus(404, container.remove({ force: true, v: true }));
+      } catch (thrown) {
+        if (statusOf(thrown) !== 409) throw thrown;
+        // Another request is removing it.
+        await ignoreStatus(404, container.wait({ condition: 'removed' }));
+      }
+    });
   }
 
   /** All containers that have these labels, in any state. */

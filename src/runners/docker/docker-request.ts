@@ -55,7 +55,8 @@ function toDockerError(host: string, thrown: unknown): BridgeError {
   });
 }
 
-function statusOf(thrown: unknown): number | undefined {
+/** The HTTP status of Docker's refusal; undefined for any other error. */
+export function statusOf(thrown: unknown): number | undefined {
   if (!(thrown instanceof Error) || !('statusCode' in thrown)) return undefined;
   return typeof thrown.statusCode === 'number' ? thrown.statusCode : undefined;
 }

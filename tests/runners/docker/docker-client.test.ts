@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { DockerClient } from '../../../src/runners/docker/docker-client.ts';
 import { engine, SCRIPTED_IMAGE } from '../../support/docker.ts';
 
@@ -26,4 +26,35 @@ it('pauses a container that has used up its CPU quota, every time', async () => 
     await busy.api.unpause(busy.name);
     expect(await busy.api.state(busy.name)).toMatchObject({ status: 'running' });
   }
+});
+
+describe('a container that somebody removes', () => {
+  const spec = { Image: SCRIPTED_IMAGE, Cmd: ['true'], HostConfig: { NetworkMode: 'none' } };
+  const create = async (api: DockerClient) => {
+    const name = `letta-test-${randomUUID()}`;
+    await api.create(name, spec);
+    return name;
+  };
+
+  it('is not started, and that is no error, at whatever moment of the removal', async () => {
+    const api = new DockerClient(engine.host);
+    for (let round = 0; round < 10; round += 1) {
+      const name = await create(api);
+      await Promise.all([api.remove(name), api.start(name), api.start(name)]);
+      await api.start(name);
+      expect(await api.state(name)).toBeUndefined();
+    }
+  });
+
+  it('is gone once any of several removals has resolved, so its name is free', async () => {
+    const api = new DockerClient(engine.host);
+    for (let round = 0; round < 5; round += 1) {
+      const name = await create(api);
+      const others = [api.remove(name), api.remove(name)];
+      await api.remove(name);
+      await api.create(name, spec);
+      await Promise.all(others);
+      await api.remove(name);
+    }
+  });
 });
