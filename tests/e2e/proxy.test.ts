@@ -12,7 +12,7 @@ import { type ForwardProxy, startForwardProxy } from '../support/forward-proxy.t
 import { startLetta } from '../support/letta.ts';
 import { startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
-import { bridgeEnv, startProgram, startStdio } from './program.ts';
+import { bridgeEnv, type StdioProgram, startProgram, startStdio } from './program.ts';
 
 const taskSchema = z.object({ task_id: z.string(), status: z.string() });
 /** Of Node; the bridge is to behave the same without it. */
@@ -38,9 +38,11 @@ describe('loopback', () => {
     await using folder = await tempDir('proxy-');
     const env = { ...bridgeEnv(folder.path, model.url), ...variables(), ...FLAG };
     const serve = startProgram('serve', env);
-    const editor = startStdio(env);
+    let editor: StdioProgram | undefined;
     try {
       const [, url = ''] = await serve.says(/"url":"(http:[^"]+\/mcp)"/);
+      // Only now: the first of the two to come owns DATA_DIR.
+      editor = startStdio(env);
       await editor.connect();
       const client = new Client({ name: 'test', version: '0' });
       await client.connect(new StreamableHTTPClientTransport(new URL(url)));
@@ -61,8 +63,8 @@ describe('loopback', () => {
       );
       expect(proxy.asked).not.toContain(engine);
     } finally {
-      editor.endInput();
-      await editor.exit;
+      editor?.endInput();
+      await editor?.exit;
       serve.child.kill('SIGTERM');
       await serve.exit;
     }
