@@ -156,12 +156,17 @@ describe.each(WORLDS)('the runner $title', ({ start, absent, name }) => {
   });
 
   it.each([
-    ['quotes', `"double" 'single' \\" \\\\ "`],
-    ['what a shell would run', '$(touch pwned) `touch pwned` $HOME; rm -rf x && y | z > w & !! #'],
-    ['lines', 'one\ntwo\r\n\n\tthree'],
+    [
+      'quotes, lines, emoji, and what a shell would run',
+      [
+        `"double" 'single' \\" \\\\ "`,
+        '$(touch pwned) `touch pwned` $HOME; rm -rf x && y | z > w & !! #',
+        'one\ntwo\r\n\n\tthree',
+        '🙂👩‍👩‍👧 ÄÖÜ 中文 \u202e\u0301 \u0007',
+      ].join(' '),
+    ],
     ['a leading option', '--help'],
     ['leading dashes', '-- -x --session ses_1'],
-    ['emoji and others', '🙂👩‍👩‍👧 ÄÖÜ 中文 \u202e\u0301 \u0007'],
     ['200 kB', 'long "text" '.repeat(17_000)],
   ])('hands the prompt over byte for byte: %s', async (_, nasty) => {
     const { id, directory, say } = await fresh();
