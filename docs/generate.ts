@@ -1,13 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { MEANINGS } from '../src/api/field-meanings.ts';
 import type { Variable as AnyVariable } from '../src/config/variables/variable.ts';
 import { VARIABLES } from '../src/config/variables.ts';
 import type { Tool } from '../src/mcp/tool.ts';
 import { TOOLS } from '../src/mcp/tools/index.ts';
 import { TASK_STATUSES } from '../src/tasks/task.ts';
 import { eventsPage } from './events.ts';
-import { MEANINGS } from './fields.ts';
 import { code, fields, NOTE, table } from './markdown.ts';
 
 const ROOT = join(import.meta.dirname, '..');

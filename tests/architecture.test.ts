@@ -76,7 +76,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'matrix',
     'tasks',
   ],
-  http: ['mcp', 'api'],
+  http: ['mcp', 'api', 'tasks'],
   mcp: ['api', 'tasks'],
   api: ['execution', 'workspaces', 'matrix', 'tasks'],
   execution: ['runners', 'workspaces', 'store', 'tasks'],

@@ -1,56 +1,59 @@
 import type { BridgeError, ErrorCode, ErrorReason } from '../errors.ts';
 import type { Task } from '../tasks/task.ts';
+import type { OperationNames } from './operation-names.ts';
 
-/** What the caller can do about an error, in terms of the tools. */
-export function errorNextStep({ code, reason, next, retryable }: BridgeError): string {
-  const specific = next ?? (reason ? nextByReason(reason) : NEXT[code]);
-  return specific ?? (retryable ? 'Try again in a moment.' : 'The health tool shows more.');
+/** What the caller can do about an error. */
+export function errorNextStep({ code, reason, next, retryable }: BridgeError, names: OperationNames): string {
+  const specific = next ?? (reason ? nextByReason(reason, names) : nextByCode(code, names));
+  return specific ?? (retryable ? 'Try again in a moment.' : `${names.health} shows more.`);
 }
 
 /** What the caller can do about a failed task; a text that an older bridge stored with the error is kept. */
-export function taskErrorNextStep({ id, sessionId, error }: Task): string | undefined {
+export function taskErrorNextStep({ id, sessionId, error }: Task, names: OperationNames): string | undefined {
   if (!error) return undefined;
-  const howToContinue =
-    sessionId === undefined ? 'start a new task' : `opencode_execute_task with continue_task_id "${id}"`;
-  return error.next ?? FAILED[error.code]?.(howToContinue);
+  const howToContinue = sessionId === undefined ? 'start a new task' : names.continueFrom(id);
+  return error.next ?? FAILED[error.code]?.(howToContinue, names);
 }
 
-function nextByReason(reason: ErrorReason): string {
+function nextByReason(reason: ErrorReason, names: OperationNames): string {
   switch (reason.kind) {
     case 'task_ended':
-      return `To go on in the same session and directory: opencode_execute_task with continue_task_id "${reason.taskId}".`;
+      return `To go on in the same session and directory: ${names.continueFrom(reason.taskId)}.`;
     case 'task_queued':
-      return 'Wait until it runs (get_task_status with wait_ms), or cancel it.';
+      return `Wait until it runs (${names.wait(reason.taskId)}), or cancel it.`;
     case 'session_busy':
-      return `Use send_task_message on ${reason.taskId}, or wait for its end.`;
+      return `Use ${names.message(reason.taskId)}, or wait for its end.`;
     case 'no_session':
       return 'Start a new task without continue_task_id.';
     case 'not_a_folder':
-      return 'Read a file with read_task_file.';
+      return `Read a file with ${names.file}.`;
     case 'not_a_file':
-      return 'Call get_task_files to see which files there are.';
+      return `Call ${names.files} to see which files there are.`;
     case 'outside_task':
-      return 'Use a path as get_task_files lists it.';
+      return `Use a path as ${names.files} lists it.`;
   }
 }
 
-const NEXT: Partial<Record<ErrorCode, string>> = {
-  INVALID_INPUT: 'Correct the arguments and call again; nothing was done.',
-  TASK_NOT_FOUND:
-    'list_tasks shows your tasks; a task belongs to the agent that started it, and one that ended long ago is removed (TASK_RETENTION_DAYS).',
-  REQUEST_NOT_FOUND: 'get_task_status lists the open requests.',
-  REQUEST_CLOSED: 'Nothing to do; get_task_status shows how the task goes on.',
-  FILE_NOT_FOUND: 'Call get_task_files to see which files there are.',
-  INVALID_STATE: 'get_task_status shows the state of the task.',
-  NOT_FOUND: 'list_tasks shows your tasks.',
-  FORBIDDEN: 'Use a path as get_task_files lists it.',
-  UNSUPPORTED: 'The health tool shows the mode; another way is needed here.',
-  PAYLOAD_TOO_LARGE: 'Send or ask for less at once.',
-  INTERNAL: 'Try again; if it stays so, the operator finds the cause in the log.',
-};
+function nextByCode(code: ErrorCode, names: OperationNames): string | undefined {
+  const seeFiles = `Call ${names.files} to see which files there are.`;
+  const steps: Partial<Record<ErrorCode, string>> = {
+    INVALID_INPUT: 'Correct the arguments and call again; nothing was done.',
+    TASK_NOT_FOUND: `${names.list} shows your tasks; a task belongs to the agent that started it, and one that ended long ago is removed (TASK_RETENTION_DAYS).`,
+    REQUEST_NOT_FOUND: `${names.status} lists the open requests.`,
+    REQUEST_CLOSED: `Nothing to do; ${names.status} shows how the task goes on.`,
+    FILE_NOT_FOUND: seeFiles,
+    INVALID_STATE: `${names.status} shows the state of the task.`,
+    NOT_FOUND: `${names.list} shows your tasks.`,
+    FORBIDDEN: `Use a path as ${names.files} lists it.`,
+    UNSUPPORTED: `${names.health} shows the mode; another way is needed here.`,
+    PAYLOAD_TOO_LARGE: 'Send or ask for less at once.',
+    INTERNAL: 'Try again; if it stays so, the operator finds the cause in the log.',
+  };
+  return steps[code];
+}
 
 /** By the code of a task's error; the argument says how to continue from the task. */
-const FAILED: Partial<Record<string, (howToContinue: string) => string>> = {
+const FAILED: Partial<Record<string, (howToContinue: string, names: OperationNames) => string>> = {
   ABORTED_EXTERNALLY: (howToContinue) => `If the work should go on: ${howToContinue}.`,
   BUDGET_EXCEEDED: (howToContinue) =>
     `With a larger limit: ${howToContinue}; the session and its files are kept.`,
@@ -60,8 +63,8 @@ const FAILED: Partial<Record<string, (howToContinue: string) => string>> = {
   ENGINE_ERROR: (howToContinue) =>
     `To go on: ${howToContinue}. If it happens again, the operator should look at OpenCode, in Docker mode at its image.`,
   ENGINE_LOST: (howToContinue) => `The session and its files are kept. To go on: ${howToContinue}.`,
-  ENGINE_UNAVAILABLE: (howToContinue) =>
-    `The health tool shows when OpenCode is there again; then ${howToContinue}.`,
+  ENGINE_UNAVAILABLE: (howToContinue, { health }) =>
+    `${health} shows when OpenCode is there again; then ${howToContinue}.`,
   OUTPUT_LIMIT: (howToContinue) =>
     `To go on, perhaps with a model of a higher output limit: ${howToContinue}.`,
   OUT_OF_MEMORY: (howToContinue) =>

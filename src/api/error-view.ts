@@ -1,6 +1,7 @@
 import type { BridgeError, ErrorCode } from '../errors.ts';
 import { cutWithLength } from '../text.ts';
 import { errorNextStep } from './error-next-step.ts';
+import type { OperationNames } from './operation-names.ts';
 
 /** Characters of an error's message, which may quote long input. */
 const MAX_MESSAGE = 4_000;
@@ -15,9 +16,9 @@ export interface ErrorView {
   retry_after_seconds?: number;
 }
 
-export function viewError(error: BridgeError): ErrorView {
+export function viewError(error: BridgeError, names: OperationNames): ErrorView {
   const { code, retryable, retryAfterSeconds } = error;
   const message = cutWithLength(error.message, MAX_MESSAGE);
-  const view = { code, message, next: errorNextStep(error), retryable };
+  const view = { code, message, next: errorNextStep(error, names), retryable };
   return retryAfterSeconds === undefined ? view : { ...view, retry_after_seconds: retryAfterSeconds };
 }

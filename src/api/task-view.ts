@@ -4,6 +4,7 @@ import { taskErrorSchema, taskRequestSchema, taskResultSchema, usageSchema } fro
 import { TASK_STATUSES, type Task } from '../tasks/task.ts';
 import { taskErrorNextStep } from './error-next-step.ts';
 import { nextStep } from './next-step.ts';
+import type { OperationNames } from './operation-names.ts';
 import type { ApiServices } from './services.ts';
 
 const requestViewSchema = taskRequestSchema
@@ -37,8 +38,14 @@ export const taskFields = {
   last_seq: z.number(),
 };
 
+export type TaskView = z.infer<z.ZodObject<typeof taskFields>>;
+
 /** A task as callers see it: where it stands, what it made or asks, how to continue. */
-export async function viewOutcome(task: Task, services: ApiServices): Promise<Outcome> {
+export async function viewOutcome(
+  task: Task,
+  services: ApiServices,
+  names: OperationNames,
+): Promise<Outcome> {
   return {
     task_id: task.id,
     status: task.status,
@@ -47,20 +54,17 @@ export async function viewOutcome(task: Task, services: ApiServices): Promise<Ou
     requests: task.requests.map((request) => ({ ...request, expires_at: iso(request.expires_at) })),
     usage: task.usage,
     result: task.result,
-    error: task.error && { ...task.error, next: taskErrorNextStep(task) },
+    error: task.error && { ...task.error, next: taskErrorNextStep(task, names) },
     directory: task.directory,
     workspace_block_id: services.blockId(task.id),
-    next: nextStep(task),
+    next: nextStep(task, names),
   };
 }
 
 /** The same with its session, its times and its last sequence number in the log. */
-export async function viewTask(
-  task: Task,
-  services: ApiServices,
-): Promise<z.infer<z.ZodObject<typeof taskFields>>> {
+export async function viewTask(task: Task, services: ApiServices, names: OperationNames): Promise<TaskView> {
   return {
-    ...(await viewOutcome(task, services)),
+    ...(await viewOutcome(task, services, names)),
     session_id: task.sessionId,
     created_at: new Date(task.createdAt).toISOString(),
     started_at: iso(task.startedAt),

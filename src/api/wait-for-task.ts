@@ -1,5 +1,5 @@
 import type { TaskEvent } from '../tasks/events.ts';
-import { isEnd, type Task } from '../tasks/task.ts';
+import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
 import type { ApiServices } from './services.ts';
 
 export interface WaitOptions {
@@ -36,6 +36,16 @@ export async function waitForTask(
     clearTimeout(timer);
   }
   return current();
+}
+
+/** Whether a task waits for its caller or shows another status than before. */
+export function changedSince(before: Task): (now: Task) => boolean {
+  return (now) => isSettled(now) || shownStatus(now) !== shownStatus(before);
+}
+
+/** A request that the bridge answers by itself is no change of status. */
+function shownStatus({ status }: Task): TaskStatus {
+  return status === 'input_required' ? 'running' : status;
 }
 
 /** Whether the task can only go on by a call: it has ended or waits for an answer. */

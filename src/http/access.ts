@@ -73,13 +73,16 @@ function refuse(req: Request, res: Response, { error, headers = {} }: Refusal): 
   sendError(req, res, error);
 }
 
+const EXPOSED =
+  'Accept-Ranges, Content-Disposition, Content-Range, ETag, Location, Mcp-Session-Id, Retry-After';
+
 function allowPage(req: Request, res: Response, origin: string): void {
-  res.set({ 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': 'Mcp-Session-Id' });
+  res.set({ 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': EXPOSED });
   res.vary('Origin');
   if (req.method !== 'OPTIONS') return;
   res.set({
     'Access-Control-Allow-Methods': 'GET, POST, DELETE',
     'Access-Control-Allow-Headers':
-      'Authorization, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, Mcp-Protocol-Version, Mcp-Session-Id, X-Agent-Id',
+      'Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Mcp-Method, Mcp-Name, Mcp-Protocol-Version, Mcp-Session-Id, Range, X-Agent-Id',
   });
 }

@@ -1,26 +1,28 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
-import { viewError } from '../api/error-view.ts';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { RPC, rpcErrors } from './rpc.ts';
+import { PROBLEM_TYPE, problemOf } from './problem.ts';
+import { RPC, type RpcError, rpcErrors } from './rpc.ts';
 
 interface Presentation {
   status?: number;
   rpcCode?: number;
 }
 
-/** Sends an error: on `/mcp` as JSON-RPC, with the id of the request if it was read; elsewhere as plain JSON. */
+/** Sends an error: on `/mcp` as JSON-RPC, with the id of the request if it was read; elsewhere as problem+json. */
 export function sendError(req: Request, res: Response, error: BridgeError, shown: Presentation = {}): void {
-  const { code, message, next, httpStatus, retryAfterSeconds } = error;
-  const { status = httpStatus, rpcCode = RPC.refused } = shown;
-  const text = next === undefined ? message : `${message} ${next}`;
-  const data = { code, next, retry_after_seconds: retryAfterSeconds };
-  const body = /^\/mcp\/?$/i.test(req.path)
-    ? rpcErrors(req.body, { code: rpcCode, message: text, data })
-    : { error: viewError(error) };
+  const { status = error.httpStatus, rpcCode = RPC.refused } = shown;
+  const { retryAfterSeconds } = error;
   if (retryAfterSeconds !== undefined) res.set('Retry-After', String(retryAfterSeconds));
-  res.status(status).json(body);
+  res.status(status);
+  if (/^\/mcp\/?$/i.test(req.path)) res.json(rpcErrors(req.body, rpcErrorOf(error, rpcCode)));
+  else res.set('Cache-Control', 'no-store').type(PROBLEM_TYPE).json(problemOf(error, status));
+}
+
+function rpcErrorOf({ code, message, next, retryAfterSeconds }: BridgeError, rpcCode: number): RpcError {
+  const text = next === undefined ? message : `${message} ${next}`;
+  return { code: rpcCode, message: text, data: { code, next, retry_after_seconds: retryAfterSeconds } };
 }
 
 /** Answers requests that match no route. */
@@ -30,7 +32,7 @@ export const notFound: RequestHandler = (req, res) => {
     req,
     res,
     new BridgeError('NOT_FOUND', message, {
-      next: 'Served are /mcp, /health, /ready and POST /matrix/notify.',
+      next: 'Served are /mcp, /tasks, /events, /openapi.json, /health, /ready and POST /matrix/notify.',
     }),
   );
 };
@@ -39,7 +41,15 @@ export const notFound: RequestHandler = (req, res) => {
 export function errorHandler(maxBodyBytes: number, logger: Logger): ErrorRequestHandler {
   return (thrown, req, res, _next) => {
     if (res.headersSent) return void res.destroy();
-    if (thrown instanceof BridgeError) return sendError(req, res, thrown);
+    if (thrown instanceof BridgeError) {
+      if (thrown.code === 'INTERNAL')
+        logger.error({ path: req.path, err: messageOf(thrown) }, 'a request failed');
+      return sendError(req, res, thrown);
+    }
+    if (thrown instanceof URIError) {
+      const error = new BridgeError('INVALID_INPUT', `The path ${quote(req.path)} is not a valid URL path.`);
+      return sendError(req, res, error);
+    }
     const parsed = bodyError.safeParse(thrown);
     if (parsed.success) return refuseBody(req, res, parsed.data, maxBodyBytes);
     logger.error({ method: req.method, path: req.path, err: messageOf(thrown) }, 'a request failed');

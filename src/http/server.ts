@@ -14,6 +14,7 @@ import { healthRoutes } from './health.ts';
 import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { withoutOAuth } from './oauth.ts';
+import { TaskApi } from './task-api.ts';
 
 /** Timeouts and the number of connections. */
 interface ConnectionLimits {
@@ -59,15 +60,16 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Serves MCP at `/mcp`, the bridge's state at `/health` and `/ready`, and accepts notices at `/matrix/notify`. */
+/** Serves MCP at `/mcp`, the task API at `/tasks`, the bridge's state at `/health` and `/ready`, and accepts notices at `/matrix/notify`. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const state = { draining: false };
   const endpoint = new McpEndpoint(options);
   const notify = new NotifyEndpoint(options);
+  const tasks = new TaskApi(options);
   const { max, headersMs, requestMs } = options.connections ?? CONNECTIONS;
   const server = createServer(
     { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: headersMs / 2 },
-    application(options, endpoint, notify, state),
+    application(options, endpoint, notify, tasks, state),
   );
   server.maxConnections = max;
   await listen(server, options).catch(async (thrown: unknown) => {
@@ -81,6 +83,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const close = async (): Promise<void> => {
     drain();
     notify.close();
+    tasks.close();
     await stop(server, endpoint);
   };
   const localUrl = `http://${urlHost(address)}:${port}/mcp`;
@@ -91,6 +94,7 @@ function application(
   options: HttpServerOptions,
   endpoint: McpEndpoint,
   notify: NotifyEndpoint,
+  tasks: TaskApi,
   state: { draining: boolean },
 ): Express {
   const {
@@ -119,6 +123,8 @@ function application(
   const notice = express.json({ limit: Math.min(NOTICE_BYTES, maxBodyBytes) });
   app.post('/matrix/notify', admitted, notify.admit, notice, notify.handle);
   app.all('/mcp', admitted, requests, body, batches, endpoint.handle);
+  app.use(['/tasks', '/events'], admitted, requests);
+  app.use(tasks.router);
   app.use(withoutOAuth(tokens.length > 0));
   app.use(notFound);
   app.use(errorHandler(maxBodyBytes, logger));

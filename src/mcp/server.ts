@@ -11,11 +11,11 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
 import { Caller } from '../api/caller.ts';
+import { coerceArguments } from '../api/coerce-arguments.ts';
 import { quote, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { wellFormed } from '../text.ts';
 import { answerResult } from './answer-result.ts';
-import { coerceArguments } from './coerce-arguments.ts';
 import { errorResult } from './error-result.ts';
 import { progressSender } from './progress.ts';
 import { listed } from './schema.ts';

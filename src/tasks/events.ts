@@ -270,6 +270,8 @@ export type TaskError = z.infer<typeof taskErrorSchema>;
 export type InputRequest = z.infer<typeof taskRequestSchema>;
 export type TaskEventBody = z.infer<typeof taskEventBodySchema>;
 export type TaskEventKind = TaskEventBody['kind'];
+/** Every kind, in the order of the vocabulary. */
+export const TASK_EVENT_KINDS = taskEventBodySchema.options.map(({ shape }) => shape.kind.value);
 export type EventOf<K extends TaskEventKind> = Extract<TaskEventBody, { kind: K }>;
 
 /** A stored event: `seq` counts from 1 within its task, `at` is epoch milliseconds. */

@@ -86,7 +86,7 @@ test('refusals say the way out in the words of the tools', async () => {
     return `${error?.code}: ${error?.next}`;
   };
   expect(await next('send_task_control', { task_id: queued, control: 'pause' })).toMatch(
-    /^INVALID_STATE: .*get_task_status with wait_ms/,
+    /^INVALID_STATE: .*get_task_status with task_id "task_\w+" and wait_ms/,
   );
   await client.ok('send_task_control', { task_id: queued, control: 'cancel' });
   expect(await next('send_task_message', { task_id: queued, message: 'x' })).toContain(

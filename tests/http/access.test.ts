@@ -36,7 +36,7 @@ describe('Host', () => {
     await using server = await startServer({ allowedHosts: ['Bridge.example'] });
     const answer = await get(server.http.url, { host });
     expect(answer.status).toBe(status);
-    if (status === 403) expect(JSON.parse(answer.body)).toMatchObject({ error: { code: 'FORBIDDEN' } });
+    if (status === 403) expect(JSON.parse(answer.body)).toMatchObject({ code: 'FORBIDDEN' });
   });
 
   test('beyond loopback, addresses are let in and names only by the list', async () => {

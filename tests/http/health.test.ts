@@ -58,7 +58,7 @@ test('what is not served is 404 as JSON, and says what is', async () => {
     const response = await fetch(`${server.http.url}${path}`, { method: method ?? '' });
     expect(response.headers.get('x-powered-by')).toBeNull();
     const { status, body } = await answerOf(response);
-    expect([status, body]).toMatchObject([404, { error: { code: 'NOT_FOUND' } }]);
+    expect([status, body]).toMatchObject([404, { code: 'NOT_FOUND' }]);
     expect(JSON.stringify(body)).not.toContain('node_modules');
   }
 });
@@ -70,7 +70,7 @@ test('a failure inside is told without its inner life', async () => {
   };
   const { status, body } = await answerOf(fetch(`${server.http.url}/ready`));
   expect(status).toBe(500);
-  expect(body).toMatchObject({ error: { code: 'INTERNAL' } });
+  expect(body).toMatchObject({ code: 'INTERNAL' });
   expect(JSON.stringify(body)).not.toContain('secret');
   expect(server.bridge.logger.lines.join()).toContain('secret inner life');
 });

@@ -80,7 +80,7 @@ describe('where the room cannot be reached', () => {
     const answer = await answerOf(response);
     expect(answer).toMatchObject({
       status: 503,
-      body: { error: { code: 'MATRIX_UNAVAILABLE', next: expect.stringContaining('in 10 s') } },
+      body: { code: 'MATRIX_UNAVAILABLE', next: expect.stringContaining('in 10 s') },
     });
     expect(JSON.stringify(answer)).not.toContain('10.0.0.1');
     expect(bridge.bridge.logger.lines.join()).toContain('10.0.0.1');
@@ -97,7 +97,7 @@ describe('where the room cannot be reached', () => {
     };
     expect(await bridge.say(NOTICE)).toMatchObject({
       status: 409,
-      body: { error: { message: 'The room is encrypted.', next: 'Name another.' } },
+      body: { detail: 'The room is encrypted.', next: 'Name another.' },
     });
   });
 
@@ -122,7 +122,7 @@ test('without Matrix it says how to have it, or how not to be asked', async () =
   const answer = await answerOf(bridge.send('not even read', bearer('t')));
   expect(answer).toMatchObject({
     status: 404,
-    body: { error: { message: expect.stringContaining('MATRIX_ENABLED'), next: expect.any(String) } },
+    body: { detail: expect.stringContaining('MATRIX_ENABLED'), next: expect.any(String) },
   });
   expect((await bridge.send(NOTICE)).status).toBe(401);
 });
@@ -132,7 +132,7 @@ describe('who may post', () => {
     await using bridge = await start({ tokens: [{ token: 't' }] });
     expect(await answerOf(bridge.send(NOTICE))).toMatchObject({
       status: 401,
-      body: { error: { code: 'UNAUTHORIZED', next: expect.stringContaining('MCP_AUTH_TOKENS') } },
+      body: { code: 'UNAUTHORIZED', next: expect.stringContaining('MCP_AUTH_TOKENS') },
     });
     expect((await bridge.send(NOTICE, bearer('wrong'))).status).toBe(401);
     expect((await bridge.send(NOTICE, { ...bearer('t'), origin: 'https://evil.example' })).status).toBe(403);
@@ -163,7 +163,7 @@ describe('who may post', () => {
     expect(response.headers.get('retry-after')).toBe('1');
     expect(await answerOf(response)).toMatchObject({
       status: 429,
-      body: { error: { code: 'RATE_LIMITED', message: expect.stringContaining('60 notices a minute') } },
+      body: { code: 'RATE_LIMITED', detail: expect.stringContaining('60 notices a minute') },
     });
     expect((await bridge.send(NOTICE, bearer('b'))).status).toBe(202);
   });
@@ -186,7 +186,7 @@ describe('what is not a notice is refused by name', () => {
     await using bridge = await start();
     expect(await bridge.say(notice)).toMatchObject({
       status: 400,
-      body: { error: { code: 'INVALID_INPUT', message: expect.stringContaining(says) } },
+      body: { code: 'INVALID_INPUT', detail: expect.stringContaining(says) },
     });
     expect(bridge.notices.told).toEqual([]);
   });
@@ -195,11 +195,11 @@ describe('what is not a notice is refused by name', () => {
     await using bridge = await start();
     expect(await answerOf(bridge.send(NOTICE, { 'content-type': 'text/plain' }))).toMatchObject({
       status: 400,
-      body: { error: { message: expect.stringContaining('"text/plain"') } },
+      body: { detail: expect.stringContaining('"text/plain"') },
     });
     expect(await bridge.say({ ...NOTICE, files: Array(100).fill('x'.repeat(1_000)) })).toMatchObject({
       status: 413,
-      body: { error: { code: 'PAYLOAD_TOO_LARGE', message: expect.stringContaining('65536 bytes.') } },
+      body: { code: 'PAYLOAD_TOO_LARGE', detail: expect.stringContaining('65536 bytes.') },
     });
     expect((await fetch(`${bridge.http.url}/matrix/notify`)).status).toBe(404);
   });

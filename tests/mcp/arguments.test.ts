@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseArguments } from '../../src/api/arguments.ts';
-import { coerceArguments } from '../../src/mcp/coerce-arguments.ts';
+import { coerceArguments } from '../../src/api/coerce-arguments.ts';
 import { TOOLS } from '../../src/mcp/tools/index.ts';
 import { startScriptedBridge, type TestClient } from './bridge.ts';
 

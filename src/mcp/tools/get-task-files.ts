@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { agentId, path, shortText, taskId } from '../../api/inputs.ts';
 import { pageThatFits, rowsThatFit } from '../../api/pages.ts';
 import { BridgeError, quote, toBridgeError } from '../../errors.ts';
 import { type FileChange, fileChangeSchema } from '../../tasks/events.ts';
 import { isEnd, type Task } from '../../tasks/task.ts';
 import { PATCH_PAGE, ROWS_PAGE } from '../answer-limits.ts';
-import { agentId, path, shortText, taskId } from '../inputs.ts';
 import { defineTool, READ_ONLY, type ToolServices } from '../tool.ts';
 
 const output = z.object({

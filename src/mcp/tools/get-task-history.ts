@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { viewEvent } from '../../api/event-view.ts';
+import { agentId, taskId } from '../../api/inputs.ts';
 import { jsonSize, rowsThatFit } from '../../api/pages.ts';
 import { shrink } from '../../api/shrink.ts';
 import { iso } from '../../api/task-view.ts';
 import { BridgeError } from '../../errors.ts';
 import { describeEvent } from '../../tasks/describe-event.ts';
 import type { Task } from '../../tasks/task.ts';
-import { agentId, taskId } from '../inputs.ts';
 import { defineTool, hint, READ_ONLY, type ToolServices } from '../tool.ts';
 
 const PAGE = 1_000;

@@ -1,16 +1,13 @@
 import { z } from 'zod';
+import { CLAMPED } from '../../api/coerce-arguments.ts';
+import { agentId, taskId } from '../../api/inputs.ts';
+import { lastEvents } from '../../api/last-events.ts';
 import { taskFields, viewTask } from '../../api/task-view.ts';
-import { isSettled } from '../../api/wait-for-task.ts';
-import { describeEvent } from '../../tasks/describe-event.ts';
-import type { Task } from '../../tasks/task.ts';
-import { CLAMPED } from '../coerce-arguments.ts';
-import { agentId, taskId } from '../inputs.ts';
+import { changedSince } from '../../api/wait-for-task.ts';
 import { textOfTask } from '../task-text.ts';
-import { defineTool, hint, MAX_WAIT_MS, READ_ONLY, type ToolServices } from '../tool.ts';
+import { defineTool, hint, MAX_WAIT_MS, READ_ONLY } from '../tool.ts';
+import { TOOL_NAMES } from '../tool-names.ts';
 import { waitFor } from '../wait.ts';
-
-const LAST_EVENTS = 5;
-const LOOK_BACK = 50;
 
 /** Where a task stands; with `wait_ms`, as soon as that changes. */
 export const getTaskStatus = defineTool({
@@ -27,11 +24,11 @@ export const getTaskStatus = defineTool({
   async run({ task_id, wait_ms }, call) {
     const { services } = call;
     const before = await services.execution.find(call.agentId(), task_id);
-    const isOver = (now: Task): boolean => isSettled(now) || shown(now) !== shown(before);
+    const isOver = changedSince(before);
     const task =
       wait_ms > 0 ? await waitFor(before, call, { afterSeq: before.lastSeq, ms: wait_ms, isOver }) : before;
     const structured = {
-      ...(await viewTask(task, services)),
+      ...(await viewTask(task, services, TOOL_NAMES)),
       last_events: await lastEvents(task, services),
     };
     return {
@@ -40,17 +37,3 @@ export const getTaskStatus = defineTool({
     };
   },
 });
-
-/** A request that the bridge answers by itself is no change of status. */
-function shown({ status }: Task): string {
-  return status === 'input_required' ? 'running' : status;
-}
-
-async function lastEvents(task: Task, { execution }: ToolServices): Promise<string[]> {
-  const recent = await execution.events(task, Math.max(0, task.lastSeq - LOOK_BACK), LOOK_BACK);
-  const lines = recent.flatMap((event) => {
-    const line = describeEvent(event);
-    return line === undefined ? [] : [`${event.seq} ${new Date(event.at).toISOString()} ${line}`];
-  });
-  return lines.slice(-LAST_EVENTS);
-}

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { healthReport } from '../../api/health-report.ts';
-import { agentId } from '../inputs.ts';
+import { agentId } from '../../api/inputs.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 /** How the bridge and what it depends on are. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { agentId } from '../inputs.ts';
+import { agentId } from '../../api/inputs.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 /** Whether the bridge answers. */

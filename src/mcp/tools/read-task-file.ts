@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { contentOf, fileViewSchema, type TaskFilePage, viewFile } from '../../api/file-view.ts';
+import { agentId, path, taskId } from '../../api/inputs.ts';
 import { pageThatFits } from '../../api/pages.ts';
 import { CONTENT_PAGE } from '../answer-limits.ts';
-import { agentId, path, taskId } from '../inputs.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 /** One page of a file in a task's directory, exact to the byte. */

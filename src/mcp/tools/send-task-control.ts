@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { nextStep } from '../../api/next-step.ts';
-import { TASK_STATUSES } from '../../tasks/task.ts';
-import { agentId, reason, taskId } from '../inputs.ts';
+import { CONTROLS, controlledSchema, controlTask } from '../../api/control-task.ts';
+import { agentId, reason, taskId } from '../../api/inputs.ts';
 import { defineTool } from '../tool.ts';
+import { TOOL_NAMES } from '../tool-names.ts';
 
 /** Cancels, pauses or resumes a task. */
 export const sendTaskControl = defineTool({
@@ -12,19 +12,18 @@ export const sendTaskControl = defineTool({
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,
-    control: z.enum(['cancel', 'pause', 'resume']),
+    control: z.enum(CONTROLS),
     reason: reason.optional(),
   }),
-  output: z.object({ task_id: z.string(), status: z.enum(TASK_STATUSES), next: z.string() }),
+  output: controlledSchema,
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
   async run({ task_id, control, reason }, call) {
-    const { execution } = call.services;
-    const caller = call.agentId();
-    const task = await execution[control](await execution.find(caller, task_id), caller, reason);
-    const next = nextStep(task);
+    const { services } = call;
+    const task = await services.execution.find(call.agentId(), task_id);
+    const structured = await controlTask(services, task, control, reason, TOOL_NAMES);
     return {
-      structured: { task_id, status: task.status, next },
-      text: `Task ${task_id} is ${task.status}.\nNext: ${next}`,
+      structured,
+      text: `Task ${task_id} is ${structured.status}.\nNext: ${structured.next}`,
     };
   },
 });

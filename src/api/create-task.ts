@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import type { Accepted } from '../execution/intake.ts';
+import { path, shortText, taskId } from './inputs.ts';
+import { requireObservers } from './observers.ts';
+import type { ApiServices } from './services.ts';
+
+/** More than any task uses. */
+const MAX_TOKENS = 1_000_000_000;
+
+/** What a caller says about a new task. */
+export const createTaskFields = {
+  task_description: z.string(),
+  idempotency_key: shortText.optional().describe('Same key, same task'),
+  timeout_ms: z.int().min(1).optional(),
+  max_cost_usd: z.number().positive().optional(),
+  max_tokens: z.int().min(1).max(MAX_TOKENS).optional(),
+  directory: path.optional().describe('Default: a new folder'),
+  model: shortText.optional().describe('provider/model'),
+  agent: shortText.optional(),
+  observers: z.array(z.string()).optional().describe('@user:server'),
+  continue_task_id: taskId.optional().describe('Task to go on from'),
+};
+export type CreateTask = z.output<z.ZodObject<typeof createTaskFields>>;
+
+/** Hands a task over to OpenCode; a repeat of its idempotency key returns the task of the first call. */
+export async function createTask(
+  { execution }: ApiServices,
+  agentId: string,
+  input: CreateTask,
+): Promise<Accepted> {
+  requireObservers(input.observers);
+  return execution.execute(agentId, {
+    description: input.task_description,
+    idempotencyKey: input.idempotency_key,
+    timeoutMs: input.timeout_ms,
+    maxCostUsd: input.max_cost_usd,
+    maxTokens: input.max_tokens,
+    directory: input.directory,
+    model: input.model,
+    agent: input.agent,
+    observers: input.observers,
+    continueTaskId: input.continue_task_id,
+  });
+}

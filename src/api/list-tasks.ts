@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { BridgeError, quote } from '../errors.ts';
+import { TASK_STATUSES } from '../tasks/task.ts';
+import { shortText } from './inputs.ts';
+import { rowsThatFit } from './pages.ts';
+import type { ApiServices } from './services.ts';
+import { taskRowSchema, viewTaskRow } from './task-view.ts';
+
+const MAX_LIMIT = 100;
+/** JSON characters of the tasks in one answer. */
+const MAX_ROWS = 60_000;
+
+export const listTasksFields = {
+  status: z.enum(TASK_STATUSES).optional(),
+  limit: z.int().min(1).max(MAX_LIMIT).default(20),
+  cursor: shortText.optional(),
+};
+export type ListTasks = z.output<z.ZodObject<typeof listTasksFields>>;
+
+export const taskListSchema = z.object({
+  tasks: z.array(taskRowSchema),
+  next_cursor: z.string().optional(),
+});
+
+/** A page of the caller's tasks, newest first. */
+export async function listTasks(
+  { execution }: ApiServices,
+  agentId: string,
+  { status, limit, cursor }: ListTasks,
+): Promise<z.output<typeof taskListSchema>> {
+  if (cursor !== undefined && !/^task_[0-9a-z]+$/.test(cursor)) throw notACursor(cursor);
+  const found = await execution.list(agentId, status, limit + 1, cursor);
+  const tasks = rowsThatFit(found.slice(0, limit).map(viewTaskRow), MAX_ROWS);
+  return { tasks, next_cursor: found.length > tasks.length ? tasks.at(-1)?.task_id : undefined };
+}
+
+function notACursor(cursor: string): BridgeError {
+  return new BridgeError('INVALID_INPUT', `\`cursor\` ${quote(cursor)} is not a cursor of this list.`, {
+    next: 'Give the next_cursor of an earlier answer, or leave it out to start with the newest task.',
+  });
+}

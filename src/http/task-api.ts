@@ -1,0 +1,82 @@
+import compression from 'compression';
+import express, { type Request, type RequestHandler, type Response, Router } from 'express';
+import type { ApiServices } from '../api/services.ts';
+import { BridgeError, quote } from '../errors.ts';
+import { sendError } from './errors.ts';
+import type { Route } from './route.ts';
+import { ROUTES } from './tasks/index.ts';
+
+/** Bytes from which a response is compressed. */
+const COMPRESSED_FROM = 1_024;
+const METHODS = { get: 'GET, HEAD', post: 'POST', delete: 'DELETE' } as const;
+
+export interface TaskApiOptions {
+  services: ApiServices;
+  maxBodyBytes: number;
+}
+
+/** The task API: every operation on tasks for plain HTTP clients. */
+export class TaskApi {
+  readonly router: Router;
+  readonly #ending = new AbortController();
+
+  constructor({ services, maxBodyBytes }: TaskApiOptions) {
+    this.router = Router();
+    this.router.use(compression({ threshold: COMPRESSED_FROM }));
+    const json = express.json({ limit: maxBodyBytes });
+    for (const route of ROUTES) {
+      const body = route.method === 'post' ? [requireJson, json] : [];
+      this.router[route.method](expressPath(route.path), ...body, this.#handler(route, services));
+    }
+    for (const [path, routes] of Map.groupBy(ROUTES, ({ path }) => path)) {
+      this.router.all(expressPath(path), refuseMethod(routes));
+    }
+  }
+
+  /** Waiting calls answer, streams end. */
+  close(): void {
+    this.#ending.abort();
+  }
+
+  #handler(route: Route, services: ApiServices): RequestHandler {
+    return async (req, res) => {
+      const gone = new AbortController();
+      res.once('close', () => gone.abort());
+      const call = { services, req, res, signal: gone.signal, ending: this.#ending.signal };
+      const reply = await route.answer(call);
+      if (!reply) return;
+      const { status = 200, headers = {}, json } = reply;
+      res.set({ 'Cache-Control': 'no-store', ...headers }).status(status);
+      if (json === undefined) res.end();
+      else res.json(json);
+    };
+  }
+}
+
+/** `/tasks/{task_id}/files/{path}` as express writes it; a file's path has any number of segments. */
+function expressPath(path: string): string {
+  return path.replace('{path}', '*path').replaceAll(/\{(\w+)\}/g, ':$1');
+}
+
+/** A form that a web page can post without asking is no JSON. */
+const requireJson: RequestHandler = (req, res, next) => {
+  const hasBody =
+    req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
+  if (!hasBody || req.is('application/json')) return next();
+  const message = `Content-Type ${quote(req.headers['content-type'])} is not application/json.`;
+  sendError(req, res, new BridgeError('INVALID_INPUT', message, { next: 'Send the body as JSON.' }), {
+    status: 415,
+  });
+};
+
+function refuseMethod(routes: readonly Route[]): (req: Request, res: Response) => void {
+  const allowed = [...routes.map(({ method }) => METHODS[method]), 'OPTIONS'].join(', ');
+  return (req, res) => {
+    res.set('Allow', allowed);
+    if (req.method === 'OPTIONS') return void res.status(204).end();
+    const message = `${req.method} is not allowed on ${quote(req.path)}.`;
+    sendError(req, res, new BridgeError('INVALID_INPUT', message, { next: `Use ${allowed}.` }), {
+      status: 405,
+    });
+  };
+}

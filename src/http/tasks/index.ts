@@ -1,0 +1,20 @@
+import type { Route } from '../route.ts';
+import { controlRoutes } from './control.ts';
+import { eventsRoute } from './events.ts';
+import { executeRoute } from './execute.ts';
+import { listRoute } from './list.ts';
+import { messageRoute } from './messages.ts';
+import { answerRoute } from './requests.ts';
+import { statusRoute, taskRoute } from './task.ts';
+
+/** Every route of the task API, in the order of the OpenAPI document. */
+export const ROUTES: readonly Route[] = [
+  executeRoute,
+  listRoute,
+  taskRoute,
+  statusRoute,
+  eventsRoute,
+  ...controlRoutes,
+  messageRoute,
+  answerRoute,
+];

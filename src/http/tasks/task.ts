@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { CLAMPED } from '../../api/coerce-arguments.ts';
+import { lastEvents } from '../../api/last-events.ts';
+import { taskFields, viewTask } from '../../api/task-view.ts';
+import { changedSince, waitForTask } from '../../api/wait-for-task.ts';
+import { defineRoute, NONE } from '../route.ts';
+import { ROUTE_NAMES } from '../route-names.ts';
+import { taskParams } from './params.ts';
+
+/** Proxies commonly cut a request that is silent for 60 s. */
+const MAX_WAIT_MS = 50_000;
+
+export const taskRoute = defineRoute({
+  method: 'get',
+  path: '/tasks/{task_id}',
+  operationId: 'getTask',
+  summary: 'A task with everything that is known of it',
+  params: taskParams,
+  query: NONE,
+  body: NONE,
+  success: [
+    {
+      status: 200,
+      about: 'The task.',
+      content: {
+        'application/json': z.object({
+          ...taskFields,
+          description: z.string(),
+          last_events: z.array(z.string()),
+        }),
+      },
+    },
+  ],
+  errors: ['TASK_NOT_FOUND'],
+  async run({ services, agentId, params }) {
+    const task = await services.execution.find(agentId, params.task_id);
+    const view = await viewTask(task, services, ROUTE_NAMES);
+    return {
+      json: { ...view, description: task.description, last_events: await lastEvents(task, services) },
+    };
+  },
+});
+
+const { task_id, status, progress, queue_position, requests, next, last_seq } = taskFields;
+
+export const statusRoute = defineRoute({
+  method: 'get',
+  path: '/tasks/{task_id}/status',
+  operationId: 'getTaskStatus',
+  summary: 'Where a task stands, in short',
+  about:
+    'With `wait_ms` the answer comes as soon as the status changes, the task asks something or has ended.',
+  params: taskParams,
+  query: z.strictObject({
+    wait_ms: z.int().min(0).max(MAX_WAIT_MS).register(CLAMPED, { max: MAX_WAIT_MS }).default(0),
+  }),
+  body: NONE,
+  success: [
+    {
+      status: 200,
+      about: 'The status.',
+      content: {
+        'application/json': z.object({
+          execution_id: z.string(),
+          task_id,
+          status,
+          progress,
+          queue_position,
+          requests,
+          last_seq,
+          next,
+        }),
+      },
+    },
+  ],
+  errors: ['TASK_NOT_FOUND'],
+  async run({ services, agentId, params, query, signal, ending }) {
+    const before = await services.execution.find(agentId, params.task_id);
+    const wait = { afterSeq: before.lastSeq, ms: query.wait_ms, isOver: changedSince(before) };
+    const task =
+      query.wait_ms === 0
+        ? before
+        : await waitForTask(before, services, { ...wait, signal: AbortSignal.any([signal, ending]) });
+    const view = await viewTask(task, services, ROUTE_NAMES);
+    return {
+      json: {
+        execution_id: view.task_id,
+        task_id: view.task_id,
+        status: view.status,
+        progress: view.progress,
+        queue_position: view.queue_position,
+        requests: view.requests,
+        last_seq: view.last_seq,
+        next: view.next,
+      },
+    };
+  },
+});

@@ -1,0 +1,87 @@
+import { describe, expect, test } from 'vitest';
+import { RestClient, startApi } from './rest.ts';
+
+describe('a task over REST', () => {
+  test('is handed over, followed, and read', async () => {
+    await using server = await startApi();
+    const { api, runner } = server;
+    const started = await api.post('/tasks/execute', { task_description: 'Write it.' });
+    const id: string = started.body.execution_id;
+    expect(started).toMatchObject({ status: 202, body: { task_id: id, status: 'running', repeated: false } });
+    expect(started.headers.get('location')).toBe(`/tasks/${id}`);
+    expect(started.body.next).toBe(`It is still running: call GET /tasks/${id}/status?wait_ms=50000.`);
+
+    const stream = api.stream(`/tasks/${id}/events`);
+    const waited = api.get(`/tasks/${id}/status?wait_ms=50000`);
+    const turn = await runner.turnOf(id);
+    turn.tool('bash', 'make');
+    turn.complete('made');
+    expect((await waited).body).toMatchObject({ execution_id: id, status: 'completed' });
+
+    const { events, headers } = await stream;
+    expect(headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    const whole = await api.get(`/tasks/${id}`);
+    expect(whole.body).toMatchObject({
+      status: 'completed',
+      result: { summary: 'made' },
+      description: 'Write it.',
+    });
+    expect(events.map(({ id }) => Number(id))).toEqual(
+      Array.from({ length: whole.body.last_seq }, (_, index) => index + 1),
+    );
+    const page = await api.get(`/tasks/${id}/events`);
+    expect(page.body.events).toEqual(events.map(({ data }) => data));
+    expect((await api.get('/tasks')).body.tasks).toMatchObject([{ task_id: id, status: 'completed' }]);
+  });
+
+  test('has the id and key of its caller, and says again which task it is', async () => {
+    await using server = await startApi();
+    const first = await server.api.post('/tasks/execute', {
+      task_id: 'mine-1',
+      code: 'Do it.',
+      context: 'Here.',
+    });
+    const again = await server.api.post('/tasks/execute', {
+      task_id: 'mine-1',
+      code: 'Do it.',
+      context: 'Here.',
+    });
+    expect(first.body).toMatchObject({ task_id: 'mine-1', repeated: false });
+    expect(again.body).toMatchObject({
+      task_id: 'mine-1',
+      repeated: true,
+      execution_id: first.body.execution_id,
+    });
+    const { body } = await server.api.get(`/tasks/${first.body.execution_id}`);
+    expect(body.description).toBe('Context:\nHere.\n\nTask:\nDo it.');
+    const other = await server.api.post(
+      '/tasks/execute',
+      { code: 'Other.' },
+      { 'idempotency-key': 'mine-1' },
+    );
+    expect(other).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_CONFLICT' } });
+  });
+
+  test('belongs to its agent', async () => {
+    await using server = await startApi();
+    const [ann, bob] = ['ann', 'bob'].map(
+      (agent) => new RestClient(server.http.url, { 'x-agent-id': agent }),
+    );
+    const id = await ann?.start();
+    for (const path of ['', '/status', '/events']) {
+      expect(await bob?.get(`/tasks/${id}${path}`)).toMatchObject({
+        status: 404,
+        body: { code: 'TASK_NOT_FOUND' },
+      });
+    }
+    for (const what of ['cancel', 'pause', 'resume', 'messages', 'requests/r']) {
+      const body = what === 'messages' ? { message: 'x' } : what === 'requests/r' ? { reply: 'once' } : {};
+      expect(await bob?.post(`/tasks/${id}/${what}`, body)).toMatchObject({ status: 404 });
+    }
+    expect((await bob?.get('/tasks'))?.body).toEqual({ tasks: [] });
+    expect((await ann?.get('/tasks?agent_id=bob'))?.body).toMatchObject({
+      code: 'AGENT_MISMATCH',
+      status: 403,
+    });
+  });
+});
