@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { BridgeError, quote } from '../errors.ts';
-import { TASK_STATUSES } from '../tasks/task.ts';
+import { TASK_STATUSES, type Task } from '../tasks/task.ts';
 import { shortText } from './inputs.ts';
 import { rowsThatFit } from './pages.ts';
 import type { ApiServices } from './services.ts';
-import { taskRowSchema, viewTaskRow } from './task-view.ts';
+import { taskRowSchema } from './task-view.ts';
 
 const MAX_LIMIT = 100;
 /** JSON characters of the tasks in one answer. */
@@ -22,15 +22,16 @@ export const taskListSchema = z.object({
   next_cursor: z.string().optional(),
 });
 
-/** A page of the caller's tasks, newest first. */
-export async function listTasks(
+/** A page of the caller's tasks as rows of a view, newest first. */
+export async function listTasks<R extends { task_id: string }>(
   { execution }: ApiServices,
   agentId: string,
   { status, limit, cursor }: ListTasks,
-): Promise<z.output<typeof taskListSchema>> {
+  view: (task: Task) => R,
+): Promise<{ tasks: R[]; next_cursor?: string | undefined }> {
   if (cursor !== undefined && !/^task_[0-9a-z]+$/.test(cursor)) throw notACursor(cursor);
   const found = await execution.list(agentId, status, limit + 1, cursor);
-  const tasks = rowsThatFit(found.slice(0, limit).map(viewTaskRow), MAX_ROWS);
+  const tasks = rowsThatFit(found.slice(0, limit).map(view), MAX_ROWS);
   return { tasks, next_cursor: found.length > tasks.length ? tasks.at(-1)?.task_id : undefined };
 }
 

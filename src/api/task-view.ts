@@ -100,3 +100,15 @@ export function viewTaskRow(task: Task): z.infer<typeof taskRowSchema> {
     summary: task.result && oneLine(task.result.summary, 200),
   };
 }
+
+/** A row with what changes while the task runs. */
+export const taskStateSchema = taskRowSchema.extend({
+  progress: z.number().optional(),
+  open_requests: z.number(),
+  last_seq: z.number(),
+});
+
+export function viewTaskState(task: Task): z.infer<typeof taskStateSchema> {
+  const { progress, requests, lastSeq } = task;
+  return { ...viewTaskRow(task), progress, open_requests: requests.length, last_seq: lastSeq };
+}

@@ -3,6 +3,7 @@ import type { DependencyHealth } from '../health.ts';
 import type { Logger } from '../logger.ts';
 import type { Runner } from '../runners/runner.ts';
 import type { EventLog } from '../store/event-log.ts';
+import type { ChangedTasks } from '../store/task-store.ts';
 import type { EventOf, TaskEvent } from '../tasks/events.ts';
 import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
 import type { TaskFiles } from '../workspaces/task-files.ts';
@@ -97,6 +98,21 @@ export class ExecutionManager {
 
   follow(task: Task, afterSeq: number, signal: AbortSignal): AsyncGenerator<TaskEvent, void, void> {
     return this.#options.log.follow(task.id, afterSeq, signal);
+  }
+
+  /** The position of the newest event of all tasks. */
+  async position(): Promise<number> {
+    return this.#options.log.store.lastPosition();
+  }
+
+  /** The agent's tasks that change after a position; changes within `everyMs` come together. */
+  followTasks(
+    agentId: string,
+    position: number,
+    everyMs: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<ChangedTasks, void, void> {
+    return this.#options.log.followTasks(agentId, position, everyMs, signal);
   }
 
   get files(): TaskFiles {

@@ -1,11 +1,13 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { BridgeError } from '../errors.ts';
 import type { TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import { isEnd, type Task } from '../tasks/task.ts';
 import { wellFormed } from '../text.ts';
-import type { PositionedEvent, TaskStore } from './task-store.ts';
+import type { ChangedTasks, PositionedEvent, TaskStore } from './task-store.ts';
 
 const PAGE = 256;
+/** Events that are searched for changed tasks in one step. */
+const CHANGES_AT_ONCE = 2_000;
 
 /** The append-only log of all tasks. An event is stored before it is published. */
 export class EventLog {
@@ -95,6 +97,31 @@ export class EventLog {
           reached = last.position;
           await turn();
         } else await alarm.next();
+      }
+    } finally {
+      alarm.close();
+    }
+  }
+
+  /**
+   * The tasks of an agent that change after a position, until the signal aborts. Changes within `everyMs` come together.
+   */
+  async *followTasks(
+    agentId: string,
+    position: number,
+    everyMs: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<ChangedTasks, void, void> {
+    const alarm = new Alarm(this.#tailers, signal);
+    try {
+      let reached = position;
+      while (!signal.aborted) {
+        const changed = this.store.changedTasks(agentId, reached, CHANGES_AT_ONCE);
+        if (changed.tasks.length > 0) yield changed;
+        if (changed.position === reached) await alarm.next();
+        // After a pause, so that a busy log is not searched for each event.
+        else await pause(everyMs, undefined, { signal, ref: false }).catch(() => undefined);
+        reached = changed.position;
       }
     } finally {
       alarm.close();

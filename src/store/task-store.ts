@@ -15,6 +15,12 @@ export interface PositionedEvent {
   event: TaskEvent;
 }
 
+/** Tasks of an agent that have new events, and the position up to which the log was searched for them. */
+export interface ChangedTasks {
+  tasks: Task[];
+  position: number;
+}
+
 /**
  * Stores tasks and their events. What a call wrote survives the process when the call returns; everything except
  * progress also survives a power loss.
@@ -43,5 +49,9 @@ export interface TaskStore {
   hasRef(taskId: string, ref: string): boolean;
   /** Events of all tasks after a position, in order. */
   eventsAfter(position: number, limit: number): PositionedEvent[];
+  /** The tasks of an agent that have events among the next `limit` events of all tasks after a position. */
+  changedTasks(agentId: string, position: number, limit: number): ChangedTasks;
+  /** The position of the newest event; 0 before the first. */
+  lastPosition(): number;
   close(): void;
 }

@@ -47,7 +47,6 @@ export class RestClient {
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
-    signal?: AbortSignal,
   ): Promise<Response> {
     const sent = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
     const type = body === undefined ? {} : { 'content-type': 'application/json' };
@@ -55,7 +54,6 @@ export class RestClient {
       method,
       headers: { ...type, ...this.#headers, ...headers },
       ...sent,
-      ...(signal ? { signal } : {}),
     });
   }
 
@@ -68,21 +66,12 @@ export class RestClient {
 
   /** The events of a stream until it ends, or until `until` is true for one. */
   async stream(path: string, until?: (event: StreamEvent) => boolean, headers: Record<string, string> = {}) {
-    const cut = new AbortController();
-    const response = await this.fetch(
-      'GET',
-      path,
-      undefined,
-      { accept: 'text/event-stream', ...headers },
-      cut.signal,
-    );
+    const response = await this.fetch('GET', path, undefined, { accept: 'text/event-stream', ...headers });
     const events: StreamEvent[] = [];
+    // To leave the loop cancels the body, which closes the connection.
     for await (const event of eventsOf(response)) {
       events.push(event);
-      if (until?.(event)) {
-        cut.abort();
-        break;
-      }
+      if (until?.(event)) break;
     }
     return { status: response.status, headers: response.headers, events };
   }

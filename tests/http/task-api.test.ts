@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RestClient, startApi } from './rest.ts';
+import { RestClient, type StreamEvent, startApi } from './rest.ts';
 
 describe('a task over REST', () => {
   test('is handed over, followed, and read', async () => {
@@ -78,10 +78,43 @@ describe('a task over REST', () => {
       const body = what === 'messages' ? { message: 'x' } : what === 'requests/r' ? { reply: 'once' } : {};
       expect(await bob?.post(`/tasks/${id}/${what}`, body)).toMatchObject({ status: 404 });
     }
-    expect((await bob?.get('/tasks'))?.body).toEqual({ tasks: [] });
+    expect((await bob?.get('/tasks'))?.body).toMatchObject({ tasks: [] });
     expect((await ann?.get('/tasks?agent_id=bob'))?.body).toMatchObject({
       code: 'AGENT_MISMATCH',
       status: 403,
     });
   });
 });
+
+describe('the states of all own tasks', () => {
+  test('come as they change, and go on after a cursor', async () => {
+    await using server = await startApi();
+    const { api, runner } = server;
+    const [ann, bob] = ['ann', 'bob'].map(
+      (agent) => new RestClient(server.http.url, { 'x-agent-id': agent }),
+    );
+    if (!ann || !bob) throw new Error('two clients');
+    const { events_cursor } = (await ann.get('/tasks')).body;
+    const id = await ann.start();
+    await bob.start();
+    const stateOf = ({ data }: StreamEvent) =>
+      data.tasks.find(({ task_id }: { task_id: string }) => task_id === id);
+    const ended = (event: StreamEvent) => stateOf(event)?.status === 'completed';
+    const live = ann.stream('/events', ended);
+    const resumed = ann.stream(`/events?cursor=${events_cursor}`, ended);
+    (await runner.turnOf(id)).complete('done');
+    for (const { events } of [await live, await resumed]) {
+      expect(events.flatMap(({ data }) => data.tasks).every(({ task_id }) => task_id === id)).toBe(true);
+      expect(stateOf(events.at(-1) ?? never())).toMatchObject({ status: 'completed', summary: 'done' });
+    }
+    const last = (await live).events.at(-1)?.id ?? '';
+    const next = await ann.start();
+    const { events } = await ann.stream('/events', () => true, { 'last-event-id': last });
+    expect(events[0]?.data.tasks).toMatchObject([{ task_id: next }]);
+    expect(await api.get('/events?cursor=x')).toMatchObject({ status: 400, body: { code: 'INVALID_INPUT' } });
+  });
+});
+
+function never(): never {
+  throw new Error('there is none');
+}

@@ -5,6 +5,7 @@ import { executeRoute } from './execute.ts';
 import { listRoute } from './list.ts';
 import { messageRoute } from './messages.ts';
 import { answerRoute } from './requests.ts';
+import { statesRoute } from './states.ts';
 import { statusRoute, taskRoute } from './task.ts';
 
 /** Every route of the task API, in the order of the OpenAPI document. */
@@ -17,4 +18,5 @@ export const ROUTES: readonly Route[] = [
   ...controlRoutes,
   messageRoute,
   answerRoute,
+  statesRoute,
 ];

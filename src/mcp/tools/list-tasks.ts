@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { agentId } from '../../api/inputs.ts';
 import { listTasks as list, listTasksFields, taskListSchema } from '../../api/list-tasks.ts';
+import { viewTaskRow } from '../../api/task-view.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 /** The caller's tasks, newest first. */
@@ -12,7 +13,7 @@ export const listTasks = defineTool({
   output: taskListSchema,
   annotations: READ_ONLY,
   async run(query, call) {
-    const structured = await list(call.services, call.agentId(), query);
+    const structured = await list(call.services, call.agentId(), query, viewTaskRow);
     const { tasks, next_cursor } = structured;
     const lines = tasks.map((it) => `${it.task_id} ${it.status} ${it.created_at} ${it.description}`);
     const more = next_cursor === undefined ? [] : [`More: call again with cursor "${next_cursor}".`];

@@ -10,7 +10,7 @@ import {
 } from '../../tasks/events.ts';
 import { apply, isEnd, TASK_STATUSES, type Task, type TaskStatus } from '../../tasks/task.ts';
 import { wellFormed } from '../../text.ts';
-import type { PositionedEvent, TaskQuery, TaskStore } from '../task-store.ts';
+import type { ChangedTasks, PositionedEvent, TaskQuery, TaskStore } from '../task-store.ts';
 import { type Database, guarded, transaction } from './database.ts';
 
 /** Kinds that OpenCode records as well. Only these may be lost in a power loss. */
@@ -127,6 +127,16 @@ export class SqliteTaskStore implements TaskStore {
     return this.#sql.eventsAfter.all(position, limit).map(readEvent);
   }
 
+  changedTasks(agentId: string, position: number, limit: number): ChangedTasks {
+    const { last } = lastRow.parse(this.#sql.lastOfNext.get(position, limit));
+    if (last === null) return { tasks: [], position };
+    return { tasks: this.#sql.changed.all(position, last, agentId).map(readTask), position: last };
+  }
+
+  lastPosition(): number {
+    return lastRow.parse(this.#sql.last.get()).last ?? 0;
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -182,6 +192,14 @@ function prepareAll(database: Database) {
       `${event} WHERE task_id = ? AND body ->> 'kind' = 'control' ORDER BY seq DESC LIMIT 1`,
     ),
     hasRef: prepare("SELECT 1 FROM events WHERE task_id = ? AND body ->> 'ref' = ? LIMIT 1"),
+    last: prepare('SELECT max(position) AS last FROM events'),
+    lastOfNext: prepare(
+      'SELECT max(position) AS last FROM (SELECT position FROM events WHERE position > ? ORDER BY position LIMIT ?)',
+    ),
+    changed: prepare(
+      `${task} WHERE id IN (SELECT task_id FROM events WHERE position > ? AND position <= ?)
+       AND agent_id = ? AND NOT removed ORDER BY id`,
+    ),
     eventsAfter: prepare(`${event} WHERE position > ? ORDER BY position LIMIT ?`),
   };
 }
@@ -229,6 +247,7 @@ const eventRow = z.object({
   at: z.number(),
   body: z.string(),
 });
+const lastRow = z.object({ last: z.number().nullable() });
 const countRow = z.object({ status: z.enum(TASK_STATUSES), n: z.number() });
 
 function readTask(row: unknown): Task {

@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { shortText } from '../../api/inputs.ts';
+import { taskStates } from '../../api/task-states.ts';
+import { defineRoute, NONE } from '../route.ts';
+import { ServerSentEvents } from '../server-sent-events.ts';
+
+export const statesRoute = defineRoute({
+  method: 'get',
+  path: '/events',
+  operationId: 'followTasks',
+  summary: 'A live stream of the states of all your tasks',
+  about:
+    'Server-sent events. Each has `{"tasks": [...]}` with the rows that changed, as GET /tasks shows them, and a cursor as its `id`. Without a cursor it begins with all tasks that have not ended.',
+  params: NONE,
+  query: z.strictObject({ cursor: shortText.optional() }),
+  body: NONE,
+  requestHeaders: { 'Last-Event-ID': 'As `cursor`: goes on after this message.' },
+  success: [{ status: 200, about: 'The stream.', content: { 'text/event-stream': null } }],
+  errors: [],
+  async run({ services, agentId, query, req, res, signal, ending }) {
+    const header = req.headers['last-event-id'];
+    const cursor = typeof header === 'string' && header !== '' ? header : query.cursor;
+    const states = await taskStates(services, agentId, cursor, AbortSignal.any([signal, ending]));
+    const events = new ServerSentEvents(res);
+    if (req.method === 'HEAD') return void events.end();
+    for await (const { cursor: id, tasks } of states) await events.send({ id, data: { tasks } });
+    events.end();
+    return undefined;
+  },
+});
