@@ -42,7 +42,7 @@ export class ServerSentEvents {
     res.once('close', () => clearInterval(this.#keepAlive));
   }
 
-  /** Rejects when the client is gone or was disconnected. */
+  /** Also resolves when the client is gone. */
   async send({ id, event, data }: ServerSentEvent): Promise<void> {
     const lines = [
       ...(id === undefined ? [] : [`id: ${id}`]),
@@ -50,6 +50,7 @@ export class ServerSentEvents {
       // JSON has no line breaks outside of strings, and escapes them in strings.
       `data: ${JSON.stringify(data)}`,
     ];
+    if (this.#res.closed) return;
     this.#keepAlive.refresh();
     if (this.#res.write(`${lines.join('\n')}\n\n`)) return;
     await this.#drained();
@@ -60,11 +61,16 @@ export class ServerSentEvents {
   }
 
   async #drained(): Promise<void> {
+    const waiting = new AbortController();
+    const { signal } = waiting;
     const stalled = setTimeout(() => this.#res.destroy(), this.#limits.stallMs);
+    const either = ['drain', 'close'].map((event) => once(this.#res, event, { signal }));
     try {
-      await Promise.race([once(this.#res, 'drain'), once(this.#res, 'close')]);
+      await Promise.race(either);
     } finally {
       clearTimeout(stalled);
+      waiting.abort();
+      await Promise.allSettled(either);
     }
   }
 
