@@ -17,6 +17,7 @@ const CODES = {
   DATA_DIR_IN_USE: { http: 409, retryable: false },
   DATA_DIR_UNUSABLE: { http: 500, retryable: false },
   PAYLOAD_TOO_LARGE: { http: 413, retryable: false },
+  RANGE_NOT_SATISFIABLE: { http: 416, retryable: false },
   QUEUE_FULL: { http: 429, retryable: true },
   RATE_LIMITED: { http: 429, retryable: true },
   UNSUPPORTED: { http: 501, retryable: false },

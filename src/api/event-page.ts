@@ -16,7 +16,7 @@ const MAX_READ = 10_000;
 const MAX_EVENTS = 1_000_000;
 
 /** Which events of a task; `kinds` are separated by commas, `severity` is the least. */
-export const eventFilterFields = {
+const eventFilterFields = {
   after_seq: z.int().min(0).default(0),
   kinds: z
     .string()
@@ -28,7 +28,7 @@ export const eventFilterFields = {
 export const eventPageFields = { ...eventFilterFields, limit: z.int().min(1).max(MAX_LIMIT).default(100) };
 export type EventFilter = z.output<z.ZodObject<typeof eventFilterFields>>;
 
-export const eventSchema = z.looseObject({ seq: z.number(), at: z.string(), kind: z.enum(TASK_EVENT_KINDS) });
+const eventSchema = z.looseObject({ seq: z.number(), at: z.string(), kind: z.enum(TASK_EVENT_KINDS) });
 
 export const eventPageSchema = z.object({
   task_id: z.string(),

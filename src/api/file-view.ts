@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { TaskFilePage } from '../workspaces/files.ts';
 
+export type { OpenFile } from '../workspaces/open-file.ts';
 export type { TaskFilePage };
 
 /** A page of a file as callers see it. */

@@ -1,13 +1,11 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { BridgeError, quote } from '../errors.ts';
 import type { ApiServices } from './services.ts';
-import { taskStateSchema, viewTaskState } from './task-view.ts';
+import { type taskStateSchema, viewTaskState } from './task-view.ts';
 
 /** Changes of a task within this time are one message. */
 const EVERY_MS = 100;
 const CURSOR_VERSION = 'p1';
-
-export const taskStatesSchema = z.object({ tasks: z.array(taskStateSchema) });
 
 /** States of tasks, and the cursor with which a later call goes on after them. */
 export interface TaskStates {

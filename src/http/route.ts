@@ -17,7 +17,7 @@ export interface RouteCall<P = unknown, Q = unknown, B = unknown> extends RawCal
 }
 
 /** A request as it arrived. */
-export interface RawCall {
+interface RawCall {
   services: ApiServices;
   req: Request;
   res: Response;
@@ -35,7 +35,7 @@ export interface Reply {
 }
 
 /** One way in which a route succeeds. */
-export interface Success {
+interface Success {
   status: number;
   about: string;
   /** By media type: the schema of the body; null for one that is not JSON. */

@@ -3,9 +3,9 @@ import { lstat, open, readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { BridgeError, quote } from '../errors.ts';
 import { mediaTypeOf } from './media-types.ts';
+import { openInside } from './open-file.ts';
 import { accessError, outsideTask, pathOfDescriptor, resolveInside } from './path-guard.ts';
 import { errorCode, isInside } from './paths.ts';
-import { openForReading } from './regular-file.ts';
 import { looksLikeText, readPage } from './text-page.ts';
 
 export interface DirectoryEntry {
@@ -83,25 +83,16 @@ export async function readTaskFile(
 ): Promise<TaskFilePage> {
   assertInteger('offset', offset, 0);
   if (limit !== undefined) assertInteger('limit', limit, 1);
-  const { realRoot, real } = await resolveInside(root, path, 'file_path');
-  const { handle, stats, regular } = await openForReading(real, constants.O_NOFOLLOW).catch(
-    (error: unknown) => {
-      if (errorCode(error) === 'ENXIO') throw notAFile(path); // a socket
-      throw accessError('file_path', path, error);
-    },
-  );
+  const { handle, real, size } = await openInside(root, path, 'file_path');
   try {
-    if (!regular) throw notAFile(path);
-    if (!isInside(realRoot, (await pathOfDescriptor(handle.fd)) ?? real))
-      throw outsideTask('file_path', path);
-    const text = await looksLikeText(handle, stats.size);
+    const text = await looksLikeText(handle, size);
     const bounded = Math.min(limit ?? maxSize, maxSize);
-    const page = await readPage(handle, { offset, limit: bounded, size: stats.size, text });
+    const page = await readPage(handle, { offset, limit: bounded, size, text });
     return {
       ...page,
-      size: stats.size,
+      size,
       offset,
-      truncated: page.content.length > 0 && offset + page.content.length < stats.size,
+      truncated: page.content.length > 0 && offset + page.content.length < size,
       mediaType: mediaTypeOf(real, text),
     };
   } finally {
@@ -131,10 +122,4 @@ function assertInteger(name: string, value: number, least: number): void {
       next: `Give ${name} in bytes, or leave it out.`,
     },
   );
-}
-
-function notAFile(path: string): BridgeError {
-  return new BridgeError('INVALID_INPUT', `file_path ${quote(path, 200)} is not a regular file.`, {
-    reason: { kind: 'not_a_file' },
-  });
 }

@@ -1,11 +1,14 @@
+import type { Readable } from 'node:stream';
 import { messageOf, printable } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { FileChange, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import { cut } from '../text.ts';
+import { allFiles, archive } from './archive.ts';
 import { type Change, ChangeTracker, type ChangeTrackerOptions } from './changes/change-tracker.ts';
 import type { PatchPage } from './changes/patch-page.ts';
 import { type DirectoryEntry, listDirectory, readTaskFile, type TaskFilePage } from './files.ts';
+import { type OpenFile, openTaskFile } from './open-file.ts';
 import { makeTaskDirectory, resolveTaskDirectory, type TaskDirectory } from './resolve-directory.ts';
 import { moveToTrash } from './trash.ts';
 
@@ -124,6 +127,19 @@ export class TaskFiles {
     limit: number | undefined,
   ): Promise<TaskFilePage> {
     return readTaskFile(task.directory, path, { offset, limit, maxSize: this.#options.maxFileSize });
+  }
+
+  /** Opens a file for reading any part of it. */
+  open(task: Task, path: string): Promise<OpenFile> {
+    return openTaskFile(task.directory, path, 'path');
+  }
+
+  /** A tar archive of what the task added and modified, or of its whole folder. */
+  async archive(task: Task, whole: boolean): Promise<Readable> {
+    if (whole) return archive(task.directory, await allFiles(task.directory));
+    const changes = await this.changes(task);
+    const there = changes.filter(({ change }) => change !== 'deleted').map(({ path }) => path);
+    return archive(task.directory, there);
   }
 
   /** Removes the snapshots of a task, and the folder that was created for it unless `keepDirectory`. */

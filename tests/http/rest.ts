@@ -85,7 +85,7 @@ export interface StreamEvent {
 }
 
 /** The server-sent events of a response. */
-export async function* eventsOf(response: Response): AsyncGenerator<StreamEvent> {
+async function* eventsOf(response: Response): AsyncGenerator<StreamEvent> {
   if (response.status !== 200 || !response.body) return;
   let rest = '';
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {

@@ -1,7 +1,11 @@
 import type { Route } from '../route.ts';
+import { archiveRoute } from './archive.ts';
 import { controlRoutes } from './control.ts';
+import { diffRoute } from './diff.ts';
 import { eventsRoute } from './events.ts';
 import { executeRoute } from './execute.ts';
+import { fileRoute } from './file.ts';
+import { filesRoute } from './files.ts';
 import { listRoute } from './list.ts';
 import { messageRoute } from './messages.ts';
 import { answerRoute } from './requests.ts';
@@ -18,5 +22,9 @@ export const ROUTES: readonly Route[] = [
   ...controlRoutes,
   messageRoute,
   answerRoute,
+  filesRoute,
+  fileRoute,
+  diffRoute,
+  archiveRoute,
   statesRoute,
 ];

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { agentId, path, shortText, taskId } from '../../api/inputs.ts';
-import { pageThatFits, rowsThatFit } from '../../api/pages.ts';
-import { BridgeError, quote, toBridgeError } from '../../errors.ts';
+import { changesPage, folderPage, patchFrom } from '../../api/list-files.ts';
+import { pageThatFits } from '../../api/pages.ts';
+import { BridgeError, quote } from '../../errors.ts';
 import { type FileChange, fileChangeSchema } from '../../tasks/events.ts';
-import { isEnd, type Task } from '../../tasks/task.ts';
+import type { Task } from '../../tasks/task.ts';
 import { PATCH_PAGE, ROWS_PAGE } from '../answer-limits.ts';
 import { defineTool, READ_ONLY, type ToolServices } from '../tool.ts';
 
@@ -58,12 +59,10 @@ function parseCursor(cursor = '0'): Position {
   });
 }
 
-async function folder(task: Task, path: string, from: Position, { execution }: ToolServices): Promise<Files> {
-  const { entries: all, truncated: more } = await execution.files.list(task, path, from.at);
-  const entries = rowsThatFit(all, ROWS_PAGE);
-  const truncated = more || entries.length < all.length;
-  const next_cursor = truncated ? String(from.at + entries.length) : undefined;
-  return { task_id: task.id, directory: task.directory, entries, truncated, next_cursor };
+async function folder(task: Task, path: string, from: Position, services: ToolServices): Promise<Files> {
+  const { rows: entries, next } = await folderPage(task, path, from.at, ROWS_PAGE, services);
+  const truncated = next !== undefined;
+  return { task_id: task.id, directory: task.directory, entries, truncated, next_cursor: cursorOf(next) };
 }
 
 async function difference(
@@ -71,42 +70,25 @@ async function difference(
   path: string | undefined,
   withPatch: boolean,
   from: Position,
-  { execution: { files } }: ToolServices,
+  services: ToolServices,
 ): Promise<Files> {
-  const all = await unlessUnbegun<FileChange[]>(task, () => files.changes(task), []);
-  const changed = path === undefined ? all : all.filter((change) => isAt(change.path, path));
-  const rest = from.part === 'rows' ? changed.slice(from.at) : [];
-  const changes = rowsThatFit(rest, ROWS_PAGE);
-  const list = { task_id: task.id, directory: task.directory, changes, total: changed.length };
-  if (changes.length < rest.length) {
-    return { ...list, truncated: true, next_cursor: String(from.at + changes.length) };
-  }
+  const inPatch = from.part === 'patch';
+  const first = inPatch ? Number.POSITIVE_INFINITY : from.at;
+  const { rows: changes, next, total } = await changesPage(task, path, first, ROWS_PAGE, services);
+  const list = { task_id: task.id, directory: task.directory, changes, total };
+  if (next !== undefined) return { ...list, truncated: true, next_cursor: cursorOf(next) };
   if (!withPatch) return { ...list, truncated: false };
-  const at = from.part === 'patch' ? from.at : 0;
-  const none = { patch: '', truncated: false, end: at };
   const { patch, truncated, end } = await pageThatFits(
     PATCH_PAGE,
-    (bytes) => unlessUnbegun(task, () => files.patch(task, path, bytes, at), none),
+    (bytes) => patchFrom(task, path, bytes, inPatch ? from.at : 0, services),
     (page) => page.patch,
   );
   const next_cursor = truncated ? `patch:${end}` : undefined;
   return { ...list, patch, patch_truncated: truncated, truncated, next_cursor };
 }
 
-/** A task that has not begun to work has changed nothing. */
-async function unlessUnbegun<T>(task: Task, ask: () => Promise<T>, nothing: T): Promise<T> {
-  try {
-    return await ask();
-  } catch (thrown) {
-    const unbegun = !isEnd(task.status) || task.startedAt === undefined;
-    if (unbegun && toBridgeError(thrown).code === 'NOT_FOUND') return nothing;
-    throw thrown;
-  }
-}
-
-function isAt(file: string, path: string): boolean {
-  const folder = path.replace(/^\.\/|\/+$/g, '');
-  return folder === '.' || folder === '' || file === folder || file.startsWith(`${folder}/`);
+function cursorOf(row: number | undefined): string | undefined {
+  return row === undefined ? undefined : String(row);
 }
 
 function textOf({ task_id, directory, changes = [], total, entries, patch, next_cursor }: Files): string {
