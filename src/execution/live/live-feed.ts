@@ -4,7 +4,7 @@ import type { LiveFollower } from './live-follower.ts';
 import { AppendedText, type NewText, WholeText } from './part-text.ts';
 
 /** The least time between two frames of a part. */
-export const INTERVAL_MS = 50;
+const INTERVAL_MS = 50;
 /** Parts whose text is remembered; more than any task works on at once. */
 const MAX_PARTS = 64;
 

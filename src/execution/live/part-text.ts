@@ -14,7 +14,7 @@ export interface NewText {
 }
 
 /** The text of one part, which grows. */
-export interface PartText {
+interface PartText {
   /** What is new, at most `MAX_TEXT`; undefined if nothing is. */
   take(): NewText | undefined;
 }
