@@ -1,4 +1,5 @@
 import type { TaskEvent } from '../tasks/events.ts';
+import { isLive, type LiveFrame } from '../tasks/live-frame.ts';
 import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
 import type { ApiServices } from './services.ts';
 
@@ -12,13 +13,15 @@ export interface WaitOptions {
   signal: AbortSignal;
   /** Called with each event that did not end the wait, and the task after it. */
   onEvent?(event: TaskEvent, task: Task): void;
+  /** Called with the live text meanwhile. */
+  onLive?: ((frame: LiveFrame) => void) | undefined;
 }
 
 /** Waits until `isOver`, for at most `ms` or until `signal` aborts; resolves with the task as it is then. */
 export async function waitForTask(
   task: Task,
   { execution }: ApiServices,
-  { afterSeq, ms, isOver, signal, onEvent }: WaitOptions,
+  { afterSeq, ms, isOver, signal, onEvent, onLive }: WaitOptions,
 ): Promise<Task> {
   const current = (): Promise<Task> => execution.find(task.agentId, task.id);
   const before = await current();
@@ -27,10 +30,17 @@ export async function waitForTask(
   const timer = setTimeout(() => deadline.abort(), ms);
   try {
     const either = AbortSignal.any([signal, deadline.signal]);
-    for await (const event of execution.follow(task, afterSeq, either)) {
+    const followed = onLive
+      ? execution.followLive(task, afterSeq, either)
+      : execution.follow(task, afterSeq, either);
+    for await (const item of followed) {
+      if (isLive(item)) {
+        onLive?.(item);
+        continue;
+      }
       const now = await current();
       if (isOver(now)) break;
-      onEvent?.(event, now);
+      onEvent?.(item, now);
     }
   } finally {
     clearTimeout(timer);

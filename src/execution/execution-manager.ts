@@ -1,3 +1,4 @@
+import { type Clock, SYSTEM_CLOCK } from '../clock.ts';
 import { BridgeError, quote } from '../errors.ts';
 import type { DependencyHealth } from '../health.ts';
 import type { Logger } from '../logger.ts';
@@ -5,6 +6,7 @@ import type { Runner } from '../runners/runner.ts';
 import type { EventLog } from '../store/event-log.ts';
 import type { ChangedTasks } from '../store/task-store.ts';
 import type { EventOf, TaskEvent } from '../tasks/events.ts';
+import type { LiveFrame } from '../tasks/live-frame.ts';
 import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
 import type { TaskFiles } from '../workspaces/task-files.ts';
 import type { AnswerInput } from './answer-input.ts';
@@ -12,6 +14,7 @@ import type { RecoveryRules } from './conversation.ts';
 import type { CreateTaskInput, ExecutionLimits } from './create-task-input.ts';
 import { alreadyAnswered, type RequestRules } from './input-requests.ts';
 import { type Accepted, ownTask, TaskIntake } from './intake.ts';
+import { LiveFeeds } from './live/live-feeds.ts';
 import { Scheduler } from './scheduler.ts';
 import type { TaskRun } from './task-run.ts';
 import type { MessageDelivery, MessageMarks } from './task-run-options.ts';
@@ -25,6 +28,7 @@ export interface ExecutionManagerOptions {
   recovery: RecoveryRules;
   logger: Logger;
   now?: () => number;
+  clock?: Clock;
 }
 
 /**
@@ -32,12 +36,14 @@ export interface ExecutionManagerOptions {
  */
 export class ExecutionManager {
   readonly #options: Required<ExecutionManagerOptions>;
+  readonly #live: LiveFeeds;
   readonly #scheduler: Scheduler;
   readonly #intake: TaskIntake;
 
   constructor(options: ExecutionManagerOptions) {
-    this.#options = { now: Date.now, ...options };
-    this.#scheduler = new Scheduler(this.#options);
+    this.#options = { now: Date.now, clock: SYSTEM_CLOCK, ...options };
+    this.#live = new LiveFeeds(options.log, this.#options.clock);
+    this.#scheduler = new Scheduler({ ...this.#options, live: this.#live });
     this.#intake = new TaskIntake(this.#options, this.#scheduler);
   }
 
@@ -113,6 +119,15 @@ export class ExecutionManager {
     signal: AbortSignal,
   ): AsyncGenerator<ChangedTasks, void, void> {
     return this.#options.log.followTasks(agentId, position, everyMs, signal);
+  }
+
+  /** As `follow`, and the live text of unfinished parts from now on, which is not stored. */
+  followLive(
+    task: Task,
+    afterSeq: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<TaskEvent | LiveFrame, void, void> {
+    return this.#live.follow(task.id, afterSeq, signal);
   }
 
   get files(): TaskFiles {

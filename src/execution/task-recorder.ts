@@ -5,11 +5,13 @@ import type { InputRequest, TaskEvent, TaskEventBody } from '../tasks/events.ts'
 import type { Task } from '../tasks/task.ts';
 import { answeredExternally, externalAnswerWarning, terminationByExternalAnswer } from './external-answer.ts';
 import type { InputRequests } from './input-requests.ts';
+import type { TaskLive } from './live/live-feeds.ts';
 import { overBudget, type TerminationReason } from './termination.ts';
 
 export interface TaskRecorderOptions {
   taskId: string;
   log: EventLog;
+  live: Pick<TaskLive, 'finish'>;
   logger: Logger;
   now: () => number;
   requests: InputRequests;
@@ -72,9 +74,10 @@ export class TaskRecorder {
 
   /** Stores events of the runner. Called from event handlers, so it never throws. */
   emit(...events: TaskEventBody[]): void {
-    const { isOver, logger, taskId } = this.#options;
+    const { isOver, live, logger, taskId } = this.#options;
     if (isOver()) return;
     try {
+      live.finish(events);
       this.append(...events.flatMap((event) => this.#observe(event)));
       // After the append: usage that ends the task is in its log.
       this.checkBudget();

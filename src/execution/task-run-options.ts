@@ -4,6 +4,7 @@ import type { EventLog } from '../store/event-log.ts';
 import type { TaskFiles } from '../workspaces/task-files.ts';
 import type { RecoveryRules } from './conversation.ts';
 import type { RequestRules } from './input-requests.ts';
+import type { LiveFeeds } from './live/live-feeds.ts';
 
 export type MessageDelivery = 'queue' | 'interrupt';
 
@@ -18,6 +19,7 @@ export interface TaskRunOptions {
   runner: Runner;
   log: EventLog;
   files: TaskFiles;
+  live: LiveFeeds;
   requests: RequestRules;
   recovery: RecoveryRules;
   logger: Logger;

@@ -72,11 +72,12 @@ export class TaskRun {
     });
     const past = log.store.events(taskId, 0, Number.MAX_SAFE_INTEGER);
     const emit = (...events: TaskEventBody[]): void => this.#recorder.emit(...events);
-    this.#run = new RunHandle(options.runner, { emit, past });
+    const live = options.live.of(taskId, () => this.over);
+    this.#run = new RunHandle(options.runner, { emit, past, live });
     this.#recovered = replay(past);
     this.#recorder = new TaskRecorder(
       {
-        ...{ taskId, log, logger, now, requests: this.#requests },
+        ...{ taskId, log, live, logger, now, requests: this.#requests },
         isOver: () => this.over,
         isExclusive: () => this.#run.current?.exclusive === true,
         onTermination: (reason) => this.#terminate(reason),

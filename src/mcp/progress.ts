@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ProgressToken } from '@modelcontextprotocol/sdk/types.js';
-import { DEFAULT_TOOL_LIMITS, type ToolCall } from './tool.ts';
+import { DEFAULT_TOOL_LIMITS, type SendProgress, type ToolLimits } from './tool.ts';
 
 interface ProgressParams extends Record<string, unknown> {
   progressToken: ProgressToken;
@@ -12,12 +12,12 @@ interface ProgressParams extends Record<string, unknown> {
 const STEPS_IN_ONE = 1_000;
 const STEP = 1 / STEPS_IN_ONE;
 
-/** Sends progress with a token; the number increases each time, as the protocol requires. Without a token, does nothing. */
+/** Sends progress with a token; the number increases each time, as the protocol requires. Absent without a token. */
 export function progressSender(
   progressToken: ProgressToken | undefined,
   send: (params: ProgressParams) => Promise<void>,
-): ToolCall['progress'] {
-  if (progressToken === undefined) return () => undefined;
+): SendProgress | undefined {
+  if (progressToken === undefined) return undefined;
   let progress = 0;
   return (message, percent) => {
     // Rounded, because sums of 0.001 are not exact: 0.009000000000000001.
@@ -30,7 +30,7 @@ export function progressSender(
 
 /** Reports the latest line to the client of a call, at a bounded rate and with a keep-alive. */
 export class ProgressTicker {
-  readonly #call: ToolCall;
+  readonly #progress: SendProgress;
   readonly #every: number;
   readonly #keepAlive: NodeJS.Timeout;
   #line = 'waiting';
@@ -38,16 +38,16 @@ export class ProgressTicker {
   #pending: NodeJS.Timeout | undefined;
   #sentAt = Number.NEGATIVE_INFINITY;
 
-  constructor(call: ToolCall) {
-    const { progressEveryMs, keepAliveMs } = call.services.limits ?? DEFAULT_TOOL_LIMITS;
-    this.#call = call;
+  constructor(progress: SendProgress, { progressEveryMs, keepAliveMs }: ToolLimits = DEFAULT_TOOL_LIMITS) {
+    this.#progress = progress;
     this.#every = progressEveryMs;
     this.#keepAlive = setInterval(() => this.#send(), keepAliveMs);
   }
 
+  /** Without a percentage, that of the line before stays. */
   report(line: string, percent: number | undefined): void {
     this.#line = line;
-    this.#percent = percent;
+    this.#percent = percent ?? this.#percent;
     if (this.#pending) return;
     const wait = this.#sentAt + this.#every - performance.now();
     if (wait <= 0) this.#send();
@@ -67,6 +67,6 @@ export class ProgressTicker {
     this.#pending = undefined;
     this.#sentAt = performance.now();
     this.#keepAlive.refresh();
-    this.#call.progress(this.#line, this.#percent);
+    this.#progress(this.#line, this.#percent);
   }
 }

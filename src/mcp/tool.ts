@@ -24,6 +24,8 @@ export const DEFAULT_TOOL_LIMITS: ToolLimits = {
   keepAliveMs: 10_000,
 };
 
+export type SendProgress = (message: string, percent?: number) => void;
+
 /** One call of a tool. */
 export interface ToolCall {
   readonly services: ToolServices;
@@ -33,8 +35,8 @@ export interface ToolCall {
   readonly ending: AbortSignal;
   /** Who calls; throws AGENT_MISMATCH, AGENT_REQUIRED or INVALID_INPUT. */
   agentId(): string;
-  /** Sends progress to the client if it asked for it. */
-  progress(message: string, percent?: number): void;
+  /** Sends progress to the client; absent if it did not ask for that. */
+  progress?: SendProgress | undefined;
 }
 
 export interface ToolAnswer<S = Record<string, unknown>> {

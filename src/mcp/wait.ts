@@ -1,6 +1,7 @@
 import { waitForTask } from '../api/wait-for-task.ts';
 import { describeEvent } from '../tasks/describe-event.ts';
 import type { Task } from '../tasks/task.ts';
+import { LiveLine } from './live-line.ts';
 import { ProgressTicker } from './progress.ts';
 import { DEFAULT_TOOL_LIMITS, type ToolCall } from './tool.ts';
 
@@ -17,11 +18,12 @@ interface Wait {
  */
 export async function waitFor(task: Task, call: ToolCall, { afterSeq, ms, isOver }: Wait): Promise<Task> {
   const { limits = DEFAULT_TOOL_LIMITS } = call.services;
+  const ticker = call.progress && new ProgressTicker(call.progress, limits);
   const ending = new AbortController();
   const stop = (): void => ending.abort();
   if (call.ending.aborted) stop();
   call.ending.addEventListener('abort', stop);
-  const ticker = new ProgressTicker(call);
+  const live = new LiveLine();
   try {
     return await waitForTask(task, call.services, {
       afterSeq,
@@ -30,11 +32,17 @@ export async function waitFor(task: Task, call: ToolCall, { afterSeq, ms, isOver
       signal: AbortSignal.any([call.signal, ending.signal]),
       onEvent(event, { progress }) {
         const line = describeEvent(event);
-        if (line !== undefined) ticker.report(line, progress);
+        if (line !== undefined) ticker?.report(line, progress);
       },
+      onLive:
+        ticker &&
+        ((frame) => {
+          const line = live.after(frame);
+          if (line !== undefined) ticker.report(line, undefined);
+        }),
     });
   } finally {
     call.ending.removeEventListener('abort', stop);
-    await ticker.close();
+    await ticker?.close();
   }
 }

@@ -1,6 +1,7 @@
 import type { DependencyHealth } from '../health.ts';
 import type { ProcessLeft, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
+import type { LiveSink } from './live-sink.ts';
 
 /**
  * The outcome of a turn; `exitCode` if the turn was a process of its own. `interrupted`: by the bridge, the
@@ -61,6 +62,8 @@ export interface RunContext {
   past: readonly TaskEvent[];
   /** Aborts the opening of the run. */
   signal: AbortSignal;
+  /** For the text of parts that are not finished, if the runner has it. */
+  live?: LiveSink | undefined;
 }
 
 /** What a runner may read of tasks; TaskStore implements it. */

@@ -9,6 +9,16 @@ const PAGE = 256;
 /** Events that are searched for changed tasks in one step. */
 const CHANGES_AT_ONCE = 2_000;
 
+/** What followers of a task get besides its stored events. */
+export interface Unstored<T> {
+  /** Called when something can be taken. */
+  readonly wakes: Set<() => void>;
+  /** What comes after the event `seq` and before the next one; undefined if there is nothing (more). */
+  take(seq: number): T | undefined;
+}
+
+const NOTHING: Unstored<never> = { wakes: new Set(), take: () => undefined };
+
 /** The append-only log of all tasks. An event is stored before it is published. */
 export class EventLog {
   readonly store: TaskStore;
@@ -49,21 +59,29 @@ export class EventLog {
    * A task's events after `afterSeq`: the stored ones, then each new one, without gap or repeat. Ends after the task's
    * last event, or when the signal aborts. The event loop runs between two pages.
    */
-  async *follow(
+  follow(taskId: string, afterSeq: number, signal?: AbortSignal): AsyncGenerator<TaskEvent, void, void> {
+    return this.followWith(taskId, afterSeq, signal, NOTHING);
+  }
+
+  /** As `follow`, and what is not stored at its place between the events. */
+  async *followWith<T>(
     taskId: string,
     afterSeq: number,
-    signal?: AbortSignal,
-  ): AsyncGenerator<TaskEvent, void, void> {
+    signal: AbortSignal | undefined,
+    unstored: Unstored<T>,
+  ): AsyncGenerator<TaskEvent | T, void, void> {
     const subscribers = this.#followers.get(taskId) ?? { wakes: new Set(), recent: [] };
     this.#followers.set(taskId, subscribers);
-    const alarm = new Alarm(subscribers.wakes, signal);
+    const alarm = new Alarm([subscribers.wakes, unstored.wakes], signal);
     try {
       let seq = afterSeq;
       while (!signal?.aborted) {
+        yield* due(unstored, seq);
         const page = after(subscribers.recent, seq) ?? this.store.events(taskId, seq, PAGE);
         for (const event of page) {
           yield event;
           seq = event.seq;
+          yield* due(unstored, seq);
         }
         if (page.length === PAGE) await turn();
         if (page.length > 0) continue;
@@ -86,7 +104,7 @@ export class EventLog {
     signal: AbortSignal,
     pageSize = PAGE,
   ): AsyncGenerator<PositionedEvent[], void, void> {
-    const alarm = new Alarm(this.#tailers, signal);
+    const alarm = new Alarm([this.#tailers], signal);
     try {
       let reached = position;
       while (!signal.aborted) {
@@ -164,9 +182,13 @@ function after(recent: readonly TaskEvent[], seq: number): readonly TaskEvent[] 
   return first !== undefined && first <= seq + 1 ? recent.slice(seq + 1 - first) : undefined;
 }
 
+function* due<T>(unstored: Unstored<T>, seq: number): Generator<T, void, void> {
+  for (let item = unstored.take(seq); item !== undefined; item = unstored.take(seq)) yield item;
+}
+
 /** A wake-up that is remembered until it is awaited, so that none is lost between a read and the wait. */
 class Alarm {
-  readonly #group: Set<() => void>;
+  readonly #groups: readonly Set<() => void>[];
   readonly #signal: AbortSignal | undefined;
   readonly #ring = (): void => {
     this.#rung = true;
@@ -175,10 +197,10 @@ class Alarm {
   #rung = false;
   #resolve: (() => void) | undefined;
 
-  constructor(group: Set<() => void>, signal: AbortSignal | undefined) {
-    this.#group = group;
+  constructor(groups: readonly Set<() => void>[], signal: AbortSignal | undefined) {
+    this.#groups = groups;
     this.#signal = signal;
-    group.add(this.#ring);
+    for (const group of groups) group.add(this.#ring);
     signal?.addEventListener('abort', this.#ring);
   }
 
@@ -189,7 +211,7 @@ class Alarm {
   }
 
   close(): void {
-    this.#group.delete(this.#ring);
+    for (const group of this.#groups) group.delete(this.#ring);
     this.#signal?.removeEventListener('abort', this.#ring);
   }
 }

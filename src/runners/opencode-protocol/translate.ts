@@ -15,6 +15,9 @@ import type {
 
 const TITLE_LIMIT = 200;
 const OUTPUT_TAIL = 2_000;
+/** OpenCode 1.18.33 shows only so much of the output of a running command, behind a mark. */
+const RUNNING_OUTPUT_LIMIT = 30_000;
+const LEFT_OUT = '...\n\n';
 /** Sums of money are kept to a billionth of a dollar. */
 const COST_PRECISION = 1e9;
 /** Tools that write the file they name; git shows at the end what a shell changed. */
@@ -48,6 +51,15 @@ export function toolEvents(part: ToolPart, directory: string): TaskEventBody[] {
   const path = state.input.filePath;
   if (!WRITERS.has(tool) || typeof path !== 'string') return [finished];
   return [finished, { kind: 'file_changed', path: inside(directory, path), tool }];
+}
+
+/** What a command has printed so far; `isEnd`: only the end of it. */
+export function outputSoFar({ state }: ToolPart): { text: string; isEnd: boolean } | undefined {
+  if (state.status !== 'running' && state.status !== 'completed') return undefined;
+  const output = state.metadata?.output;
+  if (typeof output !== 'string') return undefined;
+  const isEnd = output.length > RUNNING_OUTPUT_LIMIT && output.startsWith(LEFT_OUT);
+  return { text: isEnd ? output.slice(LEFT_OUT.length) : output, isEnd };
 }
 
 function titleOf({ tool, state }: ToolPart): string {

@@ -61,7 +61,12 @@ const toolPart = z.object({
   tool: z.string(),
   state: z.discriminatedUnion('status', [
     z.object({ status: z.literal('pending'), input: record }),
-    z.object({ status: z.literal('running'), input: record, title: z.string().optional() }),
+    z.object({
+      status: z.literal('running'),
+      input: record,
+      title: z.string().optional(),
+      metadata: record.optional().catch(undefined),
+    }),
     z.object({
       status: z.literal('completed'),
       input: record,
@@ -150,7 +155,7 @@ export const serverFileSchema = z.object({ path: z.string(), type: z.enum(['file
 
 const requestClosed = z.object({ sessionID: z.string(), requestID: z.string() });
 
-const eventSchema = z.discriminatedUnion('type', [
+export const eventSchema = z.discriminatedUnion('type', [
   sessionEvent('session.created'),
   sessionEvent('session.deleted'),
   z.object({
@@ -180,6 +185,16 @@ const eventSchema = z.discriminatedUnion('type', [
   }),
 ]);
 
+/** New text of a part that is being written. */
+export const deltaSchema = z.object({
+  sessionID: z.string(),
+  messageID: z.string(),
+  partID: z.string(),
+  field: z.string(),
+  delta: z.string(),
+});
+
+export type Delta = z.infer<typeof deltaSchema>;
 export type OpenCodeEvent = z.infer<typeof eventSchema>;
 export type Message = z.infer<typeof messageSchema>;
 export type AssistantMessage = z.infer<typeof assistantMessage>;
@@ -194,36 +209,6 @@ export type Session = z.infer<typeof sessionSchema>;
 export interface MessageWithParts {
   info: Message;
   parts: Part[];
-}
-
-const KNOWN: ReadonlySet<unknown> = new Set(eventSchema.options.map((option) => option.shape.type.value));
-const frameSchema = z.object({ payload: z.looseObject({ type: z.string() }) });
-const ofSession = z.object({ properties: z.object({ sessionID: z.string() }) });
-
-/** A frame of `/global/event`: an event, the confirmation of the stream, an event of no use here, or unreadable. */
-export type Frame =
-  | { kind: 'event'; event: OpenCodeEvent }
-  | { kind: 'connected' }
-  | { kind: 'ignored'; session: string | undefined }
-  | { kind: 'unreadable'; type: string };
-
-/** Reads one `data:` line of `/global/event`; never throws. */
-export function readFrame(data: string): Frame {
-  let json: unknown;
-  try {
-    json = JSON.parse(data);
-  } catch {
-    return { kind: 'unreadable', type: 'not JSON' };
-  }
-  const frame = frameSchema.safeParse(json);
-  if (!frame.success) return { kind: 'unreadable', type: 'no payload' };
-  const { payload } = frame.data;
-  if (payload.type === 'server.connected') return { kind: 'connected' };
-  if (!KNOWN.has(payload.type)) {
-    return { kind: 'ignored', session: ofSession.safeParse(payload).data?.properties.sessionID };
-  }
-  const event = eventSchema.safeParse(payload);
-  return event.success ? { kind: 'event', event: event.data } : { kind: 'unreadable', type: payload.type };
 }
 
 /** The session an event belongs to; undefined for one that names none. */

@@ -100,7 +100,7 @@ export class OpenCodeClientManager implements Runner {
     this.#stream.ready().catch(() => undefined);
   }
 
-  async open(task: Task, { emit, past, signal }: RunContext): Promise<Run> {
+  async open(task: Task, { emit, past, signal, live }: RunContext): Promise<Run> {
     const { endpoint, logger, now = Date.now } = this.#options;
     const { directory } = task;
     const free = this.#instances.acquire(directory);
@@ -133,6 +133,7 @@ export class OpenCodeClientManager implements Runner {
         approvals: this.#approvals,
         stream: this.#stream,
         emit,
+        live,
         logger: logger.child({ taskId: task.id }),
         now,
         renew: async () => this.#instances.renew(directory, task.ownsDirectory || !!endpoint.process),

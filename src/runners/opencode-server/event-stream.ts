@@ -1,6 +1,7 @@
 import { EventSource } from 'eventsource';
 import type { Logger } from '../../logger.ts';
-import { type OpenCodeEvent, readFrame, sessionOf } from '../opencode-protocol/wire.ts';
+import { readFrame } from '../opencode-protocol/frame.ts';
+import { type Delta, type OpenCodeEvent, sessionOf } from '../opencode-protocol/wire.ts';
 import { boundedEvents, LONGEST_EVENT } from './bounded-events.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
 
@@ -16,12 +17,13 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
 /**
- * Receives the events of some sessions. `onActivity`: anything came that shows activity, also what is no event here.
- * `onLost`: no event comes until the stream is open again. `onGap`: it is open again; events may have been
+ * Receives the events of some sessions. `onDelta`: new text of a part that is being written. `onActivity`: anything
+ * came that shows activity, also what is no event here. `onLost`: no event comes until the stream is open again. `onGap`: it is open again; events may have been
  * missed, so read the records.
  */
 export interface SessionListener {
   onEvent(event: OpenCodeEvent): void;
+  onDelta?(delta: Delta): void;
   onActivity?(): void;
   onLost?(why: string): void;
   onGap(): void;
@@ -111,6 +113,7 @@ export class EventStream {
     this.#restartSilenceTimer();
     const frame = readFrame(data);
     if (frame.kind === 'event') this.#dispatch(frame.event);
+    else if (frame.kind === 'delta') this.#onDelta(frame.delta);
     else if (frame.kind === 'connected') this.#onConnected();
     else if (frame.kind === 'ignored') this.#onActivity(frame.session);
     else if (frame.kind === 'unreadable') {
@@ -125,6 +128,11 @@ export class EventStream {
     // A status comes from OpenCode itself; everything else shows activity of the model.
     if (event.type !== 'session.status') this.#onActivity(session);
     for (const listener of this.#listeners.get(parent ?? session) ?? []) listener.onEvent(event);
+  }
+
+  #onDelta(delta: Delta): void {
+    this.#onActivity(delta.sessionID);
+    for (const listener of this.#listeners.get(delta.sessionID) ?? []) listener.onDelta?.(delta);
   }
 
   #onActivity(session: string | undefined): void {

@@ -6,6 +6,7 @@ import type { Approval } from './approvals.ts';
 import { type Background, BackgroundSubagents } from './background.ts';
 import { OpenRequests } from './open-requests.ts';
 import type { Records } from './records.ts';
+import { callKey, type Reported, reportedBy, reportedOf } from './reported.ts';
 
 /** The tool that runs a subagent, which has a model of its own to wait for. */
 const SUBAGENT = 'task';
@@ -71,6 +72,11 @@ export class Projection {
   /** Whether the agent waits for a tool or for an answer, and not for its model. */
   get waits(): boolean {
     return this.#fields.runningTools.size > 0 || this.#fields.requests.any;
+  }
+
+  /** What the log has of a text part or of a call. */
+  reportedOf(id: string): Reported {
+    return reportedOf(id, this.#fields.reported);
   }
 
   /** Between two turns nothing is at work, whatever OpenCode's records say of a call that was lost. */
@@ -233,16 +239,4 @@ export class Projection {
   #with(change: Partial<Fields>): Projection {
     return new Projection({ ...this.#fields, ...change });
   }
-}
-
-/** The keys of what an event in the log reports. */
-function reportedBy(event: TaskEvent): string[] {
-  if (event.kind === 'output') return [event.part_id];
-  if (event.kind !== 'tool') return [];
-  const statuses = event.phase === 'started' ? ['running'] : ['running', 'completed', 'error'];
-  return statuses.map((status) => callKey(event.call_id, status));
-}
-
-function callKey(callId: string, status: string): string {
-  return `${callId} ${status}`;
 }

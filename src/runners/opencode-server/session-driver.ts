@@ -4,6 +4,8 @@ import { unknownAgent } from '../opencode-protocol/translate.ts';
 import type { TurnOutcome } from '../runner.ts';
 import { abortUntilIdle, type PendingWork } from './abort-until-idle.ts';
 import type { PromptRequest } from './api.ts';
+import { LiveText } from './live-text.ts';
+import type { Reported } from './reported.ts';
 import { rejectAll } from './request-answers.ts';
 import { sendPrompt } from './send-prompt.ts';
 import { reduce } from './session-reducer.ts';
@@ -32,6 +34,7 @@ interface CurrentTurn {
 export class SessionDriver {
   readonly #options: SessionRunOptions;
   readonly #tree: SessionTree;
+  readonly #live: LiveText | undefined;
   readonly #timers = new Map<Timer, NodeJS.Timeout>();
   #state: SessionState;
   #turns = 0;
@@ -41,8 +44,15 @@ export class SessionDriver {
   constructor(options: SessionRunOptions) {
     this.#options = options;
     this.#state = initialState(options, options.past);
+    const { sessionId, live: sink } = options;
+    const reportedOf = (id: string): Reported => this.#state.projection.reportedOf(id);
+    this.#live = sink && new LiveText({ sessionId, sink, reportedOf });
     this.#tree = new SessionTree(options, {
-      onEvent: (event) => this.dispatch({ type: 'event', event }),
+      onEvent: (event) => {
+        this.#live?.onEvent(event);
+        this.dispatch({ type: 'event', event });
+      },
+      onDelta: (delta) => this.#live?.onDelta(delta),
       onActivity: () => this.dispatch({ type: 'activity' }),
       onLost: (why) => this.dispatch({ type: 'stream lost', why }),
       onGap: () => this.dispatch({ type: 'stream gap' }),
@@ -147,6 +157,7 @@ export class SessionDriver {
     this.dispatch({ type: 'read begins' });
     try {
       const records = await this.#tree.records(promptId, () => this.#state.projection.requests.open);
+      this.#live?.onRecords(records);
       this.dispatch({ type: 'records', scope, turn, records });
     } finally {
       this.dispatch({ type: 'read ends' });

@@ -1,5 +1,6 @@
 import type { Logger } from '../../logger.ts';
 import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
+import type { LiveSink } from '../live-sink.ts';
 import type { Shells } from '../shell/shells.ts';
 import type { OpenCodeApi } from './api.ts';
 import type { Approvals } from './approvals.ts';
@@ -27,6 +28,7 @@ export interface SessionRunOptions {
   approvals: Approvals;
   stream: EventStream;
   emit: (...events: TaskEventBody[]) => void;
+  live: LiveSink | undefined;
   logger: Logger;
   now: () => number;
   /** Frees OpenCode's instance of the directory, where the bridge may do that. */

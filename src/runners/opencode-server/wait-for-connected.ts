@@ -1,5 +1,5 @@
 import { BridgeError, messageOf } from '../../errors.ts';
-import { readFrame } from '../opencode-protocol/wire.ts';
+import { readFrame } from '../opencode-protocol/frame.ts';
 import { authorization, type Endpoint } from './endpoint.ts';
 
 /**

@@ -1,0 +1,28 @@
+/**
+ * New text of a part that is not finished: what the model is writing, or what a running command prints. It is shown,
+ * never stored; the event that finishes the part has the text again.
+ *
+ * The frames of a part joined are a prefix of its text, but for `gap` and `reset`.
+ */
+export interface LiveFrame {
+  /** Tells it from a stored event. */
+  live: true;
+  kind: 'text' | 'tool_output';
+  /** The `part_id` of the `output` event, or the `call_id` of the `tool` event, that finishes it. */
+  part: string;
+  /** At most 16,384 characters, never half of one. */
+  text: string;
+  /** When the bridge passed it on, in epoch milliseconds. */
+  at: number;
+  /** From a subagent. Text of a subagent has no event of its own. */
+  child?: true;
+  /** Text is missing between the frame before and this one. */
+  gap?: true;
+  /** The text replaces what was shown of the part: it is the end of what the part has now. */
+  reset?: true;
+}
+
+/** What a follower of a running task gets. */
+export function isLive<T extends object>(item: T | LiveFrame): item is LiveFrame {
+  return 'live' in item;
+}
