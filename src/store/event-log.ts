@@ -130,7 +130,7 @@ export class EventLog {
     everyMs: number,
     signal: AbortSignal,
   ): AsyncGenerator<ChangedTasks, void, void> {
-    const alarm = new Alarm(this.#tailers, signal);
+    const alarm = new Alarm([this.#tailers], signal);
     try {
       let reached = position;
       while (!signal.aborted) {
