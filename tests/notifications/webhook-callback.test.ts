@@ -69,6 +69,22 @@ it('a receiver that hangs for one task does not delay another', async () => {
   expect(receiver.messagesOf('task_2')).toHaveLength(3);
 });
 
+it('a receiver that hangs for more tasks of one agent than there are calls does not stop those of another', async () => {
+  const sink = await callbackTo(receiver.host);
+  await using bridge = await Delivering.to(() => sink);
+  receiver.fault = ({ data }) => (data.agent_id === 'agent-1' ? 'hang' : undefined);
+  const create = (taskId: string, agent_id: string) =>
+    bridge.log.create(taskId, created({ agent_id, callback_url: receiver.url }), 'print');
+  for (let n = 0; n < 60; n += 1) create(`task_a${n}`, 'agent-1');
+  await until(() => receiver.requests.length > 16);
+  for (let n = 0; n < 30; n += 1) {
+    create(`task_b${n}`, 'agent-2');
+    await until(() => receiver.messagesOf(`task_b${n}`).length === 1);
+  }
+  receiver.fault = () => undefined;
+  await until(() => receiver.messagesOf('task_a59').length === 1);
+});
+
 it('a redirect to the metadata service or to the bridge is not followed', async () => {
   await using trap = await startReceiver();
   const sink = await callbackTo(`${receiver.host},${trap.host}`);

@@ -1,5 +1,7 @@
+import type { TaskEvent } from '../../tasks/events.ts';
 import type { Task } from '../../tasks/task.ts';
 import type { Ack, Batch, Sink } from '../sink.ts';
+import { HangingReceivers } from './hanging-receivers.ts';
 import { payload, SENT_KINDS } from './payload.ts';
 import { signedHeaders } from './signature.ts';
 import type { WebhookClient } from './webhook-client.ts';
@@ -28,6 +30,7 @@ export class WebhookSink implements Sink {
   readonly paceMs = PACE_MS;
   readonly limitMs = LIMIT_MS;
   readonly #options: WebhookSinkOptions;
+  readonly #receivers = new HangingReceivers();
 
   constructor(options: WebhookSinkOptions) {
     this.name = options.name;
@@ -39,11 +42,17 @@ export class WebhookSink implements Sink {
     if (!target) return { settled: true };
     const [event, next] = events.filter(({ kind }) => SENT_KINDS.has(kind));
     if (event) {
-      const body = payload(task, event);
-      const id = `${this.name}_${task.id}_${event.seq}`;
-      const headers = signedHeaders(id, Math.floor(Date.now() / 1_000), body, this.#options.secrets);
-      await this.#options.client.post(target, body, headers, signal);
+      const send = () => this.#send(target, task, event, signal);
+      await this.#receivers.run(task.agentId, target.host, signal, send);
     }
     return { upTo: next && next.seq - 1 };
+  }
+
+  #send(target: URL, task: Task, event: TaskEvent, signal: AbortSignal): Promise<void> {
+    const { secrets, client } = this.#options;
+    const body = payload(task, event);
+    const id = `${this.name}_${task.id}_${event.seq}`;
+    const headers = signedHeaders(id, Math.floor(Date.now() / 1_000), body, secrets);
+    return client.post(target, body, headers, signal);
   }
 }
