@@ -3,13 +3,15 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { SENT_KINDS } from '../../src/notifications/webhook/payload.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { Delivering, until } from '../notifications/delivering.ts';
 import { webhookTo } from '../notifications/webhook-sinks.ts';
 import { SECRET } from '../support/webhook-receiver.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const [, code = ''] = /```js\n(.*?)```/s.exec(readFileSync(join(ROOT, 'docs/webhooks.md'), 'utf8')) ?? [];
+const page = readFileSync(join(ROOT, 'docs/webhooks.md'), 'utf8');
+const [, code = ''] = /```js\n(.*?)```/s.exec(page) ?? [];
 
 it('the receiver of docs/webhooks.md runs, takes what the bridge sends, and nothing else', async () => {
   const port = await freePort();
@@ -52,4 +54,9 @@ it('the receiver of docs/webhooks.md runs, takes what the bridge sends, and noth
 it('that receiver has ten lines', () => {
   const lines = code.split('\n').filter((line) => line !== '' && !line.startsWith('import '));
   expect(lines).toHaveLength(10);
+});
+
+it('the page lists the kinds of events that are sent', () => {
+  const [, list = ''] = /Sent are (.*?)\. /.exec(page) ?? [];
+  expect(list.match(/(?<=`)\w+(?=`)/g)).toEqual([...SENT_KINDS]);
 });
