@@ -69,6 +69,8 @@ describe('an address', () => {
     const own = Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []);
     expect(own.length).toBeGreaterThan(0);
     expect(own.filter((address) => isReachable(address, false))).toEqual([]);
+    const linkLocal = own.filter((address) => /^(fe80|169\.254)/.test(address));
+    expect(linkLocal.filter((address) => isReachable(address, true))).toEqual([]);
   });
 });
 

@@ -12,7 +12,7 @@ const MAX_ANSWER_MS = 1_000;
 const USER_AGENT = `letta-opencode-plugin/${VERSION}`;
 
 export interface WebhookClientOptions {
-  /** Absent: every address may be called. `checked`: see `isReachable`; hosts that are explicit are not checked. */
+  /** Names must resolve to addresses that may be called (`isReachable`). Absent: there is no such check. */
   addresses?: { allowPrivate: boolean; lookup?: Parameters<typeof checkedLookup>[1] } | undefined;
   proxies?: ProxyRules | undefined;
 }
