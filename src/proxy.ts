@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import { Agent, Dispatcher, EnvHttpProxyAgent, setGlobalDispatcher } from 'undici';
 import { isLoopback } from './loopback.ts';
 
@@ -19,17 +20,28 @@ export function routeRequests(rules: ProxyRules): void {
   setGlobalDispatcher(new ProxyRouter(rules));
 }
 
+/**
+ * Sends requests by the same rules, or directly where there are none, and follows no redirect. `lookup` resolves the
+ * names of hosts that are called directly; a literal address is not looked up, and a proxy resolves names itself.
+ */
+export function requestRouter(rules: ProxyRules = { none: '' }, lookup?: LookupFunction): Dispatcher {
+  return new ProxyRouter(rules, lookup && { lookup });
+}
+
+export type RequestRouter = Pick<Dispatcher, 'request'>;
+
 class ProxyRouter extends Dispatcher {
-  readonly #direct = new Agent();
+  readonly #direct: Agent;
   readonly #proxied: Dispatcher | undefined;
   readonly #fault: string | undefined;
 
-  constructor({ http = '', https = '', none, fault }: ProxyRules) {
+  constructor({ http = '', https = '', none, fault }: ProxyRules, connect: Agent.Options['connect'] = {}) {
     super();
+    this.#direct = new Agent({ connect });
     this.#fault = fault;
     if (fault !== undefined) return;
     // Many proxies allow CONNECT only to port 443.
-    const options = { httpProxy: http, httpsProxy: https, noProxy: none, proxyTunnel: false };
+    const options = { httpProxy: http, httpsProxy: https, noProxy: none, proxyTunnel: false, connect };
     this.#proxied = new EnvHttpProxyAgent(options);
   }
 

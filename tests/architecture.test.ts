@@ -15,6 +15,7 @@ const ROOMS = [
   'store/sqlite',
   'notifications/letta',
   'notifications/matrix',
+  'notifications/webhook',
 ];
 
 /** What every room may import: they know nothing of the product. */
@@ -53,6 +54,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'runners/docker',
     'runners/shell',
     'notifications/letta',
+    'notifications/webhook',
     'matrix',
     'store/sqlite',
   ],
@@ -73,6 +75,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'notifications',
     'notifications/letta',
     'notifications/matrix',
+    'notifications/webhook',
     'matrix',
     'tasks',
   ],
@@ -92,6 +95,7 @@ const ARROWS: Record<string, readonly string[]> = {
   notifications: ['store', 'tasks'],
   'notifications/letta': ['notifications', 'tasks'],
   'notifications/matrix': ['notifications', 'matrix', 'tasks'],
+  'notifications/webhook': ['notifications', 'tasks', 'proxy'],
   matrix: ['store', 'tasks'],
   config: ['matrix'],
   tasks: [],

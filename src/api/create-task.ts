@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Accepted } from '../execution/intake.ts';
+import { requireCallbackUrl } from './callback-url.ts';
 import { path, shortText, taskId } from './inputs.ts';
 import { requireObservers } from './observers.ts';
 import type { ApiServices } from './services.ts';
@@ -19,17 +20,19 @@ export const createTaskFields = {
   agent: shortText.optional(),
   observers: z.array(z.string()).optional().describe('@user:server'),
   continue_task_id: taskId.optional().describe('Task to go on from'),
+  callback_url: z.string().optional(),
 };
 export type CreateTask = z.output<z.ZodObject<typeof createTaskFields>>;
 
 /** Hands a task over to OpenCode; a repeat of its idempotency key returns the task of the first call. */
 export async function createTask(
-  { execution }: ApiServices,
+  services: ApiServices,
   agentId: string,
   input: CreateTask,
 ): Promise<Accepted> {
   requireObservers(input.observers);
-  return execution.execute(agentId, {
+  requireCallbackUrl(input.callback_url, services);
+  return services.execution.execute(agentId, {
     description: input.task_description,
     idempotencyKey: input.idempotency_key,
     timeoutMs: input.timeout_ms,
@@ -40,5 +43,6 @@ export async function createTask(
     agent: input.agent,
     observers: input.observers,
     continueTaskId: input.continue_task_id,
+    callbackUrl: input.callback_url,
   });
 }

@@ -57,6 +57,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   next_cursor: '`cursor` of the next page; absent on the last.',
   next_offset: '`offset` of the next page; absent on the last.',
   node: 'Version of Node.',
+  callback_url: 'URL that gets the important events of the task, by signed requests (docs/webhooks.md).',
   observers: 'Matrix users such as `@ann:example.org` who observe the task; at most 50, each once.',
   offset: 'First byte.',
   outcome: 'How the request was closed.',

@@ -13,4 +13,6 @@ export interface ApiServices {
   /** Epoch milliseconds. */
   startedAt: number;
   dependencies(): DependencyHealth[];
+  /** Tells why a task must not have a `callback_url`; absent: no task may have one. */
+  callbackHosts?: { fault(url: string): string | undefined } | undefined;
 }

@@ -2,10 +2,13 @@ import { z } from 'zod';
 import { oneLine } from '../tasks/describe-event.ts';
 import { taskErrorSchema, taskRequestSchema, taskResultSchema, usageSchema } from '../tasks/events.ts';
 import { TASK_STATUSES, type Task } from '../tasks/task.ts';
+import { iso } from '../tasks/view-event.ts';
 import { taskErrorNextStep } from './error-next-step.ts';
 import { nextStep } from './next-step.ts';
 import type { OperationNames } from './operation-names.ts';
 import type { ApiServices } from './services.ts';
+
+export { iso };
 
 const requestViewSchema = taskRequestSchema
   .extend({ expires_at: z.string().optional() })
@@ -71,11 +74,6 @@ export async function viewTask(task: Task, services: ApiServices, names: Operati
     ended_at: iso(task.endedAt),
     last_seq: task.lastSeq,
   };
-}
-
-/** Epoch milliseconds as ISO 8601. */
-export function iso(time: number | undefined): string | undefined {
-  return time === undefined ? undefined : new Date(time).toISOString();
 }
 
 /** A task as a row of a list. */

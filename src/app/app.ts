@@ -21,6 +21,7 @@ import { otherRunner, startRunner } from './runners.ts';
 import { taskControls } from './task-controls.ts';
 import { openTaskFiles } from './task-files.ts';
 import { Transports } from './transports.ts';
+import { callbackHosts } from './webhooks.ts';
 
 /** The running bridge. */
 export interface App {
@@ -92,6 +93,7 @@ async function build(
     version: VERSION,
     mode: runner.name,
     startedAt: Date.now(),
+    callbackHosts: callbackHosts(config),
     dependencies: () => [
       ...execution.health(),
       ...deliveries.map((delivery) => delivery.health()),

@@ -8,6 +8,7 @@ import type { Database } from '../store/sqlite/database.ts';
 import { SqliteDeliveryStore } from '../store/sqlite/sqlite-delivery-store.ts';
 import type { Matrix } from './matrix.ts';
 import type { Release } from './release.ts';
+import { webhookSinks } from './webhooks.ts';
 
 export interface DeliveriesOptions {
   config: Config;
@@ -36,7 +37,7 @@ export async function startDeliveries(options: DeliveriesOptions): Promise<Deliv
 async function configuredSinks({ config, workspace, matrix }: DeliveriesOptions): Promise<Sink[]> {
   const { blockLimit } = config.workspace;
   const { url, token, detachDelayMs } = config.letta;
-  const sinks: Sink[] = matrix ? [matrix.sink] : [];
+  const sinks: Sink[] = [...(matrix ? [matrix.sink] : []), ...(await webhookSinks(config))];
   if (url === undefined) return sinks;
   const { LettaSink } = await import('../notifications/letta/letta-sink.ts');
   const block = (taskId: string) => workspace.current(taskId);

@@ -11,6 +11,7 @@ import { git, mappings, node, ripgrep } from './doctor/machine.ts';
 import { matrix } from './doctor/matrix.ts';
 import { proxy } from './doctor/proxy.ts';
 import { report } from './doctor/report.ts';
+import { webhook } from './doctor/webhook.ts';
 
 /** Prints what the bridge needs and whether it is there; exit code 1 where the chosen mode cannot work. */
 export async function doctor(): Promise<number> {
@@ -33,7 +34,7 @@ async function examine(): Promise<Finding[]> {
 
 /** The checks of the configured mode, in the order of the table. */
 function checks({ openCode }: Config): Check[] {
-  const common = [node, configuration, proxy, git, dataFolder, workspaceFolder, letta, matrix];
+  const common = [node, configuration, proxy, git, dataFolder, workspaceFolder, letta, matrix, webhook];
   if (!openCode.enabled) return [...common, dockerEngine, passedVariables];
   if (openCode.url !== undefined) return [...common, externalServer(openCode.url)];
   return [...common, ripgrep, mappings, commands, embeddedServer];

@@ -109,6 +109,13 @@ export function assemble(values: Values, env: Environment) {
       detachDelayMs: values.WORKSPACE_DETACH_DELAY_MS,
     },
     matrix: matrixConfig(values, dataDir),
+    webhooks: {
+      url: values.WEBHOOK_URL,
+      /** The newest and, while it is changed, the one before. */
+      secrets: values.WEBHOOK_SECRET ?? [],
+      allowedHosts: values.WEBHOOK_ALLOWED_HOSTS,
+      allowPrivate: values.WEBHOOK_ALLOW_PRIVATE_ADDRESSES,
+    },
     proxies: proxiesOf(env),
     /** Whether this process was started by the OpenCode of a bridge. */
     inEngine: env.LETTA_OPENCODE_ENGINE !== undefined,

@@ -6,6 +6,9 @@ export const SECRETS = [
   'OPENCODE_SERVER_PASSWORD',
   'LETTA_API_TOKEN',
   'MATRIX_ACCESS_TOKEN',
+  'WEBHOOK_SECRET',
+  // Many receivers are known by a secret path.
+  'WEBHOOK_URL',
 ] as const;
 /** Variables of OpenCode's plugin, which reports sessions that are not tasks: the bridge's own OpenCode has none. */
 const OF_THE_PLUGIN = ['MATRIX_API_URL', 'MATRIX_API_TOKEN'] as const;

@@ -18,6 +18,7 @@ export function validate(values: Partial<Values>, env: Environment): string[] {
     ...modeProblems(values),
     ...passthroughProblems(values),
     ...matrixProblems(values, env),
+    ...webhookProblems(values, env),
   ];
 }
 
@@ -66,4 +67,15 @@ function matrixProblems({ MATRIX_ENABLED }: Partial<Values>, env: Environment): 
   return REQUIRED_FOR_MATRIX.filter((name) => textOf(env, name) === undefined).map(
     (name) => `${name} is missing, but MATRIX_ENABLED is true: set it, or MATRIX_ENABLED=false.`,
   );
+}
+
+function webhookProblems({ WEBHOOK_ALLOWED_HOSTS = [] }: Partial<Values>, env: Environment): string[] {
+  const needing = [
+    ...(textOf(env, 'WEBHOOK_URL') === undefined ? [] : ['WEBHOOK_URL']),
+    ...(WEBHOOK_ALLOWED_HOSTS.length === 0 ? [] : ['WEBHOOK_ALLOWED_HOSTS']),
+  ];
+  if (needing.length === 0 || textOf(env, 'WEBHOOK_SECRET') !== undefined) return [];
+  return [
+    `WEBHOOK_SECRET is missing, but ${needing.join(' and ')} is set: set it to what "openssl rand -base64 32" prints.`,
+  ];
 }

@@ -10,6 +10,7 @@ import { SECURITY } from './variables/security.ts';
 import { SHELL } from './variables/shell.ts';
 import { TASKS } from './variables/tasks.ts';
 import type { ValuesOf, Variable } from './variables/variable.ts';
+import { WEBHOOK } from './variables/webhook.ts';
 import { WORKSPACE } from './variables/workspace.ts';
 
 /** Every environment variable the bridge reads, in the order of the documentation. */
@@ -24,6 +25,7 @@ export const VARIABLES = {
   ...DELIVERY,
   ...LETTA,
   ...MATRIX,
+  ...WEBHOOK,
   ...SECURITY,
   ...LOGS,
 };

@@ -35,6 +35,7 @@ export function createdEvent(
     model: input.model ?? inheritedModel(previous),
     agent: input.agent ?? inheritedAgent(previous),
     idempotency_key: input.idempotencyKey,
+    callback_url: input.callbackUrl,
     continues: previous?.id,
     session_id: previous?.sessionId,
   };

@@ -29,6 +29,8 @@ export interface CreateTaskInput {
   /** Matrix user ids, checked by the caller. */
   observers?: readonly string[] | undefined;
   continueTaskId?: string | undefined;
+  /** Where the task's events are sent to, checked by the caller. */
+  callbackUrl?: string | undefined;
 }
 
 /** Throws INVALID_INPUT or PAYLOAD_TOO_LARGE with the name and value of the parameter. */
@@ -76,9 +78,11 @@ export function fingerprint(input: CreateTaskInput): string {
   const observers = observersOf(input).sort();
   const values = [description, timeoutMs, directory, model, agent, observers, continueTaskId];
   // Only if they are given: an input without them keeps the fingerprint of earlier versions.
-  if (input.maxCostUsd !== undefined || input.maxTokens !== undefined) {
-    values.push(input.maxCostUsd, input.maxTokens);
+  const { maxCostUsd, maxTokens, callbackUrl } = input;
+  if (maxCostUsd !== undefined || maxTokens !== undefined || callbackUrl !== undefined) {
+    values.push(maxCostUsd, maxTokens);
   }
+  if (callbackUrl !== undefined) values.push(callbackUrl);
   return createHash('sha256')
     .update(JSON.stringify(values.map((value) => value ?? null)))
     .digest('hex');

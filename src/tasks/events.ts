@@ -123,6 +123,7 @@ export const taskEventBodySchema = z.discriminatedUnion('kind', [
       timeout_ms: number('Time limit in milliseconds; pauses do not count.'),
       max_cost_usd: z.number().nonnegative().optional().describe('Cost limit in US dollars.'),
       max_tokens: number('Limit of tokens of all kinds.').optional(),
+      callback_url: text('URL to which its events are sent.').optional(),
       continues: text('Id of the task that it continues.').optional(),
       session_id: text('OpenCode session that it continues.').optional(),
     })

@@ -33,6 +33,7 @@ export interface Task {
   readonly sessionId?: string | undefined;
   readonly promptId?: string | undefined;
   readonly idempotencyKey?: string | undefined;
+  readonly callbackUrl?: string | undefined;
   readonly continues?: string | undefined;
   readonly observers: readonly string[];
   readonly limits: TaskLimits;
@@ -89,6 +90,7 @@ function create(event: TaskEvent & EventOf<'created'>): Task {
     agent: event.agent,
     sessionId: event.session_id,
     idempotencyKey: event.idempotency_key,
+    callbackUrl: event.callback_url,
     continues: event.continues,
     observers: event.observers,
     limits: { timeoutMs: event.timeout_ms, maxCostUsd: event.max_cost_usd, maxTokens: event.max_tokens },

@@ -10,6 +10,7 @@ import { startLetta } from '../support/letta.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import type { Person } from '../support/person.ts';
 import { noSandbox } from '../support/sandbox.ts';
+import { SECRET, startReceiver } from '../support/webhook-receiver.ts';
 import { commandLine, rowsOf } from './command.ts';
 
 const SERVER_MODE = { OPENCODE_SERVER_ENABLED: 'true' };
@@ -78,6 +79,26 @@ describe('with an embedded server', () => {
     const wrong = await cli.run('doctor', { ...variables, LETTA_API_TOKEN: 'wrong' });
     expect(rowsOf(wrong).Letta).toBe('warn Letta: list blocks: HTTP 401 (LETTA_API_TOKEN)');
     expect(wrong.stdout).toMatch(/ Letta: Correct LETTA_API_URL or LETTA_API_TOKEN/);
+  });
+
+  it('says whether the receiver of webhooks answers, and never its path or secret', async () => {
+    await using cli = await commandLine();
+    await using receiver = await startReceiver();
+    const variables = { ...SERVER_MODE, OPENCODE_BIN: '/nowhere/opencode', WEBHOOK_SECRET: SECRET };
+    const right = await cli.run('doctor', { ...variables, WEBHOOK_URL: receiver.url });
+    expect(rowsOf(right).webhook).toBe(`ok ${receiver.host} answers`);
+    expect(receiver.requests).toEqual([expect.stringMatching(/^HEAD /)]);
+    await receiver.stop();
+    const wrong = await cli.run('doctor', { ...variables, WEBHOOK_URL: receiver.url });
+    expect(rowsOf(wrong).webhook).toBe(`warn ${receiver.host}: ECONNREFUSED`);
+    const refused = await cli.run('doctor', {
+      ...variables,
+      WEBHOOK_URL: receiver.url,
+      WEBHOOK_SECRET: 'c2hvcnQ=',
+    });
+    expect(rowsOf(refused).configuration).toMatch(/^fail WEBHOOK_SECRET \(not shown\): secret 1 has 5 bytes/);
+    for (const { stdout, stderr } of [right, wrong, refused])
+      expect(stdout + stderr).not.toMatch(/s3cret-path|c2hvcnQ|BwcHBwc/);
   });
 
   describe('with Matrix', () => {

@@ -78,6 +78,7 @@ describe('an empty environment', () => {
       recovery: { policy: 'continue', max: 2 },
       requests: { policy: 'allow', outside: 'reject', timeoutMs: 300_000 },
       retentionMs: 2_592_000_000,
+      webhooks: { url: undefined, secrets: [], allowedHosts: [], allowPrivate: false },
       workspace: {
         dir: join(HOME, '.local/share/letta-opencode-plugin/workspaces'),
         roots: [],
@@ -210,10 +211,12 @@ describe('what is wrong', () => {
       MCP_AUTH_TOKENS: secret,
       OPENCODE_SERVER_PASSWORD: secret,
       LETTA_API_TOKEN: secret,
+      WEBHOOK_SECRET: secret,
+      WEBHOOK_URL: `ftp://hooks.example.org/${secret}`,
       MCP_PORT: 'x',
       LOG_LEVEL: 'loud',
     };
-    expect(problemsOf(env)).toHaveLength(2);
+    expect(problemsOf(env)).toHaveLength(4);
     expect(problemsOf(env).join()).not.toContain('hunter2');
   });
 });

@@ -19,7 +19,7 @@ const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 const TOKEN = 'SECRET-mcp';
 /** What a hostile task of a container can look at: every environment, its mounts, its folder. */
 const LOOK = `{ env; cat .env; cat /proc/[0-9]*/environ; grep -rhs SECRE[T]- /opencode /home /tmp .; } 2>&1 |
-tr '\\0' '\\n' | grep -a 'SECRE[T]-\\|^GIT_' > found; wc -l < found; cat found; echo "env: [$(cat .env)]"; git rev-parse --git-dir`;
+tr '\\0' '\\n' | grep -a 'SECRE[T]-\\|^GIT_\\|^WEBHOO[K]' > found; wc -l < found; cat found; echo "env: [$(cat .env)]"; git rev-parse --git-dir`;
 
 /** A bridge in Docker mode that reads \`.env\` in a folder in which tasks may work, and has all secrets there are. */
 async function bridge() {
@@ -48,6 +48,8 @@ async function bridge() {
     LETTA_API_TOKEN: 'SECRET-letta',
     MATRIX_ACCESS_TOKEN: 'SECRET-matrix',
     MATRIX_API_TOKEN: 'SECRET-plugin',
+    WEBHOOK_SECRET: Buffer.alloc(24, 1).toString('base64'),
+    WEBHOOK_URL: 'http://127.0.0.1:1/SECRET-path',
     SOMETHING_ELSE: 'SECRET-else',
     GIT_DIR: '/SECRET-git-dir',
     GIT_INDEX_FILE: '/SECRET-git-index',

@@ -16,6 +16,7 @@ import { startOpenCode } from '../support/opencode.ts';
 import type { RoomEvent } from '../support/person.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
+import { SECRET, startReceiver } from '../support/webhook-receiver.ts';
 import { startProgram } from './program.ts';
 
 const WAITS = 'until [ -e go ]; do sleep 0.1; done';
@@ -27,12 +28,13 @@ const withRequests = z.object({ requests: z.array(z.object({ id: z.string() })) 
 
 type Matrix = Awaited<ReturnType<typeof everything>>;
 
-/** All that a bridge can be connected to: OpenCode with a scripted model, a homeserver with a person, Letta. */
+/** All that a bridge can be connected to: OpenCode with a scripted model, a homeserver with a person, Letta, a webhook. */
 async function everything(startHomeserver: () => Promise<Homeserver>) {
   const stack = new AsyncDisposableStack();
   const root = stack.use(await tempDir('everything-'));
   const homeserver = stack.use(await startHomeserver());
   const letta = stack.use(await startLetta('s3cret'));
+  const receiver = stack.use(await startReceiver());
   const model = stack.adopt(await startScriptedModel(), (open) => open.close());
   const config = { permission: { bash: 'ask' } };
   const engine = stack.use(await startOpenCode({ modelUrl: model.url, config }));
@@ -55,6 +57,8 @@ async function everything(startHomeserver: () => Promise<Homeserver>) {
     MATRIX_ACCESS_TOKEN: bot.token,
     MATRIX_USER_ID: bot.userId,
     MATRIX_ROOM_ID: roomId,
+    WEBHOOK_URL: receiver.url,
+    WEBHOOK_SECRET: SECRET,
   };
   let bridge = startProgram('serve', env);
   stack.defer(async () => {
@@ -76,6 +80,7 @@ async function everything(startHomeserver: () => Promise<Homeserver>) {
   return {
     homeserver,
     letta,
+    receiver,
     ann,
     bot,
     roomId,
@@ -118,7 +123,7 @@ async function ended(call: (name: string, args: object) => Promise<unknown>, who
 
 /** What has to be there at the end, once each. */
 async function expectAllTold(world: Matrix, taskId: string, requestBy: string): Promise<void> {
-  const { letta, agentId } = world;
+  const { letta, receiver, agentId } = world;
   const outcome = await world.sees('completed');
   expect(outcome.content.body).toMatch(
     /completed after .*> Second part done\.\nFiles changed: 3\n.*a\.txt added.*b\.txt added/s,
@@ -135,6 +140,9 @@ async function expectAllTold(world: Matrix, taskId: string, requestBy: string): 
     const card = (await world.edits('created')).at(-1);
     return markOf(card?.content ?? {})?.status === 'completed';
   });
+  await until(() => receiver.messagesOf(taskId).at(-1)?.type === 'task.completed');
+  const sent = receiver.messagesOf(taskId).map(({ data }) => data.seq);
+  expect(sent).toEqual(sent.toSorted((one, other) => one - other));
   await until(() => letta.blocks.size === 0);
   expect(letta.requests.filter((request) => request === 'POST /v1/blocks/')).toHaveLength(1);
   const values = letta.values.get(`opencode_workspace_${taskId}`) ?? [];

@@ -12,6 +12,7 @@ import { type ForwardProxy, startForwardProxy } from '../support/forward-proxy.t
 import { startLetta } from '../support/letta.ts';
 import { startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
+import { SECRET, startReceiver } from '../support/webhook-receiver.ts';
 import { bridgeEnv, type StdioProgram, startProgram, startStdio } from './program.ts';
 
 const taskSchema = z.object({ task_id: z.string(), status: z.string() });
@@ -115,14 +116,18 @@ describe('the outside', () => {
     MATRIX_ENABLED: 'true',
     MATRIX_HOMESERVER_URL: 'http://matrix.test:8008',
     MATRIX_USER_ID: '@bridge:mx.test',
+    WEBHOOK_URL: 'http://hooks.test:8080/a',
+    WEBHOOK_SECRET: SECRET,
   };
 
   it.each([{}, FLAG])('is called through the proxy, with %j', async (flag) => {
     await using cli = await commandLine();
     await using letta = await startLetta('s3cret');
     await using homeserver = await startFakeHomeserver();
+    await using receiver = await startReceiver();
     const bot = await homeserver.user('bridge');
     const places: Record<string, string> = {
+      'hooks.test:8080': receiver.host,
       'letta.test:8283': new URL(letta.url).host,
       'matrix.test:8008': new URL(homeserver.url).host,
     };
@@ -130,13 +135,14 @@ describe('the outside', () => {
     const env = { ...outside, MATRIX_ACCESS_TOKEN: bot.token, ...variables(), ...flag };
     const rows = rowsOf(await cli.run('doctor', env));
     expect(rows.Letta).toBe('ok http://letta.test:8283 answers');
+    expect(rows.webhook).toBe('ok hooks.test:8080 answers');
     expect(rows.Matrix).toBe('ok http://matrix.test:8008 answers as @bridge:mx.test');
     expect([...new Set(proxy.asked)].sort()).toEqual(Object.keys(places));
 
     proxy.asked.length = 0;
     await cli.run('doctor', {
       ...env,
-      NO_PROXY: 'other.test, .test:8283',
+      NO_PROXY: 'other.test, .test:8283, hooks.test',
       OPENCODE_SERVER_URL: 'http://opencode.test:4096',
     });
     expect([...new Set(proxy.asked)].sort()).toEqual(['matrix.test:8008', 'opencode.test:4096']);

@@ -1,11 +1,14 @@
+import { WebhookClient } from '../../src/notifications/webhook/webhook-client.ts';
 import { DockerClient } from '../../src/runners/docker/docker-client.ts';
 import { OpenCodeApi } from '../../src/runners/opencode-server/api.ts';
+import { SqliteDeliveryStore } from '../../src/store/sqlite/sqlite-delivery-store.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
 
 /**
  * The program with a point at which it kills itself, like `kill -9`: CRASH_AT is "before" or "after", and a
- * kind of event that is stored, a call of OpenCode or Docker, or one of these with "#2" for its second time.
+ * kind of event that is stored, a call of OpenCode, of Docker or of a receiver of webhooks, the "acknowledged" of a
+ * delivery, or one of these with "#2" for its second time.
  */
 const [when, point = ''] = (process.env.CRASH_AT ?? '').split(' ');
 const [what, nth = '1'] = point.split('#');
@@ -29,11 +32,17 @@ SqliteTaskStore.prototype.append = function (taskId, bodies, ...rest) {
   );
 };
 
+const { save } = SqliteDeliveryStore.prototype;
+SqliteDeliveryStore.prototype.save = function (progress) {
+  return around(what === 'acknowledged', () => save.call(this, progress));
+};
+
 const calls = [
   [OpenCodeApi.prototype, 'createSession'],
   [OpenCodeApi.prototype, 'prompt'],
   [DockerClient.prototype, 'create'],
   [DockerClient.prototype, 'start'],
+  [WebhookClient.prototype, 'post'],
 ] as const;
 for (const [prototype, name] of calls) {
   const call: (...args: unknown[]) => Promise<unknown> = Reflect.get(prototype, name);

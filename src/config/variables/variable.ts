@@ -11,6 +11,7 @@ type Group =
   | 'Delivery'
   | 'Letta'
   | 'Matrix'
+  | 'Webhooks'
   | 'Security'
   | 'Logs';
 

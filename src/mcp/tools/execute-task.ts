@@ -14,8 +14,7 @@ const { task_description, idempotency_key, timeout_ms, max_cost_usd, max_tokens,
 export const executeTask = defineTool({
   name: 'opencode_execute_task',
   title: 'Hand over a task',
-  description:
-    'Lets OpenCode write, run and test code. Answers at once with a task_id; sync waits up to 50 s.',
+  description: 'Lets OpenCode write, run and test code. Answers at once; sync waits up to 50 s.',
   input: z.strictObject({
     task_description,
     agent_id: agentId,

@@ -13,7 +13,7 @@ import { waitFor } from '../wait.ts';
 export const getTaskStatus = defineTool({
   name: 'get_task_status',
   title: 'Task status',
-  description: 'Status, requests and result of a task. wait_ms waits for a change: do not poll.',
+  description: 'Status, requests and result of a task. wait_ms waits: do not poll.',
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,

@@ -7,7 +7,7 @@ import { defineTool, READ_ONLY } from '../tool.ts';
 export const health = defineTool({
   name: 'health',
   title: 'Health',
-  description: 'The bridge and its dependencies, for when tasks do not start.',
+  description: 'The bridge and its dependencies, if tasks do not start.',
   input: z.strictObject({ agent_id: agentId }),
   output: z.object({
     status: z.enum(['ok', 'degraded']),

@@ -2,6 +2,7 @@ import { APIConnectionError, APIError } from '@letta-ai/letta-client';
 import { z } from 'zod';
 import { DeliveryError } from '../../delivery-error.ts';
 import { messageOf } from '../../errors.ts';
+import { retryAfterMs } from '../retry-after.ts';
 
 /**
  * What a failed request means. `refused`: it had no effect. `unsure`: it may have had an effect. `label_taken`: the
@@ -45,13 +46,6 @@ const body = z.object({ detail: z.string() });
 
 function detailOf({ error }: APIError): string {
   return body.safeParse(error).data?.detail ?? '';
-}
-
-/** Seconds, or a date. */
-function retryAfterMs(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = /^\d+(\.\d+)?$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.now();
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
 const coded = z.object({ code: z.string() });

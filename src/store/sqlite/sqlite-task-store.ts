@@ -220,6 +220,7 @@ const stateSchema = z.object({
   sessionId: z.string().optional(),
   promptId: z.string().optional(),
   idempotencyKey: z.string().optional(),
+  callbackUrl: z.string().optional(),
   continues: z.string().optional(),
   observers: z.array(z.string()),
   limits: z.object({
