@@ -7,7 +7,8 @@ import { nextStep } from './next-step.ts';
 import type { OperationNames } from './operation-names.ts';
 import type { ApiServices } from './services.ts';
 
-const requestViewSchema = taskRequestSchema
+/** An open request; its deadline is ISO 8601. */
+export const requestViewSchema = taskRequestSchema
   .extend({ expires_at: z.string().optional() })
   .meta({ title: 'request' });
 export type RequestView = z.infer<typeof requestViewSchema>;

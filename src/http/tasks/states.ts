@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { shortText } from '../../api/inputs.ts';
-import { taskStates } from '../../api/task-states.ts';
+import { taskStates, taskStatesSchema } from '../../api/task-states.ts';
 import { defineRoute, NONE } from '../route.ts';
 import { ServerSentEvents } from '../server-sent-events.ts';
 
@@ -15,7 +15,7 @@ export const statesRoute = defineRoute({
   query: z.strictObject({ cursor: shortText.optional() }),
   body: NONE,
   requestHeaders: { 'Last-Event-ID': 'As `cursor`: goes on after this message.' },
-  success: [{ status: 200, about: 'The stream.', content: { 'text/event-stream': null } }],
+  success: [{ status: 200, about: 'The stream.', content: { 'text/event-stream': taskStatesSchema } }],
   errors: [],
   async run({ services, agentId, query, req, res, signal, ending }) {
     const header = req.headers['last-event-id'];
