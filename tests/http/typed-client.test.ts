@@ -4,25 +4,31 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { tempDir } from '../support/temp.ts';
 import { startApi } from './rest.ts';
 
 const run = promisify(execFile);
+const failed = z.object({ stdout: z.string() });
 const TOKEN = 'a-secret-token';
 /** A package of its own, as a user has it: its generator needs TypeScript 5. */
 const PROJECT = join(import.meta.dirname, 'typed-client');
 const { resolve } = createRequire(join(PROJECT, 'package.json'));
 const ROOT = join(import.meta.dirname, '../..');
 
-test('a client typed by openapi-typescript compiles and runs a task', { timeout: 30_000 }, async () => {
+test('a client typed by openapi-typescript compiles and runs a task', async () => {
   await using server = await startApi({ tokens: [{ token: TOKEN }] }, { authorization: `Bearer ${TOKEN}` });
   await using folder = await project();
-  const node = (...args: string[]) => run(process.execPath, args, { cwd: folder.path, timeout: 20_000 });
+  const node = (...args: string[]) =>
+    run(process.execPath, args, { cwd: folder.path, timeout: 50_000 }).catch((thrown: unknown) => {
+      // The compiler reports on stdout.
+      throw new Error(`${args[0]}: ${failed.parse(thrown).stdout}`, { cause: thrown });
+    });
   await node(
     join(packageFolder('openapi-typescript'), 'bin/cli.js'),
     `${server.http.url}/openapi.json`,
     '-o',
-    'openapi.d.ts',
+    'openapi.ts',
   );
   await node(resolve('typescript/bin/tsc'));
 

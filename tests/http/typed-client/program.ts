@@ -50,8 +50,8 @@ function lineOf(event: Event): string {
 
 /** Is not called: what the types refuse. */
 export async function refusedByTheCompiler(): Promise<void> {
-  // @ts-expect-error: a misspelt field
-  await client.POST('/tasks/execute', { body: { task_descripton: 'x' } });
+  // @ts-expect-error: not a text
+  await client.POST('/tasks/execute', { body: { task_description: 5 } });
   // @ts-expect-error: not a status
   await client.GET('/tasks', { params: { query: { status: 'done' } } });
   // @ts-expect-error: the path has a parameter
