@@ -28,7 +28,7 @@ const eventFilterFields = {
 export const eventPageFields = { ...eventFilterFields, limit: z.int().min(1).max(MAX_LIMIT).default(100) };
 export type EventFilter = z.output<z.ZodObject<typeof eventFilterFields>>;
 
-const eventSchema = z.looseObject({ seq: z.number(), at: z.string(), kind: z.enum(TASK_EVENT_KINDS) });
+export const eventSchema = z.looseObject({ seq: z.number(), at: z.string(), kind: z.enum(TASK_EVENT_KINDS) });
 
 export const eventPageSchema = z.object({
   task_id: z.string(),

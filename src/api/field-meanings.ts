@@ -1,6 +1,6 @@
 /**
- * The meaning of a field wherever it occurs in a tool; the texts in the code are short, because every agent reads
- * them. `input.name` and `tool.name` take precedence over `name`.
+ * The meaning of a field wherever it occurs in a tool or a route; the texts in the code are short, because every agent
+ * reads them. `input.name`, `tool.name` and `route.operation.name` take precedence over `name`.
  */
 export const MEANINGS: Readonly<Record<string, string>> = {
   agent_id: 'The calling agent. Required only if neither the token nor the X-Agent-Id header identifies it.',
@@ -9,8 +9,20 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   changes: 'What the task changed: `added`, `modified` or `deleted`, with lines.',
   content: 'Text, or base64 of bytes that are not text.',
   control: 'What to do with the task.',
+  context: 'What the agent needs to know for `code`; the prompt has it first.',
   created_at: 'When the task was accepted, ISO 8601.',
   cursor: '`next_cursor` of the previous answer.',
+  'route.executeTask.code': 'The work to do, instead of `task_description`.',
+  'route.executeTask.task_id':
+    'The id that the caller uses for the task; the answer has it, and it is the idempotency key if there is no other.',
+  'route.followTasks.cursor': '`events_cursor` of GET /tasks, or the last `id` of the stream.',
+  'route.getArchive.all': 'Whether to take all files of the folder, not only those that the task changed.',
+  'route.getDiff.limit': 'Bytes at most.',
+  'route.getDiff.offset': 'First byte of the diff.',
+  'route.getDiff.path': 'Only this file or folder.',
+  'route.listFiles.path': "A folder, relative to the task's directory.",
+  'route.readFile.download': 'Whether a browser should save the file instead of showing it.',
+  'route.readFile.path': "The file, relative to the task's directory; it may contain slashes.",
   'answer_task_request.message': 'With `reject`: what the agent should do instead.',
   'get_task_files.cursor': '`next_cursor` of the previous answer: the rows come first, then the patch.',
   'get_task_files.patch_truncated': 'Whether the patch continues on the next page.',
@@ -25,6 +37,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'input.status': 'Only tasks in this state.',
   delivery:
     '`queue`: sent after the current turn. `interrupt`: the turn is interrupted and the message sent now.',
+  description: 'The work to do; in lists its first 120 characters.',
   dependencies: 'What the bridge depends on: `ok`, `degraded` or `down`.',
   directory: 'Folder in which the task works.',
   effect: 'What happens to the message, as text.',
@@ -36,12 +49,15 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   events_offset: 'How many events to skip from the first.',
   after_seq: 'Only events after this one.',
   events_limit: 'How many events at most; -1: all that fit into one answer.',
+  execution_id: 'The id of the task; paths contain it.',
+  expires_at: 'Deadline, at which the bridge answers, ISO 8601.',
   file_path: "Relative to the task's directory.",
   idempotency_key:
     'The same key and request within 24 h return the same task; a different request is refused.',
   hint: 'What else the caller should know about this call; the text begins with it.',
   include_artifacts: 'Whether to add the artifacts.',
   include_diff: 'Whether to add the patch.',
+  kinds: 'Only events of these kinds, separated by commas.',
   last_events: 'The newest events, one line each.',
   last_seq: 'Number of the newest event.',
   limit: 'How many at most.',
@@ -60,6 +76,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   callback_url: 'URL that gets the important events of the task, by signed requests (docs/webhooks.md).',
   observers: 'Matrix users such as `@ann:example.org` who observe the task; at most 50, each once.',
   offset: 'First byte.',
+  open_requests: 'Number of permissions and questions that wait for an answer.',
   outcome: 'How the request was closed.',
   patch: 'Unified diff, once all rows are shown.',
   patch_truncated: 'Whether the patch was cut.',
@@ -73,6 +90,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   request_id: '`id` of the request.',
   requests: 'Permissions and questions that wait for an answer.',
   result: 'Result of the task; `summary` is the last output of the model.',
+  severity:
+    'Only events at least this severe: `error` are `failed` and `timeout`, `warning` also `warning` and `retrying`.',
   session_id: 'Session in OpenCode.',
   size: 'Bytes of the whole file.',
   started_at: 'When the task began to run, ISO 8601.',
@@ -87,6 +106,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   timeout_ms: 'Limit of the running time; pauses do not count.',
   total: 'Total number.',
   truncated: 'Whether there is more than is shown.',
+  type: 'What it is.',
   uptime_ms: 'Time since the bridge started.',
   usage: 'Tokens and cost, subagents included.',
   version: 'Version of the bridge.',

@@ -10,7 +10,8 @@ import type { ApiServices } from './services.ts';
 
 export { iso };
 
-const requestViewSchema = taskRequestSchema
+/** An open request; its deadline is ISO 8601. */
+export const requestViewSchema = taskRequestSchema
   .extend({ expires_at: z.string().optional() })
   .meta({ title: 'request' });
 export type RequestView = z.infer<typeof requestViewSchema>;

@@ -56,6 +56,8 @@ interface RouteDescription<P extends z.ZodObject, Q extends z.ZodObject, B exten
   query: Q;
   /** `NONE`: a body is ignored. */
   body: B;
+  /** Set if an empty body is never enough, although no single field is required. */
+  needsBody?: true;
   /** By name: what the request header does. */
   requestHeaders?: Record<string, string>;
   success: readonly Success[];

@@ -14,6 +14,7 @@ import { healthRoutes } from './health.ts';
 import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { withoutOAuth } from './oauth.ts';
+import { openApiRoutes } from './openapi-endpoint.ts';
 import { TaskApi } from './task-api.ts';
 
 /** Timeouts and the number of connections. */
@@ -60,7 +61,7 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Serves MCP at `/mcp`, the task API at `/tasks`, the bridge's state at `/health` and `/ready`, and accepts notices at `/matrix/notify`. */
+/** Serves MCP at `/mcp`, the task API at `/tasks` and its description at `/openapi.json`, the bridge's state at `/health` and `/ready`, and accepts notices at `/matrix/notify`. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const state = { draining: false };
   const endpoint = new McpEndpoint(options);
@@ -123,6 +124,7 @@ function application(
   const notice = express.json({ limit: Math.min(NOTICE_BYTES, maxBodyBytes) });
   app.post('/matrix/notify', admitted, notify.admit, notice, notify.handle);
   app.all('/mcp', admitted, requests, body, batches, endpoint.handle);
+  app.use(openApiRoutes(requests));
   app.use(['/tasks', '/events'], admitted, requests);
   app.use(tasks.router);
   app.use(withoutOAuth(tokens.length > 0));

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { departures, streamDepartures } from './contract.ts';
 import { type ServerOptions, startServer } from './server.ts';
 
 export interface Answer {
@@ -8,7 +9,7 @@ export interface Answer {
   body: any;
 }
 
-/** A plain HTTP client of the task API. */
+/** A plain HTTP client of the task API; an answer that departs from the OpenAPI document is an error. */
 export class RestClient {
   readonly #url: string;
   readonly #headers: Record<string, string>;
@@ -34,12 +35,11 @@ export class RestClient {
   ): Promise<Answer> {
     const response = await this.fetch(method, path, body, headers);
     const text = await response.text();
-    const json = /json/.test(response.headers.get('content-type') ?? '');
-    return {
-      status: response.status,
-      headers: response.headers,
-      body: json && text !== '' ? JSON.parse(text) : text,
-    };
+    const { status, headers: received } = response;
+    const json = /json/.test(received.get('content-type') ?? '');
+    const answer = { status, headers: received, body: json && text !== '' ? JSON.parse(text) : text };
+    conforms(departures({ method, path, ...answer }));
+    return answer;
   }
 
   fetch(
@@ -71,10 +71,15 @@ export class RestClient {
     // To leave the loop cancels the body, which closes the connection.
     for await (const event of eventsOf(response)) {
       events.push(event);
+      conforms(streamDepartures(path, event.data));
       if (until?.(event)) break;
     }
     return { status: response.status, headers: response.headers, events };
   }
+}
+
+function conforms(found: readonly string[]): void {
+  if (found.length > 0) throw new Error(`The answer departs from openapi.json: ${found.join(' ')}`);
 }
 
 export interface StreamEvent {

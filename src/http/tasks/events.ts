@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { eventPage, eventPageFields, eventPageSchema, matches } from '../../api/event-page.ts';
+import { eventPage, eventPageFields, eventPageSchema, eventSchema, matches } from '../../api/event-page.ts';
 import { viewEvent } from '../../api/event-view.ts';
 import { BridgeError, quote } from '../../errors.ts';
 import { isEnd, type Task } from '../../tasks/task.ts';
@@ -26,7 +26,7 @@ export const eventsRoute = defineRoute({
     {
       status: 200,
       about: 'A page of events, or the stream.',
-      content: { 'application/json': eventPageSchema, 'text/event-stream': null },
+      content: { 'application/json': eventPageSchema, 'text/event-stream': eventSchema },
     },
     { status: 204, about: 'Stream: the task has ended, and there are no more events.' },
   ],

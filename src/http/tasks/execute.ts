@@ -28,6 +28,7 @@ export const executeRoute = defineRoute({
   params: NONE,
   query: NONE,
   body,
+  needsBody: true,
   requestHeaders: {
     'Idempotency-Key': 'As `idempotency_key`: the same key and request within 24 h return the same task.',
   },

@@ -13,6 +13,7 @@ export const answerRoute = defineRoute({
   params: requestParams,
   query: NONE,
   body: z.strictObject(answerFields),
+  needsBody: true,
   success: [
     { status: 200, about: 'The request is closed.', content: { 'application/json': answeredSchema } },
   ],

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { shortText } from '../../api/inputs.ts';
 import { taskStates } from '../../api/task-states.ts';
+import { taskStateSchema } from '../../api/task-view.ts';
 import { defineRoute, NONE } from '../route.ts';
 import { ServerSentEvents } from '../server-sent-events.ts';
 
@@ -15,7 +16,13 @@ export const statesRoute = defineRoute({
   query: z.strictObject({ cursor: shortText.optional() }),
   body: NONE,
   requestHeaders: { 'Last-Event-ID': 'As `cursor`: goes on after this message.' },
-  success: [{ status: 200, about: 'The stream.', content: { 'text/event-stream': null } }],
+  success: [
+    {
+      status: 200,
+      about: 'The stream.',
+      content: { 'text/event-stream': z.object({ tasks: z.array(taskStateSchema) }) },
+    },
+  ],
   errors: [],
   async run({ services, agentId, query, req, res, signal, ending }) {
     const header = req.headers['last-event-id'];

@@ -10,6 +10,13 @@ import { taskParams } from './params.ts';
 /** Proxies commonly cut a request that is silent for 60 s. */
 const MAX_WAIT_MS = 50_000;
 
+/** Everything that is known of a task. */
+export const taskSchema = z.object({
+  ...taskFields,
+  description: z.string(),
+  last_events: z.array(z.string()),
+});
+
 export const taskRoute = defineRoute({
   method: 'get',
   path: '/tasks/{task_id}',
@@ -18,19 +25,7 @@ export const taskRoute = defineRoute({
   params: taskParams,
   query: NONE,
   body: NONE,
-  success: [
-    {
-      status: 200,
-      about: 'The task.',
-      content: {
-        'application/json': z.object({
-          ...taskFields,
-          description: z.string(),
-          last_events: z.array(z.string()),
-        }),
-      },
-    },
-  ],
+  success: [{ status: 200, about: 'The task.', content: { 'application/json': taskSchema } }],
   errors: ['TASK_NOT_FOUND'],
   async run({ services, agentId, params }) {
     const task = await services.execution.find(agentId, params.task_id);
