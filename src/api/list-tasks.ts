@@ -30,9 +30,10 @@ export async function listTasks<R extends { task_id: string }>(
   view: (task: Task) => R,
 ): Promise<{ tasks: R[]; next_cursor?: string | undefined }> {
   if (cursor !== undefined && !/^task_[0-9a-z]+$/.test(cursor)) throw notACursor(cursor);
-  const found = await execution.list(agentId, status, limit + 1, cursor);
-  const tasks = rowsThatFit(found.slice(0, limit).map(view), MAX_ROWS);
-  return { tasks, next_cursor: found.length > tasks.length ? tasks.at(-1)?.task_id : undefined };
+  const statuses = status && [status];
+  const { tasks: found, next } = await execution.list({ agentId, statuses, limit, before: cursor });
+  const tasks = rowsThatFit(found.map(view), MAX_ROWS);
+  return { tasks, next_cursor: found.length > tasks.length ? tasks.at(-1)?.task_id : next };
 }
 
 function notACursor(cursor: string): BridgeError {

@@ -4,7 +4,7 @@ import type { DependencyHealth } from '../health.ts';
 import type { Logger } from '../logger.ts';
 import type { Runner } from '../runners/runner.ts';
 import type { EventLog } from '../store/event-log.ts';
-import type { ChangedTasks } from '../store/task-store.ts';
+import type { ChangedTasks, TaskPage, TaskQuery } from '../store/task-store.ts';
 import type { EventOf, TaskEvent } from '../tasks/events.ts';
 import type { LiveFrame } from '../tasks/live-frame.ts';
 import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
@@ -14,6 +14,7 @@ import type { RecoveryRules } from './conversation.ts';
 import type { CreateTaskInput, ExecutionLimits } from './create-task-input.ts';
 import { alreadyAnswered, type RequestRules } from './input-requests.ts';
 import { type Accepted, ownTask, TaskIntake } from './intake.ts';
+import { listTasks } from './list-tasks.ts';
 import { LiveFeeds } from './live/live-feeds.ts';
 import { Scheduler } from './scheduler.ts';
 import type { TaskRun } from './task-run.ts';
@@ -67,14 +68,9 @@ export class ExecutionManager {
     return this.#options.log.get(taskId);
   }
 
-  /** An agent's tasks, newest first. */
-  async list(
-    agentId: string,
-    status: TaskStatus | undefined,
-    limit: number,
-    before: string | undefined,
-  ): Promise<Task[]> {
-    return this.#options.log.store.list({ agentId, status, limit, before });
+  /** An agent's tasks, newest first. A search may return fewer than `limit`, even none, and a `next`. */
+  list(query: TaskQuery): Promise<TaskPage> {
+    return listTasks(this.#options.log.store, query);
   }
 
   /** The tasks of all agents that have not ended, oldest first. */

@@ -3,10 +3,24 @@ import type { Task, TaskStatus } from '../tasks/task.ts';
 
 export interface TaskQuery {
   agentId: string;
-  status?: TaskStatus | undefined;
+  /** Only tasks with one of these; an empty list matches none. */
+  statuses?: readonly TaskStatus[] | undefined;
+  /** Only tasks whose description contains this text, in upper or lower case. */
+  text?: string | undefined;
+  /** Only tasks created at this time or later, epoch milliseconds. */
+  createdAfter?: number | undefined;
+  /** Only tasks created before this time, epoch milliseconds. */
+  createdBefore?: number | undefined;
+  /** Tasks in the page at most; at least 1. */
   limit: number;
   /** Only tasks older than this id. */
   before?: string | undefined;
+}
+
+/** `next`: `before` of the page that continues this one; absent when there are no more tasks to look at. */
+export interface TaskPage {
+  tasks: Task[];
+  next?: string | undefined;
 }
 
 /** An event with its position in the log of all tasks. Positions increase and may have gaps. */
@@ -33,8 +47,11 @@ export interface TaskStore {
   findByKey(agentId: string, key: string, since: number): { task: Task; fingerprint: string } | undefined;
   /** Whether a task, running or ended, belongs to this OpenCode session. */
   hasSession(sessionId: string): boolean;
-  /** An agent's tasks, newest first. */
-  list(query: TaskQuery): Task[];
+  /**
+   * An agent's tasks, newest first. One call does a bounded amount of work: it may return fewer tasks than `limit`, even
+   * none, and a `next`.
+   */
+  list(query: TaskQuery): TaskPage;
   /** Every task that has not ended, oldest first. */
   unfinished(): Task[];
   /** How many tasks have each status. */

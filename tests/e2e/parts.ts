@@ -12,7 +12,7 @@ export function readStore(
   try {
     const task = store.get(taskId);
     if (!task) throw new Error(`there is no task ${taskId}`);
-    const tasks = store.list({ agentId: task.agentId, limit: 10 });
+    const tasks = store.list({ agentId: task.agentId, limit: 10 }).tasks;
     return { task, events: store.events(taskId, 0, 1_000), tasks };
   } finally {
     store.close();

@@ -41,7 +41,7 @@ it.each([2, 10])(
     }
     expect(new Set(ended.map(({ directory }) => directory)).size).toBe(count);
     for (const agent of [0, 1]) {
-      const own = await bridge.execution.list(`agent ${count} ${agent}`, undefined, 100, undefined);
+      const { tasks: own } = await bridge.execution.list({ agentId: `agent ${count} ${agent}`, limit: 100 });
       const expected = tasks.filter((_, n) => n % 5 === agent).map(({ id }) => id);
       expect(own.map(({ id }) => id).sort()).toEqual(expected.sort());
     }

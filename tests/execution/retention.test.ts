@@ -96,7 +96,7 @@ function fill(directory: string): void {
   writeFileSync(join(directory, 'sub', 'file.txt'), 'x');
 }
 
-const tasks = (): string[] => store.list({ agentId: 'agent-1', limit: 1_000 }).map(({ id }) => id);
+const tasks = (): string[] => store.list({ agentId: 'agent-1', limit: 1_000 }).tasks.map(({ id }) => id);
 const folders = (): string[] => readdirSync(workspaceDir).sort();
 const snapshots = (): string[] => readdirSync(snapshotsDir).sort();
 

@@ -29,7 +29,7 @@ test('null and "" count as absent for what is optional, as providers send it tha
     expect(structured).toMatchObject({ status: 'running', repeated: false });
     await client.ok('send_task_control', { task_id: structured.task_id, control: 'cancel', reason: empty });
   }
-  const [plain, ...others] = bridge.log.store.list({ agentId: 'default', limit: 9 });
+  const [plain, ...others] = bridge.log.store.list({ agentId: 'default', limit: 9 }).tasks;
   expect(others).toHaveLength(2);
   for (const task of others) expect(task.limits).toEqual(plain?.limits);
 });
@@ -91,7 +91,7 @@ test('ping and health take the agent_id that the instructions ask for, and check
     });
   }
   await client.start();
-  expect(bridge.log.store.list({ agentId: 'default', limit: 1 })).toHaveLength(1);
+  expect(bridge.log.store.list({ agentId: 'default', limit: 1 }).tasks).toHaveLength(1);
 });
 
 test('a wait over the limit is clamped, and the answer says so in both forms', async () => {

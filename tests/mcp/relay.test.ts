@@ -101,7 +101,7 @@ test('what a lost server left open is answered; the next one gets to know the cl
     { id: 1, error: { message: 'gone' } },
     { id: 2, result: { structuredContent: { status: expect.any(String) } } },
   ]);
-  expect(await bridge.execution.list('me', undefined, 10, undefined)).toHaveLength(1);
+  expect((await bridge.execution.list({ agentId: 'me', limit: 10 })).tasks).toHaveLength(1);
 });
 
 test('an initialize that a lost server did not answer is answered by the next', async () => {

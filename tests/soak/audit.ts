@@ -47,7 +47,7 @@ export async function audit(
       unfinished: [],
       logs: [],
     };
-    const tasks = agents.flatMap((agentId) => store.list({ agentId, limit: ALL }));
+    const tasks = agents.flatMap((agentId) => store.list({ agentId, limit: ALL }).tasks);
     for (const order of handed) {
       const own = tasks.filter(({ idempotencyKey }) => idempotencyKey === order.key);
       const [task] = own;

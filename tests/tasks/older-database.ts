@@ -22,6 +22,7 @@ export function makeOlderDatabase(dataDir: string, version: number, tasks: reado
       state: JSON.stringify(state),
       directory: state.directory,
       ended_at: state.endedAt ?? null,
+      owns_directory: state.ownsDirectory ? 1 : 0,
     };
     const known = Object.entries(row).filter(([name]) => names.has(name));
     const holders = known.map(() => '?').join(', ');

@@ -49,15 +49,15 @@ it.each(MIGRATIONS.map((_, version) => version).slice(1))(
     store.append('task_2', [created({ directory: '/w/2', owns_directory: false })], 20, 'print');
     for (const id of ['task_1', 'task_2']) store.append(id, [{ kind: 'cancelled', by: 'me' }], 30);
     store.append('task_3', [created({ directory: '/w/1' })], 40, 'print');
-    const tasks = store.list({ agentId: 'agent-1', limit: 10 });
+    const tasks = store.list({ agentId: 'agent-1', limit: 10 }).tasks;
     const old = dirOf('old');
     makeOlderDatabase(old, version, tasks);
 
     const database = openDatabase(old);
     const again = new SqliteTaskStore(database);
     expect(shapeOf(database)).toEqual(shapeOf(fresh));
-    expect(again.list({ agentId: 'agent-1', limit: 10 })).toEqual(tasks);
-    expect(again.list({ agentId: 'agent-1', limit: 10, status: 'cancelled' })).toHaveLength(2);
+    expect(again.list({ agentId: 'agent-1', limit: 10 }).tasks).toEqual(tasks);
+    expect(again.list({ agentId: 'agent-1', limit: 10, statuses: ['cancelled'] }).tasks).toHaveLength(2);
     expect(again.unfinished().map(({ id }) => id)).toEqual(['task_3']);
     expect(again.countByStatus()).toEqual({ cancelled: 2, queued: 1 });
     expect(again.findByKey('agent-1', 'k', 10)?.task.id).toBe('task_1');

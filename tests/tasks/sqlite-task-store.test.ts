@@ -152,12 +152,12 @@ describe('SqliteTaskStore', () => {
     store.append('task_4', [created({ agent_id: 'other' })], 4, 'p');
     store.append('task_2', [END], 5);
     const ids = (query: object) =>
-      store.list({ agentId: 'agent-1', limit: 10, ...query }).map(({ id }) => id);
+      store.list({ agentId: 'agent-1', limit: 10, ...query }).tasks.map(({ id }) => id);
     expect(ids({})).toEqual(['task_3', 'task_2', 'task_1']);
-    expect(ids({ status: 'queued' })).toEqual(['task_3', 'task_1']);
+    expect(ids({ statuses: ['queued'] })).toEqual(['task_3', 'task_1']);
     expect(ids({ limit: 1, before: 'task_3' })).toEqual(['task_2']);
-    expect(ids({ status: 'queued', before: 'task_3' })).toEqual(['task_1']);
-    expect(ids({ status: 'queued', limit: 1 })).toEqual(['task_3']);
+    expect(ids({ statuses: ['queued'], before: 'task_3' })).toEqual(['task_1']);
+    expect(ids({ statuses: ['queued'], limit: 1 })).toEqual(['task_3']);
     expect(store.countByStatus()).toEqual({ queued: 3, cancelled: 1 });
   });
 });

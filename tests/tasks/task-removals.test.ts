@@ -75,13 +75,13 @@ describe('what is due', () => {
   it('are tasks of a database that is older than the question', () => {
     task('task_1', 10);
     task('task_2');
-    const before = [...store.list({ agentId: 'agent-1', limit: 10 })];
+    const before = [...store.list({ agentId: 'agent-1', limit: 10 }).tasks];
     store.close();
     rmSync(join(folder.path, 'bridge.db'));
     makeOlderDatabase(folder.path, 1, before);
     open();
     expect(due(100)).toEqual([{ id: 'task_1', endedAt: 10, directory: '/w/task_1', ownsDirectory: true }]);
-    expect(ids(store.list({ agentId: 'agent-1', limit: 10 }))).toEqual(['task_2', 'task_1']);
+    expect(ids(store.list({ agentId: 'agent-1', limit: 10 }).tasks)).toEqual(['task_2', 'task_1']);
   });
 });
 
@@ -93,7 +93,7 @@ describe('a hidden task', () => {
     store.close();
     open();
     expect(store.get('task_1')).toBeUndefined();
-    expect(ids(store.list({ agentId: 'agent-1', limit: 10 }))).toEqual(['task_2']);
+    expect(ids(store.list({ agentId: 'agent-1', limit: 10 }).tasks)).toEqual(['task_2']);
     expect(store.findByKey('agent-1', 'k', 0)).toBeUndefined();
     expect(store.countByStatus()).toEqual({ cancelled: 1 });
     expect(ids(due(100, 100))).toEqual(['task_2']);
@@ -103,7 +103,7 @@ describe('a hidden task', () => {
   it('can be none that has not ended', () => {
     task('task_1');
     removals.hide('task_1');
-    expect(store.list({ agentId: 'agent-1', limit: 10 })).toMatchObject([{ status: 'queued' }]);
+    expect(store.list({ agentId: 'agent-1', limit: 10 }).tasks).toMatchObject([{ status: 'queued' }]);
     expect(removals.begun(undefined, 10)).toEqual([]);
   });
 

@@ -1,17 +1,12 @@
 import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import type { EventOf, TaskEvent, TaskEventBody, TaskEventKind } from '../../tasks/events.ts';
-import {
-  taskErrorSchema,
-  taskEventBodySchema,
-  taskRequestSchema,
-  taskResultSchema,
-  usageSchema,
-} from '../../tasks/events.ts';
+import { taskEventBodySchema } from '../../tasks/events.ts';
 import { apply, isEnd, TASK_STATUSES, type Task, type TaskStatus } from '../../tasks/task.ts';
-import { wellFormed } from '../../text.ts';
-import type { ChangedTasks, PositionedEvent, TaskQuery, TaskStore } from '../task-store.ts';
+import type { ChangedTasks, PositionedEvent, TaskPage, TaskQuery, TaskStore } from '../task-store.ts';
 import { type Database, guarded, transaction } from './database.ts';
+import { SqliteTaskList } from './sqlite-task-list.ts';
+import { parseStored, readTask, stateOf, TASK_COLUMNS } from './task-row.ts';
 
 /** Kinds that OpenCode records as well. Only these may be lost in a power loss. */
 const PROGRESS: ReadonlySet<TaskEventKind> = new Set([
@@ -23,18 +18,17 @@ const PROGRESS: ReadonlySet<TaskEventKind> = new Set([
   'usage',
 ]);
 
-/** Sorts after every id. */
-const AFTER_ALL_IDS = '~';
-
 /** TaskStore in SQLite. Tasks that have not ended are also in memory, so that an append reads nothing. */
 export class SqliteTaskStore implements TaskStore {
   readonly #database: Database;
   readonly #live = new Map<string, Task>();
   #durability: 'process death' | 'power loss' = 'power loss';
   readonly #sql: ReturnType<typeof prepareAll>;
+  readonly #list: SqliteTaskList;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#list = guarded(database, () => new SqliteTaskList(database));
     this.#sql = guarded(database, () => prepareAll(database));
     for (const row of guarded(database, () => this.#sql.unfinished.all())) {
       const task = readTask(row);
@@ -82,12 +76,8 @@ export class SqliteTaskStore implements TaskStore {
     return this.#sql.bySession.get(sessionId) !== undefined;
   }
 
-  list({ agentId, status, limit, before = AFTER_ALL_IDS }: TaskQuery): Task[] {
-    const rows =
-      status === undefined
-        ? this.#sql.list.all(agentId, before, limit)
-        : this.#sql.listByStatus.all(agentId, status, before, limit);
-    return rows.map(readTask);
+  list(query: TaskQuery): TaskPage {
+    return this.#list.page(query);
   }
 
   unfinished(): Task[] {
@@ -159,7 +149,7 @@ export class SqliteTaskStore implements TaskStore {
 
 function prepareAll(database: Database) {
   const prepare = (sql: string): StatementSync => database.prepare(sql);
-  const task = 'SELECT id, fingerprint, description, state FROM tasks';
+  const task = `SELECT ${TASK_COLUMNS} FROM tasks`;
   const event = 'SELECT position, task_id, seq, at, body FROM events';
   return {
     insert: prepare(
@@ -176,10 +166,6 @@ function prepareAll(database: Database) {
        ORDER BY created_at DESC, id DESC LIMIT 1`,
     ),
     bySession: prepare("SELECT 1 FROM tasks WHERE state ->> 'sessionId' = ? LIMIT 1"),
-    list: prepare(`${task} WHERE agent_id = ? AND id < ? AND NOT removed ORDER BY id DESC LIMIT ?`),
-    listByStatus: prepare(
-      `${task} WHERE agent_id = ? AND status = ? AND id < ? AND NOT removed ORDER BY id DESC LIMIT ?`,
-    ),
     unfinished: prepare(
       `${task} WHERE status NOT IN ('completed', 'failed', 'timeout', 'cancelled') ORDER BY id`,
     ),
@@ -204,43 +190,6 @@ function prepareAll(database: Database) {
   };
 }
 
-function stateOf({ id: _id, description: _description, ...state }: Task): string {
-  return JSON.stringify(state);
-}
-
-const optionalTime = z.number().optional();
-const stateSchema = z.object({
-  agentId: z.string(),
-  status: z.enum(TASK_STATUSES),
-  runner: z.string(),
-  directory: z.string(),
-  ownsDirectory: z.boolean(),
-  model: z.string().optional(),
-  agent: z.string().optional(),
-  sessionId: z.string().optional(),
-  promptId: z.string().optional(),
-  idempotencyKey: z.string().optional(),
-  callbackUrl: z.string().optional(),
-  continues: z.string().optional(),
-  observers: z.array(z.string()),
-  limits: z.object({
-    timeoutMs: z.number(),
-    maxCostUsd: z.number().optional(),
-    maxTokens: z.number().optional(),
-  }),
-  usage: usageSchema,
-  progress: z.number().optional(),
-  requests: z.array(taskRequestSchema),
-  result: taskResultSchema.optional(),
-  error: taskErrorSchema.optional(),
-  clock: z.object({ usedMs: z.number(), since: optionalTime }),
-  createdAt: z.number(),
-  startedAt: optionalTime,
-  endedAt: optionalTime,
-  updatedAt: z.number(),
-  lastSeq: z.number(),
-});
-const taskRow = z.object({ id: z.string(), description: z.string(), state: z.string() });
 const eventRow = z.object({
   position: z.number(),
   task_id: z.string(),
@@ -251,18 +200,7 @@ const eventRow = z.object({
 const lastRow = z.object({ last: z.number().nullable() });
 const countRow = z.object({ status: z.enum(TASK_STATUSES), n: z.number() });
 
-function readTask(row: unknown): Task {
-  const { id, description, state } = taskRow.parse(row);
-  return { id, description, ...stateSchema.parse(parse(state)) };
-}
-
 function readEvent(row: unknown): PositionedEvent {
   const { position, task_id: taskId, seq, at, body } = eventRow.parse(row);
-  return { position, event: { ...taskEventBodySchema.parse(parse(body)), taskId, seq, at } };
-}
-
-/** Parses stored JSON. Old rows may contain lone surrogates, which are removed. */
-function parse(json: string): unknown {
-  const value: unknown = JSON.parse(json);
-  return json.includes('\\ud') ? wellFormed(value) : value;
+  return { position, event: { ...taskEventBodySchema.parse(parseStored(body)), taskId, seq, at } };
 }
