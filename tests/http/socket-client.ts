@@ -22,9 +22,12 @@ export class SocketClient {
       this.#notify();
     });
     this.socket.on('error', () => undefined);
-    this.closed = once(this.socket, 'close').then(([code, reason]) => {
-      this.#notify();
-      return { code, reason: String(reason) };
+    // Not by `once`, which rejects on an error before it.
+    this.closed = new Promise((resolve) => {
+      this.socket.on('close', (code, reason) => {
+        this.#notify();
+        resolve({ code, reason: String(reason) });
+      });
     });
   }
 
