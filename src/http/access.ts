@@ -1,20 +1,17 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { sendError } from './errors.ts';
-import { type BoundToken, bearerGuard, type Identity } from './guards/bearer.ts';
-import type { AccessRules, Guard, Refusal } from './guards/guard.ts';
-import { hostGuard } from './guards/host.ts';
-import { originGuard } from './guards/origin.ts';
-import { rateGuard } from './guards/rate.ts';
-import { type IsFromCommand, taskCommandGuard } from './guards/task-commands.ts';
+import type { Identity } from './guards/bearer.ts';
+import type { Guard, Refusal } from './guards/guard.ts';
+import type { Guards } from './guards/guards.ts';
 import { readRequestId } from './read-request-id.ts';
 
-export function checkHost(rules: AccessRules): RequestHandler {
-  return middleware(hostGuard(rules));
+export function checkHost({ host }: Guards): RequestHandler {
+  return middleware(host);
 }
 
 /** Also answers preflight requests, and lets pages of allowed origins read the responses (CORS). */
-export function checkOrigin(rules: AccessRules): RequestHandler {
-  const check = middleware(originGuard(rules));
+export function checkOrigin(guards: Guards): RequestHandler {
+  const check = middleware(guards.origin);
   return (req, res, next) =>
     check(req, res, () => {
       const { origin } = req.headers;
@@ -26,10 +23,9 @@ export function checkOrigin(rules: AccessRules): RequestHandler {
 }
 
 /** Lets only bearers of a token in; `identityOf` then says who it is. */
-export function authenticate(tokens: readonly BoundToken[]): RequestHandler {
-  const check = bearerGuard(tokens);
+export function authenticate({ bearer }: Guards): RequestHandler {
   return (req, res, next) => {
-    const { identity, refusal } = check(req);
+    const { identity, refusal } = bearer(req);
     if (identity) identities.set(req, identity);
     if (!refusal) next();
     else if (refusal.error.code !== 'UNAUTHORIZED') refuse(req, res, refusal);
@@ -44,18 +40,16 @@ export function identityOf(req: Request): Identity | undefined {
 
 const identities = new WeakMap<Request, Identity>();
 
-export function refuseTaskCommands(isFromCommand: IsFromCommand | undefined): RequestHandler {
-  const check = taskCommandGuard(isFromCommand);
-  return async (req, res, next) => proceed(req, res, next, await check(req.socket));
+export function refuseTaskCommands({ taskCommands }: Guards): RequestHandler {
+  return async (req, res, next) => proceed(req, res, next, await taskCommands(req.socket));
 }
 
 /** A request counts before its body is read, each further message of a batch after that. */
-export function limitRate(perMinute: number): { requests: RequestHandler; batches: RequestHandler } {
-  const check = rateGuard(perMinute);
+export function limitRate({ rate }: Guards): { requests: RequestHandler; batches: RequestHandler } {
   const batchCost = (body: unknown): number => (Array.isArray(body) ? Math.max(0, body.length - 1) : 0);
   return {
-    requests: (req, res, next) => proceed(req, res, next, check(req, identityOf(req))),
-    batches: (req, res, next) => proceed(req, res, next, check(req, identityOf(req), batchCost(req.body))),
+    requests: (req, res, next) => proceed(req, res, next, rate(req, identityOf(req))),
+    batches: (req, res, next) => proceed(req, res, next, rate(req, identityOf(req), batchCost(req.body))),
   };
 }
 

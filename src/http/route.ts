@@ -6,6 +6,7 @@ import { coerceArguments } from '../api/coerce-arguments.ts';
 import type { ApiServices } from '../api/services.ts';
 import { BridgeError, type ErrorCode, quote } from '../errors.ts';
 import { identityOf } from './access.ts';
+import type { Tickets } from './tickets.ts';
 
 /** A request to a route, with its input checked. */
 export interface RouteCall<P = unknown, Q = unknown, B = unknown> extends RawCall {
@@ -19,6 +20,7 @@ export interface RouteCall<P = unknown, Q = unknown, B = unknown> extends RawCal
 /** A request as it arrived. */
 interface RawCall {
   services: ApiServices;
+  tickets: Tickets;
   req: Request;
   res: Response;
   /** Aborts when the client is gone. */

@@ -7,15 +7,16 @@ import type { SessionNoticeSink } from '../session-notice.ts';
 import { wellFormed } from '../text.ts';
 import { authenticate, checkHost, checkOrigin, limitRate, refuseTaskCommands } from './access.ts';
 import { errorHandler, notFound } from './errors.ts';
-import type { BoundToken } from './guards/bearer.ts';
-import type { AccessRules } from './guards/guard.ts';
-import type { IsFromCommand } from './guards/task-commands.ts';
+import { createGuards, type Guards, type GuardsOptions } from './guards/guards.ts';
 import { healthRoutes } from './health.ts';
 import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { withoutOAuth } from './oauth.ts';
 import { openApiRoutes } from './openapi-endpoint.ts';
 import { TaskApi } from './task-api.ts';
+import { Tickets } from './tickets.ts';
+import type { SocketLimits } from './websocket/task-socket.ts';
+import { WebSocketEndpoint } from './websocket/websocket-endpoint.ts';
 
 /** Timeouts and the number of connections. */
 interface ConnectionLimits {
@@ -29,24 +30,14 @@ interface ConnectionLimits {
 const CONNECTIONS: ConnectionLimits = { max: 2_500, headersMs: 10_000, requestMs: 60_000 };
 const CLOSE_GRACE_MS = 1_000;
 
-export interface HttpServerOptions extends McpEndpointOptions {
-  host: string;
+export interface HttpServerOptions extends McpEndpointOptions, GuardsOptions {
   /** 0 takes a free one. */
   port: number;
-  /** Host names by which the server may be called, besides loopback ones. */
-  allowedHosts: readonly string[];
-  /** Origins of web pages that may call, besides loopback ones. */
-  allowedOrigins: readonly string[];
-  /** Empty: no authentication. */
-  tokens: readonly BoundToken[];
   maxBodyBytes: number;
-  /** Requests a minute for each token, or for each address where there are none; 0 or absent: any number. */
-  rateLimit?: number;
-  /** Whether a caller on this machine may be a command of a task; used if there are no tokens. */
-  isFromCommand?: IsFromCommand | undefined;
   /** Receives notices of sessions that are not tasks; absent: refused. */
   notices?: SessionNoticeSink | undefined;
   connections?: ConnectionLimits;
+  socketLimits?: SocketLimits;
 }
 
 export interface HttpServer {
@@ -66,13 +57,23 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const state = { draining: false };
   const endpoint = new McpEndpoint(options);
   const notify = new NotifyEndpoint(options);
-  const tasks = new TaskApi(options);
+  const guards = createGuards(options);
+  const tickets = new Tickets();
+  const tasks = new TaskApi({ ...options, tickets });
+  const sockets = new WebSocketEndpoint({ ...options, guards, tickets });
   const { max, headersMs, requestMs } = options.connections ?? CONNECTIONS;
   const server = createServer(
-    { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: headersMs / 2 },
-    application(options, endpoint, notify, tasks, state),
+    {
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: headersMs / 2,
+      // A client that offers HTTP/2 is answered in HTTP/1.1.
+      shouldUpgradeCallback: ({ headers }) => /^websocket$/i.test(headers.upgrade ?? ''),
+    },
+    application(options, endpoint, notify, tasks, guards, state),
   );
   server.maxConnections = max;
+  server.on('upgrade', sockets.upgrade);
   await listen(server, options).catch(async (thrown: unknown) => {
     await endpoint.close();
     throw thrown;
@@ -85,6 +86,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     drain();
     notify.close();
     tasks.close();
+    await sockets.close();
     await stop(server, endpoint);
   };
   const localUrl = `http://${urlHost(address)}:${port}/mcp`;
@@ -96,36 +98,26 @@ function application(
   endpoint: McpEndpoint,
   notify: NotifyEndpoint,
   tasks: TaskApi,
+  guards: Guards,
   state: { draining: boolean },
 ): Express {
-  const {
-    host,
-    allowedHosts,
-    allowedOrigins,
-    tokens,
-    maxBodyBytes,
-    rateLimit = 0,
-    services,
-    isFromCommand,
-    logger,
-  } = options;
-  const rules: AccessRules = { host, allowedHosts, allowedOrigins };
+  const { tokens, maxBodyBytes, services, logger } = options;
   const app = express();
   app.set('json replacer', (_: string, value: unknown) =>
     typeof value === 'string' ? wellFormed(value) : value,
   );
   app.disable('x-powered-by');
   app.disable('etag');
-  app.use(checkHost(rules), checkOrigin(rules));
+  app.use(checkHost(guards), checkOrigin(guards));
   app.use(healthRoutes(services, () => state.draining));
-  const { requests, batches } = limitRate(rateLimit);
+  const { requests, batches } = limitRate(guards);
   const body = express.json({ limit: maxBodyBytes });
-  const admitted = [refuseTaskCommands(tokens.length > 0 ? undefined : isFromCommand), authenticate(tokens)];
+  const admitted = [refuseTaskCommands(guards), authenticate(guards)];
   const notice = express.json({ limit: Math.min(NOTICE_BYTES, maxBodyBytes) });
   app.post('/matrix/notify', admitted, notify.admit, notice, notify.handle);
   app.all('/mcp', admitted, requests, body, batches, endpoint.handle);
   app.use(openApiRoutes(requests));
-  app.use(['/tasks', '/events'], admitted, requests);
+  app.use(['/tasks', '/events', '/tickets'], admitted, requests);
   app.use(tasks.router);
   app.use(withoutOAuth(tokens.length > 0));
   app.use(notFound);

@@ -5,6 +5,7 @@ import { BridgeError, quote } from '../errors.ts';
 import { sendError } from './errors.ts';
 import type { Route } from './route.ts';
 import { ROUTES } from './tasks/index.ts';
+import type { Tickets } from './tickets.ts';
 
 /** Bytes from which a response is compressed. */
 const COMPRESSED_FROM = 1_024;
@@ -13,6 +14,7 @@ const METHODS = { get: 'GET, HEAD', post: 'POST', delete: 'DELETE' } as const;
 export interface TaskApiOptions {
   services: ApiServices;
   maxBodyBytes: number;
+  tickets: Tickets;
 }
 
 /** The task API: every operation on tasks for plain HTTP clients. */
@@ -20,13 +22,13 @@ export class TaskApi {
   readonly router: Router;
   readonly #ending = new AbortController();
 
-  constructor({ services, maxBodyBytes }: TaskApiOptions) {
+  constructor({ services, maxBodyBytes, tickets }: TaskApiOptions) {
     this.router = Router();
     this.router.use(compression({ threshold: COMPRESSED_FROM }));
     const json = express.json({ limit: maxBodyBytes });
     for (const route of ROUTES) {
       const body = route.method === 'post' ? [requireJson, json] : [];
-      this.router[route.method](expressPath(route.path), ...body, this.#handler(route, services));
+      this.router[route.method](expressPath(route.path), ...body, this.#handler(route, services, tickets));
     }
     for (const [path, routes] of Map.groupBy(ROUTES, ({ path }) => path)) {
       this.router.all(expressPath(path), refuseMethod(routes));
@@ -38,11 +40,11 @@ export class TaskApi {
     this.#ending.abort();
   }
 
-  #handler(route: Route, services: ApiServices): RequestHandler {
+  #handler(route: Route, services: ApiServices, tickets: Tickets): RequestHandler {
     return async (req, res) => {
       const gone = new AbortController();
       res.once('close', () => gone.abort());
-      const call = { services, req, res, signal: gone.signal, ending: this.#ending.signal };
+      const call = { services, tickets, req, res, signal: gone.signal, ending: this.#ending.signal };
       const reply = await route.answer(call);
       if (!reply) return;
       const { status = 200, headers = {}, json } = reply;

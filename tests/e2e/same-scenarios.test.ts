@@ -4,12 +4,13 @@ import { z } from 'zod';
 import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { RestClient } from '../http/rest.ts';
+import { SocketClient } from '../http/socket-client.ts';
 import { connectClient, type TestClient } from '../mcp/bridge.ts';
 import { hermeticEnv } from '../support/opencode.ts';
 import { ask, bash, slowly, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, startProgram } from './program.ts';
-import { overMcp, overRest, type Result, type Way } from './ways.ts';
+import { overMcp, overRest, overWebSocket, type Result, type Way } from './ways.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -19,6 +20,7 @@ let folder: Awaited<ReturnType<typeof tempDir>>;
 let model: ScriptedModel;
 let serve: Program;
 let client: TestClient;
+let base: string;
 const ways: Way[] = [];
 
 beforeAll(async () => {
@@ -28,7 +30,9 @@ beforeAll(async () => {
   serve = startProgram('serve', { ...bridgeEnv(folder.path, model.url), OPENCODE_CONFIG_CONTENT });
   const [, url = ''] = await serve.says(/"url":"(http:[^"]+)\/mcp"/);
   client = await connectClient(new StreamableHTTPClientTransport(new URL(`${url}/mcp`)));
-  ways.push(overMcp(client), overRest(new RestClient(url)));
+  base = url;
+  const api = new RestClient(url);
+  ways.push(overMcp(client), overRest(api), overWebSocket(url, api));
 });
 afterAll(async () => {
   await client?.close();
@@ -171,12 +175,30 @@ const SCENARIOS: Record<string, { drive(way: Way): Promise<unknown>; comesTo: un
   },
 };
 
-describe.each(['MCP', 'REST'])('a task over %s', (name) => {
+describe.each(['MCP', 'REST', 'WebSocket'])('a task over %s', (name) => {
   test.each(Object.entries(SCENARIOS))('%s', async (_, { drive, comesTo }) => {
     const way = ways.find((each) => each.name === name);
     if (!way) throw new Error(name);
     expect(await drive(way)).toEqual(comesTo);
   });
+});
+
+test('what a terminal shows live is what it shows afterwards', async () => {
+  const [way] = ways;
+  if (!way) throw new Error('no way');
+  const script = [bash('for i in 1 2 3; do echo $i; sleep 0.3; done'), slowly('word ', 1_500)];
+  const id = await start(way, script);
+  const live = new SocketClient(`${base}/tasks/${id}/stream`);
+  const unfinished = await live.until(({ type, seq }) => type === 'stdout' && seq === undefined);
+  expect(unfinished.data).not.toBe('');
+  await live.closed;
+  const replay = new SocketClient(`${base}/tasks/${id}/stream`);
+  await replay.closed;
+  expect(live.text('stdout')).toBe(replay.text('stdout'));
+  expect(replay.text('stdout')).toContain('1\n2\n3\n');
+  // It came in pieces, while it was written.
+  const pieces = (client: SocketClient) => client.frames.filter(({ type }) => type === 'stdout').length;
+  expect(pieces(live)).toBeGreaterThan(pieces(replay) + 5);
 });
 
 test('every way finds the same tasks, with the same events, files and results', async () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Answer, RestClient } from '../http/rest.ts';
+import { SocketClient } from '../http/socket-client.ts';
 import type { TestClient } from '../mcp/bridge.ts';
 
 /** What a call came to: its answer, or the code of its error. */
@@ -73,5 +74,41 @@ export function overRest(api: RestClient): Way {
       return status === 200 ? body : undefined;
     },
     list: async () => rowsSchema.parse((await api.get('/tasks')).body.tasks).map(({ task_id }) => task_id),
+  };
+}
+
+/** Follows and steers by the WebSocket; what it does not offer goes over REST. */
+export function overWebSocket(url: string, api: RestClient): Way {
+  const socketOf = (id: string, query = ''): SocketClient =>
+    new SocketClient(`${url}/tasks/${id}/stream?view=events${query}`);
+  const rest = overRest(api);
+  /** The answer to one command, on a connection of its own; over REST where the task takes no connection any more. */
+  const command = async (
+    id: string,
+    type: string,
+    args: object,
+    instead: () => Promise<Result>,
+  ): Promise<Result> => {
+    const client = socketOf(id, '&after_seq=999999');
+    const answer = client.command(type, args).catch(() => undefined);
+    const frame = await Promise.race([answer, client.closed.then(() => answer)]);
+    client.socket.terminate();
+    if (!frame) return instead();
+    const { type: kind, code, ...body } = frame;
+    return kind === 'error' ? { code, body: {} } : { body };
+  };
+  return {
+    ...rest,
+    name: 'WebSocket',
+    events: async (id) => {
+      const client = socketOf(id);
+      await client.closed;
+      const stored = client.frames.filter(({ type }) => type === 'event');
+      return eventsSchema.parse(stored.map(({ event }) => event));
+    },
+    control: (id, what) => command(id, what, {}, () => rest.control(id, what)),
+    message: (id, message) => command(id, 'message', { message }, () => rest.message(id, message)),
+    answer: (id, request_id, answer) =>
+      command(id, 'answer', { request_id, ...answer }, () => rest.answer(id, request_id, answer)),
   };
 }

@@ -21,7 +21,9 @@ export type Guard = (request: GuardedRequest) => Refusal | undefined;
 export interface AccessRules {
   /** The address that the server listens on. */
   host: string;
+  /** Host names by which the server may be called, besides loopback ones. */
   allowedHosts: readonly string[];
+  /** Origins of web pages that may call, besides loopback ones. */
   allowedOrigins: readonly string[];
 }
 

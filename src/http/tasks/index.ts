@@ -11,6 +11,7 @@ import { messageRoute } from './messages.ts';
 import { answerRoute } from './requests.ts';
 import { statesRoute } from './states.ts';
 import { statusRoute, taskRoute } from './task.ts';
+import { ticketRoute } from './tickets.ts';
 
 /** Every route of the task API, in the order of the OpenAPI document. */
 export const ROUTES: readonly Route[] = [
@@ -27,4 +28,5 @@ export const ROUTES: readonly Route[] = [
   diffRoute,
   archiveRoute,
   statesRoute,
+  ticketRoute,
 ];
