@@ -5,7 +5,7 @@ import { z } from 'zod';
 export const TASK = 'TASK';
 /** Stands for a folder in which tasks may work. */
 export const DIRECTORY = 'DIRECTORY';
-export const TASK_KINDS = ['running', 'asking', 'paused', 'ended', 'foreign', 'unknown'] as const;
+const TASK_KINDS = ['running', 'asking', 'paused', 'ended', 'foreign', 'unknown'] as const;
 const ASKED_OFTEN = [...TASK_KINDS, ...TASK_KINDS.map(() => 'asking' as const)];
 export type TaskKind = (typeof TASK_KINDS)[number];
 
