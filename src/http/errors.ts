@@ -60,7 +60,9 @@ export function errorHandler(maxBodyBytes: number, logger: Logger): ErrorRequest
 
 /** Errors of the body parser. */
 const bodyError = z.object({
-  type: z.string(),
+  /** Absent if the body is not compressed as it says. */
+  type: z.string().optional(),
+  message: z.string(),
   status: z.number().min(400).max(499),
   /** The limit in bytes that was exceeded. */
   limit: z.number().optional(),
@@ -69,7 +71,7 @@ const bodyError = z.object({
 function refuseBody(
   req: Request,
   res: Response,
-  { type, status, limit }: z.infer<typeof bodyError>,
+  { type, message, status, limit }: z.infer<typeof bodyError>,
   maxBodyBytes: number,
 ): void {
   if (type === 'entity.too.large') sendError(req, res, tooLarge(req, limit ?? maxBodyBytes, maxBodyBytes));
@@ -77,7 +79,7 @@ function refuseBody(
     const why =
       type === 'entity.parse.failed'
         ? 'Parse error: the body is not valid JSON.'
-        : `The body cannot be read (${type}).`;
+        : `The body cannot be read (${type ?? message}).`;
     sendError(req, res, new BridgeError('INVALID_INPUT', why), { status, rpcCode: RPC.parseError });
   }
 }

@@ -78,6 +78,7 @@ function operationOf(method: string, path: string) {
   const { pathname } = new URL(path, 'http://bridge');
   const [found] = Object.entries(paths)
     .filter(([template, operations]) => operations[verb] && patternOf(template).test(pathname))
+    // The more exact one; the router ignores a slash at the end.
     .sort(([a], [b]) => parametersOf(a) - parametersOf(b));
   const operation = found?.[1][verb];
   return found && operation && { responses: operation.responses, pointer: ['paths', found[0], verb] };
@@ -85,7 +86,7 @@ function operationOf(method: string, path: string) {
 
 function patternOf(template: string): RegExp {
   const pattern = template.replace('{path}', '.+').replaceAll(/\{\w+\}/g, '[^/]+');
-  return new RegExp(`^${pattern}$`);
+  return new RegExp(`^${pattern}/?$`);
 }
 
 function parametersOf(template: string): number {

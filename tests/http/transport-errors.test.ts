@@ -161,3 +161,16 @@ test('web pages may send the headers of the newer protocol', async () => {
   const allowed = preflight.headers.get('access-control-allow-headers')?.toLowerCase().split(/, */);
   expect(allowed).toEqual(expect.arrayContaining(['mcp-method', 'mcp-name', 'mcp-session-id', 'x-agent-id']));
 });
+
+test('a body that is not compressed as it says is a mistake of the client', async () => {
+  await using server = await startServer();
+  for (const path of ['/mcp', '/tasks/execute']) {
+    for (const encoding of ['gzip', 'br', 'deflate']) {
+      const answer = await answerOf(
+        post(`${server.http.url}${path}`, list(), { 'content-encoding': encoding }),
+      );
+      expect([path, encoding, answer.status]).toEqual([path, encoding, 400]);
+    }
+  }
+  expect(server.bridge.logger.lines.filter((line) => line.includes('a request failed'))).toEqual([]);
+});
