@@ -83,7 +83,17 @@ async function build(
   );
   const files = await openTaskFiles(config, logger);
   const { limits, requests, recovery } = config;
-  const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
+  const retention = new Retention({
+    removals: new SqliteTaskRemovals(database),
+    files,
+    keepMs: config.retentionMs,
+    keyLifetimeMs: KEY_LIFETIME_MS,
+    deliveryMaxAgeMs: config.delivery.maxAgeMs,
+    endProcesses: async (directory) => runner.endProcesses?.(directory),
+    logger,
+  });
+  const rules = { limits, requests, recovery };
+  const execution = new ExecutionManager({ runner, log, files, ...rules, removal: retention, logger });
 
   // What clients see. The release of transports runs after the execution, so that clients see how their tasks end.
   const services: ApiServices = {
@@ -111,14 +121,6 @@ async function build(
   await execution.recover();
   matrix?.steer(taskControls(execution), database, logger);
   releases.push(() => matrix?.close());
-  const retention = new Retention({
-    removals: new SqliteTaskRemovals(database),
-    files,
-    keepMs: config.retentionMs,
-    keyLifetimeMs: KEY_LIFETIME_MS,
-    endProcesses: async (directory) => runner.endProcesses?.(directory),
-    logger,
-  });
   retention.start();
   releases.push(() => retention.close());
 
