@@ -1,3 +1,4 @@
+import type { ProjectLabel } from '../api/health-report.ts';
 import type { ApiServices } from '../api/services.ts';
 import type { Config } from '../config/config.ts';
 import { KEY_LIFETIME_MS } from '../execution/admission.ts';
@@ -96,12 +97,13 @@ async function build(
   const execution = new ExecutionManager({ runner, log, files, ...rules, removal: retention, logger });
 
   // What clients see. The release of transports runs after the execution, so that clients see how their tasks end.
-  const services: ApiServices = {
+  const services: ApiServices & ProjectLabel = {
     execution,
     blockId: (taskId) => workspace.blockId(taskId),
     block: async (taskId) => workspace.block(taskId),
     version: VERSION,
     mode: runner.name,
+    projectId: config.projectId,
     startedAt: Date.now(),
     callbackHosts: callbackHosts(config),
     dependencies: () => [
