@@ -25,7 +25,7 @@ const variables: Variable[] = Object.entries<AnyVariable>(VARIABLES).map(([name,
   fallback: variable.default,
   shown: variable.shown,
   group: variable.group,
-  about: variable.alias === undefined ? variable.about : `${variable.about} Older name: ${variable.alias}.`,
+  about: variable.alias === undefined ? variable.about : `${variable.about} Other name: ${variable.alias}.`,
 }));
 const groups = [...Map.groupBy(variables, ({ group }) => group)];
 

@@ -34,7 +34,7 @@ export type ErrorCode = keyof typeof CODES;
 
 /** What an error is about, if its code does not say it; each transport has its own next step for it. */
 export type ErrorReason =
-  | { kind: 'task_ended' | 'task_queued' | 'session_busy'; taskId: string }
+  | { kind: 'task_ended' | 'task_not_ended' | 'task_queued' | 'session_busy'; taskId: string }
   | { kind: 'no_session' | 'not_a_folder' | 'not_a_file' | 'outside_task' };
 
 export interface ErrorDetails {

@@ -13,9 +13,10 @@ export interface Logger {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** JSON lines on stderr: stdout belongs to the protocol in stdio mode. */
-export function createLogger(level: LogLevel): Logger {
+/** JSON lines on stderr, each with the label if there is one: stdout belongs to the protocol in stdio mode. */
+export function createLogger(level: LogLevel, projectId?: string): Logger {
   const hooks = { streamWrite: printable };
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, hooks };
+  const base = projectId === undefined ? null : { project_id: projectId };
+  const options = { level, base, timestamp: pino.stdTimeFunctions.isoTime, hooks };
   return pino(options, pino.destination({ fd: 2, sync: true }));
 }

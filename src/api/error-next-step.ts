@@ -19,6 +19,8 @@ function nextByReason(reason: ErrorReason, names: OperationNames): string {
   switch (reason.kind) {
     case 'task_ended':
       return `To go on in the same session and directory: ${names.continueFrom(reason.taskId)}.`;
+    case 'task_not_ended':
+      return `Cancel it, or wait for its end (${names.wait(reason.taskId)}).`;
     case 'task_queued':
       return `Wait until it runs (${names.wait(reason.taskId)}), or cancel it.`;
     case 'session_busy':

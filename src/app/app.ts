@@ -1,3 +1,4 @@
+import type { ProjectLabel } from '../api/health-report.ts';
 import type { ApiServices } from '../api/services.ts';
 import type { Config } from '../config/config.ts';
 import { KEY_LIFETIME_MS } from '../execution/admission.ts';
@@ -83,15 +84,26 @@ async function build(
   );
   const files = await openTaskFiles(config, logger);
   const { limits, requests, recovery } = config;
-  const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
+  const retention = new Retention({
+    removals: new SqliteTaskRemovals(database),
+    files,
+    keepMs: config.retentionMs,
+    keyLifetimeMs: KEY_LIFETIME_MS,
+    deliveryMaxAgeMs: config.delivery.maxAgeMs,
+    endProcesses: async (directory) => runner.endProcesses?.(directory),
+    logger,
+  });
+  const rules = { limits, requests, recovery };
+  const execution = new ExecutionManager({ runner, log, files, ...rules, removal: retention, logger });
 
   // What clients see. The release of transports runs after the execution, so that clients see how their tasks end.
-  const services: ApiServices = {
+  const services: ApiServices & ProjectLabel = {
     execution,
     blockId: (taskId) => workspace.blockId(taskId),
     block: async (taskId) => workspace.block(taskId),
     version: VERSION,
     mode: runner.name,
+    projectId: config.projectId,
     startedAt: Date.now(),
     callbackHosts: callbackHosts(config),
     dependencies: () => [
@@ -111,14 +123,6 @@ async function build(
   await execution.recover();
   matrix?.steer(taskControls(execution), database, logger);
   releases.push(() => matrix?.close());
-  const retention = new Retention({
-    removals: new SqliteTaskRemovals(database),
-    files,
-    keepMs: config.retentionMs,
-    keyLifetimeMs: KEY_LIFETIME_MS,
-    endProcesses: async (directory) => runner.endProcesses?.(directory),
-    logger,
-  });
   retention.start();
   releases.push(() => retention.close());
 

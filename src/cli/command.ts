@@ -8,7 +8,7 @@ export const EXIT = { ok: 0, failed: 1, configuration: 2, dataDirUnusable: 3, da
 /** Reads the configuration. Throws ConfigError, for which the program exits with 2. */
 export function configured(): { config: Config; logger: Logger } {
   const config = loadConfig();
-  return { config, logger: createLogger(config.logLevel) };
+  return { config, logger: createLogger(config.logLevel, config.projectId) };
 }
 
 /** Prints on stderr why the program ends, and returns its exit code. */

@@ -26,6 +26,8 @@ export function assemble(values: Values, env: Environment) {
     /** Files with variables of the bridge, which containers must not see. */
     envFiles: envFilesOf().map((path) => resolve(path)),
     logLevel,
+    /** A label for logs and reports. */
+    projectId: values.PROJECT_ID,
     shutdownGraceMs: values.SHUTDOWN_GRACE_MS,
     http: {
       host: values.MCP_HOST,

@@ -7,6 +7,7 @@ const QUOTES = /^["'`\u2018\u2019\u201c\u201d]/;
 const MAY_CONTAIN_HASH: ReadonlySet<string> = new Set([
   'MCP_AUTH_TOKENS',
   'OPENCODE_SERVER_PASSWORD',
+  'OPENCODE_API_KEY',
   'LETTA_API_TOKEN',
   'MATRIX_ACCESS_TOKEN',
 ]);

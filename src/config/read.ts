@@ -43,27 +43,31 @@ function readTable<T extends object>(
   const values: Partial<T> = {};
   const problems: string[] = [];
   for (const name in table) {
-    const { schema, alias, default: fallback } = table[name];
+    const { schema, alias, fromAlias, default: fallback } = table[name];
     const own = textOf(env, name);
-    const older = alias === undefined ? undefined : textOf(env, alias);
-    if (own !== undefined && older !== undefined && own !== older) {
+    const other = alias === undefined ? undefined : textOf(env, alias);
+    const converted = other !== undefined && fromAlias ? fromAlias(other) : other;
+    if (own !== undefined && other !== undefined && own !== converted) {
       problems.push(
-        `${name} ${shown(name, own)} and ${alias} ${shown(name, older)} are two names of one variable, and their values differ: set ${name} alone.`,
+        `${name} ${shown(name, own)} and ${alias} ${shown(name, other)} are two names of one variable, and their values differ: set ${name} alone.`,
       );
     }
-    const value = own ?? older ?? fallback;
+    const value = own ?? converted ?? fallback;
     const parsed = schema.safeParse(value);
     if (parsed.success) values[name] = parsed.data;
     else
       problems.push(
-        `${own === undefined && older !== undefined ? alias : name} ${shown(name, value)}: ${parsed.error.issues[0]?.message}`,
+        `${own === undefined && other !== undefined ? alias : name} ${shown(name, own ?? other ?? fallback)}: ${parsed.error.issues[0]?.message}`,
       );
   }
   return { values, problems };
 }
 
+/** OPENCODE_API_KEY is no secret of the bridge: OpenCode gets it. */
+const UNQUOTED: ReadonlySet<string> = new Set([...SECRETS, 'OPENCODE_API_KEY']);
+
 /** A value as an error may quote it: no secret, no credentials of a URL. */
 function shown(name: string, value = ''): string {
-  if (SECRETS.some((secret) => secret === name)) return '(not shown)';
+  if (UNQUOTED.has(name)) return '(not shown)';
   return quote(value.replace(/\/\/[^@/]*@/, '//…@'));
 }

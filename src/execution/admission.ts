@@ -69,6 +69,20 @@ export function isForeign(store: TaskStore, agentId: string, path: string): bool
   return false;
 }
 
+/** Throws INVALID_INPUT for a folder that is, or is inside, one that goes with a task that is being removed. */
+export function requireKept(store: TaskStore, path: string): void {
+  for (let folder = path; folder !== dirname(folder); folder = dirname(folder)) {
+    if (!store.isRemovedFolder(folder)) continue;
+    throw new BridgeError(
+      'INVALID_INPUT',
+      `directory ${quote(path, 200)} belongs to a task that was removed.`,
+      {
+        next: 'Use another folder, or leave directory out to get a new one.',
+      },
+    );
+  }
+}
+
 /** Throws QUEUE_FULL if one more task of the agent could neither run nor wait. */
 export function assertCapacity(
   { maxConcurrent, maxQueued, maxQueuedPerAgent = maxQueued }: ExecutionLimits,

@@ -8,6 +8,7 @@ import type { ChangedTasks, TaskPage, TaskQuery } from '../store/task-store.ts';
 import type { EventOf, TaskEvent } from '../tasks/events.ts';
 import type { LiveFrame } from '../tasks/live-frame.ts';
 import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
+import type { Retention } from '../workspaces/retention.ts';
 import type { TaskFiles } from '../workspaces/task-files.ts';
 import type { AnswerInput } from './answer-input.ts';
 import type { RecoveryRules } from './conversation.ts';
@@ -27,6 +28,7 @@ export interface ExecutionManagerOptions {
   limits: ExecutionLimits;
   requests: RequestRules;
   recovery: RecoveryRules;
+  removal: Pick<Retention, 'remove'>;
   logger: Logger;
   now?: () => number;
   clock?: Clock;
@@ -187,6 +189,18 @@ export class ExecutionManager {
     return this.#current(task);
   }
 
+  /**
+   * Removes a task that has ended, with its folder if the bridge made it. No caller sees it any more once this resolves.
+   * Removing it twice is the same as once; throws INVALID_STATE for a task that has not ended.
+   */
+  async remove(task: Task): Promise<void> {
+    const now = this.#options.log.get(task.id);
+    if (now && !isEnd(now.status)) throw notEnded(now);
+    const run = this.#scheduler.run(task.id);
+    if (run) await run.ended.catch(() => {}); // the scheduler logs it
+    await this.#options.removal.remove(task.id);
+  }
+
   /** How many tasks run, how many are queued, and how many have each status. */
   async metrics(): Promise<{
     running: number;
@@ -247,6 +261,11 @@ export class ExecutionManager {
     if (!task) throw new BridgeError('TASK_NOT_FOUND', `There is no task ${quote(taskId)}.`);
     return task;
   }
+}
+
+function notEnded({ id, status }: Task): BridgeError {
+  const text = `Task ${id} is ${status} and cannot be removed before it has ended.`;
+  return new BridgeError('INVALID_STATE', text, { reason: { kind: 'task_not_ended', taskId: id } });
 }
 
 function ended(task: Task, what: string): BridgeError {

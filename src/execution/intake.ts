@@ -5,7 +5,7 @@ import { newTaskId } from '../tasks/ids.ts';
 import type { Task } from '../tasks/task.ts';
 import type { TaskFiles } from '../workspaces/task-files.ts';
 import { type Acceptance, createdEvent } from './acceptance.ts';
-import { isForeign, repeatedTask, requireContinuable } from './admission.ts';
+import { isForeign, repeatedTask, requireContinuable, requireKept } from './admission.ts';
 import { type CreateTaskInput, type ExecutionLimits, fingerprint, validate } from './create-task-input.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -67,13 +67,15 @@ export class TaskIntake {
   }
 
   /**
-   * Capacity, create and queue. Synchronous on purpose, and called in the same step as the last check of the
-   * idempotency key: no other call can run in between, so a key never creates two tasks and no limit is exceeded.
+   * Folder, capacity, create and queue. Synchronous on purpose, and called in the same step as the last check of the
+   * idempotency key: no other call can run in between, so a key never creates two tasks, no limit is exceeded, and a
+   * removal sees either this task in the folder or none.
    */
   #accept(accepted: Acceptance): Accepted {
     this.#requireOpen();
-    const { id, agentId } = accepted;
+    const { id, agentId, directory, previous } = accepted;
     const { limits, runner, log } = this.#options;
+    if (!previous && !directory.ours) requireKept(log.store, directory.path);
     this.#scheduler.assertCapacity(agentId);
     log.create(id, createdEvent(accepted, runner.name, limits), accepted.fingerprint);
     this.#scheduler.enqueue(agentId, id);

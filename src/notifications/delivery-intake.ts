@@ -47,7 +47,7 @@ export class DeliveryIntake {
 
   #resume(delivery: TaskDelivery): void {
     const { log, deliveries, schedule } = this.#options;
-    const task = log.get(delivery.taskId);
+    const task = log.store.getEvenRemoved(delivery.taskId);
     if (!task) return;
     const [oldest] = log.store.events(delivery.taskId, delivery.seq, 1);
     delivery.resume(task.lastSeq, oldest);

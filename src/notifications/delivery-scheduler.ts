@@ -93,7 +93,7 @@ export class DeliveryScheduler {
 
   async #deliver(delivery: TaskDelivery): Promise<void> {
     const { sink, log, store, deliveries, maxAgeMs, clock, cancel } = this.#options;
-    const task = log.get(delivery.taskId);
+    const task = log.store.getEvenRemoved(delivery.taskId);
     if (!task) {
       deliveries.delete(delivery);
       return;

@@ -22,8 +22,10 @@ export interface TaskRemovals {
    * `wait`: a task that cannot remove it works in it, below it or above it.
    */
   folder(task: EndedTask): 'remove' | 'keep' | 'wait';
-  /** Hides an ended task from every caller. */
-  hide(taskId: string): void;
+  /** Hides an ended task from every caller; undefined for a task that has not ended or is gone. */
+  hide(taskId: string): EndedTask | undefined;
+  /** Whether events of the task are still to be delivered to a sink, as far as the store knows. */
+  hasOpenDeliveries(taskId: string): boolean;
   /**
    * Removes up to `limit` events of a hidden task, the latest first. The step that removes the last event also removes
    * the task and everything else that is stored for it. Returns whether the task is gone.

@@ -43,6 +43,10 @@ export interface TaskStore {
   /** Adds events to one task, all or none; the first event of a task is `created`. */
   append(taskId: string, bodies: readonly TaskEventBody[], at: number, fingerprint?: string): TaskEvent[];
   get(taskId: string): Task | undefined;
+  /** The same, and also a task that is hidden because it is being removed: its last events are still delivered. */
+  getEvenRemoved(taskId: string): Task | undefined;
+  /** Whether this folder was created for a task that is being removed. */
+  isRemovedFolder(path: string): boolean;
   /** The newest task of the agent with this key, created at or after `since`. */
   findByKey(agentId: string, key: string, since: number): { task: Task; fingerprint: string } | undefined;
   /** Whether a task, running or ended, belongs to this OpenCode session. */

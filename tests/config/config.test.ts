@@ -178,6 +178,37 @@ describe('a variable with an older name', () => {
     );
   });
 
+  it.each([
+    ['PORT', '4000', 'MCP_PORT', '4000'],
+    ['TASK_TIMEOUT', '90', 'RUNNER_TIMEOUT_MS', '90000'],
+    ['TASK_TIMEOUT', '1.5', 'RUNNER_TIMEOUT_MS', '1500'],
+  ])('is %s=%s for %s=%s, also beside it', (alias, given, name, same) => {
+    const plain = load({ [name]: same });
+    const { childEnv: _1, ...expected } = plain;
+    for (const env of [{ [alias]: given }, { [alias]: given, [name]: same }]) {
+      const { childEnv: _2, ...config } = load(env);
+      expect(config).toEqual(expected);
+    }
+  });
+
+  it.each([
+    ['PORT', '4000', 'MCP_PORT', '3500'],
+    ['TASK_TIMEOUT', '60', 'RUNNER_TIMEOUT_MS', '60'],
+  ])('must agree: %s=%s does not with %s=%s', (alias, given, name, other) => {
+    expect(problemsOf({ [alias]: given, [name]: other })).toEqual([
+      `${name} "${other}" and ${alias} "${given}" are two names of one variable, and their values differ: set ${name} alone.`,
+    ]);
+  });
+
+  it.each(['x', '-1', '0', '1e3', '9999999', 'Infinity', '60s'])(
+    'of another unit is refused as it was written: TASK_TIMEOUT=%s',
+    (given) => {
+      expect(problemsOf({ TASK_TIMEOUT: given })).toEqual([
+        expect.stringMatching(new RegExp(`^TASK_TIMEOUT "${given}": `)),
+      ]);
+    },
+  );
+
   it('has names that no other variable has', () => {
     const names = Object.entries<Variable>(VARIABLES).flatMap(([name, { alias }]) =>
       [name, alias ?? []].flat(),
@@ -331,6 +362,22 @@ it('what the bridge starts sees the environment without the secrets of the bridg
   };
   const theirs = { PATH: '/bin', ANTHROPIC_API_KEY: 'three', OPENCODE_SERVER_ENABLED: 'true' };
   expect(load({ ...mine, ...theirs }).childEnv).toEqual({ HOME, ...theirs });
+});
+
+it('OPENCODE_API_KEY goes to OpenCode, is not the password of a server, and is quoted nowhere', () => {
+  const key = 'sk-#hunter2';
+  const { openCode, childEnv, docker, engine } = load({ OPENCODE_API_KEY: key });
+  expect(openCode.password).toBeUndefined();
+  expect(childEnv).toEqual({ HOME, OPENCODE_API_KEY: key });
+  expect([docker.limits.env, engine.env]).toEqual([{}, {}]);
+  const env = { OPENCODE_API_KEY: `"${key} #`, MCP_PORT: 'x' };
+  expect(problemsOf(env)).toHaveLength(2);
+  expect(problemsOf(env).join()).not.toContain('hunter2');
+});
+
+it('PROJECT_ID is a label', () => {
+  expect(load({ PROJECT_ID: ' a-b ' }).projectId).toBe('a-b');
+  expect(problemsOf({ PROJECT_ID: 'x'.repeat(201) })).toHaveLength(1);
 });
 
 describe('Docker mode', () => {

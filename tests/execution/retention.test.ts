@@ -72,6 +72,7 @@ function retention({
     files,
     keepMs,
     keyLifetimeMs: DAY,
+    deliveryMaxAgeMs: DAY,
     logger,
     now,
     endProcesses,
@@ -358,7 +359,7 @@ function killed(at: string): string {
     after(TaskFiles, 'remove', 'after folder');
     const removals = new SqliteTaskRemovals(openDatabase(${JSON.stringify(join(root.path, 'data'))}));
     const files = new TaskFiles(${JSON.stringify(options)});
-    await new Retention({ removals, files, keepMs: ${30 * DAY}, keyLifetimeMs: ${DAY}, logger: {}, now: () => ${NOW} }).sweep();`;
+    await new Retention({ removals, files, keepMs: ${30 * DAY}, keyLifetimeMs: ${DAY}, deliveryMaxAgeMs: ${DAY}, logger: {}, now: () => ${NOW} }).sweep();`;
 }
 
 describe('a folder that cannot be removed', () => {

@@ -78,7 +78,8 @@ function manager(now = Date.now): ExecutionManager {
   };
   const requests = { policy: 'ask', outside: 'reject', timeoutMs: 60_000 } as const;
   const recovery = { policy: 'continue', max: 2 } as const;
-  return new ExecutionManager({ runner, log, files, limits, requests, recovery, logger, now });
+  const removal = { remove: () => Promise.reject(new Error('no task is removed here')) };
+  return new ExecutionManager({ runner, log, files, limits, requests, recovery, removal, logger, now });
 }
 
 beforeEach(async () => {

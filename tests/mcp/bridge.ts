@@ -6,6 +6,7 @@ import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.j
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
+import { KEY_LIFETIME_MS } from '../../src/execution/admission.ts';
 import { ExecutionManager, type ExecutionManagerOptions } from '../../src/execution/execution-manager.ts';
 import type { Logger } from '../../src/logger.ts';
 import { ERROR_META } from '../../src/mcp/error-result.ts';
@@ -13,8 +14,10 @@ import { createMcpServer } from '../../src/mcp/server.ts';
 import type { ToolLimits, ToolServices } from '../../src/mcp/tool.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { Task } from '../../src/tasks/task.ts';
+import { Retention } from '../../src/workspaces/retention.ts';
 import { TaskFiles } from '../../src/workspaces/task-files.ts';
 import { tempDir } from '../support/temp.ts';
 import { ScriptedRunner } from './scripted-runner.ts';
@@ -52,7 +55,8 @@ export async function startScriptedBridge(options: BridgeOptions = {}) {
   await mkdir(workspaceDir);
   const logger = new RecordedLog();
   const runner = new ScriptedRunner();
-  const store = new SqliteTaskStore(openDatabase(join(folder.path, 'data')));
+  const database = openDatabase(join(folder.path, 'data'));
+  const store = new SqliteTaskStore(database);
   const log = new EventLog(store);
   const files = new TaskFiles({
     workspaceDir,
@@ -77,7 +81,16 @@ export async function startScriptedBridge(options: BridgeOptions = {}) {
     ...options.requests,
   };
   const recovery = { policy: 'continue', max: 2 } as const;
-  const execution = new ExecutionManager({ runner, log, files, limits, requests, recovery, logger });
+  const removal = new Retention({
+    removals: new SqliteTaskRemovals(database),
+    files,
+    keepMs: 0,
+    keyLifetimeMs: KEY_LIFETIME_MS,
+    deliveryMaxAgeMs: 60_000,
+    logger,
+  });
+  const rules = { limits, requests, recovery };
+  const execution = new ExecutionManager({ runner, log, files, ...rules, removal, logger });
   const services: ToolServices = {
     execution,
     blockId: (taskId) => taskId.replace('task_', 'block_'),

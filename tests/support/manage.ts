@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import type { RecordedRequest, ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import { KEY_LIFETIME_MS } from '../../src/execution/admission.ts';
 import type { RecoveryRules } from '../../src/execution/conversation.ts';
 import type { CreateTaskInput, ExecutionLimits } from '../../src/execution/create-task-input.ts';
 import { ExecutionManager } from '../../src/execution/execution-manager.ts';
@@ -10,9 +11,11 @@ import type { Logger } from '../../src/logger.ts';
 import type { Runner } from '../../src/runners/runner.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { TaskEvent } from '../../src/tasks/events.ts';
 import { isEnd, type Task } from '../../src/tasks/task.ts';
+import { Retention } from '../../src/workspaces/retention.ts';
 import { TaskFiles } from '../../src/workspaces/task-files.ts';
 import type { WarmFolders } from './warm-folders.ts';
 
@@ -53,7 +56,8 @@ export async function manage(
   warm?: WarmFolders,
 ) {
   const workspaceDir = join(root, 'workspace');
-  const store = new SqliteTaskStore(openDatabase(join(root, 'data')));
+  const database = openDatabase(join(root, 'data'));
+  const store = new SqliteTaskStore(database);
   let isClosed = false;
   releases.push(() => {
     isClosed = true;
@@ -70,7 +74,18 @@ export async function manage(
     env: { PATH: process.env.PATH },
     logger,
   });
+  const retention = new Retention({
+    removals: new SqliteTaskRemovals(database),
+    files,
+    keepMs: 0,
+    keyLifetimeMs: KEY_LIFETIME_MS,
+    deliveryMaxAgeMs: 60_000,
+    endProcesses: async (directory) => runner.endProcesses?.(directory),
+    logger,
+  });
+  releases.push(() => retention.close());
   const execution = new ExecutionManager({
+    removal: retention,
     runner,
     log,
     files,

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { delay, port, text } from './schemas.ts';
 import { variablesOf } from './variable.ts';
 
@@ -12,7 +13,12 @@ export const BRIDGE = {
   MCP_PORT: variable({
     schema: port,
     default: '3500',
+    alias: 'PORT',
     about: 'Port to listen on; 0 takes a free one.',
+  }),
+  PROJECT_ID: variable({
+    schema: z.string().max(200, 'must have at most 200 characters'),
+    about: 'A label, such as the id of a project: each line of the log and the answer of /health have it.',
   }),
   DATA_DIR: variable({
     schema: text,

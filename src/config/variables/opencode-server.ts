@@ -23,6 +23,11 @@ export const OPENCODE_SERVER = {
     schema: text,
     about: 'Password at OPENCODE_SERVER_URL and at the server of opencode up.',
   }),
+  OPENCODE_API_KEY: variable({
+    schema: text,
+    about:
+      "Key of OpenCode's own model provider, for models of it. The embedded server gets it, commands of tasks do not; in Docker mode name it in RUNNER_ENV_PASSTHROUGH. Not the password of a server.",
+  }),
   OPENCODE_SERVER_HEALTH_CHECK_INTERVAL_MS: variable({
     schema: duration,
     default: '5000',

@@ -8,6 +8,10 @@ export const natural = z.coerce.number().int().min(0);
 const MAX_MS = 2_147_483_647;
 export const duration = z.coerce.number().int().min(1).max(MAX_MS);
 export const delay = z.coerce.number().int().min(0).max(MAX_MS);
+/** The text of a number of seconds as one of milliseconds; anything else becomes no number, not one of another unit. */
+export function secondsToMs(text: string): string {
+  return /^\d+(\.\d+)?$/.test(text) ? String(Math.round(Number(text) * 1_000)) : 'NaN';
+}
 export const flag = z
   .string()
   .toLowerCase()

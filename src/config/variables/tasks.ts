@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, natural, positive } from './schemas.ts';
+import { duration, natural, positive, secondsToMs } from './schemas.ts';
 import { variablesOf } from './variable.ts';
 
 const variable = variablesOf('Tasks');
@@ -8,7 +8,9 @@ export const TASKS = {
   RUNNER_TIMEOUT_MS: variable({
     schema: duration,
     default: '3600000',
-    about: 'Time limit of a task that does not set one.',
+    alias: 'TASK_TIMEOUT',
+    fromAlias: secondsToMs,
+    about: 'Time limit of a task that does not set one. TASK_TIMEOUT is in seconds.',
   }),
   RUNNER_MAX_TIMEOUT_MS: variable({
     schema: duration,

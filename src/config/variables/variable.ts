@@ -21,8 +21,10 @@ interface Definition<S extends z.ZodType> {
   default?: string;
   /** Shown in place of a default that depends on the machine. */
   shown?: string;
-  /** An older name that is still read. */
+  /** Another name that is read too. */
   alias?: string;
+  /** If the alias has another unit: the text that the variable itself would have. */
+  fromAlias?: (text: string) => string;
   about: string;
 }
 

@@ -98,4 +98,5 @@ export const MIGRATIONS: readonly string[] = [
    CREATE INDEX tasks_by_agent ON tasks (agent_id, id, removed) WHERE NOT removed;
    DROP INDEX tasks_by_status;
    CREATE INDEX tasks_by_status ON tasks (agent_id, status, id, removed) WHERE NOT removed;`,
+  `CREATE INDEX tasks_removed ON tasks (directory) WHERE removed AND owns_directory;`,
 ];

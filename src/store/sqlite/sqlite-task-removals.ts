@@ -1,7 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import type { EndedTask, TaskRemovals } from '../task-removals.ts';
-import { type Database, transaction } from './database.ts';
+import { committing, type Database, transaction } from './database.ts';
 
 const endedTask = z
   .object({ id: z.string(), ended_at: z.number(), directory: z.string(), owns: z.number() })
@@ -44,8 +44,16 @@ export class SqliteTaskRemovals implements TaskRemovals {
     return inherited === 1 ? 'keep' : 'remove';
   }
 
-  hide(taskId: string): void {
-    this.#sql.hide.run(taskId);
+  hide(taskId: string): EndedTask | undefined {
+    // An answered removal must survive a power loss: its folder goes next.
+    const row = committing(this.#database, 'waits', () => this.#sql.hide.get(taskId));
+    return row && endedTask.parse(row);
+  }
+
+  hasOpenDeliveries(taskId: string): boolean {
+    return (
+      this.#sql.openDelivery.get(taskId) !== undefined || this.#sql.unreadEvent.get(taskId) !== undefined
+    );
   }
 
   remove(taskId: string, limit: number): boolean {
@@ -86,7 +94,16 @@ function prepareAll(database: Database) {
                     WHERE status NOT IN ('completed', 'failed', 'timeout', 'cancelled')
                       AND instr(:directory, rtrim(directory, '/') || '/') = 1) AS blocked`,
     ),
-    hide: prepare('UPDATE tasks SET removed = 1 WHERE id = ? AND ended_at IS NOT NULL'),
+    hide: prepare(
+      `UPDATE tasks SET removed = 1 WHERE id = ? AND ended_at IS NOT NULL
+       RETURNING id, ended_at, directory, owns_directory AS owns`,
+    ),
+    openDelivery: prepare('SELECT 1 FROM deliveries WHERE task_id = ? AND NOT settled LIMIT 1'),
+    // A sink that has not read the last event of the task has perhaps not opened its delivery.
+    unreadEvent: prepare(
+      `SELECT 1 FROM cursors WHERE sink >= 'delivery:' AND sink < 'delivery;'
+       AND position < (SELECT position FROM events WHERE task_id = ? ORDER BY seq DESC LIMIT 1) LIMIT 1`,
+    ),
     removeEvents: prepare(
       `DELETE FROM events WHERE position IN
          (SELECT position FROM events WHERE task_id = ? ORDER BY seq DESC LIMIT ?)`,

@@ -67,6 +67,15 @@ export class SqliteTaskStore implements TaskStore {
     return row && readTask(row);
   }
 
+  getEvenRemoved(taskId: string): Task | undefined {
+    const row = this.#sql.byIdEvenRemoved.get(taskId);
+    return this.#live.get(taskId) ?? (row && readTask(row));
+  }
+
+  isRemovedFolder(path: string): boolean {
+    return this.#sql.removedFolder.get(path) !== undefined;
+  }
+
   findByKey(agentId: string, key: string, since: number): { task: Task; fingerprint: string } | undefined {
     const row = this.#sql.byKey.get(agentId, key, since);
     return row && { task: readTask(row), fingerprint: z.string().parse(row.fingerprint) };
@@ -161,6 +170,8 @@ function prepareAll(database: Database) {
     setStatus: prepare('UPDATE tasks SET status = ?, ended_at = ?, state = ? WHERE id = ?'),
     addEvent: prepare('INSERT INTO events (task_id, seq, at, body) VALUES (?, ?, ?, ?)'),
     byId: prepare(`${task} WHERE id = ? AND NOT removed`),
+    byIdEvenRemoved: prepare(`${task} WHERE id = ?`),
+    removedFolder: prepare('SELECT 1 FROM tasks WHERE directory = ? AND removed AND owns_directory LIMIT 1'),
     byKey: prepare(
       `${task} WHERE agent_id = ? AND idempotency_key = ? AND created_at >= ? AND NOT removed
        ORDER BY created_at DESC, id DESC LIMIT 1`,
