@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { TASK_EVENT_KINDS, type TaskEvent, type TaskEventKind } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import { viewEvent } from './event-view.ts';
+import { commaSeparated } from './inputs.ts';
 import { rowsThatFit } from './pages.ts';
 import type { ApiServices } from './services.ts';
 
@@ -18,11 +19,7 @@ const MAX_EVENTS = 1_000_000;
 /** Which events of a task; `kinds` are separated by commas, `severity` is the least. */
 const eventFilterFields = {
   after_seq: z.int().min(0).default(0),
-  kinds: z
-    .string()
-    .transform((text) => text.split(',').map((kind) => kind.trim()))
-    .pipe(z.array(z.enum(TASK_EVENT_KINDS)))
-    .optional(),
+  kinds: commaSeparated(TASK_EVENT_KINDS).optional(),
   severity: z.enum(SEVERITIES).default('info'),
 };
 export const eventPageFields = { ...eventFilterFields, limit: z.int().min(1).max(MAX_LIMIT).default(100) };

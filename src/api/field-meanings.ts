@@ -3,6 +3,11 @@
  * reads them. `input.name`, `tool.name` and `route.operation.name` take precedence over `name`.
  */
 export const MEANINGS: Readonly<Record<string, string>> = {
+  'route.listTasks.status': 'Only tasks in one of these states, separated by commas.',
+  'route.listTasks.text': 'Only tasks whose description contains this text, in upper or lower case.',
+  ticket: 'Goes into the URL of the WebSocket, as `ticket`.',
+  created_after: 'Only tasks created at this time or later, ISO 8601.',
+  created_before: 'Only tasks created before this time, ISO 8601.',
   agent_id: 'The calling agent. Required only if neither the token nor the X-Agent-Id header identifies it.',
   answers: 'To a question: labels or free text, one list for each question.',
   artifacts: "Files in the task's workspace block.",

@@ -15,7 +15,12 @@ export const listTasksFields = {
   limit: z.int().min(1).max(MAX_LIMIT).default(20),
   cursor: shortText.optional(),
 };
-export type ListTasks = z.output<z.ZodObject<typeof listTasksFields>>;
+
+/** Which of the caller's tasks; times are epoch milliseconds. */
+export interface ListTasks
+  extends Omit<Parameters<ApiServices['execution']['list']>[0], 'agentId' | 'before'> {
+  cursor?: string | undefined;
+}
 
 export const taskListSchema = z.object({
   tasks: z.array(taskRowSchema),
@@ -26,12 +31,11 @@ export const taskListSchema = z.object({
 export async function listTasks<R extends { task_id: string }>(
   { execution }: ApiServices,
   agentId: string,
-  { status, limit, cursor }: ListTasks,
+  { cursor, limit, ...query }: ListTasks,
   view: (task: Task) => R,
 ): Promise<{ tasks: R[]; next_cursor?: string | undefined }> {
   if (cursor !== undefined && !/^task_[0-9a-z]+$/.test(cursor)) throw notACursor(cursor);
-  const statuses = status && [status];
-  const { tasks: found, next } = await execution.list({ agentId, statuses, limit, before: cursor });
+  const { tasks: found, next } = await execution.list({ ...query, agentId, limit, before: cursor });
   const tasks = rowsThatFit(found.map(view), MAX_ROWS);
   return { tasks, next_cursor: found.length > tasks.length ? tasks.at(-1)?.task_id : next };
 }

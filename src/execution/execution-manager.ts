@@ -4,9 +4,6 @@ import type { DependencyHealth } from '../health.ts';
 import type { Logger } from '../logger.ts';
 import type { Runner } from '../runners/runner.ts';
 import type { EventLog } from '../store/event-log.ts';
-import type { ChangedTasks, TaskPage, TaskQuery } from '../store/task-store.ts';
-import type { EventOf, TaskEvent } from '../tasks/events.ts';
-import type { LiveFrame } from '../tasks/live-frame.ts';
 import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
 import type { Retention } from '../workspaces/retention.ts';
 import type { TaskFiles } from '../workspaces/task-files.ts';
@@ -14,10 +11,10 @@ import type { AnswerInput } from './answer-input.ts';
 import type { RecoveryRules } from './conversation.ts';
 import type { CreateTaskInput, ExecutionLimits } from './create-task-input.ts';
 import { alreadyAnswered, type RequestRules } from './input-requests.ts';
-import { type Accepted, ownTask, TaskIntake } from './intake.ts';
-import { listTasks } from './list-tasks.ts';
+import { type Accepted, TaskIntake } from './intake.ts';
 import { LiveFeeds } from './live/live-feeds.ts';
 import { Scheduler } from './scheduler.ts';
+import { TaskReads } from './task-reads.ts';
 import type { TaskRun } from './task-run.ts';
 import type { MessageDelivery, MessageMarks } from './task-run-options.ts';
 
@@ -34,19 +31,18 @@ export interface ExecutionManagerOptions {
   clock?: Clock;
 }
 
-/**
- * Accepts tasks, controls and reads them. Its reads are asynchronous, so that a store may be remote.
- */
-export class ExecutionManager {
+/** Accepts tasks, controls them, and reads them by the methods of `TaskReads`. */
+export class ExecutionManager extends TaskReads {
   readonly #options: Required<ExecutionManagerOptions>;
-  readonly #live: LiveFeeds;
   readonly #scheduler: Scheduler;
   readonly #intake: TaskIntake;
 
   constructor(options: ExecutionManagerOptions) {
-    this.#options = { now: Date.now, clock: SYSTEM_CLOCK, ...options };
-    this.#live = new LiveFeeds(options.log, this.#options.clock);
-    this.#scheduler = new Scheduler({ ...this.#options, live: this.#live });
+    const { log, clock = SYSTEM_CLOCK } = options;
+    const live = new LiveFeeds(log, clock);
+    super(log, live);
+    this.#options = { now: Date.now, clock, ...options };
+    this.#scheduler = new Scheduler({ ...this.#options, live });
     this.#intake = new TaskIntake(this.#options, this.#scheduler);
   }
 
@@ -60,81 +56,13 @@ export class ExecutionManager {
     return this.#intake.execute(agentId, input);
   }
 
-  /** The caller's task; throws TASK_NOT_FOUND, for another agent's task too. */
-  async find(agentId: string, taskId: string): Promise<Task> {
-    return ownTask(this.#options.log, agentId, taskId);
-  }
-
-  /** A task of any agent; undefined if there is none. */
-  async get(taskId: string): Promise<Task | undefined> {
-    return this.#options.log.get(taskId);
-  }
-
-  /** An agent's tasks, newest first. A search may return fewer than `limit`, even none, and a `next`. */
-  list(query: TaskQuery): Promise<TaskPage> {
-    return listTasks(this.#options.log.store, query);
-  }
-
-  /** The tasks of all agents that have not ended, oldest first. */
-  async unfinished(): Promise<Task[]> {
-    return this.#options.log.store.unfinished();
-  }
-
-  /** Whether an OpenCode session belongs to a task, running or ended. */
-  async hasSession(sessionId: string): Promise<boolean> {
-    return this.#options.log.store.hasSession(sessionId);
-  }
-
   /** Counted from 1; undefined for a task that is not queued. */
   async queuePosition(taskId: string): Promise<number | undefined> {
     return this.#scheduler.position(taskId);
   }
 
-  /** Up to `limit` events of a task after `afterSeq`. */
-  async events(task: Task, afterSeq: number, limit: number): Promise<TaskEvent[]> {
-    return this.#options.log.store.events(task.id, afterSeq, limit);
-  }
-
-  /** The event that closed a request of a task, if it is closed. */
-  async closedRequest(taskId: string, requestId: string): Promise<EventOf<'request_closed'> | undefined> {
-    return this.#options.log.store.closedRequest(taskId, requestId);
-  }
-
-  follow(task: Task, afterSeq: number, signal: AbortSignal): AsyncGenerator<TaskEvent, void, void> {
-    return this.#options.log.follow(task.id, afterSeq, signal);
-  }
-
-  /** The position of the newest event of all tasks. */
-  async position(): Promise<number> {
-    return this.#options.log.store.lastPosition();
-  }
-
-  /** The agent's tasks that change after a position; changes within `everyMs` come together. */
-  followTasks(
-    agentId: string,
-    position: number,
-    everyMs: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<ChangedTasks, void, void> {
-    return this.#options.log.followTasks(agentId, position, everyMs, signal);
-  }
-
-  /** As `follow`, and the live text of unfinished parts from now on, which is not stored. */
-  followLive(
-    task: Task,
-    afterSeq: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<TaskEvent | LiveFrame, void, void> {
-    return this.#live.follow(task.id, afterSeq, signal);
-  }
-
   get files(): TaskFiles {
     return this.#options.files;
-  }
-
-  /** Whether the task's log has a message or control with this `ref`: then it is not executed again. */
-  async hasRef(task: Task, ref: string): Promise<boolean> {
-    return this.#hasRef(task, ref);
   }
 
   /** Cancels a task. Succeeds for a cancelled task; throws INVALID_STATE for any other end. */

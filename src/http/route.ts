@@ -6,6 +6,7 @@ import { coerceArguments } from '../api/coerce-arguments.ts';
 import type { ApiServices } from '../api/services.ts';
 import { BridgeError, type ErrorCode, quote } from '../errors.ts';
 import { identityOf } from './access.ts';
+import type { RemovedTasks } from './removed-tasks.ts';
 import type { Tickets } from './tickets.ts';
 
 /** A request to a route, with its input checked. */
@@ -21,6 +22,7 @@ export interface RouteCall<P = unknown, Q = unknown, B = unknown> extends RawCal
 interface RawCall {
   services: ApiServices;
   tickets: Tickets;
+  removed: RemovedTasks;
   req: Request;
   res: Response;
   /** Aborts when the client is gone. */

@@ -3,6 +3,7 @@ import express, { type Request, type RequestHandler, type Response, Router } fro
 import type { ApiServices } from '../api/services.ts';
 import { BridgeError, quote } from '../errors.ts';
 import { sendError } from './errors.ts';
+import { RemovedTasks } from './removed-tasks.ts';
 import type { Route } from './route.ts';
 import { ROUTES } from './tasks/index.ts';
 import type { Tickets } from './tickets.ts';
@@ -21,6 +22,7 @@ export interface TaskApiOptions {
 export class TaskApi {
   readonly router: Router;
   readonly #ending = new AbortController();
+  readonly #removed = new RemovedTasks();
 
   constructor({ services, maxBodyBytes, tickets }: TaskApiOptions) {
     this.router = Router();
@@ -44,7 +46,15 @@ export class TaskApi {
     return async (req, res) => {
       const gone = new AbortController();
       res.once('close', () => gone.abort());
-      const call = { services, tickets, req, res, signal: gone.signal, ending: this.#ending.signal };
+      const call = {
+        services,
+        tickets,
+        removed: this.#removed,
+        req,
+        res,
+        signal: gone.signal,
+        ending: this.#ending.signal,
+      };
       const reply = await route.answer(call);
       if (!reply) return;
       const { status = 200, headers = {}, json } = reply;

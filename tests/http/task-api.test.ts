@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { RestClient, type StreamEvent, startApi } from './rest.ts';
 
@@ -118,3 +119,62 @@ describe('the states of all own tasks', () => {
 function never(): never {
   throw new Error('there is none');
 }
+
+describe('the list', () => {
+  test('has the tasks in some states, of some time and with some words, page by page', async () => {
+    await using server = await startApi({ limits: { maxConcurrent: 1, maxQueued: 20 } });
+    const { api } = server;
+    const ids: string[] = [];
+    for (const text of ['Fix the red door', 'Fix the blue door', 'Paint 100% of it']) {
+      ids.push(await api.start({ task_description: text }));
+    }
+    const listed = async (query: string) => {
+      const { status, body } = await api.get(`/tasks?${query}`);
+      return status === 200
+        ? body.tasks.map(({ task_id }: { task_id: string }) => ids.indexOf(task_id))
+        : body.code;
+    };
+    expect(await listed('')).toEqual([2, 1, 0]);
+    expect(await listed('text=RED')).toEqual([0]);
+    expect(await listed('text=100%25')).toEqual([2]);
+    expect(await listed('text=%25')).toEqual([2]);
+    expect(await listed('status=running')).toEqual([0]);
+    expect(await listed('status=queued,running&text=door')).toEqual([1, 0]);
+    expect(await listed('status=queued,nothing')).toBe('INVALID_INPUT');
+    const soon = new Date(Date.now() + 60_000).toISOString();
+    expect(await listed(`created_before=${soon}`)).toEqual([2, 1, 0]);
+    expect(await listed(`created_after=${soon}`)).toEqual([]);
+    expect(await listed('created_after=yesterday')).toBe('INVALID_INPUT');
+    const first = await api.get('/tasks?limit=2');
+    expect(first.body.tasks).toHaveLength(2);
+    expect(await listed(`limit=2&cursor=${first.body.next_cursor}`)).toEqual([0]);
+  });
+});
+
+describe('the removal of a task', () => {
+  test('waits for its end, takes all of it, and may be repeated', async () => {
+    await using server = await startApi();
+    const { api, runner } = server;
+    const id = await api.start({ idempotency_key: 'k' });
+    const { directory } = (await api.get(`/tasks/${id}`)).body;
+    expect(await api.send('DELETE', `/tasks/${id}`)).toMatchObject({
+      status: 409,
+      body: { code: 'INVALID_STATE', next: expect.stringContaining(`GET /tasks/${id}/status`) },
+    });
+    (await runner.turnOf(id)).complete('done');
+    await api.get(`/tasks/${id}/status?wait_ms=20000`);
+    const other = new RestClient(server.http.url, { 'x-agent-id': 'other' });
+    expect((await other.send('DELETE', `/tasks/${id}`)).status).toBe(404);
+    expect(existsSync(directory)).toBe(true);
+    for (const _ of [1, 2])
+      expect(await api.send('DELETE', `/tasks/${id}`)).toMatchObject({ status: 204, body: '' });
+    expect((await other.send('DELETE', `/tasks/${id}`)).status).toBe(404);
+    expect(existsSync(directory)).toBe(false);
+    for (const path of ['', '/events', '/files', '/diff'])
+      expect((await api.get(`/tasks/${id}${path}`)).status).toBe(404);
+    expect((await api.get('/tasks')).body.tasks).toEqual([]);
+    expect(
+      (await api.post('/tasks/execute', { task_description: 'x', idempotency_key: 'k' })).body.repeated,
+    ).toBe(false);
+  });
+});

@@ -8,6 +8,7 @@ import { fileRoute } from './file.ts';
 import { filesRoute } from './files.ts';
 import { listRoute } from './list.ts';
 import { messageRoute } from './messages.ts';
+import { removeRoute } from './remove.ts';
 import { answerRoute } from './requests.ts';
 import { statesRoute } from './states.ts';
 import { statusRoute, taskRoute } from './task.ts';
@@ -27,6 +28,7 @@ export const ROUTES: readonly Route[] = [
   fileRoute,
   diffRoute,
   archiveRoute,
+  removeRoute,
   statesRoute,
   ticketRoute,
 ];

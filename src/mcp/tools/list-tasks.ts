@@ -12,7 +12,8 @@ export const listTasks = defineTool({
   input: z.strictObject({ agent_id: agentId, ...listTasksFields }),
   output: taskListSchema,
   annotations: READ_ONLY,
-  async run(query, call) {
+  async run({ status, limit, cursor }, call) {
+    const query = { statuses: status && [status], limit, cursor };
     const structured = await list(call.services, call.agentId(), query, viewTaskRow);
     const { tasks, next_cursor } = structured;
     const lines = tasks.map((it) => `${it.task_id} ${it.status} ${it.created_at} ${it.description}`);
