@@ -64,6 +64,11 @@ export class LiveFeed implements Omit<LiveSink, 'wanted'> {
     this.#onText(open);
   }
 
+  gap(): void {
+    this.#pass([...this.#changed]);
+    for (const { text } of this.#parts.values()) if (text instanceof AppendedText) text.skip();
+  }
+
   end(part: Pick<LivePart, 'id'>): void {
     this.#end(part.id, true);
   }

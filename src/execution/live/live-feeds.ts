@@ -34,6 +34,7 @@ export class LiveFeeds {
       begin: (part) => feed()?.begin(part),
       append: (part, text) => feed()?.append(part, text),
       show: (part, text, isEnd) => feed()?.show(part, text, isEnd),
+      gap: () => feed()?.gap(),
       end: (part) => feed()?.end(part),
       finish: (events) => {
         const open = feed();

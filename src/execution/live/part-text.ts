@@ -38,6 +38,12 @@ export class AppendedText implements PartText {
     if (this.#pending.length > 2 * MAX_TEXT) this.#cut();
   }
 
+  /** What was not taken yet is dropped: behind it, text is missing. */
+  skip(): void {
+    this.#pending = '';
+    this.#gap = true;
+  }
+
   take(): NewText | undefined {
     if (this.#pending.length > MAX_TEXT) this.#cut();
     const whole = withoutOpenPair(this.#pending);

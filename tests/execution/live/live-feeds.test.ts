@@ -156,6 +156,20 @@ it('remembers so many parts, and says of others that something is missing', asyn
   expect(frames()[1]).not.toHaveProperty('gap');
 });
 
+it('says where text was lost', async () => {
+  const { live, clock, follow } = startTask();
+  const { frames } = follow();
+  await settled();
+  live.begin(textPart(1));
+  live.append(textPart(1), 'one');
+  await settled();
+  live.append(textPart(1), 'two\uD83D');
+  live.gap();
+  live.append(textPart(1), '\uDE00four');
+  await clock.advance(50);
+  expect(frames()).toMatchObject([{ text: 'one' }, { text: 'two' }, { text: 'four', gap: true }]);
+});
+
 it('shows a late follower the end of what a command printed', async () => {
   const { live, clock, follow } = startTask();
   const { frames } = follow();
