@@ -1,4 +1,3 @@
-import { type Clock, SYSTEM_CLOCK } from '../clock.ts';
 import { BridgeError, quote } from '../errors.ts';
 import type { DependencyHealth } from '../health.ts';
 import type { Logger } from '../logger.ts';
@@ -29,7 +28,6 @@ export interface ExecutionManagerOptions {
   recovery: RecoveryRules;
   logger: Logger;
   now?: () => number;
-  clock?: Clock;
 }
 
 /**
@@ -42,8 +40,8 @@ export class ExecutionManager {
   readonly #intake: TaskIntake;
 
   constructor(options: ExecutionManagerOptions) {
-    this.#options = { now: Date.now, clock: SYSTEM_CLOCK, ...options };
-    this.#live = new LiveFeeds(options.log, this.#options.clock);
+    this.#options = { now: Date.now, ...options };
+    this.#live = new LiveFeeds(options.log);
     this.#scheduler = new Scheduler({ ...this.#options, live: this.#live });
     this.#intake = new TaskIntake(this.#options, this.#scheduler);
   }
@@ -204,6 +202,7 @@ export class ExecutionManager {
   /** Accepts no more tasks, waits up to `graceMs` for running ones, then detaches them for the next process. */
   async close(graceMs: number): Promise<void> {
     await this.#scheduler.close(graceMs);
+    this.#live.close();
     await this.#options.files.close();
   }
 
@@ -238,13 +237,9 @@ export class ExecutionManager {
     );
   }
 
-  #current(task: Task): Task {
-    return this.#task(task.id);
-  }
-
-  #task(taskId: string): Task {
-    const task = this.#options.log.get(taskId);
-    if (!task) throw new BridgeError('TASK_NOT_FOUND', `There is no task ${quote(taskId)}.`);
+  #current({ id }: Task): Task {
+    const task = this.#options.log.get(id);
+    if (!task) throw new BridgeError('TASK_NOT_FOUND', `There is no task ${quote(id)}.`);
     return task;
   }
 }

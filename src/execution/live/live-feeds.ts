@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts';
+import { type Clock, SYSTEM_CLOCK } from '../../clock.ts';
 import type { LiveSink } from '../../runners/live-sink.ts';
 import type { EventLog } from '../../store/event-log.ts';
 import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
@@ -19,7 +19,7 @@ export class LiveFeeds {
   readonly #clock: Clock;
   readonly #feeds = new Map<string, LiveFeed>();
 
-  constructor(log: EventLog, clock: Clock) {
+  constructor(log: EventLog, clock: Clock = SYSTEM_CLOCK) {
     this.#log = log;
     this.#clock = clock;
   }
@@ -67,6 +67,11 @@ export class LiveFeeds {
         this.#feeds.delete(taskId);
       }
     }
+  }
+
+  /** Followers get no more live text: the store is about to close. */
+  close(): void {
+    for (const feed of this.#feeds.values()) feed.close();
   }
 
   /** Undefined once the task has ended. */

@@ -127,6 +127,21 @@ it('keeps and schedules nothing while nobody follows', async () => {
   expect(clock.pending).toBe(0);
 });
 
+it('schedules nothing any more once it is closed, although a follower is stuck', async () => {
+  const { live, clock, feeds, follow } = startTask();
+  const stuck = follow(1);
+  await settled();
+  live.append(textPart(1), 'one');
+  await settled();
+  live.append(textPart(1), 'two');
+  feeds.close();
+  live.append(textPart(1), 'three');
+  live.begin(textPart(2));
+  await clock.advance(100);
+  expect(clock.pending).toBe(0);
+  stuck.stop();
+});
+
 it('gives a follower that comes later only what comes later', async () => {
   const { live, clock, follow } = startTask();
   const early = follow();
