@@ -5,7 +5,7 @@ import type { Runner } from '../runners/runner.ts';
 import type { EventLog } from '../store/event-log.ts';
 import type { ChangedTasks, TaskPage, TaskQuery } from '../store/task-store.ts';
 import type { EventOf, TaskEvent } from '../tasks/events.ts';
-import type { LiveFrame } from '../tasks/live-frame.ts';
+import type { FollowItem } from '../tasks/live-frame.ts';
 import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
 import type { TaskFiles } from '../workspaces/task-files.ts';
 import type { AnswerInput } from './answer-input.ts';
@@ -116,11 +116,7 @@ export class ExecutionManager {
   }
 
   /** As `follow`, and the live text of unfinished parts from now on, which is not stored. */
-  followLive(
-    task: Task,
-    afterSeq: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<TaskEvent | LiveFrame, void, void> {
+  followLive(task: Task, afterSeq: number, signal: AbortSignal): AsyncGenerator<FollowItem, void, void> {
     return this.#live.follow(task.id, afterSeq, signal);
   }
 

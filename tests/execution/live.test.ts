@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import type { TaskEvent } from '../../src/tasks/events.ts';
-import { isLive, type LiveFrame } from '../../src/tasks/live-frame.ts';
+import { type FollowItem, isLive, type LiveFrame } from '../../src/tasks/live-frame.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import { startFaultyProxy } from '../support/proxy.ts';
@@ -13,11 +12,9 @@ beforeAll(async () => {
 });
 afterAll(() => bridge.close());
 
-type Item = TaskEvent | LiveFrame;
-
 /** Everything that a follower gets, until the task ends. */
 function follow(task: Task, afterSeq = 0, signal = new AbortController().signal, of = bridge) {
-  const items: Item[] = [];
+  const items: FollowItem[] = [];
   const ended = (async () => {
     for await (const item of of.execution.followLive(task, afterSeq, signal)) items.push(item);
   })();
@@ -138,7 +135,7 @@ it('a follower that does not read costs the task nothing, and no memory', async 
   const stuck = bridge.execution.followLive(task, 0, new AbortController().signal);
   await stuck.next();
   expect(await bridge.end(task)).toMatchObject({ status: 'completed' });
-  const rest: Item[] = [];
+  const rest: FollowItem[] = [];
   for await (const item of stuck) rest.push(item);
   const frames = rest.filter(isLive);
   expect(textOf(frames).length).toBeLessThanOrEqual(65_536);

@@ -1,8 +1,8 @@
 import { type Clock, SYSTEM_CLOCK } from '../../clock.ts';
 import type { LiveSink } from '../../runners/live-sink.ts';
 import type { EventLog } from '../../store/event-log.ts';
-import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
-import type { LiveFrame } from '../../tasks/live-frame.ts';
+import type { TaskEventBody } from '../../tasks/events.ts';
+import type { FollowItem } from '../../tasks/live-frame.ts';
 import { isEnd } from '../../tasks/task.ts';
 import { LiveFeed } from './live-feed.ts';
 import { LiveFollower } from './live-follower.ts';
@@ -52,7 +52,7 @@ export class LiveFeeds {
     taskId: string,
     afterSeq: number,
     signal: AbortSignal,
-  ): AsyncGenerator<TaskEvent | LiveFrame, void, void> {
+  ): AsyncGenerator<FollowItem, void, void> {
     const follower = new LiveFollower();
     const feed =
       this.#feeds.get(taskId) ?? new LiveFeed({ clock: this.#clock, lastSeq: () => this.#lastSeq(taskId) });

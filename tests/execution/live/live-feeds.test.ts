@@ -5,8 +5,8 @@ import type { LivePart } from '../../../src/runners/live-sink.ts';
 import { EventLog } from '../../../src/store/event-log.ts';
 import { openDatabase } from '../../../src/store/sqlite/database.ts';
 import { SqliteTaskStore } from '../../../src/store/sqlite/sqlite-task-store.ts';
-import type { TaskEvent, TaskEventBody } from '../../../src/tasks/events.ts';
-import { isLive, type LiveFrame } from '../../../src/tasks/live-frame.ts';
+import type { TaskEventBody } from '../../../src/tasks/events.ts';
+import { type FollowItem, isLive, type LiveFrame } from '../../../src/tasks/live-frame.ts';
 import { ManualClock, settled } from '../../support/clock.ts';
 import { tempDir } from '../../support/temp.ts';
 import { created } from '../../tasks/created.ts';
@@ -58,7 +58,7 @@ function startTask() {
     },
     /** A follower that reads on only when it may; `Infinity`: always. */
     follow(permits = Number.POSITIVE_INFINITY, afterSeq = 0) {
-      const items: (TaskEvent | LiveFrame)[] = [];
+      const items: FollowItem[] = [];
       const stop = new AbortController();
       let left = permits;
       let more = Promise.withResolvers<void>();
@@ -369,7 +369,7 @@ it('whatever comes in whatever order: each follower can trust what it gets', asy
 });
 
 /** What a follower may rely on. */
-function check(items: readonly (TaskEvent | LiveFrame)[], whole: ReadonlyMap<string, string>): void {
+function check(items: readonly FollowItem[], whole: ReadonlyMap<string, string>): void {
   const done = new Set<string>();
   const shown = new Map<string, string>();
   const broken = new Set<string>();
