@@ -1,4 +1,3 @@
-import { type Clock, SYSTEM_CLOCK } from '../clock.ts';
 import { BridgeError, quote } from '../errors.ts';
 import type { DependencyHealth } from '../health.ts';
 import type { Logger } from '../logger.ts';
@@ -28,20 +27,20 @@ export interface ExecutionManagerOptions {
   removal: Pick<Retention, 'remove'>;
   logger: Logger;
   now?: () => number;
-  clock?: Clock;
 }
 
 /** Accepts tasks, controls them, and reads them by the methods of `TaskReads`. */
 export class ExecutionManager extends TaskReads {
   readonly #options: Required<ExecutionManagerOptions>;
+  readonly #live: LiveFeeds;
   readonly #scheduler: Scheduler;
   readonly #intake: TaskIntake;
 
   constructor(options: ExecutionManagerOptions) {
-    const { log, clock = SYSTEM_CLOCK } = options;
-    const live = new LiveFeeds(log, clock);
-    super(log, live);
-    this.#options = { now: Date.now, clock, ...options };
+    const live = new LiveFeeds(options.log);
+    super(options.log, live);
+    this.#live = live;
+    this.#options = { now: Date.now, ...options };
     this.#scheduler = new Scheduler({ ...this.#options, live });
     this.#intake = new TaskIntake(this.#options, this.#scheduler);
   }
@@ -146,6 +145,7 @@ export class ExecutionManager extends TaskReads {
   /** Accepts no more tasks, waits up to `graceMs` for running ones, then detaches them for the next process. */
   async close(graceMs: number): Promise<void> {
     await this.#scheduler.close(graceMs);
+    this.#live.close();
     await this.#options.files.close();
   }
 
@@ -180,13 +180,9 @@ export class ExecutionManager extends TaskReads {
     );
   }
 
-  #current(task: Task): Task {
-    return this.#task(task.id);
-  }
-
-  #task(taskId: string): Task {
-    const task = this.#options.log.get(taskId);
-    if (!task) throw new BridgeError('TASK_NOT_FOUND', `There is no task ${quote(taskId)}.`);
+  #current({ id }: Task): Task {
+    const task = this.#options.log.get(id);
+    if (!task) throw new BridgeError('TASK_NOT_FOUND', `There is no task ${quote(id)}.`);
     return task;
   }
 }

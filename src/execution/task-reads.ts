@@ -1,7 +1,7 @@
 import type { EventLog } from '../store/event-log.ts';
 import type { ChangedTasks, TaskPage, TaskQuery } from '../store/task-store.ts';
 import type { EventOf, TaskEvent } from '../tasks/events.ts';
-import type { LiveFrame } from '../tasks/live-frame.ts';
+import type { FollowItem } from '../tasks/live-frame.ts';
 import type { Task } from '../tasks/task.ts';
 import { ownTask } from './intake.ts';
 import { listTasks } from './list-tasks.ts';
@@ -72,11 +72,7 @@ export class TaskReads {
   }
 
   /** As `follow`, and the live text of unfinished parts from now on, which is not stored. */
-  followLive(
-    task: Task,
-    afterSeq: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<TaskEvent | LiveFrame, void, void> {
+  followLive(task: Task, afterSeq: number, signal: AbortSignal): AsyncGenerator<FollowItem, void, void> {
     return this.#live.follow(task.id, afterSeq, signal);
   }
 

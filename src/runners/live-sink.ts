@@ -19,6 +19,8 @@ export interface LiveSink {
   append(part: LivePart, text: string): void;
   /** The part's whole text so far; `isEnd`: only the end of it, because it is long. */
   show(part: LivePart, text: string, isEnd: boolean): void;
+  /** Text of any part may have been lost. */
+  gap(): void;
   /** A part is finished for which no event is emitted. */
   end(part: LivePart): void;
 }

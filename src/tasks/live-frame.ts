@@ -1,8 +1,12 @@
+import type { TaskEvent } from './events.ts';
+
 /**
  * New text of a part that is not finished: what the model is writing, or what a running command prints. It is shown,
  * never stored; the event that finishes the part has the text again.
  *
- * The frames of a part joined are a prefix of its text, but for `gap` and `reset`.
+ * The frames of a part joined are a prefix of its text, but for `gap` and `reset`. No frame of a part comes after the
+ * event that finishes it. A part is never finished if the call of the model failed (`retrying`; the next try is another
+ * part) or if the task ends before.
  */
 export interface LiveFrame {
   /** Tells it from a stored event. */
@@ -23,6 +27,8 @@ export interface LiveFrame {
 }
 
 /** What a follower of a running task gets. */
+export type FollowItem = TaskEvent | LiveFrame;
+
 export function isLive<T extends object>(item: T | LiveFrame): item is LiveFrame {
   return 'live' in item;
 }

@@ -1,4 +1,5 @@
 import type { DependencyHealth } from '../../src/health.ts';
+import type { LiveSink } from '../../src/runners/live-sink.ts';
 import type { Prompt, Run, RunContext, Runner, RunnerAnswer, TurnOutcome } from '../../src/runners/runner.ts';
 import type { InputRequest, TaskEventBody } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
@@ -57,6 +58,12 @@ export class ScriptedRun implements Run {
     this.#outcome = Promise.withResolvers();
     this.#begin();
     return this.#outcome.promise;
+  }
+
+  /** Takes the text of parts that are not finished. */
+  get live(): LiveSink {
+    if (!this.#context.live) throw new Error('nothing takes live text');
+    return this.#context.live;
   }
 
   emit(...events: TaskEventBody[]): void {

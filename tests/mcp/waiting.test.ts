@@ -64,6 +64,24 @@ test('a sync call tells what happens and answers with the result', async () => {
   expect(t.progress.at(-1)).toMatchObject({ total: 100 });
 });
 
+test('between two events progress shows the last line of the live text', async () => {
+  await using t = await syncTask({ toolLimits: FAST });
+  const shows = (line: string) =>
+    vi.waitFor(() => expect(t.progress.at(-1)?.message).toBe(line), { timeout: 20_000 });
+  const part = { kind: 'text', id: 'prt_1', child: false } as const;
+  t.run.emit({ kind: 'todo', items: [{ content: 'a', status: 'completed', priority: '' }] });
+  t.run.live.begin(part);
+  t.run.live.append(part, 'First line.\nSecond');
+  await shows('Second');
+  expect(t.progress.at(-1)).toMatchObject({ total: 100 });
+  t.run.live.append(part, ' line.\n\n');
+  await shows('Second line.');
+  t.run.tool('bash', 'make');
+  await shows('bash done: make');
+  t.run.complete('made');
+  expect((await t.answer).structured).toMatchObject({ status: 'completed' });
+});
+
 test('no progress comes right before the result, where the client no longer knows its token', async () => {
   await using t = await syncTask({ toolLimits: { ...FAST, progressEveryMs: 60_000 } });
   const unknown = vi.fn();

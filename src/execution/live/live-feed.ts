@@ -28,6 +28,7 @@ export interface LiveFeedOptions {
  *     pending    passed on           → pausing, for 50 ms
  *     pausing    text                → remembered
  *     pausing    50 ms later         → pausing, if there was text; else quiet
+ *     any        close()   → closed    nothing is remembered or scheduled any more
  *
  * A part that ends is passed on at once, before the event that finishes it is stored. Frames carry the `seq` of the
  * last event that was stored before, and followers get them behind it: so no frame of a part comes after the event that
@@ -38,7 +39,7 @@ export class LiveFeed implements Omit<LiveSink, 'wanted'> {
   readonly #options: LiveFeedOptions;
   readonly #parts = new Map<string, OpenPart>();
   readonly #changed = new Set<OpenPart>();
-  #state: 'quiet' | 'pending' | 'pausing' = 'quiet';
+  #state: 'quiet' | 'pending' | 'pausing' | 'closed' = 'quiet';
   #cancel: (() => void) | undefined;
 
   constructor(options: LiveFeedOptions) {
@@ -64,6 +65,11 @@ export class LiveFeed implements Omit<LiveSink, 'wanted'> {
     this.#onText(open);
   }
 
+  gap(): void {
+    this.#pass([...this.#changed]);
+    for (const { text } of this.#parts.values()) if (text instanceof AppendedText) text.skip();
+  }
+
   end(part: Pick<LivePart, 'id'>): void {
     this.#end(part.id, true);
   }
@@ -75,6 +81,7 @@ export class LiveFeed implements Omit<LiveSink, 'wanted'> {
   }
 
   close(): void {
+    this.#state = 'closed';
     this.#cancel?.();
     this.#parts.clear();
     this.#changed.clear();
@@ -82,6 +89,7 @@ export class LiveFeed implements Omit<LiveSink, 'wanted'> {
 
   #open(part: LivePart, text: OpenPart['text'], continues: boolean): OpenPart {
     const open = { part, text, continues };
+    if (this.#state === 'closed') return open;
     this.#parts.set(part.id, open);
     if (this.#parts.size > MAX_PARTS) {
       const [oldest] = this.#parts.keys();
@@ -104,6 +112,7 @@ export class LiveFeed implements Omit<LiveSink, 'wanted'> {
   }
 
   #onText(open: OpenPart): void {
+    if (this.#state === 'closed') return;
     this.#changed.add(open);
     if (this.#state !== 'quiet') return;
     this.#state = 'pending';
@@ -111,6 +120,7 @@ export class LiveFeed implements Omit<LiveSink, 'wanted'> {
   }
 
   #passAll(): void {
+    if (this.#state === 'closed') return;
     if (this.#changed.size === 0) {
       this.#state = 'quiet';
       return;

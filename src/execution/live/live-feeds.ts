@@ -1,8 +1,8 @@
-import type { Clock } from '../../clock.ts';
+import { type Clock, SYSTEM_CLOCK } from '../../clock.ts';
 import type { LiveSink } from '../../runners/live-sink.ts';
 import type { EventLog } from '../../store/event-log.ts';
-import type { TaskEvent, TaskEventBody } from '../../tasks/events.ts';
-import type { LiveFrame } from '../../tasks/live-frame.ts';
+import type { TaskEventBody } from '../../tasks/events.ts';
+import type { FollowItem } from '../../tasks/live-frame.ts';
 import { isEnd } from '../../tasks/task.ts';
 import { LiveFeed } from './live-feed.ts';
 import { LiveFollower } from './live-follower.ts';
@@ -19,7 +19,7 @@ export class LiveFeeds {
   readonly #clock: Clock;
   readonly #feeds = new Map<string, LiveFeed>();
 
-  constructor(log: EventLog, clock: Clock) {
+  constructor(log: EventLog, clock: Clock = SYSTEM_CLOCK) {
     this.#log = log;
     this.#clock = clock;
   }
@@ -34,6 +34,7 @@ export class LiveFeeds {
       begin: (part) => feed()?.begin(part),
       append: (part, text) => feed()?.append(part, text),
       show: (part, text, isEnd) => feed()?.show(part, text, isEnd),
+      gap: () => feed()?.gap(),
       end: (part) => feed()?.end(part),
       finish: (events) => {
         const open = feed();
@@ -51,7 +52,7 @@ export class LiveFeeds {
     taskId: string,
     afterSeq: number,
     signal: AbortSignal,
-  ): AsyncGenerator<TaskEvent | LiveFrame, void, void> {
+  ): AsyncGenerator<FollowItem, void, void> {
     const follower = new LiveFollower();
     const feed =
       this.#feeds.get(taskId) ?? new LiveFeed({ clock: this.#clock, lastSeq: () => this.#lastSeq(taskId) });
@@ -66,6 +67,11 @@ export class LiveFeeds {
         this.#feeds.delete(taskId);
       }
     }
+  }
+
+  /** Followers get no more live text: the store is about to close. */
+  close(): void {
+    for (const feed of this.#feeds.values()) feed.close();
   }
 
   /** Undefined once the task has ended. */

@@ -6,6 +6,9 @@ export const MAX_TEXT = 16_384;
 /** How much is shown of a text that does not continue the one before. */
 const RESET_TEXT = 8_192;
 
+/** The end of a whole text that is compared with the next one; OpenCode shows 30,000 characters. */
+const MAX_WHOLE = 32_768;
+
 /** What is new of a part since it was taken last. */
 export interface NewText {
   text: string;
@@ -35,6 +38,12 @@ export class AppendedText implements PartText {
     if (this.#pending.length > 2 * MAX_TEXT) this.#cut();
   }
 
+  /** What was not taken yet is dropped: behind it, text is missing. */
+  skip(): void {
+    this.#pending = '';
+    this.#gap = true;
+  }
+
   take(): NewText | undefined {
     if (this.#pending.length > MAX_TEXT) this.#cut();
     const whole = withoutOpenPair(this.#pending);
@@ -48,7 +57,7 @@ export class AppendedText implements PartText {
   }
 
   #cut(): void {
-    this.#pending = tail(this.#pending, MAX_TEXT);
+    this.#pending = copyOfEnd(this.#pending, MAX_TEXT);
     this.#gap = true;
   }
 }
@@ -64,7 +73,8 @@ export class WholeText implements PartText {
   }
 
   show(text: string, isEnd: boolean): void {
-    this.#now = { text, isEnd };
+    const isLong = text.length > MAX_WHOLE;
+    this.#now = { text: isLong ? copyOfEnd(text, MAX_WHOLE) : text, isEnd: isEnd || isLong };
   }
 
   take(): NewText | undefined {
@@ -84,6 +94,11 @@ export class WholeText implements PartText {
     const skipped = before !== undefined && isEnd;
     return { text: tail(text, RESET_TEXT).toWellFormed(), gap: skipped, reset: !skipped };
   }
+}
+
+/** The last characters of a text; a slice would keep all of the text in memory. */
+function copyOfEnd(text: string, limit: number): string {
+  return Buffer.from(tail(text, limit), 'utf16le').toString('utf16le');
 }
 
 /** Without the first half of a character whose second half is still to come. */

@@ -1,12 +1,11 @@
 import { viewEvent } from '../../api/event-view.ts';
-import type { TaskEvent } from '../../tasks/events.ts';
-import { isLive, type LiveFrame } from '../../tasks/live-frame.ts';
+import { type FollowItem, isLive } from '../../tasks/live-frame.ts';
 
 /** What the bridge sends in one WebSocket message. */
 export type Frame = { type: string } & Record<string, unknown>;
 
 /** Turns what happens in a task into frames of one view. */
-export type View = (item: TaskEvent | LiveFrame) => Frame[];
+export type View = (item: FollowItem) => Frame[];
 
 /** Stored events as `{type: "event", event}`, live text as `{type: "delta"}`. */
 export const eventsView: View = (item) => {

@@ -43,6 +43,11 @@ export class LiveText {
     else if (event.type === 'message.part.updated') this.#onPart(event.properties.part);
   }
 
+  /** Events may have been lost. A command shows all of its output again; what the model wrote is lost. */
+  onGap(): void {
+    if (this.#options.sink.wanted) this.#options.sink.gap();
+  }
+
   /** The parts of records may have begun unseen. */
   onRecords({ messages, below }: Records): void {
     for (const { info, parts } of [...messages, ...[...below.values()].flat()]) {

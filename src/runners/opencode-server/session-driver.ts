@@ -55,7 +55,10 @@ export class SessionDriver {
       onDelta: (delta) => this.#live?.onDelta(delta),
       onActivity: () => this.dispatch({ type: 'activity' }),
       onLost: (why) => this.dispatch({ type: 'stream lost', why }),
-      onGap: () => this.dispatch({ type: 'stream gap' }),
+      onGap: () => {
+        this.#live?.onGap();
+        this.dispatch({ type: 'stream gap' });
+      },
     });
   }
 
