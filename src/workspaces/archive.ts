@@ -1,10 +1,10 @@
-import { lstat, readlink } from 'node:fs/promises';
+import { lstat, opendir, readlink } from 'node:fs/promises';
 import { dirname, join, posix, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
 import { BridgeError } from '../errors.ts';
-import { listDirectory } from './files.ts';
+import { openFolder } from './files.ts';
 import { openTaskFile } from './open-file.ts';
 import { resolveInside } from './path-guard.ts';
 import { errorCode, isInside } from './paths.ts';
@@ -15,6 +15,9 @@ export interface ArchiveLimits {
   entries: number;
 }
 
+/** The last time that the header of an entry can hold as tar-stream writes it, in 2038; it holds none before 1970. */
+const LAST_TIME_MS = (2 ** 31 - 1) * 1_000;
+
 const ARCHIVE_LIMITS: ArchiveLimits = { bytes: 1024 ** 3, entries: 50_000 };
 
 interface ArchiveEntry {
@@ -22,15 +25,16 @@ interface ArchiveEntry {
   path: string;
   size: number;
   mode: number;
-  modifiedAt: Date;
+  /** Epoch milliseconds. */
+  modifiedAt: number;
   /** The target of a symlink. */
   link?: string;
 }
 
 /**
  * A tar archive of files in the folder of a task, in the order of their names. Left out are links that lead out of the
- * folder, and what is neither a file nor a link. Throws PAYLOAD_TOO_LARGE before anything is packed. The stream fails
- * where a file changes its size meanwhile.
+ * folder, absolute ones too, and what is neither a file nor a link. Throws PAYLOAD_TOO_LARGE before anything is packed.
+ * The stream fails where a file changes meanwhile: an archive that ends is whole.
  */
 export async function archive(
   root: string,
@@ -57,21 +61,27 @@ export async function archive(
 export async function allFiles(root: string, limit = ARCHIVE_LIMITS.entries): Promise<string[]> {
   const files: string[] = [];
   const folders = ['.'];
-  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for (let from = 0, more = true; more; ) {
-      const { entries, truncated } = await listDirectory(root, folder, from);
-      for (const { path, type } of entries) (type === 'directory' ? folders : files).push(path);
-      from += entries.length;
-      more = truncated && entries.length > 0;
-      if (files.length + folders.length > limit)
-        throw tooLarge(`more than ${limit} files and folders`, `${limit}`);
+  let seen = 0;
+  for (let path = folders.pop(); path !== undefined; path = folders.pop()) {
+    const { folder, close } = await openFolder(root, path);
+    try {
+      // By and by: a folder of a million files ends this at `limit`.
+      for await (const entry of await opendir(folder, { bufferSize: 256 })) {
+        if (entry.name === '.git') continue;
+        seen += 1;
+        if (seen > limit) throw tooLarge(`more than ${limit} files and folders`, `${limit}`);
+        (entry.isDirectory() ? folders : files).push(posix.join(path, entry.name));
+      }
+    } finally {
+      await close();
     }
   }
   return files;
 }
 
 async function fill(packed: Pack, root: string, entries: readonly ArchiveEntry[]): Promise<void> {
-  for (const { path: name, size, mode, modifiedAt: mtime, link } of entries) {
+  for (const { path: name, size, mode, modifiedAt, link } of entries) {
+    const mtime = new Date(Math.min(Math.max(0, modifiedAt), LAST_TIME_MS));
     const header = { name, mode, mtime, uid: 0, gid: 0 };
     if (link !== undefined) {
       packed.entry({ ...header, type: 'symlink', linkname: link });
@@ -79,9 +89,11 @@ async function fill(packed: Pack, root: string, entries: readonly ArchiveEntry[]
     }
     const file = await openTaskFile(root, name, 'path');
     try {
-      if (file.size !== size) throw new Error(`the size of ${name} changed while it was packed`);
+      if (file.size !== size || file.modifiedAt !== modifiedAt)
+        throw new Error(`${name} changed before it was packed`);
       if (size === 0) packed.entry(header, '');
       else await pipeline(file.read(0, size - 1), packed.entry({ ...header, size }));
+      if (!(await file.isUnchanged())) throw new Error(`${name} changed while it was packed`);
     } finally {
       await file.close();
     }
@@ -94,18 +106,29 @@ async function entryOf(root: string, path: string): Promise<ArchiveEntry | undef
   try {
     // The last part is not resolved: it may be a link itself.
     const { realRoot, real } = await resolveInside(root, dirname(path), 'path');
+    // Behind a link: links below would lead elsewhere from where they are unpacked.
+    if (real !== resolve(realRoot, dirname(path))) return undefined;
     const full = join(real, posix.basename(path));
     const stats = await lstat(full);
-    const entry = { path, mode: stats.mode & 0o111 ? 0o755 : 0o644, modifiedAt: stats.mtime };
+    const entry = { path, mode: stats.mode & 0o111 ? 0o755 : 0o644, modifiedAt: Math.trunc(stats.mtimeMs) };
     if (stats.isFile()) return { ...entry, size: stats.size };
     if (!stats.isSymbolicLink()) return undefined;
     const link = await readlink(full);
-    const leadsInside = !link.startsWith('/') && isInside(realRoot, resolve(real, link));
-    return leadsInside ? { ...entry, size: 0, link } : undefined;
+    return leadsInside(realRoot, real, link) ? { ...entry, size: 0, link } : undefined;
   } catch (thrown) {
     if (errorCode(thrown) === 'ENOENT' || isMissing(thrown)) return undefined;
     throw thrown;
   }
+}
+
+/**
+ * Whether a link in a folder stays in the root wherever the root is unpacked. Up is allowed only at its beginning: behind
+ * another link, `..` is not the folder that the path says.
+ */
+function leadsInside(realRoot: string, folder: string, link: string): boolean {
+  const rest = link.replace(/^(\.{1,2}(\/+|$))+/, '');
+  const up = rest.split('/').includes('..');
+  return !link.startsWith('/') && !up && isInside(realRoot, resolve(folder, link));
 }
 
 /** The file went away after it was listed. */

@@ -48,18 +48,8 @@ export async function listDirectory(
   path = '.',
   from = 0,
 ): Promise<{ entries: DirectoryEntry[]; truncated: boolean }> {
-  const { realRoot, real } = await resolveInside(root, path, 'path');
-  const handle = await open(real, constants.O_DIRECTORY | constants.O_NOFOLLOW).catch((error: unknown) => {
-    if (errorCode(error) !== 'ENOTDIR') throw accessError('path', path, error);
-    throw new BridgeError('INVALID_INPUT', `path ${quote(path, 200)} is not a folder.`, {
-      reason: { kind: 'not_a_folder' },
-    });
-  });
+  const { realRoot, real, folder, close } = await openFolder(root, path);
   try {
-    const opened = await pathOfDescriptor(handle.fd);
-    if (opened !== undefined && !isInside(realRoot, opened)) throw outsideTask('path', path);
-    // Reading through the descriptor stays in this folder, even where the task replaces it meanwhile.
-    const folder = opened === undefined ? real : `/proc/self/fd/${handle.fd}`;
     const sorted = (await readdir(folder))
       .filter((name) => name !== '.git')
       .sort()
@@ -71,7 +61,27 @@ export async function listDirectory(
     );
     return { entries: found.filter((it) => it !== undefined), truncated: sorted.length > MAX_ENTRIES };
   } finally {
+    await close();
+  }
+}
+
+/** A folder of a task. Reading `folder` stays in it, even where the task replaces it meanwhile. */
+export async function openFolder(root: string, path: string) {
+  const { realRoot, real } = await resolveInside(root, path, 'path');
+  const handle = await open(real, constants.O_DIRECTORY | constants.O_NOFOLLOW).catch((error: unknown) => {
+    if (errorCode(error) !== 'ENOTDIR') throw accessError('path', path, error);
+    throw new BridgeError('INVALID_INPUT', `path ${quote(path, 200)} is not a folder.`, {
+      reason: { kind: 'not_a_folder' },
+    });
+  });
+  try {
+    const opened = await pathOfDescriptor(handle.fd);
+    if (opened !== undefined && !isInside(realRoot, opened)) throw outsideTask('path', path);
+    const folder = opened === undefined ? real : `/proc/self/fd/${handle.fd}`;
+    return { realRoot, real, folder, close: () => handle.close() };
+  } catch (thrown) {
     await handle.close();
+    throw thrown;
   }
 }
 

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { BridgeError, quote } from '../errors.ts';
@@ -20,8 +20,13 @@ export interface OpenFile {
   etag: string;
   mediaType: string;
   isText: boolean;
-  /** The bytes from `start` up to and including `end`. The stream fails where the file has become shorter. */
+  /**
+   * The bytes from `start` up to and including `end`. Fails before its last bytes where the file has become shorter or
+   * was written anew, so that no mixture of two versions looks whole. A file that only grows is read as it was.
+   */
   read(start: number, end: number): Readable;
+  /** Whether the file is as it was when it was opened; one that has grown is not. */
+  isUnchanged(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -52,15 +57,17 @@ export async function openInside(
 export async function openTaskFile(root: string, path: string, parameter: string): Promise<OpenFile> {
   const { handle, real } = await openInside(root, path, parameter);
   try {
-    const { ino, size, mtimeNs } = await handle.stat({ bigint: true });
+    const opened = await handle.stat({ bigint: true });
+    const { size, mtimeNs } = opened;
     const isText = await looksLikeText(handle, Number(size));
     return {
       size: Number(size),
       modifiedAt: Number(mtimeNs / 1_000_000n),
-      etag: `"${[ino, size, mtimeNs].map((part) => part.toString(36)).join('-')}"`,
+      etag: etagOf(opened),
       mediaType: mediaTypeOf(real, isText),
       isText,
-      read: (start, end) => Readable.from(chunks(handle, start, end)),
+      read: (start, end) => Readable.from(chunks(handle, start, end, opened), { objectMode: false }),
+      isUnchanged: async () => etagOf(await handle.stat({ bigint: true })) === etagOf(opened),
       close: () => handle.close(),
     };
   } catch (thrown) {
@@ -69,13 +76,31 @@ export async function openTaskFile(root: string, path: string, parameter: string
   }
 }
 
-async function* chunks(handle: FileHandle, start: number, end: number): AsyncGenerator<Buffer, void, void> {
+/**
+ * Strong as far as a file system is: a file that is written twice between two ticks of the kernel's clock (1 to 10 ms)
+ * and keeps its size has the same tag.
+ */
+function etagOf({ ino, size, mtimeNs }: BigIntStats): string {
+  return `"${[ino, size, mtimeNs].map((part) => part.toString(36)).join('-')}"`;
+}
+
+async function* chunks(
+  handle: FileHandle,
+  start: number,
+  end: number,
+  opened: BigIntStats,
+): AsyncGenerator<Buffer, void, void> {
   for (let at = start; at <= end; ) {
     const wanted = Math.min(CHUNK_BYTES, end - at + 1);
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(wanted), 0, wanted, at);
     if (bytesRead === 0) throw new Error(`the file became shorter than ${end + 1} bytes`);
-    yield buffer.subarray(0, bytesRead);
     at += bytesRead;
+    if (at > end) {
+      const { size, mtimeNs } = await handle.stat({ bigint: true });
+      if (mtimeNs !== opened.mtimeNs && size <= opened.size)
+        throw new Error('the file was written while it was read');
+    }
+    yield buffer.subarray(0, bytesRead);
   }
 }
 

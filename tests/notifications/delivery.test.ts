@@ -424,6 +424,29 @@ it('a task that is removed is forgotten', async () => {
   expect(database.prepare('SELECT count(*) AS n FROM deliveries').get()).toEqual({ n: 0 });
 });
 
+it.each(['at once', 'after a restart'])(
+  'a task that its owner removes while the sink is down still ends there, %s',
+  async (when) => {
+    const down = () => {
+      throw new DeliveryError('down');
+    };
+    sink.answer = down;
+    delivery.start();
+    await begin('task_1', END);
+    const removals = new SqliteTaskRemovals(database);
+    removals.hide('task_1');
+    expect(removals.hasOpenDeliveries('task_1')).toBe(true);
+    if (when === 'after a restart') {
+      await restart();
+      delivery.start();
+    }
+    sink.answer = () => ({});
+    await clock.advance(120_000);
+    expect(sink.taken.get('task_1')).toEqual([1, 2]);
+    expect(new SqliteTaskRemovals(database).hasOpenDeliveries('task_1')).toBe(false);
+  },
+);
+
 it('a database that fails ends the delivery, not the bridge', async () => {
   sink.answer = ({ save }) => {
     database.exec('DROP TABLE deliveries');

@@ -59,7 +59,14 @@ it('variables are withheld by their names, unless the operator passes them throu
       'AICORE_SERVICE_KEY',
       'SNOWFLAKE_CORTEX_PAT',
     ],
-    ...['DB_PASSWORD', 'my_secret', 'OPENCODE_CONFIG_CONTENT', 'OPENCODE_SERVER_PASSWORD', 'NPM_TOKEN'],
+    ...[
+      'DB_PASSWORD',
+      'my_secret',
+      'OPENCODE_CONFIG_CONTENT',
+      'OPENCODE_SERVER_PASSWORD',
+      'OPENCODE_API_KEY',
+      'NPM_TOKEN',
+    ],
   ];
   const open = [
     ...[
