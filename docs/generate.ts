@@ -7,6 +7,7 @@ import { VARIABLES } from '../src/config/variables.ts';
 import type { Tool } from '../src/mcp/tool.ts';
 import { TOOLS } from '../src/mcp/tools/index.ts';
 import { TASK_STATUSES } from '../src/tasks/task.ts';
+import { apiPage } from './api.ts';
 import { eventsPage } from './events.ts';
 import { code, fields, NOTE, table } from './markdown.ts';
 
@@ -33,6 +34,7 @@ const groups = [...Map.groupBy(variables, ({ group }) => group)];
 export function generate(): Record<string, string> {
   return {
     '.env.example': envExample(),
+    'docs/api.md': apiPage(),
     'docs/configuration.md': configuration(),
     'docs/events.md': eventsPage(),
     'docs/tools.md': tools(),

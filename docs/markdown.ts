@@ -4,6 +4,7 @@ import { TASK_STATUSES } from '../src/tasks/task.ts';
 export const NOTE = '<!-- Written by `npm run docs` from the code; do not edit. -->';
 
 const schemaShape = z.object({
+  $ref: z.string().optional(),
   type: z.string().optional(),
   enum: z.array(z.unknown()).optional(),
   const: z.unknown().optional(),
@@ -29,23 +30,33 @@ type Schema = z.infer<typeof schemaShape>;
 /** What a field means, by its name and what its schema says. */
 type Meaning = (name: string, said: string) => string;
 
+/** Where the shape of a component is described. */
+type Link = (component: string) => string;
+const noLink: Link = (component) => component;
+
 /** The fields of an object: name (with * where it has to be there), type, meaning. */
-export function fields(jsonSchema: unknown, meaning: Meaning = (_, said) => said): string[][] {
+export function fields(
+  jsonSchema: unknown,
+  meaning: Meaning = (_, said) => said,
+  link: Link = noLink,
+): string[][] {
   const { properties = {}, required = [] } = schemaShape.parse(jsonSchema);
   return Object.entries(properties).map(([name, schema]) => {
     const must = required.includes(name) ? '*' : '';
     const about = meaning(name, schema.description ?? '');
     const fallback = schema.default === undefined ? '' : ` Default ${code(JSON.stringify(schema.default))}.`;
-    return [`${code(name)}${must}`, typeOf(schema), `${about}${fallback}`.trim()];
+    return [`${code(name)}${must}`, typeOf(schema, link), `${about}${fallback}`.trim()];
   });
 }
 
-function typeOf(schema: Schema): string {
+export function typeOf(jsonSchema: unknown, link: Link = noLink): string {
+  const schema = schemaShape.parse(jsonSchema);
+  if (schema.$ref !== undefined) return link(schema.$ref.split('/').at(-1) ?? '');
   if (schema.enum?.join() === TASK_STATUSES.join()) return '[status](#status)';
   if (schema.enum) return schema.enum.map((value) => code(String(value))).join(' or ');
   if (schema.const !== undefined) return code(String(schema.const));
-  if (schema.anyOf) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
-  if (schema.type === 'array') return schema.items ? `list of ${inList(schema.items)}` : 'list';
+  if (schema.anyOf) return [...new Set(schema.anyOf.map((it) => typeOf(it, link)))].join(' or ');
+  if (schema.type === 'array') return schema.items ? `list of ${inList(schema.items, link)}` : 'list';
   if (schema.title !== undefined) return `[${schema.title}](events.md#${anchor(schema.title)})`;
   if (schema.type === 'object' && schema.properties) {
     return `object (${Object.keys(schema.properties).map(code).join(', ')})`;
@@ -57,8 +68,8 @@ function anchor(title: string): string {
   return title.replaceAll(' ', '-');
 }
 
-function inList(schema: Schema): string {
-  return schema.anyOf ? `(${typeOf(schema)})` : typeOf(schema);
+function inList(schema: Schema, link: Link): string {
+  return schema.anyOf ? `(${typeOf(schema, link)})` : typeOf(schema, link);
 }
 
 function boundsOf({ minimum, exclusiveMinimum, maximum }: Schema): string {

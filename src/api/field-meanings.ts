@@ -5,7 +5,6 @@
 export const MEANINGS: Readonly<Record<string, string>> = {
   'route.listTasks.status': 'Only tasks in one of these states, separated by commas.',
   'route.listTasks.text': 'Only tasks whose description contains this text, in upper or lower case.',
-  ticket: 'Goes into the URL of the WebSocket, as `ticket`.',
   created_after: 'Only tasks created at this time or later, ISO 8601.',
   created_before: 'Only tasks created before this time, ISO 8601.',
   agent_id: 'The calling agent. Required only if neither the token nor the X-Agent-Id header identifies it.',
@@ -17,6 +16,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   context: 'What the agent needs to know for `code`; the prompt has it first.',
   created_at: 'When the task was accepted, ISO 8601.',
   cursor: '`next_cursor` of the previous answer.',
+  'route.createTicket.expires_at': 'Until when it can be used, ISO 8601.',
   'route.executeTask.code': 'The work to do, instead of `task_description`.',
   'route.executeTask.task_id':
     'The id that the caller uses for the task; the answer has it, and it is the idempotency key if there is no other.',
@@ -25,6 +25,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'route.getDiff.limit': 'Bytes at most.',
   'route.getDiff.offset': 'First byte of the diff.',
   'route.getDiff.path': 'Only this file or folder.',
+  'route.getTaskStatus.wait_ms': 'How long to wait for a change; a larger value is reduced to the maximum.',
+  'route.listEvents.events': 'Oldest first; further fields depend on `kind`.',
   'route.listFiles.path': "A folder, relative to the task's directory.",
   'route.readFile.download': 'Whether a browser should save the file instead of showing it.',
   'route.readFile.path': "The file, relative to the task's directory; it may contain slashes.",
@@ -108,6 +110,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   tasks: 'Newest first.',
   max_cost_usd: 'Limit of the cost in US dollars, subagents included.',
   max_tokens: 'Limit of tokens of all kinds, subagents included.',
+  ticket: 'Value of the query parameter `ticket` of the WebSocket.',
   timeout_ms: 'Limit of the running time; pauses do not count.',
   total: 'Total number.',
   truncated: 'Whether there is more than is shown.',

@@ -81,7 +81,7 @@ it('links to a shape of docs/events.md lead to one', async () => {
   expect(targets.filter((target) => !headings?.includes(target))).toEqual([]);
 });
 
-it.each(['tools', 'events'])('docs/%s.md says what each field means', async (page) => {
+it.each(['tools', 'events', 'api'])('docs/%s.md says what each field means', async (page) => {
   const text = await readFile(join(ROOT, `docs/${page}.md`), 'utf8');
   expect(text.split('\n').filter((line) => /^\| `.*\|\s*\|$/.test(line))).toEqual([]);
 });
