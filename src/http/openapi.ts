@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { z } from 'zod';
 import { MEANINGS } from '../api/field-meanings.ts';
+import { NAMES } from '../api/inputs.ts';
 import { BridgeError, type ErrorCode } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import type { JsonSchema } from './json-schema.ts';
@@ -18,6 +19,9 @@ interface Parameter {
   required?: boolean;
   description?: string | undefined;
   schema: JsonSchema;
+  /** Of a list: separated by commas. */
+  style?: 'form';
+  explode?: boolean;
 }
 
 /** What every request can say. */
@@ -117,8 +121,11 @@ function fields(route: Route, schema: z.ZodObject, place: 'path' | 'query'): Par
   const { properties = {}, required = [] } = inputFields(route, schema);
   return Object.entries(properties).flatMap(([name, property]): Parameter[] => {
     if (typeof property === 'boolean') return [];
-    const { description, ...rest } = property;
-    return [{ name, in: place, required: required.includes(name), description, schema: rest }];
+    const { description, [NAMES]: names, ...rest } = property;
+    const parameter = { name, in: place, required: required.includes(name), description };
+    if (!Array.isArray(names)) return [{ ...parameter, schema: rest }];
+    const schema = { type: 'array' as const, items: { type: 'string' as const, enum: names } };
+    return [{ ...parameter, schema, style: 'form', explode: false }];
   });
 }
 

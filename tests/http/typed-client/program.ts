@@ -53,7 +53,7 @@ export async function refusedByTheCompiler(): Promise<void> {
   // @ts-expect-error: not a text
   await client.POST('/tasks/execute', { body: { task_description: 5 } });
   // @ts-expect-error: not a status
-  await client.GET('/tasks', { params: { query: { status: 'done' } } });
+  await client.GET('/tasks', { params: { query: { status: ['done'] } } });
   // @ts-expect-error: the path has a parameter
   await client.GET('/tasks/{task_id}', {});
 }
