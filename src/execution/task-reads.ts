@@ -71,7 +71,7 @@ export class TaskReads {
     return this.#log.followTasks(agentId, position, everyMs, signal);
   }
 
-  /** As `follow`, and the live text of unfinished parts from now on, which is not stored. */
+  /** As `follow`, and from the first read on the live text of unfinished parts, which is not stored. */
   followLive(task: Task, afterSeq: number, signal: AbortSignal): AsyncGenerator<FollowItem, void, void> {
     return this.#live.follow(task.id, afterSeq, signal);
   }

@@ -2,7 +2,7 @@ import type { TaskEvent } from './events.ts';
 
 /**
  * New text of a part that is not finished: what the model is writing, or what a running command prints. It is shown,
- * never stored; the event that finishes the part has the text again.
+ * never stored; the event that finishes the part has the text again (of a tool: the end of it).
  *
  * The frames of a part joined are a prefix of its text, but for `gap` and `reset`. No frame of a part comes after the
  * event that finishes it. A part is never finished if the call of the model failed (`retrying`; the next try is another

@@ -47,7 +47,7 @@ export class LiveFeeds {
     };
   }
 
-  /** A task's stored events after `afterSeq`, and its live text from now on, in the order in which they came. */
+  /** A task's stored events after `afterSeq`, and from the first read on its live text, in the order in which they came. */
   async *follow(
     taskId: string,
     afterSeq: number,
