@@ -6,6 +6,8 @@ import type { Frame, View } from './events-view.ts';
 
 /** Characters of a part that are remembered, to tell what of its finished text was shown. */
 const MAX_SHOWN = 100_000;
+/** Parts that are remembered: one whose model call failed is never finished. */
+const MAX_PARTS = 100;
 
 /** What was shown of a part that is not finished. */
 interface Shown {
@@ -36,7 +38,10 @@ export function terminalView(): View {
     if (child) return '';
     const before = shown.get(part) ?? { text: '', frozen: false };
     const frozen = before.frozen || gap === true || (reset === true && before.text !== '');
+    shown.delete(part);
     shown.set(part, { text: frozen ? before.text : (before.text + text).slice(-MAX_SHOWN), frozen });
+    const [oldest] = shown.keys();
+    if (shown.size > MAX_PARTS && oldest !== undefined) shown.delete(oldest);
     return frozen ? '' : text;
   };
 
