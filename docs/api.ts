@@ -57,7 +57,7 @@ export function apiPage(): string {
     table(['route', 'purpose'], overview),
     ...GENERAL,
     '## WebSocket',
-    'A WebSocket at `/tasks/{task_id}/stream` shows a task live and takes commands. The bridge closes it with one of these codes:',
+    'A WebSocket at `/tasks/{task_id}/stream` shows a task live and takes commands: [WebSocket](websocket.md). The bridge closes it with one of these codes:',
     table(['code', 'reason'], closes),
     '## If something fails',
     table(['answer', 'reason', 'what to do'], [...TROUBLES]),

@@ -7,6 +7,7 @@ import type { ApiServices } from '../api/services.ts';
 import { BridgeError, type ErrorCode, quote } from '../errors.ts';
 import { identityOf } from './access.ts';
 import type { RemovedTasks } from './removed-tasks.ts';
+import type { StreamLimit } from './stream-limit.ts';
 import type { Tickets } from './tickets.ts';
 
 /** A request to a route, with its input checked. */
@@ -23,6 +24,7 @@ interface RawCall {
   services: ApiServices;
   tickets: Tickets;
   removed: RemovedTasks;
+  streams: StreamLimit;
   req: Request;
   res: Response;
   /** Aborts when the client is gone. */

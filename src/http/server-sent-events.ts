@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Response } from 'express';
+import type { StreamLimit } from './stream-limit.ts';
 
 /** A silent connection is cut by proxies and seems dead to clients. */
 const KEEP_ALIVE_MS = 15_000;
@@ -28,7 +29,13 @@ export class ServerSentEvents {
   readonly #limits: StreamLimits;
   readonly #keepAlive: NodeJS.Timeout;
 
-  constructor(res: Response, limits: StreamLimits = { keepAliveMs: KEEP_ALIVE_MS, stallMs: STALL_MS }) {
+  /** Throws RATE_LIMITED, before anything is sent, where too many streams are open. */
+  constructor(
+    res: Response,
+    streams: StreamLimit,
+    limits: StreamLimits = { keepAliveMs: KEEP_ALIVE_MS, stallMs: STALL_MS },
+  ) {
+    streams.add(res);
     this.#res = res;
     this.#limits = limits;
     res.status(200).set({

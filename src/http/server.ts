@@ -13,6 +13,7 @@ import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { withoutOAuth } from './oauth.ts';
 import { openApiRoutes } from './openapi-endpoint.ts';
+import { StreamLimit } from './stream-limit.ts';
 import { TaskApi } from './task-api.ts';
 import { Tickets } from './tickets.ts';
 import type { SocketLimits } from './websocket/task-socket.ts';
@@ -38,6 +39,8 @@ export interface HttpServerOptions extends McpEndpointOptions, GuardsOptions {
   notices?: SessionNoticeSink | undefined;
   connections?: ConnectionLimits;
   socketLimits?: SocketLimits;
+  /** Streams of events and WebSockets that may be open. */
+  maxStreams?: number;
 }
 
 export interface HttpServer {
@@ -59,8 +62,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const notify = new NotifyEndpoint(options);
   const guards = createGuards(options);
   const tickets = new Tickets();
-  const tasks = new TaskApi({ ...options, tickets });
-  const sockets = new WebSocketEndpoint({ ...options, guards, tickets });
+  const streams = new StreamLimit(options.maxStreams);
+  const tasks = new TaskApi({ ...options, tickets, streams });
+  const sockets = new WebSocketEndpoint({ ...options, guards, tickets, streams });
   const { max, headersMs, requestMs } = options.connections ?? CONNECTIONS;
   const server = createServer(
     {

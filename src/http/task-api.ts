@@ -5,6 +5,7 @@ import { BridgeError, quote } from '../errors.ts';
 import { sendError } from './errors.ts';
 import { RemovedTasks } from './removed-tasks.ts';
 import type { Route } from './route.ts';
+import type { StreamLimit } from './stream-limit.ts';
 import { ROUTES } from './tasks/index.ts';
 import type { Tickets } from './tickets.ts';
 
@@ -16,6 +17,7 @@ export interface TaskApiOptions {
   services: ApiServices;
   maxBodyBytes: number;
   tickets: Tickets;
+  streams: StreamLimit;
 }
 
 /** The task API: every operation on tasks for plain HTTP clients. */
@@ -24,13 +26,13 @@ export class TaskApi {
   readonly #ending = new AbortController();
   readonly #removed = new RemovedTasks();
 
-  constructor({ services, maxBodyBytes, tickets }: TaskApiOptions) {
+  constructor({ maxBodyBytes, ...shared }: TaskApiOptions) {
     this.router = Router();
     this.router.use(compression({ threshold: COMPRESSED_FROM }));
     const json = express.json({ limit: maxBodyBytes });
     for (const route of ROUTES) {
       const body = route.method === 'post' ? [requireJson, json] : [];
-      this.router[route.method](expressPath(route.path), ...body, this.#handler(route, services, tickets));
+      this.router[route.method](expressPath(route.path), ...body, this.#handler(route, shared));
     }
     for (const [path, routes] of Map.groupBy(ROUTES, ({ path }) => path)) {
       this.router.all(expressPath(path), refuseMethod(routes));
@@ -42,13 +44,17 @@ export class TaskApi {
     this.#ending.abort();
   }
 
-  #handler(route: Route, services: ApiServices, tickets: Tickets): RequestHandler {
+  #handler(
+    route: Route,
+    { services, tickets, streams }: Omit<TaskApiOptions, 'maxBodyBytes'>,
+  ): RequestHandler {
     return async (req, res) => {
       const gone = new AbortController();
       res.once('close', () => gone.abort());
       const call = {
         services,
         tickets,
+        streams,
         removed: this.#removed,
         req,
         res,

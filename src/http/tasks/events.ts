@@ -40,10 +40,10 @@ export const eventsRoute = defineRoute({
 });
 
 async function stream(task: Task, call: RouteCall<unknown, Query>): Promise<Reply | undefined> {
-  const { services, query, req, res } = call;
+  const { services, query, req, res, streams } = call;
   const afterSeq = lastEventId(req.headers['last-event-id']) ?? query.after_seq;
   if (isEnd(task.status) && afterSeq >= task.lastSeq) return { status: 204 };
-  const events = new ServerSentEvents(res);
+  const events = new ServerSentEvents(res, streams);
   if (req.method === 'HEAD') return void events.end();
   const signal = AbortSignal.any([call.signal, call.ending]);
   for await (const event of services.execution.follow(task, afterSeq, signal)) {

@@ -24,11 +24,11 @@ export const statesRoute = defineRoute({
     },
   ],
   errors: [],
-  async run({ services, agentId, query, req, res, signal, ending }) {
+  async run({ services, agentId, query, req, res, streams, signal, ending }) {
     const header = req.headers['last-event-id'];
     const cursor = typeof header === 'string' && header !== '' ? header : query.cursor;
     const states = await taskStates(services, agentId, cursor, AbortSignal.any([signal, ending]));
-    const events = new ServerSentEvents(res);
+    const events = new ServerSentEvents(res, streams);
     if (req.method === 'HEAD') return void events.end();
     for await (const { cursor: id, tasks } of states) await events.send({ id, data: { tasks } });
     events.end();

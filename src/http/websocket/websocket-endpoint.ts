@@ -13,6 +13,7 @@ import type { Task } from '../../tasks/task.ts';
 import type { Identity } from '../guards/bearer.ts';
 import type { Refusal } from '../guards/guard.ts';
 import type { Guards } from '../guards/guards.ts';
+import type { StreamLimit } from '../stream-limit.ts';
 import type { Tickets } from '../tickets.ts';
 import { eventsView } from './events-view.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
@@ -23,6 +24,7 @@ export interface WebSocketOptions {
   services: ApiServices;
   guards: Guards;
   tickets: Tickets;
+  streams: StreamLimit;
   /** Bytes of a frame of a client. */
   maxBodyBytes: number;
   socketLimits?: SocketLimits;
@@ -92,6 +94,7 @@ export class WebSocketEndpoint {
     const tooFast = guards.rate(req, identity);
     if (tooFast) return tooFast;
     if (taskId === undefined) throw notServed(path);
+    this.#options.streams.assertRoom();
     const parsed = parseArguments(
       'WS /tasks/{task_id}/stream',
       querySchema,
@@ -127,7 +130,8 @@ export class WebSocketEndpoint {
   }
 
   #open(socket: WebSocket, req: IncomingMessage, { task, query, identity }: Admitted): void {
-    const { services, guards, logger, socketLimits: limits = SOCKET_LIMITS } = this.#options;
+    const { services, guards, streams, logger, socketLimits: limits = SOCKET_LIMITS } = this.#options;
+    streams.add(socket);
     const charge = (): void => {
       const refusal = guards.rate(req, identity);
       if (refusal) throw refusal.error;
