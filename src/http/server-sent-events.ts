@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Response } from 'express';
 import type { StreamLimit } from './stream-limit.ts';
+import { WritePacer } from './write-pacer.ts';
 
 /** A silent connection is cut by proxies and seems dead to clients. */
 const KEEP_ALIVE_MS = 15_000;
@@ -8,11 +9,10 @@ const KEEP_ALIVE_MS = 15_000;
 const STALL_MS = 30_000;
 
 export interface ServerSentEvent {
-  /** What a client sends back as Last-Event-ID to go on after this event; absent: it keeps the last one. */
-  id?: string;
-  /** The name that `addEventListener` takes; absent: `message`. */
-  event?: string;
-  data: unknown;
+  /** What a client sends back as Last-Event-ID to go on after this event. */
+  id: string;
+  /** Without line breaks, as JSON has none. */
+  json: string;
 }
 
 export interface StreamLimits {
@@ -21,13 +21,14 @@ export interface StreamLimits {
 }
 
 /**
- * A stream of server-sent events (HTML standard, section 9.2). Its memory is bounded: `send` resolves when the
- * connection takes more, and a client that takes nothing for 30 s is disconnected.
+ * A stream of server-sent events (HTML standard, section 9.2). Its memory is bounded: a client that does not
+ * read is waited for, and disconnected when it takes nothing for 30 s.
  */
 export class ServerSentEvents {
   readonly #res: Response;
   readonly #limits: StreamLimits;
   readonly #keepAlive: NodeJS.Timeout;
+  readonly #pacer: WritePacer | undefined;
 
   /** Throws RATE_LIMITED, before anything is sent, where too many streams are open. */
   constructor(
@@ -37,6 +38,8 @@ export class ServerSentEvents {
   ) {
     streams.add(res);
     this.#res = res;
+    // Of the socket: what a response holds back, node 24 writes after the end of the response.
+    this.#pacer = res.socket ? new WritePacer(res.socket) : undefined;
     this.#limits = limits;
     res.status(200).set({
       'Content-Type': 'text/event-stream; charset=utf-8',
@@ -49,25 +52,21 @@ export class ServerSentEvents {
     res.once('close', () => clearInterval(this.#keepAlive));
   }
 
-  /** Also resolves when the client is gone. */
-  async send({ id, event, data }: ServerSentEvent): Promise<void> {
-    const lines = [
-      ...(id === undefined ? [] : [`id: ${id}`]),
-      ...(event === undefined ? [] : [`event: ${event}`]),
-      // JSON has no line breaks outside of strings, and escapes them in strings.
-      `data: ${JSON.stringify(data)}`,
-    ];
-    if (this.#res.closed) return;
+  /** Whether the client takes more now; if not, wait for `drained`. */
+  send({ id, json }: ServerSentEvent): boolean {
+    if (this.#res.closed) return true;
     this.#keepAlive.refresh();
-    if (this.#res.write(`${lines.join('\n')}\n\n`)) return;
-    await this.#drained();
+    this.#pacer?.beforeWrite();
+    return this.#res.write(`id: ${id}\ndata: ${json}\n\n`);
   }
 
   end(): void {
     this.#res.end();
   }
 
-  async #drained(): Promise<void> {
+  /** Resolves when the client takes more, or is gone. */
+  async drained(): Promise<void> {
+    if (this.#res.closed) return;
     const waiting = new AbortController();
     const { signal } = waiting;
     const stalled = setTimeout(() => this.#res.destroy(), this.#limits.stallMs);

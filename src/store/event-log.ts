@@ -76,12 +76,12 @@ export class EventLog {
     try {
       let seq = afterSeq;
       while (!signal?.aborted) {
-        yield* due(unstored, seq);
+        for (let item = unstored.take(seq); item !== undefined; item = unstored.take(seq)) yield item;
         const page = after(subscribers.recent, seq) ?? this.store.events(taskId, seq, PAGE);
         for (const event of page) {
           yield event;
           seq = event.seq;
-          yield* due(unstored, seq);
+          for (let item = unstored.take(seq); item !== undefined; item = unstored.take(seq)) yield item;
         }
         if (page.length === PAGE) await turn();
         if (page.length > 0) continue;
@@ -180,10 +180,6 @@ interface Subscribers {
 function after(recent: readonly TaskEvent[], seq: number): readonly TaskEvent[] | undefined {
   const first = recent[0]?.seq;
   return first !== undefined && first <= seq + 1 ? recent.slice(seq + 1 - first) : undefined;
-}
-
-function* due<T>(unstored: Unstored<T>, seq: number): Generator<T, void, void> {
-  for (let item = unstored.take(seq); item !== undefined; item = unstored.take(seq)) yield item;
 }
 
 /** A wake-up that is remembered until it is awaited, so that none is lost between a read and the wait. */

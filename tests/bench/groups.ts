@@ -5,12 +5,14 @@ import type { Row } from './report.ts';
 import { serverRows } from './server.ts';
 import { shellRows } from './shell.ts';
 import { sinkRows } from './sinks.ts';
+import { taskApiRows } from './task-api.ts';
 
 /** The rows by what they are measured on, in the order of the table. */
 export const GROUPS: Readonly<Record<string, () => AsyncIterable<Row>>> = {
   server: serverRows,
   shell: shellRows,
   log: eventLogRows,
+  api: taskApiRows,
   load: loadRows,
   sinks: sinkRows,
   docker: dockerRows,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { eventJson } from '../../api/event-json.ts';
 import { eventPage, eventPageFields, eventPageSchema, eventSchema, matches } from '../../api/event-page.ts';
-import { viewEvent } from '../../api/event-view.ts';
 import { BridgeError, quote } from '../../errors.ts';
 import { isEnd, type Task } from '../../tasks/task.ts';
 import { negotiateFormat } from '../content-negotiation.ts';
@@ -47,7 +47,8 @@ async function stream(task: Task, call: RouteCall<unknown, Query>): Promise<Repl
   if (req.method === 'HEAD') return void events.end();
   const signal = AbortSignal.any([call.signal, call.ending]);
   for await (const event of services.execution.follow(task, afterSeq, signal)) {
-    if (matches(event, query)) await events.send({ id: String(event.seq), data: viewEvent(event) });
+    if (!matches(event, query)) continue;
+    if (!events.send({ id: String(event.seq), json: eventJson(event) })) await events.drained();
   }
   events.end();
   return undefined;

@@ -30,7 +30,9 @@ export const statesRoute = defineRoute({
     const states = await taskStates(services, agentId, cursor, AbortSignal.any([signal, ending]));
     const events = new ServerSentEvents(res, streams);
     if (req.method === 'HEAD') return void events.end();
-    for await (const { cursor: id, tasks } of states) await events.send({ id, data: { tasks } });
+    for await (const { cursor: id, tasks } of states) {
+      if (!events.send({ id, json: JSON.stringify({ tasks }) })) await events.drained();
+    }
     events.end();
     return undefined;
   },

@@ -8,9 +8,10 @@ import { isLive } from '../../tasks/live-frame.ts';
 import type { Task } from '../../tasks/task.ts';
 import { wellFormed } from '../../text.ts';
 import { ROUTE_NAMES } from '../route-names.ts';
+import type { WritePacer } from '../write-pacer.ts';
 import { CLOSE_CODES, type CloseReason } from './close-codes.ts';
 import { parseFrame, runFrame } from './commands.ts';
-import type { Frame, View } from './events-view.ts';
+import type { View } from './events-view.ts';
 
 export interface SocketLimits {
   /** Time between two pings; a client that has not answered by then is gone. */
@@ -27,6 +28,7 @@ const MAX_COMMANDS = 32;
 
 export interface TaskSocketOptions {
   socket: WebSocket;
+  pacer: WritePacer;
   services: ApiServices;
   task: Task;
   view: View;
@@ -55,6 +57,8 @@ export class TaskSocket {
   #waiting = 0;
   #reached: number;
   #isAlive = true;
+  /** Called when bytes have left, and when the connection closes. */
+  #wakes: (() => void)[] = [];
 
   constructor(options: TaskSocketOptions) {
     this.#options = options;
@@ -65,6 +69,7 @@ export class TaskSocket {
   async run(): Promise<void> {
     const { socket, limits, ending } = this.#options;
     const ping = setInterval(() => this.#ping(), limits.pingMs);
+    this.#closed.signal.addEventListener('abort', this.#onSent);
     socket.on('close', () => this.#closed.abort());
     socket.on('error', () => this.#closed.abort());
     socket.on('pong', () => {
@@ -89,7 +94,9 @@ export class TaskSocket {
     const { services, task, view, afterSeq } = this.#options;
     const { signal } = this.#closed;
     for await (const item of services.execution.followLive(task, afterSeq, signal)) {
-      for (const frame of view(item)) await this.#send(frame);
+      for (const frame of view(item)) {
+        if (!this.#send(frame)) await this.#drained();
+      }
       if (!isLive(item)) this.#reached = item.seq;
     }
     // The command that ended the task is acknowledged first.
@@ -98,17 +105,28 @@ export class TaskSocket {
     this.#close((await services.execution.get(task.id)) ? 'ended' : 'gone');
   }
 
+  /** Whether the client takes more now. */
+  #send(frame: string): boolean {
+    const { socket, pacer } = this.#options;
+    if (this.#closed.signal.aborted) return true;
+    pacer.beforeWrite();
+    socket.send(frame, this.#onSent);
+    return socket.bufferedAmount < HIGH_WATER_BYTES;
+  }
+
   /** Resolves when the client takes more, or is gone. */
-  async #send(frame: Frame): Promise<void> {
+  async #drained(): Promise<void> {
     const { socket, limits } = this.#options;
-    if (this.#closed.signal.aborted) return;
-    const sent = Promise.withResolvers<void>();
-    socket.send(JSON.stringify(wellFormed(frame)), () => sent.resolve());
-    if (socket.bufferedAmount < HIGH_WATER_BYTES) return;
     const stalled = setTimeout(() => this.#close('slow'), limits.stallMs);
-    await Promise.race([sent.promise, aborted(this.#closed.signal)]);
+    while (socket.bufferedAmount >= HIGH_WATER_BYTES && !this.#closed.signal.aborted) {
+      await new Promise<void>((resolve) => this.#wakes.push(resolve));
+    }
     clearTimeout(stalled);
   }
+
+  readonly #onSent = (): void => {
+    for (const wake of this.#wakes.splice(0)) wake();
+  };
 
   #onMessage(data: RawData, isBinary: boolean): void {
     const { socket } = this.#options;
@@ -117,14 +135,15 @@ export class TaskSocket {
     this.#waiting += 1;
     if (this.#waiting >= MAX_COMMANDS) socket.pause();
     void this.#commands.run(async () => {
-      await this.#send(await this.#answer(data, isBinary));
+      const answer = await this.#answer(data, isBinary);
+      if (!this.#send(JSON.stringify(wellFormed(answer)))) await this.#drained();
       this.#waiting -= 1;
       if (socket.isPaused) socket.resume();
     });
   }
 
   /** The acknowledgement of a frame, or why it is refused. */
-  async #answer(data: RawData, isBinary: boolean): Promise<Frame> {
+  async #answer(data: RawData, isBinary: boolean): Promise<object> {
     const { services, task, charge } = this.#options;
     let id: string | number | undefined;
     try {
@@ -164,11 +183,4 @@ export class TaskSocket {
     const timer = setTimeout(() => socket.terminate(), limits.stallMs).unref();
     socket.once('close', () => clearTimeout(timer));
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -2,7 +2,7 @@ import { describeEvent } from '../../tasks/describe-event.ts';
 import type { EventOf, TaskEvent } from '../../tasks/events.ts';
 import { isLive, type LiveFrame } from '../../tasks/live-frame.ts';
 import type { TaskStatus } from '../../tasks/task.ts';
-import type { Frame, View } from './events-view.ts';
+import type { View } from './events-view.ts';
 
 /** Characters of a part that are remembered, to tell what of its finished text was shown. */
 const MAX_SHOWN = 100_000;
@@ -68,8 +68,10 @@ export function terminalView(): View {
 }
 
 /** At most one frame of each type. */
-function framesOf(texts: Record<string, string | undefined>, rest: object): Frame[] {
-  return Object.entries(texts).flatMap(([type, data]) => (data ? [{ type, data, ...rest }] : []));
+function framesOf(texts: Record<string, string | undefined>, rest: object): string[] {
+  return Object.entries(texts).flatMap(([type, data]) =>
+    data ? [JSON.stringify({ type, data, ...rest })] : [],
+  );
 }
 
 /** The text with a line break at its end, if it or what was shown `before` it has none. */

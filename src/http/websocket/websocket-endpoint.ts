@@ -15,6 +15,7 @@ import type { Refusal } from '../guards/guard.ts';
 import type { Guards } from '../guards/guards.ts';
 import type { StreamLimit } from '../stream-limit.ts';
 import type { Tickets } from '../tickets.ts';
+import { WritePacer } from '../write-pacer.ts';
 import { eventsView } from './events-view.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 import { SOCKET_LIMITS, type SocketLimits, TaskSocket } from './task-socket.ts';
@@ -69,7 +70,9 @@ export class WebSocketEndpoint {
       .then((admitted) => {
         if ('error' in admitted) return refuseUpgrade(socket, admitted.error, admitted.headers);
         socket.off('error', onError);
-        this.#server.handleUpgrade(req, socket, head, (client) => this.#open(client, req, admitted));
+        this.#server.handleUpgrade(req, socket, head, (client) =>
+          this.#open(client, new WritePacer(socket), req, admitted),
+        );
       })
       .catch((thrown: unknown) => refuseUpgrade(socket, toBridgeError(thrown)));
   };
@@ -129,7 +132,12 @@ export class WebSocketEndpoint {
     });
   }
 
-  #open(socket: WebSocket, req: IncomingMessage, { task, query, identity }: Admitted): void {
+  #open(
+    socket: WebSocket,
+    pacer: WritePacer,
+    req: IncomingMessage,
+    { task, query, identity }: Admitted,
+  ): void {
     const { services, guards, streams, logger, socketLimits: limits = SOCKET_LIMITS } = this.#options;
     streams.add(socket);
     const charge = (): void => {
@@ -138,6 +146,7 @@ export class WebSocketEndpoint {
     };
     const connection = new TaskSocket({
       socket,
+      pacer,
       services,
       task,
       view: query.view === 'events' ? eventsView : terminalView(),
