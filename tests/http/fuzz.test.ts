@@ -12,7 +12,7 @@ import { startServer } from './server.ts';
 
 /** Another one finds other requests: `FUZZ_SEED=… FUZZ_RUNS=… vitest run tests/http/fuzz.test.ts`. */
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_126);
-const RUNS = Number(process.env.FUZZ_RUNS ?? 100);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 80);
 const OPERATIONS = operationsOf(openApiDocument(ROUTES), 'Bearer ann-token');
 
 /** The status that shows that a task is still in the state. */
