@@ -5,8 +5,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { ROUTES } from '../../src/http/tasks/index.ts';
 import type { TaskStatus } from '../../src/tasks/task.ts';
-import { DIRECTORY, type GeneratedRequest, operationsOf, TASK, type TaskKind } from './arbitrary-request.ts';
 import { departures } from './contract.ts';
+import type { GeneratedRequest, TaskKind } from './fuzz/damage.ts';
+import { operationsOf } from './fuzz/requests.ts';
+import { DIRECTORY, TASK } from './fuzz/values.ts';
 import { RestClient } from './rest.ts';
 import { startServer } from './server.ts';
 
