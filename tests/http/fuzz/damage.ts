@@ -114,7 +114,8 @@ export const distortion: fc.Arbitrary<(request: GeneratedRequest) => Partial<Gen
   })),
 );
 
-/** A value in a URL. */
+/** A value in a URL; a list has commas between its items. */
 export function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.map(textOf).join(',');
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
