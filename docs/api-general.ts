@@ -73,7 +73,7 @@ export const TROUBLES: readonly string[][] = [
   ],
   [
     '429 `RATE_LIMITED`',
-    'More requests a minute than `MCP_RATE_LIMIT`, or too many wrong tokens.',
+    'More requests a minute than `MCP_RATE_LIMIT`, too many wrong tokens, or too many open streams or tickets; `detail` says which.',
     'Wait for `Retry-After`; use `wait_ms` or a stream instead of polling.',
   ],
   [

@@ -9,6 +9,9 @@ import { isForeign, repeatedTask, requireContinuable, requireKept } from './admi
 import { type CreateTaskInput, type ExecutionLimits, fingerprint, validate } from './create-task-input.ts';
 import type { Scheduler } from './scheduler.ts';
 
+/** In which a bridge that stops is usually back. */
+const RESTART_SECONDS = 60;
+
 export interface Accepted {
   task: Task;
   /** Counted from 1; absent for a task that does not wait. */
@@ -89,7 +92,10 @@ export class TaskIntake {
   #requireOpen(): void {
     if (!this.#scheduler.closing) return;
     const next = 'Try again in a minute, with the same idempotency_key.';
-    throw new BridgeError('SHUTTING_DOWN', 'The bridge is shutting down and accepts no new tasks.', { next });
+    throw new BridgeError('SHUTTING_DOWN', 'The bridge is shutting down and accepts no new tasks.', {
+      next,
+      retryAfterSeconds: RESTART_SECONDS,
+    });
   }
 }
 

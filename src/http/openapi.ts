@@ -11,7 +11,7 @@ import { NONE, type Route } from './route.ts';
 
 const ABOUT = `Coding tasks for OpenCode over plain HTTP: hand over, follow, steer, answer, read.
 
-Errors are \`${PROBLEM_TYPE}\` (RFC 9457) with a stable \`code\` and what to do in \`next\`; a method that a path does not have is answered with 405, an unknown path with 404. Each GET route also answers HEAD. Answers may get new fields, and events new kinds. A task belongs to the agent that handed it over: the one that the token is bound to, else \`X-Agent-Id\` or \`agent_id\`; for all others it does not exist.`;
+Errors are \`${PROBLEM_TYPE}\` (RFC 9457) with a stable \`code\` and what to do in \`next\`; a method that a path does not have is answered with 405, an unknown path with 404. Each GET route also answers HEAD. Answers may get new fields, and events new kinds. A task belongs to the agent that handed it over: the one that the token is bound to, else \`X-Agent-Id\` or \`agent_id\`; for all others it does not exist. A WebSocket at \`/tasks/{task_id}/stream\` shows a task live and takes commands; OpenAPI has no words for it.`;
 
 interface Parameter {
   name: string;

@@ -5,14 +5,16 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { ROUTES } from '../../src/http/tasks/index.ts';
 import type { TaskStatus } from '../../src/tasks/task.ts';
-import { DIRECTORY, type GeneratedRequest, operationsOf, TASK, type TaskKind } from './arbitrary-request.ts';
 import { departures } from './contract.ts';
+import type { GeneratedRequest, TaskKind } from './fuzz/damage.ts';
+import { operationsOf } from './fuzz/requests.ts';
+import { DIRECTORY, TASK } from './fuzz/values.ts';
 import { RestClient } from './rest.ts';
 import { startServer } from './server.ts';
 
 /** Another one finds other requests: `FUZZ_SEED=… FUZZ_RUNS=… vitest run tests/http/fuzz.test.ts`. */
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_126);
-const RUNS = Number(process.env.FUZZ_RUNS ?? 100);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 80);
 const OPERATIONS = operationsOf(openApiDocument(ROUTES), 'Bearer ann-token');
 
 /** The status that shows that a task is still in the state. */

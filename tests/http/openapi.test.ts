@@ -4,6 +4,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect, test } from 'vitest';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { ROUTES } from '../../src/http/tasks/index.ts';
+import { startApi } from './rest.ts';
 import { startServer } from './server.ts';
 
 const DOCUMENT = openApiDocument(ROUTES);
@@ -101,4 +102,12 @@ test('pages of allowed origins can read it, others cannot, and it counts towards
   expect((await fetch(url, { headers: { origin: 'https://evil.example' } })).status).toBe(403);
   expect((await fetch(url)).status).toBe(200);
   expect((await fetch(url)).status).toBe(429);
+});
+
+test('a bridge that stops refuses tasks as it is described: 503, and when to try again', async () => {
+  await using server = await startApi();
+  await server.bridge.execution.close(0);
+  const answer = await server.api.post('/tasks/execute', { task_description: 'x' });
+  expect(answer).toMatchObject({ status: 503, body: { code: 'SHUTTING_DOWN', retry_after_seconds: 60 } });
+  expect(answer.headers.get('retry-after')).toBe('60');
 });
