@@ -6,7 +6,7 @@ const { BRIDGE_TESTS_REPORT: report } = process.env;
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
-    // For two cores: a file uses about half of one, for it waits the rest of the time.
+    // For two cores: a file uses about half of one and waits the rest of the time.
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
