@@ -13,6 +13,7 @@ import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { withoutOAuth } from './oauth.ts';
 import { openApiRoutes } from './openapi-endpoint.ts';
+import { pageRoutes } from './page/page-endpoint.ts';
 import { StreamLimit } from './stream-limit.ts';
 import { TaskApi } from './task-api.ts';
 import { Tickets } from './tickets.ts';
@@ -121,6 +122,7 @@ function application(
   app.post('/matrix/notify', admitted, notify.admit, notice, notify.handle);
   app.all('/mcp', admitted, requests, body, batches, endpoint.handle);
   app.use(openApiRoutes(requests));
+  app.use(pageRoutes());
   app.use(['/tasks', '/events', '/tickets'], admitted, requests);
   app.use(tasks.router);
   app.use(withoutOAuth(tokens.length > 0));

@@ -1,0 +1,11 @@
+import { render } from 'preact';
+import { loadSession, requireSignIn, session } from './api/session.ts';
+import { App } from './app.tsx';
+import { startRouter } from './router.ts';
+import './theme.css';
+
+startRouter();
+// An unreachable bridge is shown by the page that asks it for something.
+await loadSession().catch(() => {});
+if (session.value?.signed_in === false) requireSignIn();
+render(<App />, document.body);

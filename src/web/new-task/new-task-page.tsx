@@ -1,0 +1,4 @@
+/** `/new`. */
+export function NewTaskPage() {
+  return <h1>New task</h1>;
+}

@@ -1,0 +1,4 @@
+/** `/sign-in`. */
+export function SignInPage() {
+  return <h1>Sign in</h1>;
+}

@@ -1,0 +1,4 @@
+/** `/system`. */
+export function SystemPage() {
+  return <h1>System</h1>;
+}

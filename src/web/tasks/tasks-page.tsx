@@ -1,0 +1,4 @@
+/** `/`. */
+export function TasksPage() {
+  return <h1>Tasks</h1>;
+}
