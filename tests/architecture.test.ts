@@ -100,7 +100,11 @@ const ARROWS: Record<string, readonly string[]> = {
   config: ['matrix'],
   tasks: [],
   proxy: [],
+  web: ['http', 'api', 'tasks'],
 };
+
+/** Rooms that run elsewhere: what they import of other rooms is types, which are erased. */
+const TYPES_ONLY = ['web'];
 
 /** The first folders that may import a package; each other package belongs to exactly one. */
 const SHARED: Record<string, readonly string[]> = {
@@ -128,6 +132,11 @@ function importsOf(source: string): string[] {
   return [...source.matchAll(IMPORT)].map(([, , specifier = '']) => specifier);
 }
 
+/** The specifiers of imports that remain when types are erased. */
+function valueImportsOf(source: string): string[] {
+  return importsOf(source.replaceAll(/\b(?:import|export)\s+type\b[^;]*;/g, ''));
+}
+
 function withoutComments(source: string): string {
   return source.replace(STRING_OR_COMMENT, '$1');
 }
@@ -140,7 +149,7 @@ function roomOf(path: string): string {
 
 /** The first folder or file of a path below src: `runners/docker/lines.ts` → `runners`. */
 function firstOf(path: string): string {
-  return path.split('/')[0]?.replace(/\.ts$/, '') ?? '';
+  return path.split('/')[0]?.replace(/\.tsx?$/, '') ?? '';
 }
 
 function resolveFrom(path: string, specifier: string): string {
@@ -166,6 +175,7 @@ function inOneFile(path: string, source: string, sources: Sources): string[] {
   const allowed = ARROWS[room] ?? (FOUNDATION.includes(room) ? FOUNDATION : undefined);
   if (!allowed) return [`${path}: the room ${room} is not in ARROWS`];
   const found: string[] = [];
+  const values = valueImportsOf(source);
   if (COMPUTED_IMPORT.test(source)) found.push(`${path}: imports something that cannot be read here`);
   if (room !== 'config' && ENVIRONMENT.test(source)) found.push(`${path}: reads process.env`);
   for (const specifier of importsOf(source)) {
@@ -174,6 +184,10 @@ function inOneFile(path: string, source: string, sources: Sources): string[] {
       if (!(target in sources)) found.push(`${path}: ${specifier} is not a file of src`);
       else if (!mayImport(room, roomOf(target), allowed))
         found.push(`${path}: ${room} must not import ${roomOf(target)}`);
+      else if (TYPES_ONLY.includes(room) && room !== roomOf(target) && values.includes(specifier))
+        found.push(`${path}: ${room} may import only types of ${roomOf(target)}`);
+    } else if (specifier.startsWith('node:') && TYPES_ONLY.includes(room)) {
+      found.push(`${path}: ${room} does not run in Node`);
     } else if (GUARDED[specifier] && !GUARDED[specifier].includes(room)) {
       found.push(`${path}: only ${GUARDED[specifier]} may import ${specifier}`);
     }
@@ -224,7 +238,7 @@ function cycles(sources: Sources): string[] {
 
 const root = join(import.meta.dirname, '../src');
 const sources: Sources = Object.fromEntries(
-  globSync('**/*.ts', { cwd: root }).map((path) => [
+  globSync('**/*.{ts,tsx,css,svg}', { cwd: root }).map((path) => [
     path.split('\\').join('/'),
     withoutComments(readFileSync(join(root, path), 'utf8')),
   ]),
@@ -280,6 +294,10 @@ const BROKEN: readonly [path: string, source: string, says: string][] = [
   ['app/app.ts', 'const y = await import(name);', 'imports something that cannot be read here'],
   ['app/app.ts', "const y = require('pino');", 'imports something that cannot be read here'],
   ['app/app.ts', "import { y } from './nowhere.ts';", './nowhere.ts is not a file of src'],
+  ['web/x.tsx', "import { y } from '../api/caller.ts';", 'web may import only types of api'],
+  ['web/x.ts', "import type { Y } from '../execution/queue.ts';", 'web must not import execution'],
+  ['web/x.ts', "import { join } from 'node:path';", 'web does not run in Node'],
+  ['http/x.ts', "import { y } from '../web/links.ts';", 'http must not import web'],
   ['http/x.ts', "import { pino } from 'pino';", 'pino is imported by http and logger'],
   [
     'http/x.ts',
