@@ -6,7 +6,7 @@ export const GENERAL: readonly string[] = [
   '## Authentication',
   'With `MCP_AUTH_TOKENS` every request needs `Authorization: Bearer <token>`, except `GET /openapi.json`, `/health` and `/ready`. A token in the URL is not accepted. Web pages need an origin in `MCP_ALLOWED_ORIGINS`; preflight requests are answered for them.',
   '## Agent',
-  'A task belongs to the agent that handed it over. The agent is the one to which the token is bound, else the header `X-Agent-Id`, else the query parameter `agent_id` (in a body also the field `agent_id`), else `default`. If two of them differ, the answer is 403. For other agents the task does not exist: they get 404.',
+  'A task belongs to the agent that handed it over. The agent is the one to which the token is bound, else the header `X-Agent-Id`, else the query parameter `agent_id` (in a body also the field `agent_id`), else `default`. If two of them differ, the answer is 403. For other agents the task does not exist: they get 404. A caller that may name any agent can read and control the tasks of all with `agent_id=*`; with a bound token `*` means its own agent.',
   '## Requests',
   'Bodies are JSON objects with `Content-Type: application/json`; no body is the same as `{}`. Unknown fields and parameters are refused, with the name that was probably meant. For optional ones `null`, `""` and `[]` count as absent, and a string with exactly one meaning as a number or boolean is converted, as for [tools](tools.md). Each GET route also answers HEAD. A method that a path does not have is answered with 405 and `Allow`.',
   '## Idempotency',

@@ -1,6 +1,8 @@
 import { BridgeError, quote } from '../errors.ts';
 
 const DEFAULT_AGENT = 'default';
+/** Stands for all agents where a caller reads. */
+const EVERY_AGENT = '*';
 const MAX_LENGTH = 200;
 
 /** The sources of a caller's agent id in one request. */
@@ -53,16 +55,38 @@ export class Caller {
   }
 }
 
+/**
+ * Whose tasks a request of the task API is about; undefined: those of every agent. `*` asks for that. Whoever may name
+ * any agent may ask for all of them; with a token that is bound to one agent, `*` means that agent.
+ */
+export function ownerOf({ token, header, argument }: CallerIdentity): string | undefined {
+  const isEvery = token === undefined && [header, argument].includes(EVERY_AGENT);
+  const [one, other] = [header, argument].map((given) => (given === EVERY_AGENT ? undefined : given));
+  if (isEvery && one === undefined && other === undefined) return undefined;
+  return new Caller().resolve({ token, header: one, argument: other });
+}
+
 interface Given {
   source: string;
   agentId: string;
 }
 
 function requireValid(source: string, agentId: string): void {
+  if (agentId === EVERY_AGENT) throw everyAgent(source);
   if (agentId.length >= 1 && agentId.length <= MAX_LENGTH && !/\p{Cc}/u.test(agentId)) return;
   throw new BridgeError(
     'INVALID_INPUT',
     `The ${source} ${quote(agentId)} is not an agent id: 1 to ${MAX_LENGTH} characters, no control characters.`,
+  );
+}
+
+function everyAgent(source: string): BridgeError {
+  return new BridgeError(
+    'INVALID_INPUT',
+    `The ${source} "${EVERY_AGENT}" stands for all agents, and this call is for one.`,
+    {
+      next: 'Name one agent, or leave it out. In the task API "*" works wherever a task is read or controlled.',
+    },
   );
 }
 

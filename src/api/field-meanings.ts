@@ -4,6 +4,17 @@
  */
 export const MEANINGS: Readonly<Record<string, string>> = {
   'route.listTasks.status': 'Only tasks in one of these states, separated by commas.',
+  limits: 'Limits of the task; absent ones do not exist.',
+  continues: 'The task that it continues.',
+  'route.getTask.observers': 'Matrix user ids.',
+  'route.getTask.agent_id': 'The agent that owns the task.',
+  'route.getTask.agent': 'Agent of OpenCode; absent: its own choice.',
+  'route.getTask.model': "`provider/model`; absent: OpenCode's own choice.",
+  'route.getTask.timeout_ms': 'Time limit in milliseconds; pauses do not count.',
+  runner: '`opencode-server` or `docker`.',
+  used_ms: 'Time that counts against the limit, in milliseconds.',
+  cost_usd: 'US dollars so far.',
+  tokens: 'Tokens of all kinds so far.',
   'route.listTasks.text': 'Only tasks whose description contains this text, in upper or lower case.',
   created_after: 'Only tasks created at this time or later, ISO 8601.',
   created_before: 'Only tasks created before this time, ISO 8601.',

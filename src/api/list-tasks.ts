@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BridgeError, quote } from '../errors.ts';
-import { TASK_STATUSES, type Task } from '../tasks/task.ts';
+import { TASK_STATUSES, type Task, type TaskOwner } from '../tasks/task.ts';
 import { shortText } from './inputs.ts';
 import { rowsThatFit } from './pages.ts';
 import type { ApiServices } from './services.ts';
@@ -16,7 +16,7 @@ export const listTasksFields = {
   cursor: shortText.optional(),
 };
 
-/** Which of the caller's tasks; times are epoch milliseconds. */
+/** Which of the owner's tasks; times are epoch milliseconds. */
 export interface ListTasks
   extends Omit<Parameters<ApiServices['execution']['list']>[0], 'agentId' | 'before'> {
   cursor?: string | undefined;
@@ -27,10 +27,10 @@ export const taskListSchema = z.object({
   next_cursor: z.string().optional(),
 });
 
-/** A page of the caller's tasks as rows of a view, newest first. */
+/** A page of the owner's tasks as rows of a view, newest first. */
 export async function listTasks<R extends { task_id: string }>(
   { execution }: ApiServices,
-  agentId: string,
+  agentId: TaskOwner,
   { cursor, limit, ...query }: ListTasks,
   view: (task: Task) => R,
 ): Promise<{ tasks: R[]; next_cursor?: string | undefined }> {

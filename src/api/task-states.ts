@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { BridgeError, quote } from '../errors.ts';
+import type { TaskOwner } from '../tasks/task.ts';
 import type { ApiServices } from './services.ts';
 import { type taskStateSchema, viewTaskState } from './task-view.ts';
 
@@ -14,12 +15,12 @@ export interface TaskStates {
 }
 
 /**
- * The states of an agent's tasks, each time that some change. Without a cursor, and with one of another log, it begins
+ * The states of the owner's tasks, each time that some change. Without a cursor, and with one of another log, it begins
  * with all tasks that have not ended. Throws INVALID_INPUT for a text that is no cursor.
  */
 export async function taskStates(
   { execution }: ApiServices,
-  agentId: string,
+  agentId: TaskOwner,
   cursor: string | undefined,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<TaskStates, void, void>> {
@@ -30,13 +31,15 @@ export async function taskStates(
 
 async function* follow(
   execution: ApiServices['execution'],
-  agentId: string,
+  agentId: TaskOwner,
   given: number | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<TaskStates, void, void> {
   const from = given ?? (await execution.position());
   if (given === undefined) {
-    const open = (await execution.unfinished()).filter((task) => task.agentId === agentId);
+    const open = (await execution.unfinished()).filter(
+      (task) => agentId === undefined || task.agentId === agentId,
+    );
     yield { cursor: writeCursor(from), tasks: open.map(viewTaskState) };
   }
   for await (const { tasks, position } of execution.followTasks(agentId, from, EVERY_MS, signal)) {

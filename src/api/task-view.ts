@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { oneLine } from '../tasks/describe-event.ts';
-import { taskErrorSchema, taskRequestSchema, taskResultSchema, usageSchema } from '../tasks/events.ts';
+import {
+  taskErrorSchema,
+  taskRequestSchema,
+  taskResultSchema,
+  tokensOf,
+  usageSchema,
+} from '../tasks/events.ts';
 import { TASK_STATUSES, type Task } from '../tasks/task.ts';
 import { iso } from '../tasks/view-event.ts';
 import { taskErrorNextStep } from './error-next-step.ts';
@@ -100,8 +106,14 @@ export function viewTaskRow(task: Task): z.infer<typeof taskRowSchema> {
   };
 }
 
-/** A row with what changes while the task runs. */
+/** A row for people and programs that show tasks: with its owner, its settings, and what changes while it runs. */
 export const taskStateSchema = taskRowSchema.extend({
+  agent_id: z.string(),
+  agent: z.string().optional(),
+  model: z.string().optional(),
+  started_at: z.string().optional(),
+  cost_usd: z.number(),
+  tokens: z.number(),
   progress: z.number().optional(),
   open_requests: z.number(),
   last_seq: z.number(),
@@ -109,5 +121,16 @@ export const taskStateSchema = taskRowSchema.extend({
 
 export function viewTaskState(task: Task): z.infer<typeof taskStateSchema> {
   const { progress, requests, lastSeq } = task;
-  return { ...viewTaskRow(task), progress, open_requests: requests.length, last_seq: lastSeq };
+  return {
+    ...viewTaskRow(task),
+    agent_id: task.agentId,
+    agent: task.agent,
+    model: task.model,
+    started_at: iso(task.startedAt),
+    cost_usd: task.usage.cost_usd,
+    tokens: tokensOf(task.usage),
+    progress,
+    open_requests: requests.length,
+    last_seq: lastSeq,
+  };
 }

@@ -14,6 +14,10 @@ export function tokenFaults(tokens: readonly Token[]): string[] {
   const faults: string[] = [];
   if (tokens.some(({ agentId }) => agentId === ''))
     faults.push('MCP_AUTH_TOKENS has an entry with an empty agent: write agent=token, or only the token.');
+  if (tokens.some(({ agentId }) => agentId === '*'))
+    faults.push(
+      'MCP_AUTH_TOKENS has an entry for the agent "*", which stands for all: write only the token.',
+    );
   if (tokens.some(({ token }) => /\s/.test(token)))
     faults.push('MCP_AUTH_TOKENS has a token with a blank, which a header cannot contain.');
   return faults;

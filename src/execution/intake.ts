@@ -2,7 +2,7 @@ import { BridgeError, quote } from '../errors.ts';
 import type { Runner } from '../runners/runner.ts';
 import type { EventLog } from '../store/event-log.ts';
 import { newTaskId } from '../tasks/ids.ts';
-import type { Task } from '../tasks/task.ts';
+import type { Task, TaskOwner } from '../tasks/task.ts';
 import type { TaskFiles } from '../workspaces/task-files.ts';
 import { type Acceptance, createdEvent } from './acceptance.ts';
 import { isForeign, repeatedTask, requireContinuable, requireKept } from './admission.ts';
@@ -100,8 +100,9 @@ export class TaskIntake {
 }
 
 /** The agent's task; throws TASK_NOT_FOUND, for another agent's task too. */
-export function ownTask(log: EventLog, agentId: string, taskId: string): Task {
+export function ownTask(log: EventLog, agentId: TaskOwner, taskId: string): Task {
   const task = log.get(taskId);
-  if (task && task.agentId === agentId) return task;
-  throw new BridgeError('TASK_NOT_FOUND', `Agent ${quote(agentId)} has no task ${quote(taskId)}.`);
+  if (task && (agentId === undefined || task.agentId === agentId)) return task;
+  const missing = agentId === undefined ? 'There is' : `Agent ${quote(agentId)} has`;
+  throw new BridgeError('TASK_NOT_FOUND', `${missing} no task ${quote(taskId)}.`);
 }

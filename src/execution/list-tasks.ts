@@ -6,7 +6,7 @@ import type { Task } from '../tasks/task.ts';
 const MAX_STEPS = 100;
 
 /**
- * A page of an agent's tasks, newest first. The event loop runs between two steps of the store. A search that finds too
+ * A page of the owner's tasks, newest first. The event loop runs between two steps of the store. A search that finds too
  * little in MAX_STEPS returns what it has found, and the page that follows continues it.
  */
 export async function listTasks(store: TaskStore, query: TaskQuery): Promise<TaskPage> {

@@ -2,7 +2,7 @@ import type { EventLog } from '../store/event-log.ts';
 import type { ChangedTasks, TaskPage, TaskQuery } from '../store/task-store.ts';
 import type { EventOf, TaskEvent } from '../tasks/events.ts';
 import type { FollowItem } from '../tasks/live-frame.ts';
-import type { Task } from '../tasks/task.ts';
+import type { Task, TaskOwner } from '../tasks/task.ts';
 import { ownTask } from './intake.ts';
 import { listTasks } from './list-tasks.ts';
 import type { LiveFeeds } from './live/live-feeds.ts';
@@ -17,8 +17,8 @@ export class TaskReads {
     this.#live = live;
   }
 
-  /** The caller's task; throws TASK_NOT_FOUND, for another agent's task too. */
-  async find(agentId: string, taskId: string): Promise<Task> {
+  /** The owner's task; throws TASK_NOT_FOUND, for another agent's task too. */
+  async find(agentId: TaskOwner, taskId: string): Promise<Task> {
     return ownTask(this.#log, agentId, taskId);
   }
 
@@ -27,7 +27,7 @@ export class TaskReads {
     return this.#log.get(taskId);
   }
 
-  /** An agent's tasks, newest first. A search may return fewer than `limit`, even none, and a `next`. */
+  /** The owner's tasks, newest first. A search may return fewer than `limit`, even none, and a `next`. */
   list(query: TaskQuery): Promise<TaskPage> {
     return listTasks(this.#log.store, query);
   }
@@ -61,9 +61,9 @@ export class TaskReads {
     return this.#log.store.lastPosition();
   }
 
-  /** The agent's tasks that change after a position; changes within `everyMs` come together. */
+  /** The owner's tasks that change after a position; changes within `everyMs` come together. */
   followTasks(
-    agentId: string,
+    agentId: TaskOwner,
     position: number,
     everyMs: number,
     signal: AbortSignal,

@@ -1,22 +1,20 @@
 /** How many are remembered. */
 const MAX = 10_000;
 
-/** The tasks that their agents removed lately, so that a repeated removal succeeds as the first one did. */
+/** The tasks that were removed lately, so that a repeated removal by who may see them succeeds as the first one did. */
 export class RemovedTasks {
-  readonly #keys = new Set<string>();
+  /** The agent of each task. */
+  readonly #agents = new Map<string, string>();
 
   add(agentId: string, taskId: string): void {
-    this.#keys.add(keyOf(agentId, taskId));
-    const [oldest] = this.#keys;
-    if (this.#keys.size > MAX && oldest !== undefined) this.#keys.delete(oldest);
+    this.#agents.set(taskId, agentId);
+    const [oldest] = this.#agents.keys();
+    if (this.#agents.size > MAX && oldest !== undefined) this.#agents.delete(oldest);
   }
 
-  has(agentId: string, taskId: string): boolean {
-    return this.#keys.has(keyOf(agentId, taskId));
+  /** `agentId` undefined: of any agent. */
+  has(agentId: string | undefined, taskId: string): boolean {
+    const agent = this.#agents.get(taskId);
+    return agent !== undefined && (agentId === undefined || agent === agentId);
   }
-}
-
-/** Unambiguous, because task ids have no spaces. */
-function keyOf(agentId: string, taskId: string): string {
-  return `${taskId} ${agentId}`;
 }

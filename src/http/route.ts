@@ -1,10 +1,11 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { parseArguments } from '../api/arguments.ts';
-import { Caller } from '../api/caller.ts';
+import { ownerOf } from '../api/caller.ts';
 import { coerceArguments } from '../api/coerce-arguments.ts';
 import type { ApiServices } from '../api/services.ts';
 import { BridgeError, type ErrorCode, quote } from '../errors.ts';
+import type { TaskOwner } from '../tasks/task.ts';
 import { identityOf } from './access.ts';
 import type { RemovedTasks } from './removed-tasks.ts';
 import type { StreamLimit } from './stream-limit.ts';
@@ -15,8 +16,8 @@ export interface RouteCall<P = unknown, Q = unknown, B = unknown> extends RawCal
   params: P;
   query: Q;
   body: B;
-  /** The calling agent. */
-  agentId: string;
+  /** The calling agent; undefined: every agent. */
+  agentId: TaskOwner;
 }
 
 /** A request as it arrived. */
@@ -126,9 +127,9 @@ function bodyOf({ body, headers }: Request): Record<string, unknown> {
   });
 }
 
-function callerOf(req: Request, argument: string | undefined): string {
+function callerOf(req: Request, argument: string | undefined): TaskOwner {
   const header = req.headers['x-agent-id'];
-  return new Caller().resolve({
+  return ownerOf({
     token: identityOf(req)?.agentId,
     header: typeof header === 'string' ? header : undefined,
     argument,

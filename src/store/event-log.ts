@@ -1,7 +1,7 @@
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { BridgeError } from '../errors.ts';
 import type { TaskEvent, TaskEventBody } from '../tasks/events.ts';
-import { isEnd, type Task } from '../tasks/task.ts';
+import { isEnd, type Task, type TaskOwner } from '../tasks/task.ts';
 import { wellFormed } from '../text.ts';
 import type { ChangedTasks, PositionedEvent, TaskStore } from './task-store.ts';
 
@@ -122,10 +122,10 @@ export class EventLog {
   }
 
   /**
-   * The tasks of an agent that change after a position, until the signal aborts. Changes within `everyMs` come together.
+   * The tasks of an owner that change after a position, until the signal aborts. Changes within `everyMs` come together.
    */
   async *followTasks(
-    agentId: string,
+    agentId: TaskOwner,
     position: number,
     everyMs: number,
     signal: AbortSignal,

@@ -1,8 +1,8 @@
 import type { EventOf, TaskEvent, TaskEventBody } from '../tasks/events.ts';
-import type { Task, TaskStatus } from '../tasks/task.ts';
+import type { Task, TaskOwner, TaskStatus } from '../tasks/task.ts';
 
 export interface TaskQuery {
-  agentId: string;
+  agentId: TaskOwner;
   /** Only tasks with one of these; an empty list matches none. */
   statuses?: readonly TaskStatus[] | undefined;
   /** Only tasks whose description contains this text, in upper or lower case. */
@@ -29,7 +29,7 @@ export interface PositionedEvent {
   event: TaskEvent;
 }
 
-/** Tasks of an agent that have new events, and the position up to which the log was searched for them. */
+/** Tasks that have new events, and the position up to which the log was searched for them. */
 export interface ChangedTasks {
   tasks: Task[];
   position: number;
@@ -52,7 +52,7 @@ export interface TaskStore {
   /** Whether a task, running or ended, belongs to this OpenCode session. */
   hasSession(sessionId: string): boolean;
   /**
-   * An agent's tasks, newest first. One call does a bounded amount of work: it may return fewer tasks than `limit`, even
+   * The tasks of an owner, newest first. One call does a bounded amount of work: it may return fewer tasks than `limit`, even
    * none, and a `next`.
    */
   list(query: TaskQuery): TaskPage;
@@ -70,8 +70,8 @@ export interface TaskStore {
   hasRef(taskId: string, ref: string): boolean;
   /** Events of all tasks after a position, in order. */
   eventsAfter(position: number, limit: number): PositionedEvent[];
-  /** The tasks of an agent that have events among the next `limit` events of all tasks after a position. */
-  changedTasks(agentId: string, position: number, limit: number): ChangedTasks;
+  /** The tasks of an owner that have events among the next `limit` events of all tasks after a position. */
+  changedTasks(agentId: TaskOwner, position: number, limit: number): ChangedTasks;
   /** The position of the newest event; 0 before the first. */
   lastPosition(): number;
   close(): void;

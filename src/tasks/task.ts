@@ -18,6 +18,9 @@ export type TaskStatus = (typeof TASK_STATUSES)[number];
 export const END_STATUSES = ['completed', 'failed', 'timeout', 'cancelled'] as const;
 const ENDS: ReadonlySet<TaskStatus> = new Set(END_STATUSES);
 
+/** Whose tasks: those of one agent, or of every agent (undefined), which only some callers may ask for. */
+export type TaskOwner = string | undefined;
+
 /** The state of a task: its events, applied in order. Times are epoch milliseconds. */
 export interface Task {
   readonly id: string;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Caller } from '../../src/api/caller.ts';
+import { Caller, ownerOf } from '../../src/api/caller.ts';
 import { startScriptedBridge } from '../mcp/bridge.ts';
 
 test('token, header and argument name the caller, in this order', () => {
@@ -24,6 +24,22 @@ test.each([
 
 test.each(['', 'x'.repeat(201), 'a\u0000b', 'a\u007fb'])('%j is no agent id', (header) => {
   expect(() => new Caller().resolve({ header })).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+});
+
+test('"*" names no agent', () => {
+  for (const claims of [{ header: '*' }, { argument: '*' }, { token: 'a', header: '*' }]) {
+    expect(() => new Caller().resolve(claims)).toThrow(/"\*" stands for all agents/);
+  }
+});
+
+test('"*" is every agent for who may name any, and the own one for who is bound', () => {
+  expect(ownerOf({ header: '*' })).toBeUndefined();
+  expect(ownerOf({ argument: '*' })).toBeUndefined();
+  expect(ownerOf({ header: '*', argument: '*' })).toBeUndefined();
+  expect(ownerOf({ token: 'a', header: '*', argument: '*' })).toBe('a');
+  expect(ownerOf({ header: 'b', argument: '*' })).toBe('b');
+  expect(ownerOf({})).toBe('default');
+  expect(() => ownerOf({ token: 'a', header: 'b', argument: '*' })).toThrow(/token says agent "a"/);
 });
 
 test('a refused argument is not remembered', () => {

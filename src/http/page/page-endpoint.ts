@@ -35,7 +35,9 @@ export function pageRoutes(): Router {
       .send(pageHtml(await load(), depth));
   };
   router.get(['/', '/new', '/system', '/sign-in'], page);
-  router.get('/tasks/:task_id', (req, res, next) => {
+  // Not a route of its own: the task API answers OPTIONS and HEAD there.
+  router.use((req, res, next) => {
+    if (req.method !== 'GET' || !/^\/tasks\/[^/]+$/.test(req.path)) return next();
     res.vary('Accept');
     if (req.accepts('json', 'html') === 'html') return page(req, res);
     next();

@@ -52,6 +52,7 @@ export const executeRoute = defineRoute({
   ],
   async run({ services, agentId, body: given, req }) {
     const { task_id: ownId, code: _code, context: _context, ...input } = given;
+    if (agentId === undefined) throw needsAgent();
     const accepted = await createTask(services, agentId, {
       ...input,
       task_description: descriptionOf(given),
@@ -66,6 +67,16 @@ export const executeRoute = defineRoute({
     };
   },
 });
+
+function needsAgent(): BridgeError {
+  return new BridgeError(
+    'INVALID_INPUT',
+    '`agent_id` "*" stands for all agents, and a task belongs to one.',
+    {
+      next: 'Name the agent, or leave agent_id out.',
+    },
+  );
+}
 
 /** `context`, then `code`, with a heading each; a task with `task_description` has neither. */
 function descriptionOf({ task_description, code, context }: Body): string {

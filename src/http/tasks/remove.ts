@@ -17,7 +17,7 @@ export const removeRoute = defineRoute({
     if (removed.has(agentId, params.task_id)) return { status: 204 };
     const task = await services.execution.find(agentId, params.task_id);
     await services.execution.remove(task);
-    removed.add(agentId, params.task_id);
+    removed.add(task.agentId, params.task_id);
     return { status: 204 };
   },
 });

@@ -3,6 +3,7 @@ import { CLAMPED } from '../../api/coerce-arguments.ts';
 import { lastEvents } from '../../api/last-events.ts';
 import { taskFields, viewTask } from '../../api/task-view.ts';
 import { changedSince, waitForTask } from '../../api/wait-for-task.ts';
+import { usedMs } from '../../tasks/task.ts';
 import { defineRoute, NONE } from '../route.ts';
 import { ROUTE_NAMES } from '../route-names.ts';
 import { taskParams } from './params.ts';
@@ -13,7 +14,19 @@ const MAX_WAIT_MS = 50_000;
 /** Everything that is known of a task. */
 export const taskSchema = z.object({
   ...taskFields,
+  agent_id: z.string(),
   description: z.string(),
+  runner: z.string(),
+  model: z.string().optional(),
+  agent: z.string().optional(),
+  continues: z.string().optional(),
+  observers: z.array(z.string()),
+  limits: z.object({
+    timeout_ms: z.number(),
+    max_cost_usd: z.number().optional(),
+    max_tokens: z.number().optional(),
+  }),
+  used_ms: z.number(),
   last_events: z.array(z.string()),
 });
 
@@ -29,9 +42,19 @@ export const taskRoute = defineRoute({
   errors: ['TASK_NOT_FOUND'],
   async run({ services, agentId, params }) {
     const task = await services.execution.find(agentId, params.task_id);
-    const view = await viewTask(task, services, ROUTE_NAMES);
+    const { agentId: agent_id, description, runner, model, agent, continues, observers, limits } = task;
     return {
-      json: { ...view, description: task.description, last_events: await lastEvents(task, services) },
+      json: {
+        ...(await viewTask(task, services, ROUTE_NAMES)),
+        ...{ agent_id, description, runner, model, agent, continues, observers },
+        limits: {
+          timeout_ms: limits.timeoutMs,
+          max_cost_usd: limits.maxCostUsd,
+          max_tokens: limits.maxTokens,
+        },
+        used_ms: usedMs(task, Date.now()),
+        last_events: await lastEvents(task, services),
+      },
     };
   },
 });

@@ -20,8 +20,8 @@ export const ticketRoute = defineRoute({
   ],
   errors: ['TASK_NOT_FOUND', 'RATE_LIMITED'],
   async run({ services, tickets, agentId, body }) {
-    const { id } = await services.execution.find(agentId, body.task_id);
-    const { ticket, expiresAt } = tickets.issue(id, agentId);
+    const task = await services.execution.find(agentId, body.task_id);
+    const { ticket, expiresAt } = tickets.issue(task.id, task.agentId);
     return { status: 201, json: { ticket, expires_at: new Date(expiresAt).toISOString() } };
   },
 });

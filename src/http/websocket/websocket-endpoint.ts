@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
 import { parseArguments } from '../../api/arguments.ts';
-import { Caller } from '../../api/caller.ts';
+import { ownerOf } from '../../api/caller.ts';
 import { coerceArguments } from '../../api/coerce-arguments.ts';
 import { shortText } from '../../api/inputs.ts';
 import type { ApiServices } from '../../api/services.ts';
@@ -112,7 +112,7 @@ export class WebSocketEndpoint {
     taskId: string,
     { ticket, agent_id: argument }: Admitted['query'],
     identity: Identity | undefined,
-  ): string {
+  ): string | undefined {
     if (ticket !== undefined) {
       const agentId = this.#options.tickets.redeem(ticket, taskId);
       if (agentId !== undefined) return agentId;
@@ -125,7 +125,7 @@ export class WebSocketEndpoint {
       );
     }
     const header = headers['x-agent-id'];
-    return new Caller().resolve({
+    return ownerOf({
       token: identity?.agentId,
       header: typeof header === 'string' ? header : undefined,
       argument,

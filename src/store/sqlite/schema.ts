@@ -99,4 +99,6 @@ export const MIGRATIONS: readonly string[] = [
    DROP INDEX tasks_by_status;
    CREATE INDEX tasks_by_status ON tasks (agent_id, status, id, removed) WHERE NOT removed;`,
   `CREATE INDEX tasks_removed ON tasks (directory) WHERE removed AND owns_directory;`,
+  `CREATE INDEX tasks_of_all ON tasks (id, removed) WHERE NOT removed;
+   CREATE INDEX tasks_of_all_by_status ON tasks (status, id, removed) WHERE NOT removed;`,
 ];

@@ -14,7 +14,7 @@ const ID_SLACK_MS = 60_000;
 const AFTER_ALL_IDS = '~';
 
 /**
- * Lists the tasks of an agent. An index gives the ids for agent, status and about the time; then each task is read by
+ * Lists the tasks of an owner. An index gives the ids for agent, status and about the time; then each task is read by
  * its id and compared with the exact time and the text.
  */
 export class SqliteTaskList {
@@ -47,12 +47,12 @@ export class SqliteTaskList {
     const from = createdAfter === undefined ? '' : firstIdAt(createdAfter - ID_SLACK_MS);
     const until = createdBefore === undefined ? AFTER_ALL_IDS : firstIdAt(createdBefore + ID_SLACK_MS);
     const to = before === undefined || until < before ? until : before;
+    const { one, all } = this.#sql;
+    const [sql, owner] = agentId === undefined ? [all, []] : [one, [agentId]];
     const rows =
       statuses === undefined
-        ? this.#sql.ids.all(agentId, from, to, most)
-        : [...new Set(statuses)].flatMap((status) =>
-            this.#sql.idsByStatus.all(agentId, status, from, to, most),
-          );
+        ? sql.ids.all(...owner, from, to, most)
+        : [...new Set(statuses)].flatMap((status) => sql.idsByStatus.all(...owner, status, from, to, most));
     const ids = rows.map((row) => idRow.parse(row).id);
     return ids.sort((a, b) => (a < b ? 1 : -1)).slice(0, most);
   }
@@ -66,10 +66,18 @@ function prepareAll(database: Database) {
   const prepare = (sql: string) => database.prepare(sql);
   const page = 'id >= ? AND id < ? AND NOT removed ORDER BY id DESC LIMIT ?';
   return {
-    ids: prepare(`SELECT id FROM tasks WHERE agent_id = ? AND ${page}`),
-    idsByStatus: prepare(
-      `SELECT id FROM tasks INDEXED BY tasks_by_status WHERE agent_id = ? AND status = ? AND ${page}`,
-    ),
+    one: {
+      ids: prepare(`SELECT id FROM tasks WHERE agent_id = ? AND ${page}`),
+      idsByStatus: prepare(
+        `SELECT id FROM tasks INDEXED BY tasks_by_status WHERE agent_id = ? AND status = ? AND ${page}`,
+      ),
+    },
+    all: {
+      ids: prepare(`SELECT id FROM tasks INDEXED BY tasks_of_all WHERE ${page}`),
+      idsByStatus: prepare(
+        `SELECT id FROM tasks INDEXED BY tasks_of_all_by_status WHERE status = ? AND ${page}`,
+      ),
+    },
     byId: prepare(`SELECT created_at, ${TASK_COLUMNS} FROM tasks WHERE id = ?`),
   };
 }

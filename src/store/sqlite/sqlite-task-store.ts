@@ -2,7 +2,7 @@ import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import type { EventOf, TaskEvent, TaskEventBody, TaskEventKind } from '../../tasks/events.ts';
 import { taskEventBodySchema } from '../../tasks/events.ts';
-import { apply, isEnd, TASK_STATUSES, type Task, type TaskStatus } from '../../tasks/task.ts';
+import { apply, isEnd, TASK_STATUSES, type Task, type TaskOwner, type TaskStatus } from '../../tasks/task.ts';
 import type { ChangedTasks, PositionedEvent, TaskPage, TaskQuery, TaskStore } from '../task-store.ts';
 import { type Database, guarded, transaction } from './database.ts';
 import { SqliteTaskList } from './sqlite-task-list.ts';
@@ -126,10 +126,14 @@ export class SqliteTaskStore implements TaskStore {
     return this.#sql.eventsAfter.all(position, limit).map(readEvent);
   }
 
-  changedTasks(agentId: string, position: number, limit: number): ChangedTasks {
+  changedTasks(agentId: TaskOwner, position: number, limit: number): ChangedTasks {
     const { last } = lastRow.parse(this.#sql.lastOfNext.get(position, limit));
     if (last === null) return { tasks: [], position };
-    return { tasks: this.#sql.changed.all(position, last, agentId).map(readTask), position: last };
+    const rows =
+      agentId === undefined
+        ? this.#sql.changedOfAll.all(position, last)
+        : this.#sql.changed.all(position, last, agentId);
+    return { tasks: rows.map(readTask), position: last };
   }
 
   lastPosition(): number {
@@ -159,6 +163,7 @@ export class SqliteTaskStore implements TaskStore {
 function prepareAll(database: Database) {
   const prepare = (sql: string): StatementSync => database.prepare(sql);
   const task = `SELECT ${TASK_COLUMNS} FROM tasks`;
+  const changed = `${task} WHERE NOT removed AND id IN (SELECT task_id FROM events WHERE position > ? AND position <= ?)`;
   const event = 'SELECT position, task_id, seq, at, body FROM events';
   return {
     insert: prepare(
@@ -193,10 +198,8 @@ function prepareAll(database: Database) {
     lastOfNext: prepare(
       'SELECT max(position) AS last FROM (SELECT position FROM events WHERE position > ? ORDER BY position LIMIT ?)',
     ),
-    changed: prepare(
-      `${task} WHERE id IN (SELECT task_id FROM events WHERE position > ? AND position <= ?)
-       AND agent_id = ? AND NOT removed ORDER BY id`,
-    ),
+    changed: prepare(`${changed} AND agent_id = ? ORDER BY id`),
+    changedOfAll: prepare(`${changed} ORDER BY id`),
     eventsAfter: prepare(`${event} WHERE position > ? ORDER BY position LIMIT ?`),
   };
 }
