@@ -48,8 +48,9 @@ function NavLink({ to, label }: { to: string; label: string }) {
 }
 
 function pageOf(current: string): ComponentChild {
+  // The id as the address has it: ids need no escapes, and what has some is no id.
   const taskId = /^\/tasks\/([^/]+)$/.exec(current)?.[1];
-  if (taskId !== undefined) return <TaskPage key={taskId} taskId={decodeURIComponent(taskId)} />;
+  if (taskId !== undefined) return <TaskPage key={taskId} taskId={taskId} />;
   switch (current) {
     case '/':
       return <TasksPage />;

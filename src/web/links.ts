@@ -14,5 +14,5 @@ export function href(path: string): string {
 
 /** The link to the page of a task. */
 export function taskPath(taskId: string): string {
-  return `/tasks/${encodeURIComponent(taskId)}`;
+  return `/tasks/${taskId}`;
 }

@@ -97,11 +97,7 @@ export class TaskLog {
 
   async #load(): Promise<void> {
     try {
-      const task = await api.get<TaskDetail>(
-        `/tasks/${encodeURIComponent(this.taskId)}`,
-        {},
-        this.#stop.signal,
-      );
+      const task = await api.get<TaskDetail>(`/tasks/${this.taskId}`, {}, this.#stop.signal);
       if (!this.task.value) this.#firstAfter = Math.max(0, task.last_seq - (MAX_EVENTS - DROPPED_AT_ONCE));
       this.task.value = task;
       this.problem.value = undefined;

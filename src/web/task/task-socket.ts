@@ -54,7 +54,7 @@ export class TaskSocket {
       session.value?.authentication === 'token'
         ? (await api.post<{ ticket: string }>('/tickets', { task_id: taskId })).ticket
         : undefined;
-    const url = urlWith(`/tasks/${encodeURIComponent(taskId)}/stream`, {
+    const url = urlWith(`/tasks/${taskId}/stream`, {
       view: 'events',
       after_seq: seq,
       ...(ticket ? { ticket } : { agent_id: EVERY_AGENT }),
