@@ -6,7 +6,7 @@ const UNITS = [
 
 /** Milliseconds in at most two units: `42 s`, `3 m 5 s`, `2 h 10 m`. */
 export function formatDuration(ms: number): string {
-  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 1_000) return `${Math.max(0, Math.floor(ms))} ms`;
   if (ms < 10_000) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
   let rest = ms;
   const parts: string[] = [];
