@@ -123,7 +123,7 @@ function application(
   app.all('/mcp', admitted, requests, body, batches, endpoint.handle);
   app.use(openApiRoutes(requests));
   app.use(pageRoutes());
-  app.use(['/tasks', '/events', '/tickets'], admitted, requests);
+  app.use(['/tasks', '/events', '/options', '/tickets'], admitted, requests);
   app.use(tasks.router);
   app.use(withoutOAuth(tokens.length > 0));
   app.use(notFound);
