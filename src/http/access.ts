@@ -1,8 +1,8 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { sendError } from './errors.ts';
-import type { Identity } from './guards/bearer.ts';
 import type { Guard, Refusal } from './guards/guard.ts';
 import type { Guards } from './guards/guards.ts';
+import type { Identity } from './guards/token-check.ts';
 import { readRequestId } from './read-request-id.ts';
 
 export function checkHost({ host }: Guards): RequestHandler {
