@@ -37,6 +37,13 @@ const CLOSE_GRACE_MS = 1_000;
 /** Bytes of a body with a token, which anybody may send. */
 const SIGN_IN_BYTES = 8_192;
 
+interface PageOptions {
+  sessions: BrowserSessionStore;
+  now?: () => number;
+  /** Where the page is, built or as sources. */
+  folder?: string;
+}
+
 export interface HttpServerOptions extends McpEndpointOptions, GuardsOptions {
   /** 0 takes a free one. */
   port: number;
@@ -45,8 +52,8 @@ export interface HttpServerOptions extends McpEndpointOptions, GuardsOptions {
   notices?: SessionNoticeSink | undefined;
   connections?: ConnectionLimits;
   socketLimits?: SocketLimits;
-  /** Serves the web page, with these sessions; absent: neither page nor sign-in. */
-  page?: { sessions: BrowserSessionStore; now?: () => number } | undefined;
+  /** The web page and its sign-in; absent: neither is served. */
+  page?: PageOptions | undefined;
   /** Streams of events and WebSockets that may be open. */
   maxStreams?: number;
 }
@@ -139,7 +146,7 @@ function application(
   app.all('/mcp', admitted, requests, body, batches, endpoint.handle);
   app.use(openApiRoutes(tasks.routes, requests));
   if (sessions) {
-    app.use(pageRoutes());
+    app.use(pageRoutes(options.page?.folder));
     app.use('/session', refuseTaskCommands(guards), requests, express.json({ limit: SIGN_IN_BYTES }));
   }
   const user = sessions ? sessionGuard(sessions, guards) : guards.bearer;

@@ -22,13 +22,14 @@ export async function startSessions() {
 export async function startPageServer({
   kept,
   now,
+  folder,
   ...options
-}: ServerOptions & { kept?: SqliteBrowserSessionStore; now?: () => number } = {}) {
+}: ServerOptions & { kept?: SqliteBrowserSessionStore; now?: () => number; folder?: string } = {}) {
   const own = kept ? undefined : await startSessions();
   const sessions = kept ?? own?.store;
   const server = await startServer({
     ...options,
-    page: sessions && { sessions, ...(now && { now }) },
+    page: sessions && { sessions, ...(now && { now }), ...(folder && { folder }) },
   });
   return {
     ...server,
