@@ -46,6 +46,15 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   context: 'What the agent needs to know for `code`; the prompt has it first.',
   created_at: 'When the task was accepted, ISO 8601.',
   cursor: '`next_cursor` of the previous answer.',
+  'route.getSession.authentication':
+    '`none`: no tokens are configured, and everybody who can connect is allowed.',
+  'route.getSession.signed_in': 'Whether requests with this cookie and header are allowed.',
+  'route.getSession.agent_id': 'The agent that the token is bound to; absent: any.',
+  'route.getSession.expires_at': 'When the session ends at the latest, ISO 8601.',
+  'route.signIn.token': 'A token of MCP_AUTH_TOKENS.',
+  'route.signIn.csrf_token': 'To send as `X-CSRF-Token`; it is shown only here.',
+  'route.signIn.agent_id': 'The agent that the token is bound to; absent: any.',
+  'route.signIn.expires_at': 'When the session ends at the latest, ISO 8601.',
   'route.createTicket.expires_at': 'Until when it can be used, ISO 8601.',
   'route.executeTask.code': 'The work to do, instead of `task_description`.',
   'route.executeTask.task_id':
