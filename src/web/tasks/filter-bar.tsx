@@ -50,7 +50,13 @@ function StatusButton({ list, status, pressed, onClick }: StatusButtonProps) {
   const count = list.counts.value.get(status) ?? 0;
   const more = !list.isCounted(status);
   return (
-    <button type="button" class="chip" aria-pressed={pressed} onClick={onClick} data-none={count === 0 && !more}>
+    <button
+      type="button"
+      class="chip"
+      aria-pressed={pressed}
+      onClick={onClick}
+      data-none={count === 0 && !more}
+    >
       <span class={`status status-${status}`}>{statusLabel(status)}</span>{' '}
       <span class="number" title={more ? 'Older tasks are not counted' : undefined}>
         {count}

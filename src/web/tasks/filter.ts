@@ -21,7 +21,10 @@ export function readFilter(query: URLSearchParams): Filter {
 }
 
 /** The query of the page for a filter; undefined removes a parameter. */
-export function writeFilter({ statuses, text }: Filter): { status: string | undefined; q: string | undefined } {
+export function writeFilter({ statuses, text }: Filter): {
+  status: string | undefined;
+  q: string | undefined;
+} {
   return { status: statuses.join(',') || undefined, q: text || undefined };
 }
 

@@ -38,6 +38,10 @@ export class Listing {
     return this.pages.value > 0 && this.#next !== undefined;
   }
 
+  get isComplete(): boolean {
+    return this.pages.value > 0 && this.#next === undefined;
+  }
+
   /** Whether a row belongs to what is loaded. */
   includes(row: TaskRow): boolean {
     if (!hasStatus(this.filter, row)) return false;

@@ -2,7 +2,7 @@ import { computed, type ReadonlySignal, type Signal, signal } from '@preact/sign
 import { Problem } from '../api/client.ts';
 import { eventStream } from '../api/event-stream.ts';
 import { Backoff } from '../api/reconnect.ts';
-import type { TaskRow, TaskStatus } from '../api/task.ts';
+import { hasEnded, type TaskRow, type TaskStatus } from '../api/task.ts';
 import type { Filter } from './filter.ts';
 import { Listing, loadOpenRows } from './listing.ts';
 import { compareRows, movesRow } from './row.ts';
@@ -28,6 +28,13 @@ export class TaskList {
   readonly listing: Signal<Listing>;
   readonly ids: ReadonlySignal<readonly string[]>;
   readonly counts: ReadonlySignal<ReadonlyMap<TaskStatus, number>>;
+  /** The row at which the keys are; it stays the same when rows move, and while other pages are shown. */
+  readonly current = signal<string | undefined>(undefined);
+  /** The row in the order of the Tab key. */
+  readonly tabStop = computed(() => {
+    const { value } = this.current;
+    return value !== undefined && this.ids.value.includes(value) ? value : this.ids.value[0];
+  });
   readonly #rows = new Map<string, Signal<TaskRow>>();
   readonly #listings = new Map<string, Listing>();
   /** Rises when rows come, go or move. */
@@ -43,6 +50,12 @@ export class TaskList {
 
   row(id: string): ReadonlySignal<TaskRow> | undefined {
     return this.#rows.get(id);
+  }
+
+  /** Whether `counts` has all tasks of a status: those that are open are always known. */
+  isCounted(status: TaskStatus): boolean {
+    if (!hasEnded(status)) return true;
+    return [[], [status]].some((statuses) => this.#listingOf({ statuses, text: '' }).isComplete);
   }
 
   /** Shows another filter; what was loaded for it before is there at once. */

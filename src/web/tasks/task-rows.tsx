@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
-import type { TaskList } from './task-list.ts';
 import { TaskItem } from './task-item.tsx';
+import type { TaskList } from './task-list.ts';
 
 /** Keys that move between the rows, and how far; `Infinity` is the end. */
 const STEPS: Readonly<Record<string, number>> = {
@@ -14,15 +14,11 @@ const STEPS: Readonly<Record<string, number>> = {
   End: Number.POSITIVE_INFINITY,
 };
 
-/** The task that the keys are at; kept while other pages are shown. */
-let current: string | undefined;
-
 /** The rows. One of them is in the order of the Tab key; other keys move from row to row, Enter opens. */
 export function TaskRows({ list }: { list: TaskList }) {
   const ids = list.ids.value;
   const rows = useRef<HTMLUListElement>(null);
-  const focused = document.activeElement?.closest<HTMLElement>('.task-item')?.dataset.task;
-  const stop = current !== undefined && ids.includes(current) ? current : ids[0];
+  const focused = idAt(document.activeElement);
 
   // To move a row in the document takes the focus from it.
   useLayoutEffect(() => {
@@ -33,8 +29,7 @@ export function TaskRows({ list }: { list: TaskList }) {
 
   // Back from a task: at its row again.
   useEffect(() => {
-    if (current === undefined || !isNowhere(document.activeElement)) return;
-    linkOf(rows.current, current)?.focus();
+    if (isNowhere(document.activeElement)) linkOf(rows.current, list.current.peek())?.focus();
   }, []);
 
   useEffect(() => {
@@ -46,7 +41,7 @@ export function TaskRows({ list }: { list: TaskList }) {
       event.preventDefault();
       const known = list.ids.peek();
       const from = at === undefined ? -1 : known.indexOf(at);
-      const to = at === undefined ? known.indexOf(current ?? '') : from + step;
+      const to = at === undefined ? known.indexOf(list.tabStop.peek() ?? '') : from + step;
       const id = known[Math.max(0, Math.min(known.length - 1, to))];
       if (id !== undefined) linkOf(rows.current, id)?.focus();
     };
@@ -55,25 +50,29 @@ export function TaskRows({ list }: { list: TaskList }) {
   }, [list]);
 
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: keys are at the link, which a click anywhere in the row stands for
     <ul
       class="task-items"
       ref={rows}
       aria-label="Tasks"
       onFocusIn={({ target }) => {
         const id = target instanceof Element ? idAt(target) : undefined;
-        if (id === undefined || id === current) return;
-        const before = linkOf(rows.current, stop);
-        if (before) before.tabIndex = -1;
-        current = id;
-        const link = linkOf(rows.current, id);
-        if (link) link.tabIndex = 0;
+        if (id !== undefined) list.current.value = id;
       }}
+      onClick={openRow}
     >
       {ids.map((id) => (
-        <TaskItem key={id} list={list} id={id} isStop={id === stop} />
+        <TaskItem key={id} list={list} id={id} />
       ))}
     </ul>
   );
+}
+
+/** The link covers its row, but for what has more to say on hover. */
+function openRow(event: MouseEvent): void {
+  if (!(event.target instanceof Element) || event.target.closest('a')) return;
+  const link = event.target.closest('.task-item')?.querySelector('a');
+  link?.dispatchEvent(new MouseEvent('click', event));
 }
 
 function idAt(element: Element | null): string | undefined {

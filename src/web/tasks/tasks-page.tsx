@@ -61,7 +61,8 @@ export function TasksPage() {
 function Content({ list }: { list: TaskList }) {
   const listing = list.listing.value;
   if (list.ids.value.length > 0) return <TaskRows list={list} />;
-  if (listing.pages.value === 0) return <p class="muted tasks-none">{listing.problem.value ? '' : 'Loading…'}</p>;
+  if (listing.pages.value === 0)
+    return <p class="muted tasks-none">{listing.problem.value ? '' : 'Loading…'}</p>;
   const { statuses, text } = listing.filter;
   if (statuses.length === 0 && text === '') return <FirstTask />;
   return <p class="muted tasks-none">No task matches{text === '' ? '' : ` “${text}”`}.</p>;
