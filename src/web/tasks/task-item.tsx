@@ -47,13 +47,14 @@ export function TaskItem({ list, id }: { list: TaskList; id: string }) {
   );
 }
 
+/** Whose task it is, and what was chosen for it. */
 function Where({ row }: { row: TaskRow }) {
-  const settings = [row.agent, row.model].filter((name) => name !== undefined).join(' · ');
+  const model = row.model?.split('/').at(-1);
+  const short = [row.agent_id, folderName(row), row.agent, model].filter(Boolean).join(' · ');
+  const whole = [row.agent_id, row.directory, row.agent, row.model].filter(Boolean).join('\n');
   return (
-    <span class="task-where muted">
-      <span title={`Agent ${visible(row.agent_id)}`}>{visible(row.agent_id)}</span>
-      <span title={visible(row.directory)}>{visible(folderName(row))}</span>
-      {settings && <span title={visible(settings)}>{visible(settings)}</span>}
+    <span class="task-where muted" title={visible(whole)}>
+      {visible(short)}
     </span>
   );
 }

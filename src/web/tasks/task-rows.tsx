@@ -50,21 +50,35 @@ export function TaskRows({ list }: { list: TaskList }) {
   }, [list]);
 
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: keys are at the link, which a click anywhere in the row stands for
-    <ul
-      class="task-items"
-      ref={rows}
-      aria-label="Tasks"
-      onFocusIn={({ target }) => {
-        const id = target instanceof Element ? idAt(target) : undefined;
-        if (id !== undefined) list.current.value = id;
-      }}
-      onClick={openRow}
-    >
-      {ids.map((id) => (
-        <TaskItem key={id} list={list} id={id} />
+    <>
+      <Heads />
+      {/* biome-ignore lint/a11y/useKeyWithClickEvents: the link takes the keys; a click in its row stands for it */}
+      <ul
+        class="task-items"
+        ref={rows}
+        aria-label="Tasks"
+        onFocusIn={({ target }) => {
+          const id = target instanceof Element ? idAt(target) : undefined;
+          if (id !== undefined) list.current.value = id;
+        }}
+        onClick={openRow}
+      >
+        {ids.map((id) => (
+          <TaskItem key={id} list={list} id={id} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** For the eyes alone: a row says itself what its parts are. */
+function Heads() {
+  return (
+    <div class="task-heads muted" aria-hidden="true">
+      {['Status', 'Task', 'Agent', 'Progress', 'Cost', 'Ran', 'Age'].map((name) => (
+        <span key={name}>{name}</span>
       ))}
-    </ul>
+    </div>
   );
 }
 
