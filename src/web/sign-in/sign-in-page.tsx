@@ -51,6 +51,8 @@ function SignInForm() {
       }}
     >
       <h1 id="sign-in-title">Sign in</h1>
+      {/* Password managers file a token under a name. */}
+      <input type="text" hidden autocomplete="username" value={base.host} readOnly />
       <label for="token">Token</label>
       <input
         ref={input}

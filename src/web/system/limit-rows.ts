@@ -19,12 +19,12 @@ const NAMES: Readonly<Record<string, string>> = {
 /** The limits as rows; one that this page does not know yet is shown by its name in the API. */
 export function limitRows(limits: Record<string, unknown>): LimitRow[] {
   return Object.entries(limits).flatMap(([key, limit]) => {
-    const value = valueOf(key, limit);
+    const value = textOf(key, limit);
     return value === undefined ? [] : [{ name: NAMES[key] ?? key, value }];
   });
 }
 
-function valueOf(key: string, limit: unknown): string | undefined {
+function textOf(key: string, limit: unknown): string | undefined {
   if (typeof limit === 'number') return amount(key, limit);
   if (!isRecord(limit)) return undefined;
   const { default: usual, max } = limit;
