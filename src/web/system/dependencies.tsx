@@ -6,6 +6,7 @@ type Dependency = HealthReport['dependencies'][number] & { latency_ms?: number |
 
 /** What the bridge depends on, and what it delivers to. */
 export function Dependencies({ dependencies }: { dependencies: readonly Dependency[] }) {
+  const hasLatency = dependencies.some(({ latency_ms }) => latency_ms !== undefined);
   return (
     <section class="wide" aria-labelledby="dependencies-title">
       <h2 id="dependencies-title">Dependencies</h2>
@@ -15,9 +16,11 @@ export function Dependencies({ dependencies }: { dependencies: readonly Dependen
             <th scope="col">Name</th>
             <th scope="col">State</th>
             <th scope="col">Detail</th>
-            <th scope="col" class="number">
-              Latency
-            </th>
+            {hasLatency && (
+              <th scope="col" class="number">
+                Latency
+              </th>
+            )}
           </tr>
         </thead>
         <tbody>
@@ -26,7 +29,9 @@ export function Dependencies({ dependencies }: { dependencies: readonly Dependen
               <th scope="row">{visible(name)}</th>
               <td class={`level-${status}`}>{STATES[status]}</td>
               <td>{visible(detail)}</td>
-              <td class="number">{latency_ms === undefined ? '' : formatDuration(latency_ms)}</td>
+              {hasLatency && (
+                <td class="number">{latency_ms === undefined ? '' : formatDuration(latency_ms)}</td>
+              )}
             </tr>
           ))}
         </tbody>

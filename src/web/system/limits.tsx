@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import { api, Problem } from '../api/client.ts';
 import { isRecord } from '../api/problem.ts';
+import { Fact } from './fact.tsx';
 import { limitRows } from './limit-rows.ts';
-import { Fact } from './system-page.tsx';
 
 /** The limits of GET /options; they do not change while the bridge runs. */
 export function Limits() {

@@ -1,9 +1,9 @@
-import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
-import { now, second } from '../parts/clock.ts';
-import { formatAge, formatDuration } from '../parts/duration.ts';
+import { second } from '../parts/clock.ts';
+import { formatAge } from '../parts/duration.ts';
 import { visible } from '../parts/plain-text.ts';
 import { setTitle } from '../title.ts';
+import { Bridge } from './bridge.tsx';
 import { Dependencies } from './dependencies.tsx';
 import { HealthMonitor, type Reading } from './health.ts';
 import { Limits } from './limits.tsx';
@@ -69,37 +69,4 @@ function stateOf(reading: Reading | undefined, isSilent: boolean): State {
 function LastAnswer({ at }: { at: number }) {
   second.value;
   return <>Its last answer is {formatAge(Date.now() - at)} old.</>;
-}
-
-function Bridge({ reading: { report, roundTripMs, at } }: { reading: Reading }) {
-  return (
-    <section aria-labelledby="bridge-title">
-      <h2 id="bridge-title">Bridge</h2>
-      <dl class="facts">
-        <Fact name="Version">{report.version}</Fact>
-        <Fact name="Mode">{report.mode}</Fact>
-        {report.project_id && <Fact name="Project">{visible(report.project_id)}</Fact>}
-        <Fact name="Up for">
-          <Uptime since={at - report.uptime_ms} />
-        </Fact>
-        <Fact name="Answers in">{formatDuration(roundTripMs)}</Fact>
-      </dl>
-    </section>
-  );
-}
-
-function Uptime({ since }: { since: number }) {
-  second.value;
-  const started = new Date(now() - (Date.now() - since));
-  return <time dateTime={started.toISOString()}>{formatDuration(Date.now() - since)}</time>;
-}
-
-/** A row of a list of facts. */
-export function Fact({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd class="number">{children}</dd>
-    </div>
-  );
 }
