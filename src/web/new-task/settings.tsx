@@ -96,8 +96,7 @@ export function More({ form, hasOwner }: { form: DraftForm; hasOwner: boolean })
   return (
     <details class="more" open={isUsed}>
       <summary>More</summary>
-      <fieldset class="fields">
-        <legend class="visually-hidden">More</legend>
+      <div class="fields">
         <Plain
           form={form}
           name="observers"
@@ -122,7 +121,7 @@ export function More({ form, hasOwner }: { form: DraftForm; hasOwner: boolean })
             placeholder="default"
           />
         )}
-      </fieldset>
+      </div>
     </details>
   );
 }

@@ -3,6 +3,8 @@ import type { HealthReport } from '../../api/health-report.ts';
 import { api, Problem } from '../api/client.ts';
 
 const EVERY_MS = 5_000;
+/** While the bridge does not answer: it is usually back soon. */
+const SILENT_MS = 1_500;
 
 /** GET /health, and how long the answer took. */
 export interface Reading {
@@ -21,7 +23,7 @@ export class HealthMonitor {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (!document.hidden) await this.#read(signal);
-      await pause(signal);
+      await pause(this.problem.value ? SILENT_MS : EVERY_MS, signal);
     }
   }
 
@@ -42,7 +44,7 @@ export class HealthMonitor {
 }
 
 /** Until the next reading is due, or the page is seen again. */
-function pause(signal: AbortSignal): Promise<void> {
+function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
@@ -53,7 +55,7 @@ function pause(signal: AbortSignal): Promise<void> {
     const seen = (): void => {
       if (!document.hidden) done();
     };
-    const timer = setTimeout(done, EVERY_MS);
+    const timer = setTimeout(done, ms);
     document.addEventListener('visibilitychange', seen);
     signal.addEventListener('abort', done);
   });

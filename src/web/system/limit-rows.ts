@@ -36,7 +36,7 @@ function textOf(key: string, limit: unknown): string | undefined {
 }
 
 function amount(key: string, value: number): string {
-  if (key.endsWith('_ms')) return formatDuration(value);
+  if (key.endsWith('_ms')) return formatDuration(value).replace(/ 0 [hms]$/, '');
   if (key.endsWith('_usd')) return `$${value}`;
   return value.toLocaleString('en').replaceAll(',', ' ');
 }
