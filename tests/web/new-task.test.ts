@@ -111,6 +111,13 @@ describe('a refusal is shown at the field that it names', () => {
     expect([Object.keys(errors).sort(), rest?.message]).toEqual([fields, undefined]);
   });
 
+  test('in the units of the field', () => {
+    const refusal = new Problem(400, 'INVALID_INPUT', '`timeout_ms` 2592000000 is not between 1 and 600000.');
+    expect(fieldErrorsOf(refusal, false).errors.timeLimit).toBe(
+      '`timeout_ms` 30d is not between 1ms and 10m.',
+    );
+  });
+
   test('or above the form', () => {
     const full = new Problem(429, 'QUEUE_FULL', 'The queue is full: `model` has nothing to do with it.');
     expect(fieldErrorsOf(full, false)).toEqual({ errors: {}, rest: full });

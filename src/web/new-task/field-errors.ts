@@ -1,5 +1,6 @@
 import type { Problem } from '../api/problem.ts';
 import type { FieldErrors } from './execute-request.ts';
+import { writeTimeLimit } from './time-limit.ts';
 
 const FIELDS: Readonly<Record<string, keyof FieldErrors>> = {
   task_description: 'description',
@@ -38,8 +39,14 @@ export function fieldErrorsOf(problem: Problem, continues: boolean): { errors: F
   found.forEach(({ index, 1: name = '' }, at) => {
     const field = FIELDS[name];
     if (field === undefined) return;
-    const text = problem.message.slice(index, found[at + 1]?.index).trim();
+    const complaint = problem.message.slice(index, found[at + 1]?.index).trim();
+    const text = field === 'timeLimit' ? complaint.replace(/\b\d+\b/g, asTime) : complaint;
     errors[field] = errors[field] === undefined ? text : `${errors[field]} ${text}`;
   });
   return found.length > 0 ? { errors } : { errors, rest: problem };
+}
+
+/** Milliseconds as the field has them. */
+function asTime(ms: string): string {
+  return writeTimeLimit(Number(ms));
 }
