@@ -19,6 +19,8 @@ export interface Look {
   locale?: string;
   timezoneId?: string;
   permissions?: string[];
+  /** Runs before the page goes to the address. */
+  before?: (page: Page) => Promise<unknown>;
 }
 
 /**
@@ -63,12 +65,13 @@ export class BrowserOfTests {
     const page = await context.newPage();
     const watched = { page, context, faults, [Symbol.asyncDispose]: () => context.close() };
     this.#opened.push(watched);
+    await look.before?.(page);
     await page.goto(url);
     return watched;
   }
 
-  async start(): Promise<void> {
-    this.#browser = await launchChromium();
+  async start(args: readonly string[]): Promise<void> {
+    this.#browser = await launchChromium(args);
   }
 
   /** Ends the pages of a test; answers with their faults. */
@@ -83,11 +86,11 @@ export class BrowserOfTests {
   }
 }
 
-/** Call it once at the top of a file of tests, before other hooks: pages end before what they show. */
-export function useBrowser(): BrowserOfTests {
+/** Call it once at the top of a file of tests, before other hooks. `args` are more arguments of Chromium. */
+export function useBrowser({ args = [] as readonly string[] } = {}): BrowserOfTests {
   const browser = new BrowserOfTests();
   beforeAll(async () => {
-    if (noChromium === undefined) await browser.start();
+    if (noChromium === undefined) await browser.start(args);
   });
   beforeEach((context) => context.skip(noChromium !== undefined, noChromium));
   afterEach(async () => expect(await browser.closePages()).toEqual([]));

@@ -8,7 +8,7 @@ export const noChromium = existsSync(EXECUTABLE)
   ? undefined
   : `no Chromium at ${EXECUTABLE}: on Debian apt-get install chromium`;
 
-/** Starts Debian's Chromium without a window. Its own sandbox does not run as root. */
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox'] });
+/** Starts Debian's Chromium without a window, with more arguments. Its own sandbox does not run as root. */
+export function launchChromium(args: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: EXECUTABLE, args: ['--no-sandbox', ...args] });
 }
