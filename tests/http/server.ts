@@ -4,7 +4,7 @@ import { type BridgeOptions, connectClient, startScriptedBridge, type TestClient
 
 export type ServerOptions = Partial<Omit<HttpServerOptions, 'services' | 'logger'>> & BridgeOptions;
 
-/** The bridge behind a real HTTP server on a free port; `await using` stops all of it. */
+/** The bridge behind a real HTTP server on a free port, with its page unless `page` is undefined; `await using` stops all of it. */
 export async function startServer(options: ServerOptions = {}) {
   const bridge = await startScriptedBridge(options);
   const http = await startHttpServer({
@@ -14,6 +14,7 @@ export async function startServer(options: ServerOptions = {}) {
     allowedOrigins: [],
     tokens: [],
     maxBodyBytes: 1_000_000,
+    page: { sessions: bridge.sessions },
     ...options,
     services: bridge.services,
     logger: bridge.logger,

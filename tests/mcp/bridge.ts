@@ -14,6 +14,7 @@ import { createMcpServer } from '../../src/mcp/server.ts';
 import type { ToolLimits, ToolServices } from '../../src/mcp/tool.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
+import { SqliteBrowserSessionStore } from '../../src/store/sqlite/sqlite-browser-session-store.ts';
 import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { Task } from '../../src/tasks/task.ts';
@@ -110,6 +111,7 @@ export async function startScriptedBridge(options: BridgeOptions = {}) {
     log,
     execution,
     services,
+    sessions: new SqliteBrowserSessionStore(database),
     /** A client of a session of its own, in memory. */
     async client(): Promise<TestClient> {
       const [near, far] = InMemoryTransport.createLinkedPair();

@@ -258,7 +258,7 @@ test('an error in the sources is in the log, not in the answer', async () => {
 });
 
 test('WEB_UI=false: none of the paths exists', async () => {
-  await using plain = await startServer();
+  await using plain = await startServer({ page: undefined });
   for (const path of ['/', '/new', '/system', '/sign-in', '/session', '/assets/x', '/tasks/task_1']) {
     const response = await fetch(`${plain.http.url}${path}`, { headers: NAVIGATION });
     expect(response.status, path).toBe(404);

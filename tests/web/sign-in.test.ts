@@ -273,7 +273,7 @@ test('without the page there is no sign-in', async () => {
     return Object.keys(paths);
   };
   await using server = await startPageServer({ tokens: TOKENS });
-  await using plain = await startServer({ tokens: TOKENS });
+  await using plain = await startServer({ tokens: TOKENS, page: undefined });
   expect(await pathsOf(server.http.url)).toContain('/session');
   expect(await pathsOf(plain.http.url)).not.toContain('/session');
   const { status } = await new RestClient(plain.http.url).fetch('POST', '/session', { token: 'any-token' });
