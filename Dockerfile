@@ -15,6 +15,12 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && node node_modules/opencode-ai/postinstall.mjs \
   && rm -rf node_modules/opencode-linux-*
 
+# The page, as the package has it. npm's cache of the stage above saves most of the downloads.
+FROM dependencies AS page
+RUN npm ci --ignore-scripts --prefer-offline --no-audit --no-fund
+COPY src src
+RUN node src/http/page/build.ts /page
+
 FROM ${BASE_IMAGE}
 RUN { command -v git && command -v rg && command -v tini && test -e /etc/ssl/certs/ca-certificates.crt; } \
   || { apt-get update \
@@ -26,6 +32,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY src src
+COPY --from=page /page src/web
 
 ENV NODE_ENV=production \
   HOME=/home/node \

@@ -135,6 +135,14 @@ it('the bridge has the packages that it needs, and none for development', async 
   expect(development.filter((path) => installed.includes(path))).toEqual([]);
 });
 
+it('the bridge has its page as it was built', async () => {
+  const script = `import { loadPage, WEB_FOLDER } from './src/http/page/load-page.ts';
+const { entry, assets } = await loadPage(WEB_FOLDER);
+process.stdout.write(String(assets.some(({ name }) => name === entry.script)));`;
+  const Entrypoint = ['node', '--input-type=module', '-e', script];
+  expect(await run(IMAGES.bridge, { Entrypoint, Cmd: [] })).toEqual({ code: 0, output: 'true' });
+});
+
 it('the bridge does a whole task on a read-only root without capabilities: demo', async () => {
   const { code, output } = await run(IMAGES.bridge, { Cmd: ['demo'] });
   expect({ code, output }).toMatchObject({ code: 0 });

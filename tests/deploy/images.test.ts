@@ -65,6 +65,11 @@ it.each([
   }
 });
 
+it('the bridge has the page as it was built, not what builds it', () => {
+  expect(stageOf('Dockerfile', 'page').last('RUN')).toBe('node src/http/page/build.ts /page');
+  expect(bridge.all('COPY').at(-1)).toBe('--from=page /page src/web');
+});
+
 it('the bridge has no development dependencies, serves on 3500 and keeps its state in volumes', () => {
   const dependencies = stageOf('Dockerfile', 'dependencies');
   expect(dependencies.last('RUN')).toContain('npm ci --omit=dev ');

@@ -6,14 +6,16 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { API_EXAMPLES } from '../../docs/api-examples.ts';
 import { VARIABLES } from '../../src/config/variables.ts';
+import { SESSION_ROUTES } from '../../src/http/browser-session/session-routes.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { ROUTES } from '../../src/http/tasks/index.ts';
-import { startApi } from '../http/rest.ts';
+import { startPageServer } from '../web/browser.ts';
 
 const run = promisify(execFile);
 const TOKEN = 'a-secret-token';
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/api.md'), 'utf8');
-const EXAMPLES = ROUTES.map(({ method, path, operationId }) => {
+const ALL_ROUTES = [...ROUTES, ...SESSION_ROUTES];
+const EXAMPLES = ALL_ROUTES.map(({ method, path, operationId }) => {
   const section = PAGE.split(`\n## ${method.toUpperCase()} ${path}\n`)[1]?.split('\n## ')[0] ?? '';
   return { operationId, method, shell: /```sh\n(.*?)```/s.exec(section)?.[1] ?? '' };
 });
@@ -24,21 +26,21 @@ test('each is of a route', () => {
 
 test('docs/api.md names only variables and error codes that there are', () => {
   const known = new Set([...Object.keys(VARIABLES), 'TOKEN', 'TASK', 'REQUEST', 'BRIDGE']);
-  const codes = new Set(JSON.stringify(openApiDocument(ROUTES)).match(/"[A-Z_]+"/g));
+  const codes = new Set(JSON.stringify(openApiDocument(ALL_ROUTES)).match(/"[A-Z_]+"/g));
   const named = new Set([...PAGE.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map(([, name = '']) => name));
   expect(named.size).toBeGreaterThan(10);
   expect([...named].filter((name) => !known.has(name) && !codes.has(`"${name}"`))).toEqual([]);
 });
 
-let server: Awaited<ReturnType<typeof startApi>>;
+let server: Awaited<ReturnType<typeof startPageServer>>;
 beforeAll(async () => {
-  server = await startApi({ tokens: [{ token: TOKEN }] }, { authorization: `Bearer ${TOKEN}` });
+  server = await startPageServer({ tokens: [{ token: TOKEN }] }, { authorization: `Bearer ${TOKEN}` });
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
 test.each(EXAMPLES)('the example of $operationId works', async ({ operationId, method, shell }) => {
   const task = await server.api.start();
-  const turn = await server.runner.turnOf(task);
+  const turn = await server.bridge.runner.turnOf(task);
   await writeFile(join(server.bridge.log.get(task)?.directory ?? '', 'hello.py'), 'print("hello")');
   turn.ask({ id: 'per_1', type: 'permission' });
   await server.bridge.until(task, ({ requests }) => requests.length > 0);

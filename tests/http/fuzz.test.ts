@@ -2,20 +2,21 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SESSION_ROUTES } from '../../src/http/browser-session/session-routes.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { ROUTES } from '../../src/http/tasks/index.ts';
 import type { TaskStatus } from '../../src/tasks/task.ts';
+import { startPageServer } from '../web/browser.ts';
 import { departures } from './contract.ts';
 import type { GeneratedRequest, TaskKind } from './fuzz/damage.ts';
 import { operationsOf } from './fuzz/requests.ts';
 import { DIRECTORY, TASK } from './fuzz/values.ts';
 import { RestClient } from './rest.ts';
-import { startServer } from './server.ts';
 
 /** Another one finds other requests: `FUZZ_SEED=… FUZZ_RUNS=… vitest run tests/http/fuzz.test.ts`. */
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_126);
 const RUNS = Number(process.env.FUZZ_RUNS ?? 80);
-const OPERATIONS = operationsOf(openApiDocument(ROUTES), 'Bearer ann-token');
+const OPERATIONS = operationsOf(openApiDocument([...ROUTES, ...SESSION_ROUTES]), 'Bearer ann-token');
 
 /** The status that shows that a task is still in the state. */
 const STATUS: Partial<Record<TaskKind, TaskStatus>> = {
@@ -49,7 +50,7 @@ test.each(OPERATIONS)(`$name (seed ${SEED})`, async ({ valid, broken }) => {
 
 /** The server with tokens, and a task in each state that a request can be about. */
 async function startWorld() {
-  const server = await startServer({
+  const server = await startPageServer({
     tokens: [
       { token: 'ann-token', agentId: 'ann' },
       { token: 'bob-token', agentId: 'bob' },

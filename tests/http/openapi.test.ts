@@ -2,12 +2,15 @@ import { once } from 'node:events';
 import { get } from 'node:http';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect, test } from 'vitest';
+import { SESSION_ROUTES } from '../../src/http/browser-session/session-routes.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { ROUTES } from '../../src/http/tasks/index.ts';
+import { startPageServer } from '../web/browser.ts';
 import { startApi } from './rest.ts';
 import { startServer } from './server.ts';
 
-const DOCUMENT = openApiDocument(ROUTES);
+const ALL_ROUTES = [...ROUTES, ...SESSION_ROUTES];
+const DOCUMENT = openApiDocument(ALL_ROUTES);
 const OPERATIONS = Object.entries(DOCUMENT.paths).flatMap(([path, operations]) =>
   Object.entries(operations).map(([method, operation]) => ({ name: `${method} ${path}`, operation })),
 );
@@ -28,9 +31,9 @@ test('it is valid OpenAPI 3.1, and every reference leads to something', async ()
 
 test('it has every route and nothing else', () => {
   expect(OPERATIONS.map(({ name }) => name).sort()).toEqual(
-    ROUTES.map(({ method, path }) => `${method} ${path}`).sort(),
+    ALL_ROUTES.map(({ method, path }) => `${method} ${path}`).sort(),
   );
-  expect(new Set(ROUTES.map(({ operationId }) => operationId)).size).toBe(ROUTES.length);
+  expect(new Set(ALL_ROUTES.map(({ operationId }) => operationId)).size).toBe(ALL_ROUTES.length);
 });
 
 test('it says of every operation, parameter and field what it is', () => {
@@ -63,14 +66,14 @@ function describes(field: unknown): boolean {
 }
 
 test('every path parameter is one of the route', () => {
-  for (const { path, params } of ROUTES) {
+  for (const { path, params } of ALL_ROUTES) {
     const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
     expect([path, Object.keys(params.shape)]).toEqual([path, named]);
   }
 });
 
 test('it is served to everybody, and only once to who has it', async () => {
-  await using server = await startServer({ tokens: [{ token: 'a-secret-token' }] });
+  await using server = await startPageServer({ tokens: [{ token: 'a-secret-token' }] });
   const url = `${server.http.url}/openapi.json`;
   const first = await fetch(url);
   expect(first.status).toBe(200);

@@ -18,13 +18,17 @@ export async function startSessions() {
   };
 }
 
+interface PageServerOptions extends ServerOptions {
+  kept?: SqliteBrowserSessionStore;
+  now?: () => number;
+  folder?: string;
+}
+
 /** The bridge with its page, and sessions that are `kept` elsewhere or end with it; `await using` stops it. */
-export async function startPageServer({
-  kept,
-  now,
-  folder,
-  ...options
-}: ServerOptions & { kept?: SqliteBrowserSessionStore; now?: () => number; folder?: string } = {}) {
+export async function startPageServer(
+  { kept, now, folder, ...options }: PageServerOptions = {},
+  headers: Record<string, string> = {},
+) {
   const own = kept ? undefined : await startSessions();
   const sessions = kept ?? own?.store;
   const server = await startServer({
@@ -34,7 +38,7 @@ export async function startPageServer({
   return {
     ...server,
     origin: server.http.url,
-    api: new RestClient(server.http.url),
+    api: new RestClient(server.http.url, headers),
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
       await own?.[Symbol.asyncDispose]();

@@ -111,6 +111,17 @@ describe('the HTML', () => {
       expect(headers.get('content-type'), path).toContain('application/problem+json');
     }
     expect((await fetch(server.origin, { method: 'POST', headers: NAVIGATION })).status).toBe(404);
+    for (const path of ['/', '/new', '/assets/x']) {
+      expect((await fetch(`${server.origin}${path}`, { method: 'OPTIONS' })).status, path).toBe(404);
+    }
+    const options = await fetch(`${server.origin}/tasks/task_1`, {
+      method: 'OPTIONS',
+      headers: { authorization: 'Bearer a-token', accept: 'text/html' },
+    });
+    expect([options.status, options.headers.get('allow')], 'of the API').toEqual([
+      204,
+      'GET, HEAD, DELETE, OPTIONS',
+    ]);
     const head = await fetch(server.origin, { method: 'HEAD', headers: NAVIGATION });
     expect([head.status, await head.text()]).toEqual([200, '']);
   });

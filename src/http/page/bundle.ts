@@ -30,6 +30,8 @@ const OPTIONS = {
   minify: true,
   jsx: 'automatic',
   jsxImportSource: 'preact',
+  // The same bundle, whatever tsconfig.json is around.
+  tsconfigRaw: {},
   legalComments: 'none',
   entryNames: '[name]-[hash]',
   chunkNames: '[name]-[hash]',

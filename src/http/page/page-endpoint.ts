@@ -31,23 +31,26 @@ export function pageRoutes(folder = WEB_FOLDER): Router {
     return loading;
   };
   const html = orUnavailable(async (req, res) => sendHtml(req, res, await load()));
-  router.get(['/', '/new', '/system', '/sign-in'], (req, res, next) => {
+  // Not `get`, with which a router also answers OPTIONS, in place of the API.
+  router.all(['/', '/new', '/system', '/sign-in'], (req, res, next) => {
     res.vary('Accept');
-    return req.accepts('html') ? html(req, res, next) : next();
+    return isRead(req) && req.accepts('html') ? html(req, res, next) : next();
   });
-  router.get('/tasks/:task_id', (req, res, next) => {
+  router.all('/tasks/:task_id', (req, res, next) => {
     res.vary('Accept');
-    return req.accepts(['json', 'html']) === 'html' ? html(req, res, next) : next();
+    return isRead(req) && req.accepts(['json', 'html']) === 'html' ? html(req, res, next) : next();
   });
-  router.get(
-    '/assets/:name',
-    orUnavailable(async (req, res, next) => {
-      const asset = (await load()).assets.find(({ name }) => name === req.params.name);
-      if (asset) await sendAsset(req, res, asset, compressed);
-      else next();
-    }),
-  );
+  const asset = orUnavailable(async (req, res, next) => {
+    const found = (await load()).assets.find(({ name }) => name === req.params.name);
+    if (found) await sendAsset(req, res, found, compressed);
+    else next();
+  });
+  router.all('/assets/:name', (req, res, next) => (isRead(req) ? asset(req, res, next) : next()));
   return router;
+}
+
+function isRead({ method }: Request): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /** Answers 503 while the page cannot be loaded. */

@@ -44,6 +44,7 @@ const TELLING: Readonly<Record<string, readonly (string | number)[]>> = {
   'Last-Event-ID': ['0', '2', '99'],
   Range: ['bytes=0-3', 'bytes=2-', 'bytes=-2', 'bytes=900-', 'bytes=0-1,3-4', 'lines=1-2'],
   'If-None-Match': ['*', '"x"'],
+  token: ['ann-token'],
 };
 /** Values that a valid request has nothing else than: others are refused for a reason that no schema says. */
 const ONLY: typeof TELLING = {

@@ -1,0 +1,79 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startProgram } from '../e2e/program.ts';
+import { tempDir } from '../support/temp.ts';
+
+const run = promisify(execFile);
+const ROOT = join(import.meta.dirname, '../..');
+
+let folder: Awaited<ReturnType<typeof tempDir>>;
+let files: string[];
+beforeAll(async () => {
+  folder = await tempDir('bridge-package-');
+  files = await pack(folder.path);
+}, 120_000);
+afterAll(() => folder.remove());
+
+test('the package has the page as it was built, and neither its sources nor what builds it', () => {
+  const page = files.filter((path) => path.startsWith('dist/web/'));
+  expect(page).toContain('dist/web/manifest.json');
+  expect(page.filter((path) => /\/main-\w+\.(js|css)$/.test(path))).toHaveLength(2);
+  expect(files.filter((path) => /\.tsx?$/.test(path) && !path.startsWith('.opencode/'))).toEqual([]);
+  expect(files).not.toContain('dist/http/page/build.js');
+});
+
+test('the packed bridge serves the page', async () => {
+  const root = join(folder.path, 'home');
+  await mkdir(root);
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: root,
+    DATA_DIR: join(root, 'data'),
+    WORKSPACE_DIR: join(root, 'work'),
+    // Docker mode starts without an engine too.
+    DOCKER_HOST: `unix://${join(root, 'no-engine.sock')}`,
+    MCP_PORT: '0',
+    SHUTDOWN_GRACE_MS: '0',
+  };
+  const program = startProgram('serve', env, { entry: join(folder.path, 'package/dist/index.js') });
+  try {
+    const [, origin = ''] = await program.says(/"url":"(http:[^"]+)\/mcp"/);
+    const html = await (await fetch(`${origin}/tasks/x`, { headers: { accept: 'text/html' } })).text();
+    const assets = [...html.matchAll(/(?:href|src)="\.\.\/(assets\/[^"]+)"/g)].map(([, path]) => path);
+    expect(assets.length).toBeGreaterThanOrEqual(3);
+    for (const path of assets) expect((await fetch(`${origin}/${path}`)).status, path).toBe(200);
+    expect(await (await fetch(`${origin}/session`)).json()).toEqual({
+      authentication: 'none',
+      signed_in: true,
+    });
+  } finally {
+    program.child.kill();
+    await program.exit;
+  }
+});
+
+/** Packs a copy of what git tracks, as `npm publish` would, and unpacks it; returns the paths in it. */
+async function pack(target: string): Promise<string[]> {
+  const copy = join(target, 'copy');
+  const { stdout: tracked } = await run(
+    'git',
+    ['ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+    {
+      cwd: ROOT,
+      maxBuffer: 10_000_000,
+    },
+  );
+  for (const path of tracked.split('\0').filter((it) => /^(src|docs|\.opencode)\/|^[^/]+$/.test(it))) {
+    await cp(join(ROOT, path), join(copy, path));
+  }
+  await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', target], { cwd: copy });
+  const { stdout: listed } = await run('tar', ['-xvzf', stdout.trim().split('\n').at(-1) ?? ''], {
+    cwd: target,
+  });
+  await symlink(join(ROOT, 'node_modules'), join(target, 'package/node_modules'));
+  return listed.split('\n').map((path) => path.replace(/^package\//, ''));
+}
