@@ -50,7 +50,7 @@ test('/ready is 503 while a dependency is down or the bridge is stopping', async
 test('what is not served is 404 as JSON, and says what is', async () => {
   await using server = await startServer();
   for (const [method, path] of [
-    ['GET', '/'],
+    ['GET', '/nothing'],
     ['GET', '/nothing?x=1'],
     ['POST', '/health'],
     ['GET', '/%ff'],
