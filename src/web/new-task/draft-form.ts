@@ -17,6 +17,8 @@ export class DraftForm {
   /** What is wrong with no field in particular. */
   readonly problem = signal<Problem | undefined>(undefined);
   readonly sending = signal(false);
+  /** Rises each time that the task could not be handed over. */
+  readonly failures = signal(0);
   readonly #continues: string | undefined;
   readonly #key: string;
   #sent: Sent | undefined;
@@ -52,7 +54,10 @@ export class DraftForm {
     const request = executeBody(this.draft.value, this.#continues);
     this.problem.value = undefined;
     this.errors.value = 'errors' in request ? request.errors : {};
-    if ('errors' in request) return undefined;
+    if ('errors' in request) {
+      this.failures.value += 1;
+      return undefined;
+    }
     this.sending.value = true;
     const body = JSON.stringify({ ...request.body, owner });
     this.#sent = { key: keyFor(this.#sent, body, newKey), body };
@@ -64,14 +69,25 @@ export class DraftForm {
       this.clear();
       return execution_id;
     } catch (thrown) {
-      const problem = thrown instanceof Problem ? thrown : unreachable(thrown);
-      const { errors, rest } = fieldErrorsOf(problem, this.#continues !== undefined);
-      this.errors.value = errors;
-      this.problem.value = rest;
+      this.#fail(thrown instanceof Problem ? thrown : unreachable(thrown));
       return undefined;
     } finally {
       this.sending.value = false;
     }
+  }
+
+  /** The folder is refused, before anything is sent. */
+  refuseDirectory(problem: Problem): void {
+    const { errors } = fieldErrorsOf(problem, false);
+    if (errors.directory !== undefined)
+      this.errors.value = { ...this.errors.value, directory: errors.directory };
+  }
+
+  #fail(problem: Problem): void {
+    const { errors, rest } = fieldErrorsOf(problem, this.#continues !== undefined);
+    this.errors.value = errors;
+    this.problem.value = rest;
+    this.failures.value += 1;
   }
 
   #store(): void {

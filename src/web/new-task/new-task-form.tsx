@@ -18,14 +18,17 @@ export function NewTaskForm({ previous }: { previous: TaskDetail | undefined }) 
   const draft = form.draft.value;
   const errors = form.errors.value;
   const sending = form.sending.value;
+  const failures = form.failures.value;
+  const hasOwner = previous === undefined && session.value?.agent_id === undefined;
   const [directory, setDirectory] = useState(previous?.directory ?? draft.directory);
-  const options = useOptions(directory.trim());
+  const options = useOptions(directory.trim(), (problem) => form.refuseDirectory(problem));
 
   useEffect(() => root.current?.querySelector<HTMLElement>('textarea')?.focus(), []);
-  useEffect(() => root.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus(), [errors]);
+  useEffect(() => root.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus(), [failures]);
 
   const execute = async (): Promise<void> => {
-    const owner = previous?.agent_id ?? (draft.owner.trim() || undefined);
+    const chosen = hasOwner ? draft.owner.trim() : '';
+    const owner = previous?.agent_id ?? (chosen === '' ? undefined : chosen);
     const taskId = await form.execute(owner);
     if (taskId !== undefined) navigate(taskPath(taskId));
   };
@@ -61,7 +64,7 @@ export function NewTaskForm({ previous }: { previous: TaskDetail | undefined }) 
       </Field>
       <Setting form={form} options={options} {...(!previous && { onDirectory: setDirectory })} />
       <Limits form={form} options={options} />
-      <More form={form} hasOwner={previous === undefined && session.value?.agent_id === undefined} />
+      <More form={form} hasOwner={hasOwner} />
       {form.problem.value && <ProblemNote problem={form.problem.value} />}
       <div class="new-task-actions">
         <button type="submit" class="primary" disabled={sending} aria-keyshortcuts="Control+Enter">

@@ -17,8 +17,8 @@ export function Setting({
   options,
   onDirectory,
 }: SectionProps & { onDirectory?: (path: string) => void }) {
-  const { models = [], agents = [], directories = {} } = options;
-  const folders = directories.suggestions ?? directories.roots ?? [];
+  const { models = [], agents = [], directories, lists_missing } = options;
+  const folders = new Set([...(directories?.suggestions ?? []), ...(directories?.roots ?? [])]);
   return (
     <fieldset class="fields">
       <legend class="visually-hidden">Setting</legend>
@@ -27,8 +27,8 @@ export function Setting({
           form={form}
           name="directory"
           label="Directory"
-          hint={rootsHint(directories.roots)}
-          choices={folders.map((value) => ({ value }))}
+          hint={rootsHint(directories?.roots)}
+          choices={[...folders].map((value) => ({ value }))}
           placeholder="A new folder"
           onChange={onDirectory}
         />
@@ -37,6 +37,7 @@ export function Setting({
         form={form}
         name="model"
         label="Model"
+        hint={lists_missing && `The lists are missing: ${visible(lists_missing)}`}
         choices={models.map(({ id, name }) => ({ value: id, label: name }))}
         placeholder={options.default_model ?? 'provider/model, or the default'}
       />
