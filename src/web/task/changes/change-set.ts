@@ -6,8 +6,9 @@ import { taskPath } from '../../links.ts';
 import type { TaskLog } from '../task-log.ts';
 import { type FileDiff, parseDiff } from './diff-parser.ts';
 
-/** Bytes of a diff that are read at once: of the whole task, and of a file that was not within it. */
+/** Bytes that are read of the diff of the whole task, and of the one of a file that was not within it. */
 const MAX_DIFF = 2_000_000;
+const MAX_FILE_DIFF = 10_000_000;
 /** Files that are listed. */
 const MAX_FILES = 20_000;
 /** While the task works, changes are read at most once in this time. */
@@ -134,7 +135,7 @@ export class ChangeSet {
 
   async #readPatch(path?: string): Promise<{ patch: string; cut: boolean }> {
     const response = await send(`${taskPath(this.#taskId)}/diff`, {
-      query: { agent_id: EVERY_AGENT, limit: MAX_DIFF, ...(path !== undefined && { path }) },
+      query: { agent_id: EVERY_AGENT, limit: path === undefined ? MAX_DIFF : MAX_FILE_DIFF, path },
       headers: { Accept: '*/*' },
       signal: this.#stop.signal,
     });

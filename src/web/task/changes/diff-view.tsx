@@ -10,6 +10,8 @@ import { markWords } from './word-marks.ts';
 const ROW_HEIGHT = 19;
 const MARKS = { added: '+', deleted: '−', context: ' ' };
 const CLASSES = { added: 'line-added', deleted: 'line-deleted', context: '' };
+/** That a plain file was added or deleted is said beside its name. */
+const USUAL = /^(?:new|deleted) file mode 100644$/;
 
 export type Layout = 'unified' | 'split';
 
@@ -31,13 +33,15 @@ function Part({ part, layout }: { part: FileDiff; layout: Layout }) {
   const split = useMemo(() => (layout === 'split' ? splitRows(part) : []), [part, layout]);
   return (
     <>
-      {part.notes.map((note) => (
-        <p class="muted note" key={note}>
-          {visible(note)}
-        </p>
-      ))}
+      {part.notes
+        .filter((note) => !USUAL.test(note))
+        .map((note) => (
+          <p class="muted note" key={note}>
+            {visible(note)}
+          </p>
+        ))}
       {part.binary && <p class="muted note">Binary file; there are no lines to compare.</p>}
-      {!part.binary && part.hunks.length === 0 && <p class="muted note">No lines.</p>}
+      {!part.binary && part.hunks.length === 0 && <p class="muted note">No lines differ.</p>}
       {part.hunks.length > 0 && (
         <div class={`diff ${layout}`}>
           {layout === 'unified' ? (
