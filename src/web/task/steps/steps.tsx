@@ -23,6 +23,7 @@ export function Steps({ log }: { log: TaskLog }) {
   const task = log.task.value;
   if (!list.value) return <p class="muted">The agent has written no list of steps.</p>;
   const { steps, done, counted, at } = list.value;
+  const differ = steps.some(({ priority }) => priority !== steps[0]?.priority);
   const end = task && hasEnded(task.status) ? task.ended_at : undefined;
   return (
     <div class="steps">
@@ -36,7 +37,7 @@ export function Steps({ log }: { log: TaskLog }) {
       </p>
       <ol>
         {steps.map((step, index) => (
-          <StepRow key={index} step={step} end={end} />
+          <StepRow key={index} step={step} end={end} isUrgent={differ && step.priority === 'high'} />
         ))}
       </ol>
     </div>
@@ -44,11 +45,13 @@ export function Steps({ log }: { log: TaskLog }) {
 }
 
 function StepRow({
-  step: { content, status, priority, startedAt, endedAt },
+  step: { content, status, startedAt, endedAt },
   end,
+  isUrgent,
 }: {
   step: Step;
   end: string | undefined;
+  isUrgent: boolean;
 }) {
   const isKnown = Object.hasOwn(MARKS, status);
   return (
@@ -57,7 +60,7 @@ function StepRow({
         {isKnown ? MARKS[status] : '·'}
       </span>
       <span class="content">{visible(content)}</span>
-      {priority === 'high' && <span class="priority">high</span>}
+      {isUrgent && <span class="priority">high</span>}
       <span class="state">
         {isKnown ? WORDS[status] : visible(status)}
         {startedAt && (

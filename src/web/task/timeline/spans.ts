@@ -1,17 +1,7 @@
 import type { TaskEvent } from '../../api/task.ts';
 
-/** What a task does at a moment; only one at a time, the first in this list that is true. */
-export const ACTIVITIES = [
-  'paused',
-  'waiting',
-  'tools',
-  'retrying',
-  'away',
-  'queued',
-  'starting',
-  'model',
-] as const;
-export type Activity = (typeof ACTIVITIES)[number];
+/** What a task does at a moment, the first in this list that is true. */
+export type Activity = 'away' | 'paused' | 'queued' | 'waiting' | 'tools' | 'retrying' | 'starting' | 'model';
 
 /** A time in which a task did one thing. Times are epoch milliseconds. */
 export interface Span {

@@ -6,7 +6,7 @@ import { visible } from '../../parts/plain-text.ts';
 import type { TaskLog } from '../task-log.ts';
 import { Picture } from './picture.tsx';
 import { Slowest } from './slowest.tsx';
-import { ACTIVITIES, type Activity, type Span, Timeline as Spans, type TimelineData } from './spans.ts';
+import { type Activity, type Span, Timeline as Spans, type TimelineData } from './spans.ts';
 import './timeline.css';
 
 const LABELS: Record<Activity, string> = {
@@ -16,11 +16,20 @@ const LABELS: Record<Activity, string> = {
   paused: 'Paused',
   queued: 'Queued',
   starting: 'Starting',
-  retrying: 'Provider failed, waits to try again',
+  retrying: 'Waiting for the provider',
   away: 'Bridge away',
 };
 /** In the order of a task. */
-const ORDER: readonly Activity[] = [...ACTIVITIES].reverse();
+const ORDER: readonly Activity[] = [
+  'queued',
+  'starting',
+  'model',
+  'tools',
+  'waiting',
+  'paused',
+  'retrying',
+  'away',
+];
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 /** Rows of the table of all parts: the longest. */
 const MAX_ROWS = 200;
@@ -35,8 +44,9 @@ export function Timeline({ log }: { log: TaskLog }) {
     spans.update(log.events);
     return spans.at(now());
   });
-  const [selected, setSelected] = useState(0);
+  const [chosen, setSelected] = useState<number | undefined>();
   const data = timeline.value;
+  const selected = chosen ?? longestOf(data.spans);
   const span = data.spans[selected];
   if (!span) return <p class="muted">Nothing has happened yet.</p>;
   const first = log.events[0]?.seq ?? 1;
@@ -57,6 +67,13 @@ export function Timeline({ log }: { log: TaskLog }) {
       <Parts data={data} />
     </div>
   );
+}
+
+function longestOf(spans: readonly Span[]): number {
+  return spans.reduce((best, { from, to }, index) => {
+    const longest = spans[best];
+    return longest && longest.to - longest.from >= to - from ? best : index;
+  }, 0);
 }
 
 function describe({ activity, from, to }: Span): string {
