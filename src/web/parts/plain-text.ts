@@ -13,3 +13,8 @@ function symbolOf(character: string): string {
   if (code === 0x7f) return '\u2421';
   return `\u27e8U+${code.toString(16).toUpperCase().padStart(4, '0')}\u27e9`;
 }
+
+/** The same for a name or path, which is shown in one line. */
+export function visibleName(name: string): string {
+  return visible(name).replaceAll('\n', '\u240a').replaceAll('\t', '\u2409');
+}
