@@ -4,7 +4,8 @@ export const GENERAL: readonly string[] = [
   'The examples on this page use these variables. Without `MCP_AUTH_TOKENS` the bridge needs no token.',
   '```sh\nBRIDGE=http://127.0.0.1:3500\nTOKEN=...    # one of MCP_AUTH_TOKENS\nTASK=...     # execution_id in the answer to POST /tasks/execute\nREQUEST=...  # id of a request in the answer to GET /tasks/{task_id}/status\n```',
   '## Authentication',
-  'With `MCP_AUTH_TOKENS` every request needs `Authorization: Bearer <token>`, except `GET /openapi.json`, `/health` and `/ready`. A token in the URL is not accepted. Web pages need an origin in `MCP_ALLOWED_ORIGINS`; preflight requests are answered for them.',
+  'With `MCP_AUTH_TOKENS` every request needs `Authorization: Bearer <token>`, except `GET /openapi.json`, `/session`, `/health`, `/ready` and the files of the page. A token in the URL is not accepted. Web pages of other origins need an origin in `MCP_ALLOWED_ORIGINS`; preflight requests are answered for them.',
+  'The page of the bridge exchanges the token for a session: [POST /session](#post-session). Each of its requests has the cookie `bridge_session` and the header `X-CSRF-Token`; one without the other is answered with 401.',
   '## Agent',
   'A task belongs to the agent that handed it over. The agent is the one to which the token is bound, else the header `X-Agent-Id`, else the query parameter `agent_id` (in a body also the field `agent_id`), else `default`. If two of them differ, the answer is 403. For other agents the task does not exist: they get 404. A caller that may name any agent can read and control the tasks of all with `agent_id=*`; with a bound token `*` means its own agent.',
   '## Requests',
@@ -23,8 +24,8 @@ export const GENERAL: readonly string[] = [
 export const TROUBLES: readonly string[][] = [
   [
     '401 `UNAUTHORIZED`',
-    'No token, or an unknown one.',
-    'Send `Authorization: Bearer <token>` with a token of `MCP_AUTH_TOKENS`.',
+    'No token, or an unknown one; a session that has ended.',
+    'Send `Authorization: Bearer <token>` with a token of `MCP_AUTH_TOKENS`. In the page: sign in again.',
   ],
   [
     '403 `FORBIDDEN`, Host',

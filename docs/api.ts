@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SESSION_ROUTES } from '../src/http/browser-session/session-routes.ts';
 import { openApiDocument } from '../src/http/openapi.ts';
 import { ROUTES } from '../src/http/tasks/index.ts';
 import { CLOSE_CODES } from '../src/http/websocket/close-codes.ts';
@@ -29,12 +30,15 @@ const operationSchema = z.object({
   parameters: z.array(z.union([parameterSchema, refSchema])),
   requestBody: z.object({ content: z.object({ [JSON_TYPE]: z.object({ schema: refSchema }) }) }).optional(),
   responses: z.record(z.string(), responseSchema),
+  /** Set if it needs no token. */
+  security: z.array(z.unknown()).max(0).optional(),
 });
 type Operation = z.infer<typeof operationSchema>;
 
-const DOCUMENT = openApiDocument(ROUTES);
+const ALL_ROUTES = [...ROUTES, ...SESSION_ROUTES];
+const DOCUMENT = openApiDocument(ALL_ROUTES);
 const SHAPES: Readonly<Record<string, unknown>> = DOCUMENT.components.schemas;
-const OPERATIONS = ROUTES.map((route) => ({
+const OPERATIONS = ALL_ROUTES.map((route) => ({
   route,
   title: `${route.method.toUpperCase()} ${route.path}`,
   operation: operationSchema.parse(DOCUMENT.paths[route.path]?.[route.method]),
@@ -108,7 +112,10 @@ function answers({ responses }: Operation): string[] {
   const special = errors
     .filter(([status]) => !GENERAL_ERRORS.includes(status))
     .map(([status, { description }]) => `${status} ${description.replace(/^.*?: /, '').replace(/\.$/, '')}`)
-    .filter((error) => !['403 `AGENT_MISMATCH`, `FORBIDDEN`', '429 `RATE_LIMITED`'].includes(error));
+    .filter(
+      (error) =>
+        !['403 `AGENT_MISMATCH`, `FORBIDDEN`', '403 `FORBIDDEN`', '429 `RATE_LIMITED`'].includes(error),
+    );
   return [
     table(['answer', 'content', 'meaning'], lines),
     ...shape.map((ref) =>
@@ -119,7 +126,7 @@ function answers({ responses }: Operation): string[] {
 }
 
 /** A call with what the operation requires, or with what makes it telling. */
-function example(title: string, { operationId, requestBody }: Operation): string {
+function example(title: string, { operationId, requestBody, security }: Operation): string {
   const {
     query = '',
     headers = [],
@@ -133,7 +140,7 @@ function example(title: string, { operationId, requestBody }: Operation): string
   const hasBody = requestBody !== undefined && Object.keys(body).length > 0;
   const lines = [
     `curl -s ${options && `${options} `}${method === 'GET' ? '' : `-X ${method} `}"$BRIDGE${url}${query}"`,
-    '-H "Authorization: Bearer $TOKEN"',
+    ...(security ? [] : ['-H "Authorization: Bearer $TOKEN"']),
     ...headers.map((header) => `-H '${header}'`),
     ...(hasBody ? [`-H 'Content-Type: ${JSON_TYPE}'`, `-d ${quoted(JSON.stringify(body))}`] : []),
   ];

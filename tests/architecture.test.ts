@@ -79,7 +79,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'matrix',
     'tasks',
   ],
-  http: ['mcp', 'api', 'tasks'],
+  http: ['mcp', 'api', 'store', 'tasks'],
   mcp: ['api', 'tasks'],
   api: ['execution', 'workspaces', 'matrix', 'tasks'],
   execution: ['runners', 'workspaces', 'store', 'tasks'],

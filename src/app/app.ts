@@ -11,6 +11,7 @@ import { withMismatch } from '../runners/runner-mismatch.ts';
 import { EventLog } from '../store/event-log.ts';
 import { type DataDirLock, lockDataDir } from '../store/sqlite/data-dir-lock.ts';
 import { SqliteBlockStore } from '../store/sqlite/sqlite-block-store.ts';
+import { SqliteBrowserSessionStore } from '../store/sqlite/sqlite-browser-session-store.ts';
 import { SqliteTaskRemovals } from '../store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../store/sqlite/sqlite-task-store.ts';
 import { VERSION } from '../version.ts';
@@ -114,7 +115,8 @@ async function build(
   };
   const { http } = config;
   const notices = matrix?.notices;
-  const transports = new Transports({ http, services, runner, notices, lock, releases, logger });
+  const page = http.webUi ? { sessions: new SqliteBrowserSessionStore(database) } : undefined;
+  const transports = new Transports({ http, page, services, runner, notices, lock, releases, logger });
   releases.push(() => transports.close());
   releases.push(() => lock.withdraw());
 

@@ -1,6 +1,6 @@
 import type { ApiServices } from '../api/services.ts';
 import type { Config } from '../config/config.ts';
-import { type HttpServer, startHttpServer } from '../http/server.ts';
+import { type HttpServer, type HttpServerOptions, startHttpServer } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { END_REASONS, McpSession, type Pipe } from '../mcp/session.ts';
 import type { SessionNotices } from '../notifications/matrix/session-notices.ts';
@@ -10,6 +10,8 @@ import type { Release } from './release.ts';
 
 export interface TransportsOptions {
   http: Config['http'];
+  /** The web page; undefined: it is switched off. */
+  page: HttpServerOptions['page'];
   services: ApiServices;
   runner: Runner;
   notices: SessionNotices | undefined;
@@ -30,14 +32,15 @@ export class Transports {
 
   /** Serves HTTP as configured. Where tokens are required, the token of the lock is one. */
   listen(): Promise<HttpServer> {
-    const { http } = this.#options;
+    const { http, page } = this.#options;
     return this.#listen({
       ...http,
+      page,
       tokens: http.tokens.length > 0 ? [...http.tokens, this.#lockToken()] : [],
     });
   }
 
-  /** Serves HTTP to other processes of this user only: on a free loopback port, with the token of the lock. */
+  /** Serves HTTP, without the page, to other processes of this user only: on a free loopback port, with the token of the lock. */
   listenPrivately(): Promise<HttpServer> {
     const { http } = this.#options;
     return this.#listen({ ...http, host: '127.0.0.1', port: 0, tokens: [this.#lockToken()] });
@@ -58,7 +61,7 @@ export class Transports {
     ]);
   }
 
-  async #listen(http: Config['http']): Promise<HttpServer> {
+  async #listen(http: Config['http'] & Pick<HttpServerOptions, 'page'>): Promise<HttpServer> {
     const { services, runner, notices, lock, releases, logger } = this.#options;
     const server = await startHttpServer({
       ...http,

@@ -37,6 +37,7 @@ export function assemble(values: Values, env: Environment) {
       maxBodyBytes: values.MCP_MAX_BODY_BYTES,
       rateLimit: values.MCP_RATE_LIMIT,
       tokens: values.MCP_AUTH_TOKENS.map(readToken),
+      webUi: values.WEB_UI,
     },
     openCode: {
       enabled: values.OPENCODE_SERVER_ENABLED,

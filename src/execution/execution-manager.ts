@@ -3,7 +3,7 @@ import type { DependencyHealth } from '../health.ts';
 import type { Logger } from '../logger.ts';
 import type { Runner } from '../runners/runner.ts';
 import type { EventLog } from '../store/event-log.ts';
-import { isEnd, type Task, type TaskStatus } from '../tasks/task.ts';
+import { isEnd, type Task, type TaskOwner, type TaskStatus } from '../tasks/task.ts';
 import type { Retention } from '../workspaces/retention.ts';
 import type { TaskFiles } from '../workspaces/task-files.ts';
 import type { AnswerInput } from './answer-input.ts';
@@ -13,6 +13,7 @@ import { alreadyAnswered, type RequestRules } from './input-requests.ts';
 import { type Accepted, TaskIntake } from './intake.ts';
 import { LiveFeeds } from './live/live-feeds.ts';
 import { Scheduler } from './scheduler.ts';
+import { type TaskOptions, taskOptions } from './task-options.ts';
 import { TaskReads } from './task-reads.ts';
 import type { TaskRun } from './task-run.ts';
 import type { MessageDelivery, MessageMarks } from './task-run-options.ts';
@@ -53,6 +54,11 @@ export class ExecutionManager extends TaskReads {
   /** Stores the input as a task, and starts it if there is a free slot. A refused input stores nothing. */
   execute(agentId: string, input: CreateTaskInput): Promise<Accepted> {
     return this.#intake.execute(agentId, input);
+  }
+
+  /** What a new task of the owner can be given. Throws INVALID_INPUT for a directory that is not allowed. */
+  options(owner: TaskOwner, directory: string | undefined): Promise<TaskOptions> {
+    return taskOptions(this.#options, owner, directory);
   }
 
   /** Counted from 1; undefined for a task that is not queued. */

@@ -1,8 +1,9 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { sendError } from './errors.ts';
-import type { Identity } from './guards/bearer.ts';
+import type { Authenticate } from './guards/bearer.ts';
 import type { Guard, Refusal } from './guards/guard.ts';
 import type { Guards } from './guards/guards.ts';
+import type { Identity } from './guards/token-check.ts';
 import { readRequestId } from './read-request-id.ts';
 
 export function checkHost({ host }: Guards): RequestHandler {
@@ -22,10 +23,10 @@ export function checkOrigin(guards: Guards): RequestHandler {
     });
 }
 
-/** Lets only bearers of a token in; `identityOf` then says who it is. */
-export function authenticate({ bearer }: Guards): RequestHandler {
+/** Lets only those in whose identity the guard knows; `identityOf` then says who it is. */
+export function authenticate(guard: Authenticate): RequestHandler {
   return (req, res, next) => {
-    const { identity, refusal } = bearer(req);
+    const { identity, refusal } = guard(req);
     if (identity) identities.set(req, identity);
     if (!refusal) next();
     else if (refusal.error.code !== 'UNAUTHORIZED') refuse(req, res, refusal);

@@ -6,7 +6,7 @@ import type { Request as HttpRequest } from 'express';
 import type { Connection } from '../mcp/connection.ts';
 import type { SessionTransport } from '../mcp/session-transport.ts';
 import type { ResponseFormat } from './content-negotiation.ts';
-import type { Identity } from './guards/bearer.ts';
+import type { Identity } from './guards/token-check.ts';
 import { RPC } from './rpc.ts';
 
 /** One HTTP request of a session: the SDK handles it, with a transport of its own, so that request ids cannot clash. */

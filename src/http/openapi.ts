@@ -4,6 +4,8 @@ import { MEANINGS } from '../api/field-meanings.ts';
 import { NAMES } from '../api/inputs.ts';
 import { BridgeError, type ErrorCode } from '../errors.ts';
 import { VERSION } from '../version.ts';
+import { CSRF_HEADER } from './browser-session/browser-sessions.ts';
+import { SESSION_COOKIE } from './browser-session/session-cookie.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { bodyRef, ComponentSchemas, inputFields, SCHEMA_REF } from './openapi-schemas.ts';
 import { PROBLEM_TYPE } from './problem.ts';
@@ -31,6 +33,22 @@ const AGENT_PARAMETERS = {
 } as const;
 const AGENT_ID = { type: 'string', minLength: 1, maxLength: 200 } as const;
 
+/** The session of a browser needs both. */
+const SESSION_SCHEMES = {
+  cookie: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: SESSION_COOKIE,
+    description: 'The cookie of POST /session; worth nothing without `csrf`.',
+  },
+  csrf: {
+    type: 'apiKey',
+    in: 'header',
+    name: CSRF_HEADER,
+    description: 'The `csrf_token` of POST /session.',
+  },
+} as const;
+
 /** Errors of every route. */
 const ALWAYS: readonly ErrorCode[] = [
   'INVALID_INPUT',
@@ -40,6 +58,8 @@ const ALWAYS: readonly ErrorCode[] = [
   'RATE_LIMITED',
   'INTERNAL',
 ];
+/** Errors of every route that needs no token and acts for no agent. */
+const OPEN: readonly ErrorCode[] = ['INVALID_INPUT', 'FORBIDDEN', 'RATE_LIMITED', 'INTERNAL'];
 /** Errors of what acts on a task: the engine can fail, and the bridge can be about to stop. */
 const ACTING: readonly ErrorCode[] = [
   'ENGINE_UNAVAILABLE',
@@ -65,6 +85,7 @@ export function openApiDocument(routes: readonly Route[]) {
   const agent = Object.entries(AGENT_PARAMETERS).map(
     ([id, place]) => [id, { ...place, description: MEANINGS.agent_id, schema: AGENT_ID }] as const,
   );
+  const hasSessions = routes.some(({ path }) => path === '/session');
   return {
     openapi: '3.1.0',
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
@@ -76,7 +97,7 @@ export function openApiDocument(routes: readonly Route[]) {
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }],
+    security: hasSessions ? [{ bearer: [] }, { cookie: [], csrf: [] }] : [{ bearer: [] }],
     paths: Object.fromEntries(byPath.map(([path, those]) => [path, operations(those)] as const)),
     components: {
       securitySchemes: {
@@ -85,6 +106,7 @@ export function openApiDocument(routes: readonly Route[]) {
           scheme: 'bearer',
           description: 'A token of MCP_AUTH_TOKENS; where none is configured, none is needed.',
         },
+        ...(hasSessions && SESSION_SCHEMES),
       },
       parameters: Object.fromEntries(agent),
       schemas: components.schemas,
@@ -93,13 +115,16 @@ export function openApiDocument(routes: readonly Route[]) {
 }
 
 function operation(route: Route, components: ComponentSchemas) {
-  const { operationId, summary, about, body, success } = route;
-  const agent = Object.keys(AGENT_PARAMETERS).map((id) => ({ $ref: `#/components/parameters/${id}` }));
+  const { operationId, summary, about, body, success, open } = route;
+  const agent = open
+    ? []
+    : Object.keys(AGENT_PARAMETERS).map((id) => ({ $ref: `#/components/parameters/${id}` }));
   const answers = success.map((one) => [one.status, answer(one, components)] as const);
   return {
     operationId,
     summary,
     ...(about === undefined ? {} : { description: about }),
+    ...(open && { security: [] }),
     parameters: [...parameters(route), ...agent],
     ...(body === NONE ? {} : { requestBody: requestBody(route) }),
     responses: { ...errorResponses(route), ...Object.fromEntries(answers) },
@@ -156,7 +181,8 @@ function mediaType(type: string, schema: z.ZodType | null, components: Component
 
 function errorResponses(route: Route) {
   const acting = route.method === 'get' ? [] : ACTING;
-  const codes = new Set([...ALWAYS, ...acting, ...route.errors]);
+  const usual = route.open ? OPEN : [...ALWAYS, ...acting];
+  const codes = new Set([...usual, ...route.errors]);
   const byStatus = Map.groupBy(codes, (code) => new BridgeError(code, '').httpStatus);
   if (route.body !== NONE) {
     byStatus.set(413, ['PAYLOAD_TOO_LARGE']);

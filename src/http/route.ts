@@ -7,6 +7,8 @@ import type { ApiServices } from '../api/services.ts';
 import { BridgeError, type ErrorCode, quote } from '../errors.ts';
 import type { TaskOwner } from '../tasks/task.ts';
 import { identityOf } from './access.ts';
+import type { BrowserSessions } from './browser-session/browser-sessions.ts';
+import type { Guards } from './guards/guards.ts';
 import type { RemovedTasks } from './removed-tasks.ts';
 import type { StreamLimit } from './stream-limit.ts';
 import type { Tickets } from './tickets.ts';
@@ -23,6 +25,9 @@ export interface RouteCall<P = unknown, Q = unknown, B = unknown> extends RawCal
 /** A request as it arrived. */
 interface RawCall {
   services: ApiServices;
+  guards: Guards;
+  /** Absent where the page is not served. */
+  sessions: BrowserSessions | undefined;
   tickets: Tickets;
   removed: RemovedTasks;
   streams: StreamLimit;
@@ -30,7 +35,7 @@ interface RawCall {
   res: Response;
   /** Aborts when the client is gone. */
   signal: AbortSignal;
-  /** Aborts when the server is about to stop: what waits then answers, what streams then ends. */
+  /** Aborts when the server is about to stop, or the session of the browser ends: what waits answers, what streams ends. */
   ending: AbortSignal;
 }
 
@@ -59,6 +64,8 @@ interface RouteDescription<P extends z.ZodObject, Q extends z.ZodObject, B exten
   operationId: string;
   summary: string;
   about?: string;
+  /** Needs no token, and acts for no agent. */
+  open?: true;
   params: P;
   query: Q;
   /** `NONE`: a body is ignored. */
@@ -102,7 +109,7 @@ export function defineRoute<P extends z.ZodObject, Q extends z.ZodObject, B exte
       const { agent_id: inBody, ...sent }: Record<string, unknown> = body === NONE ? {} : bodyOf(req);
       return run({
         ...raw,
-        agentId: callerOf(req, oneOf(inQuery, inBody)),
+        agentId: description.open ? undefined : callerOf(req, oneOf(inQuery, inBody)),
         params: parse(params, joined(req.params)),
         query: parse(query, inUrl),
         body: parse(body, sent),

@@ -4,8 +4,11 @@ import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { SessionNoticeSink } from '../session-notice.ts';
+import type { BrowserSessionStore } from '../store/browser-session-store.ts';
 import { wellFormed } from '../text.ts';
 import { authenticate, checkHost, checkOrigin, limitRate, refuseTaskCommands } from './access.ts';
+import { BrowserSessions } from './browser-session/browser-sessions.ts';
+import { sessionGuard } from './browser-session/session-guard.ts';
 import { errorHandler, notFound } from './errors.ts';
 import { createGuards, type Guards, type GuardsOptions } from './guards/guards.ts';
 import { healthRoutes } from './health.ts';
@@ -31,6 +34,15 @@ interface ConnectionLimits {
 
 const CONNECTIONS: ConnectionLimits = { max: 2_500, headersMs: 10_000, requestMs: 60_000 };
 const CLOSE_GRACE_MS = 1_000;
+/** Bytes of a body with a token, which anybody may send. */
+const SIGN_IN_BYTES = 8_192;
+
+interface PageOptions {
+  sessions: BrowserSessionStore;
+  now?: () => number;
+  /** Where the page is, built or as sources. */
+  folder?: string;
+}
 
 export interface HttpServerOptions extends McpEndpointOptions, GuardsOptions {
   /** 0 takes a free one. */
@@ -40,6 +52,8 @@ export interface HttpServerOptions extends McpEndpointOptions, GuardsOptions {
   notices?: SessionNoticeSink | undefined;
   connections?: ConnectionLimits;
   socketLimits?: SocketLimits;
+  /** The web page and its sign-in; absent: neither is served. */
+  page?: PageOptions | undefined;
   /** Streams of events and WebSockets that may be open. */
   maxStreams?: number;
 }
@@ -64,7 +78,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const guards = createGuards(options);
   const tickets = new Tickets();
   const streams = new StreamLimit(options.maxStreams);
-  const tasks = new TaskApi({ ...options, tickets, streams });
+  const { page, tokens } = options;
+  const sessions = page && new BrowserSessions(page.sessions, tokens, page.now);
+  const tasks = new TaskApi({ ...options, guards, sessions, tickets, streams });
   const sockets = new WebSocketEndpoint({ ...options, guards, tickets, streams });
   const { max, headersMs, requestMs } = options.connections ?? CONNECTIONS;
   const server = createServer(
@@ -75,7 +91,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       // A client that offers HTTP/2 is answered in HTTP/1.1.
       shouldUpgradeCallback: ({ headers }) => /^websocket$/i.test(headers.upgrade ?? ''),
     },
-    application(options, endpoint, notify, tasks, guards, state),
+    application(options, { endpoint, notify, tasks, guards, sessions, state }),
   );
   server.maxConnections = max;
   server.on('upgrade', sockets.upgrade);
@@ -90,6 +106,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const close = async (): Promise<void> => {
     drain();
     notify.close();
+    sessions?.close();
     tasks.close();
     await sockets.close();
     await stop(server, endpoint);
@@ -98,13 +115,19 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return { url: `http://${urlHost(options.host)}:${port}`, port, localUrl, drain, close };
 }
 
+/** What the application passes requests to. */
+interface Parts {
+  endpoint: McpEndpoint;
+  notify: NotifyEndpoint;
+  tasks: TaskApi;
+  guards: Guards;
+  sessions: BrowserSessions | undefined;
+  state: { draining: boolean };
+}
+
 function application(
   options: HttpServerOptions,
-  endpoint: McpEndpoint,
-  notify: NotifyEndpoint,
-  tasks: TaskApi,
-  guards: Guards,
-  state: { draining: boolean },
+  { endpoint, notify, tasks, guards, sessions, state }: Parts,
 ): Express {
   const { tokens, maxBodyBytes, services, logger } = options;
   const app = express();
@@ -117,13 +140,22 @@ function application(
   app.use(healthRoutes(services, () => state.draining));
   const { requests, batches } = limitRate(guards);
   const body = express.json({ limit: maxBodyBytes });
-  const admitted = [refuseTaskCommands(guards), authenticate(guards)];
+  const admitted = [refuseTaskCommands(guards), authenticate(guards.bearer)];
   const notice = express.json({ limit: Math.min(NOTICE_BYTES, maxBodyBytes) });
   app.post('/matrix/notify', admitted, notify.admit, notice, notify.handle);
   app.all('/mcp', admitted, requests, body, batches, endpoint.handle);
-  app.use(openApiRoutes(requests));
-  app.use(pageRoutes());
-  app.use(['/tasks', '/events', '/tickets'], admitted, requests);
+  app.use(openApiRoutes(tasks.routes, requests));
+  if (sessions) {
+    app.use(pageRoutes(options.page?.folder));
+    app.use('/session', refuseTaskCommands(guards), requests, express.json({ limit: SIGN_IN_BYTES }));
+  }
+  const user = sessions ? sessionGuard(sessions, guards) : guards.bearer;
+  app.use(
+    ['/tasks', '/events', '/options', '/tickets'],
+    refuseTaskCommands(guards),
+    authenticate(user),
+    requests,
+  );
   app.use(tasks.router);
   app.use(withoutOAuth(tokens.length > 0));
   app.use(notFound);

@@ -2,7 +2,11 @@ import compression from 'compression';
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { ApiServices } from '../api/services.ts';
 import { BridgeError, quote } from '../errors.ts';
+import { identityOf } from './access.ts';
+import type { BrowserSessions } from './browser-session/browser-sessions.ts';
+import { SESSION_ROUTES } from './browser-session/session-routes.ts';
 import { sendError } from './errors.ts';
+import type { Guards } from './guards/guards.ts';
 import { RemovedTasks } from './removed-tasks.ts';
 import type { Route } from './route.ts';
 import type { StreamLimit } from './stream-limit.ts';
@@ -15,6 +19,9 @@ const METHODS = { get: 'GET, HEAD', post: 'POST', delete: 'DELETE' } as const;
 
 export interface TaskApiOptions {
   services: ApiServices;
+  guards: Guards;
+  /** Absent: without the routes of sessions. */
+  sessions: BrowserSessions | undefined;
   maxBodyBytes: number;
   tickets: Tickets;
   streams: StreamLimit;
@@ -23,6 +30,7 @@ export interface TaskApiOptions {
 /** The task API: every operation on tasks for plain HTTP clients. */
 export class TaskApi {
   readonly router: Router;
+  readonly routes: readonly Route[];
   readonly #ending = new AbortController();
   readonly #removed = new RemovedTasks();
 
@@ -30,11 +38,12 @@ export class TaskApi {
     this.router = Router();
     this.router.use(compression({ threshold: COMPRESSED_FROM }));
     const json = express.json({ limit: maxBodyBytes });
-    for (const route of ROUTES) {
+    this.routes = shared.sessions ? [...ROUTES, ...SESSION_ROUTES] : ROUTES;
+    for (const route of this.routes) {
       const body = route.method === 'post' ? [requireJson, json] : [];
       this.router[route.method](expressPath(route.path), ...body, this.#handler(route, shared));
     }
-    for (const [path, routes] of Map.groupBy(ROUTES, ({ path }) => path)) {
+    for (const [path, routes] of Map.groupBy(this.routes, ({ path }) => path)) {
       this.router.all(expressPath(path), refuseMethod(routes));
     }
   }
@@ -44,22 +53,18 @@ export class TaskApi {
     this.#ending.abort();
   }
 
-  #handler(
-    route: Route,
-    { services, tickets, streams }: Omit<TaskApiOptions, 'maxBodyBytes'>,
-  ): RequestHandler {
+  #handler(route: Route, shared: Omit<TaskApiOptions, 'maxBodyBytes'>): RequestHandler {
     return async (req, res) => {
       const gone = new AbortController();
       res.once('close', () => gone.abort());
       const call = {
-        services,
-        tickets,
-        streams,
+        ...shared,
         removed: this.#removed,
         req,
         res,
         signal: gone.signal,
-        ending: this.#ending.signal,
+        // Sessions end with the server too.
+        ending: identityOf(req)?.ended ?? this.#ending.signal,
       };
       const reply = await route.answer(call);
       if (!reply) return;

@@ -11,6 +11,8 @@ interface Ticket {
   agentId: string;
   /** Epoch milliseconds. */
   expiresAt: number;
+  /** Aborts when the session of the browser ends that asked for it. */
+  ended: AbortSignal | undefined;
 }
 
 /**
@@ -26,22 +28,23 @@ export class Tickets {
   }
 
   /** Throws RATE_LIMITED where too many tickets are open. */
-  issue(taskId: string, agentId: string): { ticket: string; expiresAt: number } {
+  issue(taskId: string, agentId: string, ended?: AbortSignal): { ticket: string; expiresAt: number } {
     this.#dropExpired();
     const own = [...this.#open.values()].filter((open) => open.agentId === agentId).length;
     if (own >= MAX_OPEN_OF_AGENT || this.#open.size >= MAX_OPEN) throw tooMany();
     const ticket = randomBytes(32).toString('base64url');
     const expiresAt = this.#now() + LIFETIME_MS;
-    this.#open.set(hashOf(ticket), { taskId, agentId, expiresAt });
+    this.#open.set(hashOf(ticket), { taskId, agentId, expiresAt, ended });
     return { ticket, expiresAt };
   }
 
-  /** The agent of a valid ticket for this task. Any ticket is used up by it. */
-  redeem(ticket: string, taskId: string): string | undefined {
+  /** Whom a valid ticket for this task was issued to. Any ticket is used up by it. */
+  redeem(ticket: string, taskId: string): Pick<Ticket, 'agentId' | 'ended'> | undefined {
     const hash = hashOf(ticket);
     const open = this.#open.get(hash);
     this.#open.delete(hash);
-    return open?.taskId === taskId && open.expiresAt > this.#now() ? open.agentId : undefined;
+    if (open?.taskId !== taskId || open.expiresAt <= this.#now() || open.ended?.aborted) return undefined;
+    return open;
   }
 
   /** The oldest come first, and all live equally long. */

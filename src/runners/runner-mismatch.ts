@@ -27,6 +27,8 @@ export function withMismatch(runner: Runner, other: OtherRunner): Runner {
   return {
     name: runner.name,
     open,
+    defaults: runner.defaults,
+    choices: async (directory) => runner.choices?.(directory),
     endProcesses: async (directory) => runner.endProcesses?.(directory),
     mayHaveOpened: async (connection) => (await runner.mayHaveOpened?.(connection)) ?? false,
     health: () => runner.health(),

@@ -81,6 +81,16 @@ export interface Connection {
   localPort: number;
 }
 
+/** What a task may choose, as OpenCode lists it for a directory. */
+export interface RunnerChoices {
+  /** `id` as provider/model; names are for people. */
+  models: { id: string; name: string; provider: string }[];
+  agents: { name: string; description?: string | undefined }[];
+  /** What OpenCode takes where a task names none. */
+  model?: string | undefined;
+  agent?: string | undefined;
+}
+
 /** A back end that can run tasks: the seam between the ExecutionManager and OpenCode. */
 export interface Runner {
   readonly name: 'opencode-server' | 'docker';
@@ -88,6 +98,10 @@ export interface Runner {
   open(task: Task, context: RunContext): Promise<Run>;
   /** Ends the processes that tasks in the directory or below left running; rejects if some still run. */
   endProcesses?(directory: string): Promise<void>;
+  /** What tasks without a choice of their own get; absent: OpenCode's own. */
+  readonly defaults?: { model?: string | undefined; agent?: string | undefined } | undefined;
+  /** The models and agents that a task in the directory can have; rejects if OpenCode does not answer. */
+  choices?(directory: string): Promise<RunnerChoices | undefined>;
   /** Whether a connection within this machine may come from a command of a task, as far as it can be known. */
   mayHaveOpened?(connection: Connection): Promise<boolean>;
   health(): DependencyHealth[];

@@ -39,6 +39,16 @@ export class TaskFiles {
     this.#tracker = new ChangeTracker({ snapshotsDir, env });
   }
 
+  /** In which tasks get new folders. */
+  get workspaceDir(): string {
+    return this.#options.workspaceDir;
+  }
+
+  /** Folders besides in which tasks may work. */
+  get roots(): readonly string[] {
+    return this.#options.roots;
+  }
+
   /** The directory of a new task. Creates nothing; folders for which `isForeign` is true count as missing. */
   resolve(
     taskId: string,

@@ -1,6 +1,7 @@
 import { dockerRows } from './docker.ts';
 import { eventLogRows } from './event-log.ts';
 import { loadRows } from './load.ts';
+import { pageRows } from './page.ts';
 import type { Row } from './report.ts';
 import { serverRows } from './server.ts';
 import { shellRows } from './shell.ts';
@@ -14,6 +15,7 @@ export const GROUPS: Readonly<Record<string, () => AsyncIterable<Row>>> = {
   log: eventLogRows,
   api: taskApiRows,
   load: loadRows,
+  page: pageRows,
   sinks: sinkRows,
   docker: dockerRows,
 };

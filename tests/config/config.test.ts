@@ -35,6 +35,7 @@ describe('an empty environment', () => {
         maxBodyBytes: 4_194_304,
         rateLimit: 3_000,
         tokens: [],
+        webUi: true,
       },
       openCode: {
         enabled: false,

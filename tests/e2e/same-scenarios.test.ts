@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
@@ -180,6 +182,35 @@ describe.each(['MCP', 'REST', 'WebSocket'])('a task over %s', (name) => {
     const way = ways.find((each) => each.name === name);
     if (!way) throw new Error(name);
     expect(await drive(way)).toEqual(comesTo);
+  });
+});
+
+test('the options are what OpenCode itself lists, without its keys', async () => {
+  const api = new RestClient(base);
+  const { status, body } = await api.get('/options');
+  expect(status).toBe(200);
+  expect(body).not.toHaveProperty('lists_missing');
+  expect(body.models).toEqual([{ id: 'mock/m1', name: 'Scripted model', provider: 'Scripted' }]);
+  const names = (agents: { name: string }[]) => agents.map(({ name }) => name).sort();
+  expect(names(body.agents)).toEqual(['build', 'plan']);
+  expect(body).toMatchObject({
+    default_model: 'mock/m1',
+    limits: { timeout_ms: { max: expect.any(Number) } },
+  });
+  expect(JSON.stringify(body)).not.toMatch(/apiKey|baseURL|127\.0\.0\.1/);
+
+  const [task] = (await api.get('/tasks')).body.tasks;
+  const directory = join(dirname(task.directory), 'own');
+  await mkdir(join(directory, '.opencode', 'agent'), { recursive: true });
+  await writeFile(
+    join(directory, '.opencode', 'agent', 'reviewer.md'),
+    '---\ndescription: Reads only.\n---\nRead.',
+  );
+  const own = await api.get(`/options?directory=${encodeURIComponent(directory)}`);
+  expect(names(own.body.agents)).toEqual(['build', 'plan', 'reviewer']);
+  expect(await api.get('/options?directory=/etc')).toMatchObject({
+    status: 400,
+    body: { code: 'INVALID_INPUT', detail: expect.stringContaining('outside the allowed folders') },
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { bearerGuard } from '../../src/http/guards/bearer.ts';
 import type { GuardedRequest } from '../../src/http/guards/guard.ts';
 import { hostGuard } from '../../src/http/guards/host.ts';
-import { originGuard } from '../../src/http/guards/origin.ts';
+import { originGuard, ownPageGuard } from '../../src/http/guards/origin.ts';
 import { rateGuard } from '../../src/http/guards/rate.ts';
 import { taskCommandGuard } from '../../src/http/guards/task-commands.ts';
 
@@ -101,6 +101,39 @@ describe('the origin guard', () => {
     expect(originGuard(LOCAL)(requestWith({}))).toBeUndefined();
     expect(originGuard(PUBLIC)(requestWith({ origin: 'http://localhost' }))).toBeDefined();
     expect(originGuard(PUBLIC)(requestWith({ origin: 'https://app.example' }))).toBeUndefined();
+  });
+
+  test.each([
+    ['bridge.example', 'https://bridge.example'],
+    ['Bridge.example:443', 'https://bridge.example'],
+    ['bridge.example:80', 'http://bridge.example'],
+    ['10.0.0.1:3500', 'http://10.0.0.1:3500'],
+    ['[fd00::1]:3500', 'http://[fd00::1]:3500'],
+  ])('allows the page of the server itself: Host %j, Origin %j', (host, origin) => {
+    for (const guard of [originGuard(PUBLIC), ownPageGuard(PUBLIC)]) {
+      expect(guard(requestWith({ host, origin }))).toBeUndefined();
+    }
+  });
+
+  test.each([
+    ['bridge.example', 'https://bridge.example:8443'],
+    ['bridge.example:3500', 'https://bridge.example'],
+    ['bridge.example', 'https://evil.bridge.example'],
+    ['bridge.example', 'https://bridge.example@evil.example'],
+    ['bridge.example', 'chrome-extension://bridge.example'],
+    ['', 'https://'],
+  ])('refuses a page of another server: Host %j, Origin %j', (host, origin) => {
+    expect(originGuard(PUBLIC)(requestWith({ host, origin }))?.error.code).toBe('FORBIDDEN');
+  });
+
+  test('what acts by a cookie refuses pages of other ports of this machine', () => {
+    const guard = ownPageGuard(LOCAL);
+    const host = 'localhost:3500';
+    expect(guard(requestWith({ host, origin: 'http://localhost:5173' }))?.error.code).toBe('FORBIDDEN');
+    expect(guard(requestWith({ host, origin: 'http://127.0.0.1:3500' }))?.error.code).toBe('FORBIDDEN');
+    expect(guard(requestWith({ host, origin: 'http://localhost:3500' }))).toBeUndefined();
+    expect(guard(requestWith({ host, origin: 'https://app.example' }))).toBeUndefined();
+    expect(guard(requestWith({ host }))).toBeUndefined();
   });
 });
 

@@ -8,6 +8,7 @@ import type { Task } from '../../src/tasks/task.ts';
 export class ScriptedRunner implements Runner {
   readonly name = 'opencode-server';
   dependencies: DependencyHealth[] = [{ name: 'opencode', status: 'ok', detail: 'scripted' }];
+  choices: NonNullable<Runner['choices']> = async () => ({ models: [], agents: [] });
   readonly #runs = new Map<string, PromiseWithResolvers<ScriptedRun>>();
 
   async open(task: Task, context: RunContext): Promise<Run> {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { delay, port, text } from './schemas.ts';
+import { delay, flag, port, text } from './schemas.ts';
 import { variablesOf } from './variable.ts';
 
 const variable = variablesOf('Bridge');
@@ -15,6 +15,11 @@ export const BRIDGE = {
     default: '3500',
     alias: 'PORT',
     about: 'Port to listen on; 0 takes a free one.',
+  }),
+  WEB_UI: variable({
+    schema: flag,
+    default: 'true',
+    about: 'false: no web page, no sign-in.',
   }),
   PROJECT_ID: variable({
     schema: z.string().max(200, 'must have at most 200 characters'),

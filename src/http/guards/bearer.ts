@@ -1,74 +1,18 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { BridgeError } from '../../errors.ts';
-import { isLocalConnection } from '../../loopback.ts';
-import type { GuardedRequest, Refusal } from './guard.ts';
-import { clientAddress, RateLimiter, rateLimited } from './rate-limiter.ts';
+import type { GuardedRequest } from './guard.ts';
+import { type Authentication, type BoundToken, tokenCheck, unauthorized } from './token-check.ts';
 
-export interface BoundToken {
-  token: string;
-  /** The only agent that its bearer can be; absent: any. */
-  agentId?: string | undefined;
-  /** Valid only for callers on this machine. */
-  local?: boolean;
-}
+/** Decides who sent a request. */
+export type Authenticate = (request: GuardedRequest) => Authentication;
 
-/** Who sent a request, as its token says. */
-export interface Identity {
-  /** The agent that the token is bound to. */
-  agentId: string | undefined;
-  /** The same for every request with this token; does not reveal it. */
-  credential: string;
-}
-
-/** An identity, a refusal, or neither where no tokens are configured and everybody is allowed. */
-export interface Authentication {
-  identity?: Identity;
-  refusal?: Refusal;
-}
-
-const GUESSES_PER_MINUTE = 30;
-/** How many pairs of address and token are remembered as used. */
-const MAX_USED = 10_000;
-
-/**
- * Allows only bearers of a configured token; without tokens, everybody. An address with too many wrong tokens gets no
- * further answer, except with a token that it has used before: guesses behind a proxy must not lock out the clients
- * that already work through it.
- */
-export function bearerGuard(tokens: readonly BoundToken[]): (request: GuardedRequest) => Authentication {
+/** Allows only bearers of a configured token; without tokens, everybody. */
+export function bearerGuard(tokens: readonly BoundToken[], check = tokenCheck(tokens)): Authenticate {
   if (tokens.length === 0) return () => ({});
-  const known = tokens.map(({ token, ...rest }) => ({ hash: sha256(token), ...rest }));
-  const guesses = new RateLimiter(GUESSES_PER_MINUTE);
-  const used = new Set<string>();
   return ({ headers, socket }) => {
-    const token = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
-    if (token === undefined) return unauthorized('A bearer token is needed.');
-    const hash = sha256(token);
-    // Hashes have one length, and all are compared, so that the time reveals neither length nor position.
-    const [match] = known
-      .filter((it) => timingSafeEqual(it.hash, hash))
-      .filter(({ local }) => !local || isLocalConnection(socket));
-    const address = clientAddress(socket);
-    const credential = hash.toString('hex');
-    const use = `${address} ${credential}`;
-    const wait = match ? guesses.wait(address) : guesses.take(address);
-    if (wait !== undefined && !(match && used.has(use))) {
-      const message = `More than ${GUESSES_PER_MINUTE} unknown tokens a minute came from ${address}.`;
-      return { refusal: rateLimited(message, wait) };
-    }
-    if (!match) return unauthorized('The bearer token is not known here.');
-    if (used.size >= MAX_USED) used.clear();
-    used.add(use);
-    return { identity: { agentId: match.agentId, credential } };
+    const token = bearerTokenOf(headers);
+    return token === undefined ? unauthorized('A bearer token is needed.') : check(token, socket);
   };
 }
 
-function unauthorized(message: string): Authentication {
-  const next = 'Send the header "Authorization: Bearer <token>" with a token of MCP_AUTH_TOKENS.';
-  const error = new BridgeError('UNAUTHORIZED', message, { next });
-  return { refusal: { error, headers: { 'WWW-Authenticate': 'Bearer' } } };
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+export function bearerTokenOf({ authorization = '' }: GuardedRequest['headers']): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
 }

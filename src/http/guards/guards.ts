@@ -1,10 +1,11 @@
 import type { ConnectionEnds } from '../../loopback.ts';
-import { type Authentication, type BoundToken, bearerGuard } from './bearer.ts';
-import type { AccessRules, Guard, GuardedRequest, Refusal } from './guard.ts';
+import { type Authenticate, bearerGuard } from './bearer.ts';
+import type { AccessRules, Guard, Refusal } from './guard.ts';
 import { hostGuard } from './host.ts';
-import { originGuard } from './origin.ts';
+import { originGuard, ownPageGuard } from './origin.ts';
 import { type RateGuard, rateGuard } from './rate.ts';
 import { type IsFromCommand, taskCommandGuard } from './task-commands.ts';
+import { type BoundToken, type TokenCheck, tokenCheck } from './token-check.ts';
 
 export interface GuardsOptions extends AccessRules {
   /** Empty: no authentication. */
@@ -19,17 +20,24 @@ export interface GuardsOptions extends AccessRules {
 export interface Guards {
   host: Guard;
   origin: Guard;
+  /** Of what acts by the cookie of a browser: refuses all pages but those of this server and of allowed origins. */
+  ownPage: Guard;
   taskCommands: (socket: ConnectionEnds) => Promise<Refusal | undefined>;
-  bearer: (request: GuardedRequest) => Authentication;
+  bearer: Authenticate;
+  /** The check behind `bearer`, for tokens that come otherwise: guesses count together. */
+  token: TokenCheck;
   rate: RateGuard;
 }
 
 export function createGuards({ tokens, rateLimit = 0, isFromCommand, ...rules }: GuardsOptions): Guards {
+  const token = tokenCheck(tokens);
   return {
     host: hostGuard(rules),
     origin: originGuard(rules),
+    ownPage: ownPageGuard(rules),
     taskCommands: taskCommandGuard(tokens.length > 0 ? undefined : isFromCommand),
-    bearer: bearerGuard(tokens),
+    bearer: bearerGuard(tokens, token),
+    token,
     rate: rateGuard(rateLimit),
   };
 }

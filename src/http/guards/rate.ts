@@ -1,6 +1,6 @@
-import type { Identity } from './bearer.ts';
 import type { GuardedRequest, Refusal } from './guard.ts';
 import { clientAddress, RateLimiter, rateLimited } from './rate-limiter.ts';
+import type { Identity } from './token-check.ts';
 
 /** Charges a request to its token, or to its address if it has none. */
 export type RateGuard = (

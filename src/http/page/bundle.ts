@@ -1,4 +1,4 @@
-import type { BuildOptions } from 'esbuild';
+import type { BuildOptions, Metafile } from 'esbuild';
 
 /** A file of the page: its name has a hash of its content. */
 export interface Asset {
@@ -6,19 +6,26 @@ export interface Asset {
   content: Uint8Array;
 }
 
-/** The page, ready to be served: `script`, `style` and `icon` are the assets that the HTML names. */
-export interface Bundle {
+/** The names of the assets that the HTML refers to. */
+export interface Entry {
   script: string;
   style: string;
   icon: string;
+  /** The scripts that `script` imports. */
+  preload: readonly string[];
+}
+
+/** The page, ready to be served. */
+export interface Bundle {
+  entry: Entry;
   assets: readonly Asset[];
 }
 
-/** What a browser of the last two years runs. */
 const OPTIONS = {
   bundle: true,
   splitting: true,
   format: 'esm',
+  // What browsers of the last two years run.
   target: 'es2022',
   minify: true,
   jsx: 'automatic',
@@ -29,21 +36,42 @@ const OPTIONS = {
   assetNames: '[name]-[hash]',
   loader: { '.svg': 'file' },
   logLevel: 'silent',
+  write: false,
+  metafile: true,
 } satisfies BuildOptions;
 
+let running = 0;
+
 /** Bundles the page from its sources. Throws where esbuild is not installed. */
-export async function bundlePage(entry: string): Promise<Bundle> {
-  const { build } = await import('esbuild');
-  const { outputFiles } = await build({ ...OPTIONS, entryPoints: [entry], outdir: '/assets', write: false });
-  const assets = outputFiles.map(({ path, contents }) => ({
-    name: path.slice(path.lastIndexOf('/') + 1),
-    content: contents,
-  }));
-  const named = (pattern: RegExp): string => assets.find(({ name }) => pattern.test(name))?.name ?? '';
+export async function bundlePage(entryPoint: string): Promise<Bundle> {
+  const { build, stop } = await import('esbuild');
+  running += 1;
+  try {
+    const { outputFiles, metafile } = await build({
+      ...OPTIONS,
+      entryPoints: [entryPoint],
+      outdir: '/assets',
+    });
+    const assets = outputFiles.map(({ path, contents }) => ({ name: nameOf(path), content: contents }));
+    return { entry: entryOf(metafile, assets), assets };
+  } finally {
+    running -= 1;
+    // Its process, which all builds share, would stay as long as this one.
+    if (running === 0) await stop();
+  }
+}
+
+function entryOf({ outputs }: Metafile, assets: readonly Asset[]): Entry {
+  const [path = '', output] = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint) ?? [];
+  const imports = output?.imports.filter(({ kind }) => kind === 'import-statement') ?? [];
   return {
-    script: named(/^main-\w+\.js$/),
-    style: named(/^main-\w+\.css$/),
-    icon: named(/^icon-\w+\.svg$/),
-    assets,
+    script: nameOf(path),
+    style: nameOf(output?.cssBundle ?? ''),
+    icon: assets.find(({ name }) => /^icon-\w+\.svg$/.test(name))?.name ?? '',
+    preload: imports.map((it) => nameOf(it.path)),
   };
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -1,55 +1,81 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { type Request, type Response, Router } from 'express';
-import { type Bundle, bundlePage } from './bundle.ts';
+import { createHash } from 'node:crypto';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
+import { BridgeError } from '../../errors.ts';
+import { sendError } from '../errors.ts';
+import type { Asset, Bundle } from './bundle.ts';
+import { Compressed, ENCODINGS } from './encodings.ts';
 import { pageHtml } from './html.ts';
+import { loadPage, WEB_FOLDER } from './load-page.ts';
+import { ASSET_HEADERS, PAGE_HEADERS } from './page-headers.ts';
 
-const SOURCES = fileURLToPath(new URL('../../web/main.tsx', import.meta.url));
 const TYPES: Record<string, string> = {
   js: 'text/javascript; charset=utf-8',
   css: 'text/css; charset=utf-8',
-  svg: 'image/svg+xml',
+  svg: 'image/svg+xml; charset=utf-8',
 };
 
 /**
  * The web page. Its HTML is the same for everybody and needs no token: what it shows, it reads from the task API. A
  * path that is the API's too is answered with HTML only to what prefers HTML, as the navigation of a browser does.
  */
-export function pageRoutes(): Router {
+export function pageRoutes(folder = WEB_FOLDER): Router {
   const router = Router();
-  let bundle: Promise<Bundle> | undefined;
+  const compressed = new Compressed();
+  let loading: Promise<Bundle> | undefined;
   const load = (): Promise<Bundle> => {
-    bundle ??= bundlePage(SOURCES);
-    return bundle;
+    loading ??= loadPage(folder).catch((thrown: unknown) => {
+      // What was missing may be there the next time.
+      loading = undefined;
+      throw thrown;
+    });
+    return loading;
   };
-  if (!existsSync(SOURCES)) return router;
-  const page = async (req: Request, res: Response): Promise<void> => {
-    const depth = req.path.split('/').length - 2;
-    res
-      .set('Cache-Control', 'no-store')
-      .set(
-        'Content-Security-Policy',
-        "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-      )
-      .type('html')
-      .send(pageHtml(await load(), depth));
-  };
-  router.get(['/', '/new', '/system', '/sign-in'], page);
-  // Not a route of its own: the task API answers OPTIONS and HEAD there.
-  router.use((req, res, next) => {
-    if (req.method !== 'GET' || !/^\/tasks\/[^/]+$/.test(req.path)) return next();
+  const html = orUnavailable(async (req, res) => sendHtml(req, res, await load()));
+  router.get(['/', '/new', '/system', '/sign-in'], (req, res, next) => {
     res.vary('Accept');
-    if (req.accepts('json', 'html') === 'html') return page(req, res);
-    next();
+    return req.accepts('html') ? html(req, res, next) : next();
   });
-  router.get('/assets/:name', async (req, res, next) => {
-    const asset = (await load()).assets.find(({ name }) => name === req.params.name);
-    if (!asset) return next();
-    const type = TYPES[asset.name.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
-    res
-      .set('Cache-Control', 'public, max-age=31536000, immutable')
-      .type(type)
-      .send(Buffer.from(asset.content));
+  router.get('/tasks/:task_id', (req, res, next) => {
+    res.vary('Accept');
+    return req.accepts(['json', 'html']) === 'html' ? html(req, res, next) : next();
   });
+  router.get(
+    '/assets/:name',
+    orUnavailable(async (req, res, next) => {
+      const asset = (await load()).assets.find(({ name }) => name === req.params.name);
+      if (asset) await sendAsset(req, res, asset, compressed);
+      else next();
+    }),
+  );
   return router;
+}
+
+/** Answers 503 while the page cannot be loaded. */
+function orUnavailable(handler: (...args: Parameters<RequestHandler>) => Promise<void>): RequestHandler {
+  return (req, res, next) =>
+    handler(req, res, next).catch((thrown: unknown) => {
+      if (!(thrown instanceof BridgeError)) throw thrown;
+      sendError(req, res, thrown, { status: 503 });
+    });
+}
+
+function sendHtml(req: Request, res: Response, { entry }: Bundle): void {
+  const html = pageHtml(entry, req.path.split('/').length - 2);
+  const etag = `"${createHash('sha256').update(html).digest('base64url').slice(0, 27)}"`;
+  res.set({ ...PAGE_HEADERS, 'Cache-Control': 'no-cache', ETag: etag });
+  if (req.fresh) res.status(304).end();
+  else res.type('html').send(html);
+}
+
+async function sendAsset(req: Request, res: Response, asset: Asset, compressed: Compressed): Promise<void> {
+  const { name, content } = asset;
+  const accepted = req.acceptsEncodings();
+  const encoding = ENCODINGS.find((it) => accepted.includes(it));
+  res.set({
+    ...ASSET_HEADERS,
+    'Content-Type': TYPES[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream',
+  });
+  res.vary('Accept-Encoding');
+  if (encoding) res.set('Content-Encoding', encoding);
+  res.send(encoding ? await compressed.get(name, content, encoding) : Buffer.from(content));
 }

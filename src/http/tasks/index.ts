@@ -8,6 +8,7 @@ import { fileRoute } from './file.ts';
 import { filesRoute } from './files.ts';
 import { listRoute } from './list.ts';
 import { messageRoute } from './messages.ts';
+import { optionsRoute } from './options.ts';
 import { removeRoute } from './remove.ts';
 import { answerRoute } from './requests.ts';
 import { statesRoute } from './states.ts';
@@ -30,5 +31,6 @@ export const ROUTES: readonly Route[] = [
   archiveRoute,
   removeRoute,
   statesRoute,
+  optionsRoute,
   ticketRoute,
 ];

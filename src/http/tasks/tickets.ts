@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { taskId } from '../../api/inputs.ts';
+import { identityOf } from '../access.ts';
 import { defineRoute, NONE } from '../route.ts';
 
 export const ticketRoute = defineRoute({
@@ -19,9 +20,9 @@ export const ticketRoute = defineRoute({
     },
   ],
   errors: ['TASK_NOT_FOUND', 'RATE_LIMITED'],
-  async run({ services, tickets, agentId, body }) {
+  async run({ services, tickets, req, agentId, body }) {
     const task = await services.execution.find(agentId, body.task_id);
-    const { ticket, expiresAt } = tickets.issue(task.id, task.agentId);
+    const { ticket, expiresAt } = tickets.issue(task.id, task.agentId, identityOf(req)?.ended);
     return { status: 201, json: { ticket, expires_at: new Date(expiresAt).toISOString() } };
   },
 });

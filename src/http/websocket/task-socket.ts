@@ -33,7 +33,7 @@ export interface TaskSocketOptions {
   task: Task;
   view: View;
   afterSeq: number;
-  /** Aborts when the bridge stops. */
+  /** Aborts when the bridge stops, or the session of the browser ends. */
   ending: AbortSignal;
   /** Charges a frame of the client; throws RATE_LIMITED. */
   charge(): void;

@@ -9,10 +9,10 @@ import { shortText } from '../../api/inputs.ts';
 import type { ApiServices } from '../../api/services.ts';
 import { BridgeError, quote, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { Task } from '../../tasks/task.ts';
-import type { Identity } from '../guards/bearer.ts';
+import type { Task, TaskOwner } from '../../tasks/task.ts';
 import type { Refusal } from '../guards/guard.ts';
 import type { Guards } from '../guards/guards.ts';
+import type { Identity } from '../guards/token-check.ts';
 import type { StreamLimit } from '../stream-limit.ts';
 import type { Tickets } from '../tickets.ts';
 import { WritePacer } from '../write-pacer.ts';
@@ -44,6 +44,8 @@ interface Admitted {
   task: Task;
   query: z.output<typeof querySchema>;
   identity: Identity | undefined;
+  /** Aborts when the session of the browser ends that the ticket was issued to. */
+  ended: AbortSignal | undefined;
 }
 
 /** `WS /tasks/{task_id}/stream`. An upgrade passes the guards of every request before it becomes a WebSocket. */
@@ -103,19 +105,19 @@ export class WebSocketEndpoint {
       querySchema,
       coerceArguments(querySchema, query).args,
     );
-    const agentId = this.#agentOf(req, taskId, parsed, identity);
-    return { task: await services.execution.find(agentId, taskId), query: parsed, identity };
+    const { agentId, ended } = this.#callerOf(req, taskId, parsed, identity);
+    return { task: await services.execution.find(agentId, taskId), query: parsed, identity, ended };
   }
 
-  #agentOf(
+  #callerOf(
     { headers }: IncomingMessage,
     taskId: string,
     { ticket, agent_id: argument }: Admitted['query'],
     identity: Identity | undefined,
-  ): string | undefined {
+  ): { agentId: TaskOwner; ended?: AbortSignal | undefined } {
     if (ticket !== undefined) {
-      const agentId = this.#options.tickets.redeem(ticket, taskId);
-      if (agentId !== undefined) return agentId;
+      const issued = this.#options.tickets.redeem(ticket, taskId);
+      if (issued) return issued;
       throw new BridgeError(
         'UNAUTHORIZED',
         'The ticket is not valid: it was used, is older than 30 s, or is for another task.',
@@ -125,18 +127,19 @@ export class WebSocketEndpoint {
       );
     }
     const header = headers['x-agent-id'];
-    return ownerOf({
+    const agentId = ownerOf({
       token: identity?.agentId,
       header: typeof header === 'string' ? header : undefined,
       argument,
     });
+    return { agentId };
   }
 
   #open(
     socket: WebSocket,
     pacer: WritePacer,
     req: IncomingMessage,
-    { task, query, identity }: Admitted,
+    { task, query, identity, ended }: Admitted,
   ): void {
     const { services, guards, streams, logger, socketLimits: limits = SOCKET_LIMITS } = this.#options;
     streams.add(socket);
@@ -151,7 +154,8 @@ export class WebSocketEndpoint {
       task,
       view: query.view === 'events' ? eventsView : terminalView(),
       afterSeq: query.after_seq,
-      ending: this.#ending.signal,
+      // Sessions end with the server too.
+      ending: ended ?? this.#ending.signal,
       charge,
       limits,
       logger,

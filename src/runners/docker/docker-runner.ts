@@ -102,6 +102,11 @@ export class DockerRunner implements Runner {
     });
   }
 
+  get defaults(): { model?: string | undefined; agent?: string | undefined } {
+    const { model, agent } = this.#options;
+    return { model, agent };
+  }
+
   health(): DependencyHealth[] {
     return [this.#health];
   }

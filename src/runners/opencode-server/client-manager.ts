@@ -2,10 +2,11 @@ import type { DependencyHealth } from '../../health.ts';
 import type { Logger } from '../../logger.ts';
 import type { Task } from '../../tasks/task.ts';
 import type { ServerFile, Session, SessionStatus } from '../opencode-protocol/wire.ts';
-import type { Run, RunContext, Runner, Connection as TcpConnection } from '../runner.ts';
+import type { Run, RunContext, Runner, RunnerChoices, Connection as TcpConnection } from '../runner.ts';
 import { abortable } from './abortable.ts';
 import { OpenCodeApi } from './api.ts';
 import { Approvals } from './approvals.ts';
+import { Choices } from './choices.ts';
 import { Connection } from './connection.ts';
 import { Defaults } from './defaults.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -57,6 +58,7 @@ export class OpenCodeClientManager implements Runner {
   readonly #monitor: HealthMonitor;
   readonly #instances: Instances;
   readonly #defaults: Defaults;
+  readonly #choices: Choices;
   readonly #approvals = new Approvals();
   readonly #sessions: Sessions;
 
@@ -74,6 +76,7 @@ export class OpenCodeClientManager implements Runner {
     });
     this.#instances = new Instances(this.#api, options.instanceLingerMs, logger);
     this.#defaults = new Defaults(this.#api, options.now ?? Date.now);
+    this.#choices = new Choices(endpoint, options.now ?? Date.now);
     this.#sessions = new Sessions(this.#api, options.asksOutside);
     const streaming = (): boolean => this.#stream.connected;
     const idle = (): boolean => this.#instances.idle;
@@ -184,6 +187,25 @@ export class OpenCodeClientManager implements Runner {
 
   async endProcesses(directory: string): Promise<void> {
     await this.#options.endpoint.shells?.endInDirectory(directory);
+  }
+
+  get defaults(): { model?: string | undefined; agent?: string | undefined } {
+    const { model, agent } = this.#options;
+    return { model, agent };
+  }
+
+  async choices(directory: string): Promise<RunnerChoices> {
+    try {
+      await this.#instances.acquire(directory);
+      const [lists, usual] = await Promise.all([
+        this.#choices.of(directory),
+        this.#defaults.of(directory, false),
+      ]);
+      return { ...lists, ...usual };
+    } finally {
+      // To list them starts the directory's instance; on a server of somebody else it may serve others too.
+      this.#instances.release(directory, this.#options.endpoint.process !== undefined);
+    }
   }
 
   async mayHaveOpened(connection: TcpConnection): Promise<boolean> {

@@ -101,4 +101,12 @@ export const MIGRATIONS: readonly string[] = [
   `CREATE INDEX tasks_removed ON tasks (directory) WHERE removed AND owns_directory;`,
   `CREATE INDEX tasks_of_all ON tasks (id, removed) WHERE NOT removed;
    CREATE INDEX tasks_of_all_by_status ON tasks (status, id, removed) WHERE NOT removed;`,
+  // Of a session of a browser only hashes are stored.
+  `CREATE TABLE browser_sessions (
+     id_hash TEXT PRIMARY KEY,
+     csrf_hash TEXT NOT NULL,
+     proof TEXT NOT NULL,
+     expires_at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX browser_sessions_by_expiry ON browser_sessions (expires_at);`,
 ];

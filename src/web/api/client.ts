@@ -1,4 +1,5 @@
 import { urlOf } from '../links.ts';
+import { learnTime } from '../parts/clock.ts';
 import { Problem, problemOf, unreachable } from './problem.ts';
 import { csrfToken, requireSignIn } from './session.ts';
 
@@ -36,6 +37,7 @@ export async function send(path: string, options: RequestOptions = {}): Promise<
     signal?.throwIfAborted();
     throw unreachable(thrown);
   });
+  learnTime(response.headers.get('Date'));
   if (response.ok) return response;
   const problem = await problemOf(response);
   if (problem.status === 401) requireSignIn();

@@ -1,5 +1,17 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { EVERY_AGENT, send } from './client.ts';
+import { unreachable } from './problem.ts';
+
+/** The bridge sends a comment every 15 s; a connection on which nothing comes for longer is lost. */
+const SILENCE_MS = 40_000;
+
+interface StreamOptions {
+  /** The id of the last message that is known. */
+  lastEventId?: string | undefined;
+  signal: AbortSignal;
+  /** The bridge has accepted the stream. */
+  opened?: () => void;
+}
 
 /**
  * The messages of a stream of the task API, until it ends. `EventSource` can send no header, and the cookie alone is
@@ -7,14 +19,14 @@ import { EVERY_AGENT, send } from './client.ts';
  */
 export async function* eventStream(
   path: string,
-  lastEventId: string | undefined,
-  signal: AbortSignal,
+  { lastEventId, signal, opened }: StreamOptions,
 ): AsyncGenerator<EventSourceMessage, void, void> {
   const headers = {
     Accept: 'text/event-stream',
     ...(lastEventId !== undefined && { 'Last-Event-ID': lastEventId }),
   };
   const response = await send(path, { query: { agent_id: EVERY_AGENT }, headers, signal });
+  opened?.();
   if (!response.body) return;
   const messages: EventSourceMessage[] = [];
   const parser = createParser({ onEvent: (message) => messages.push(message) });
@@ -28,8 +40,23 @@ export async function* eventStream(
 async function* chunksOf(stream: ReadableStream<string>): AsyncGenerator<string, void, void> {
   const reader = stream.getReader();
   try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+    for (let next = await inTime(reader.read()); !next.done; next = await inTime(reader.read())) {
+      yield next.value;
+    }
   } finally {
     await reader.cancel().catch(() => {});
+  }
+}
+
+/** A network that went away without a word would otherwise be waited for for ever. */
+async function inTime<T>(next: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unreachable(new Error('nothing came'))), SILENCE_MS);
+  });
+  try {
+    return await Promise.race([next, silence]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -1,7 +1,16 @@
 import { signal } from '@preact/signals';
 
 /** Milliseconds that the clock of the bridge is ahead of the one of this browser. */
-export const clockOffset = signal(0);
+const clockOffset = signal(0);
+
+/** The header `Date` has whole seconds, and an answer takes its time: less says nothing. */
+const TOLERANCE_MS = 2_000;
+
+/** Learns the time of the bridge from the header `Date` of an answer. */
+export function learnTime(date: string | null): void {
+  const offset = Date.parse(date ?? '') - Date.now();
+  if (Math.abs(offset - clockOffset.peek()) > TOLERANCE_MS) clockOffset.value = offset;
+}
 
 /** Rises once a second while the page is visible. Read it where an age is shown. */
 export const second = signal(0);

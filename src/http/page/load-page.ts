@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BridgeError, messageOf } from '../../errors.ts';
+import { MANIFEST, readPage } from './built-page.ts';
+import type { Bundle } from './bundle.ts';
+
+/** In the package the page as it was built, in a checkout its sources. */
+export const WEB_FOLDER = fileURLToPath(new URL('../../web', import.meta.url));
+
+/** The page of a folder: as built, or bundled now. Throws UNSUPPORTED with the way out if neither is possible. */
+export async function loadPage(folder: string): Promise<Bundle> {
+  if (existsSync(join(folder, MANIFEST))) return readPage(folder);
+  const entry = join(folder, 'main.tsx');
+  if (!existsSync(entry)) throw notBuilt(`${folder} has no ${MANIFEST}`);
+  const { bundlePage } = await import('./bundle.ts');
+  return bundlePage(entry).catch((thrown: unknown) => {
+    throw isNotFound(thrown) ? notBuilt('esbuild is not installed', thrown) : thrown;
+  });
+}
+
+function isNotFound(thrown: unknown): boolean {
+  return /^Cannot find (package|module) 'esbuild'/.test(messageOf(thrown));
+}
+
+function notBuilt(why: string, cause?: unknown): BridgeError {
+  return new BridgeError('UNSUPPORTED', `The page is not built: ${why}.`, {
+    next: 'In a checkout run "npm ci"; elsewhere install the package again. WEB_UI=false switches the page off.',
+    cause,
+  });
+}
