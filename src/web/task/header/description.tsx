@@ -1,0 +1,26 @@
+import { useState } from 'preact/hooks';
+import { CopyButton } from '../../parts/copy-button.tsx';
+import { firstLine } from './window-title.ts';
+
+const FOLDED = 160;
+
+/** What has to be done: its first line is the heading, the whole unfolds. */
+export function Description({ text }: { text: string }) {
+  const [open, setOpen] = useState(false);
+  const line = firstLine(text, FOLDED);
+  if (line === text.trim()) return <h1>{line}</h1>;
+  return (
+    <>
+      <h1>{line}</h1>
+      <details class="task-description" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+        <summary>Whole description</summary>
+        {open && (
+          <>
+            <pre>{text}</pre>
+            <CopyButton text={text} label="the description" />
+          </>
+        )}
+      </details>
+    </>
+  );
+}

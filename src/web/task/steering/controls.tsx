@@ -1,0 +1,49 @@
+import { useMemo, useState } from 'preact/hooks';
+import { api } from '../../api/client.ts';
+import type { TaskDetail } from '../../api/task.ts';
+import type { TaskLog } from '../task-log.ts';
+import { Action } from './action.ts';
+import { ActionNote } from './action-note.tsx';
+import { CancelDialog } from './cancel-dialog.tsx';
+
+/** Pause, resume and cancel. */
+export function Controls({ log, task }: { log: TaskLog; task: TaskDetail }) {
+  const [cancelling, setCancelling] = useState(false);
+  const action = useMemo(() => new Action(), []);
+  const { status } = task;
+  const control = (name: 'pause' | 'resume', effect: string): void => {
+    void action.run(async () => {
+      await api.post(`/tasks/${log.taskId}/${name}`);
+      await log.refresh();
+      return effect;
+    });
+  };
+  return (
+    <div class="controls">
+      <div class="controls-buttons">
+        {status === 'paused' ? (
+          <button
+            type="button"
+            aria-disabled={action.busy.value}
+            onClick={() => control('resume', 'Resumed.')}
+          >
+            Resume
+          </button>
+        ) : (
+          <button
+            type="button"
+            aria-disabled={action.busy.value}
+            onClick={() => control('pause', 'Paused: nothing runs, and the time stands still.')}
+          >
+            Pause
+          </button>
+        )}
+        <button type="button" class="danger" onClick={() => setCancelling(true)}>
+          Cancel…
+        </button>
+      </div>
+      <ActionNote action={action} />
+      {cancelling && <CancelDialog log={log} onClose={() => setCancelling(false)} />}
+    </div>
+  );
+}
