@@ -1,5 +1,5 @@
 import type { EventLog } from '../store/event-log.ts';
-import type { ChangedTasks, TaskPage, TaskQuery } from '../store/task-store.ts';
+import type { ChangedTasks, ListPosition, TaskPage, TaskQuery } from '../store/task-store.ts';
 import type { EventOf, TaskEvent } from '../tasks/events.ts';
 import type { FollowItem } from '../tasks/live-frame.ts';
 import type { Task, TaskOwner } from '../tasks/task.ts';
@@ -56,15 +56,15 @@ export class TaskReads {
     return this.#log.follow(task.id, afterSeq, signal);
   }
 
-  /** The position of the newest event of all tasks. */
-  async position(): Promise<number> {
+  /** The position after all that has happened to tasks so far. */
+  async position(): Promise<ListPosition> {
     return this.#log.store.lastPosition();
   }
 
-  /** The owner's tasks that change after a position; changes within `everyMs` come together. */
+  /** The owner's tasks that change or are removed after a position; changes within `everyMs` come together. */
   followTasks(
     agentId: TaskOwner,
-    position: number,
+    position: ListPosition,
     everyMs: number,
     signal: AbortSignal,
   ): AsyncGenerator<ChangedTasks, void, void> {

@@ -29,10 +29,17 @@ export interface PositionedEvent {
   event: TaskEvent;
 }
 
-/** Tasks that have new events, and the position up to which the log was searched for them. */
+/** How far someone has followed the list of tasks: in the log of all tasks, and in the removals. 0: from the first. */
+export interface ListPosition {
+  event: number;
+  removal: number;
+}
+
+/** Tasks that have new events, ids of tasks that were removed, and the position up to which both were searched. */
 export interface ChangedTasks {
   tasks: Task[];
-  position: number;
+  removed: string[];
+  position: ListPosition;
 }
 
 /**
@@ -70,9 +77,12 @@ export interface TaskStore {
   hasRef(taskId: string, ref: string): boolean;
   /** Events of all tasks after a position, in order. */
   eventsAfter(position: number, limit: number): PositionedEvent[];
-  /** The tasks of an owner that have events among the next `limit` events of all tasks after a position. */
-  changedTasks(agentId: TaskOwner, position: number, limit: number): ChangedTasks;
-  /** The position of the newest event; 0 before the first. */
-  lastPosition(): number;
+  /**
+   * The tasks of an owner that have events among the next `limit` events of all tasks after a position, and those among
+   * the next `limit` removals. The last 10,000 removals are known.
+   */
+  changedTasks(agentId: TaskOwner, position: ListPosition, limit: number): ChangedTasks;
+  /** The position after all that has happened so far. It never decreases. */
+  lastPosition(): ListPosition;
   close(): void;
 }
