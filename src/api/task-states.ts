@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { BridgeError, quote } from '../errors.ts';
-import type { ListPosition } from '../store/task-store.ts';
+import type { ListPosition } from '../tasks/list-position.ts';
 import type { TaskOwner } from '../tasks/task.ts';
 import type { ApiServices } from './services.ts';
 import { type taskStateSchema, viewTaskState } from './task-view.ts';

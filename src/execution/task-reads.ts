@@ -1,6 +1,7 @@
 import type { EventLog } from '../store/event-log.ts';
-import type { ChangedTasks, ListPosition, TaskPage, TaskQuery } from '../store/task-store.ts';
+import type { ChangedTasks, TaskPage, TaskQuery } from '../store/task-store.ts';
 import type { EventOf, TaskEvent } from '../tasks/events.ts';
+import type { ListPosition } from '../tasks/list-position.ts';
 import type { FollowItem } from '../tasks/live-frame.ts';
 import type { Task, TaskOwner } from '../tasks/task.ts';
 import { ownTask } from './intake.ts';

@@ -1,9 +1,10 @@
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { BridgeError } from '../errors.ts';
 import type { TaskEvent, TaskEventBody } from '../tasks/events.ts';
+import type { ListPosition } from '../tasks/list-position.ts';
 import { isEnd, type Task, type TaskOwner } from '../tasks/task.ts';
 import { wellFormed } from '../text.ts';
-import type { ChangedTasks, ListPosition, PositionedEvent, TaskStore } from './task-store.ts';
+import type { ChangedTasks, PositionedEvent, TaskStore } from './task-store.ts';
 
 const PAGE = 256;
 /** Events that are searched for changed tasks in one step. */

@@ -1,4 +1,5 @@
 import type { EventOf, TaskEvent, TaskEventBody } from '../tasks/events.ts';
+import type { ListPosition } from '../tasks/list-position.ts';
 import type { Task, TaskOwner, TaskStatus } from '../tasks/task.ts';
 
 export interface TaskQuery {
@@ -27,12 +28,6 @@ export interface TaskPage {
 export interface PositionedEvent {
   position: number;
   event: TaskEvent;
-}
-
-/** How far someone has followed the list of tasks: in the log of all tasks, and in the removals. 0: from the first. */
-export interface ListPosition {
-  event: number;
-  removal: number;
 }
 
 /** Tasks that have new events, ids of tasks that were removed, and the position up to which both were searched. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { ListPosition } from '../../tasks/list-position.ts';
 import type { TaskOwner } from '../../tasks/task.ts';
-import type { ChangedTasks, ListPosition } from '../task-store.ts';
+import type { ChangedTasks } from '../task-store.ts';
 import type { Database } from './database.ts';
 import { readTask, TASK_COLUMNS } from './task-row.ts';
 

@@ -2,15 +2,9 @@ import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import type { EventOf, TaskEvent, TaskEventBody, TaskEventKind } from '../../tasks/events.ts';
 import { taskEventBodySchema } from '../../tasks/events.ts';
+import type { ListPosition } from '../../tasks/list-position.ts';
 import { apply, isEnd, TASK_STATUSES, type Task, type TaskOwner, type TaskStatus } from '../../tasks/task.ts';
-import type {
-  ChangedTasks,
-  ListPosition,
-  PositionedEvent,
-  TaskPage,
-  TaskQuery,
-  TaskStore,
-} from '../task-store.ts';
+import type { ChangedTasks, PositionedEvent, TaskPage, TaskQuery, TaskStore } from '../task-store.ts';
 import { type Database, guarded, transaction } from './database.ts';
 import { SqliteTaskChanges } from './sqlite-task-changes.ts';
 import { SqliteTaskList } from './sqlite-task-list.ts';
