@@ -19,3 +19,23 @@ export async function heapBytes(page: Page): Promise<number> {
   await devtools.detach();
   return usedSize;
 }
+
+const traceSchema = z.object({
+  traceEvents: z.array(
+    z.object({ name: z.string(), dur: z.number().optional(), tdur: z.number().optional() }),
+  ),
+});
+
+/**
+ * The most processor time that the page's main thread spent in one task while `work` ran, in milliseconds. How long a
+ * task took by the clock, as `takeLongTasks` has it, depends on what else the machine does.
+ */
+export async function worstTask(page: Page, work: () => Promise<unknown>): Promise<number> {
+  const browser = page.context().browser();
+  if (!browser) throw new Error('the page belongs to no browser');
+  await browser.startTracing(page, { categories: ['disabled-by-default-devtools.timeline'] });
+  await work();
+  const trace: unknown = JSON.parse((await browser.stopTracing()).toString());
+  const tasks = traceSchema.parse(trace).traceEvents.filter(({ name }) => name === 'RunTask');
+  return tasks.reduce((worst, { tdur = 0 }) => Math.max(worst, tdur / 1_000), 0);
+}
