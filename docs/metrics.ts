@@ -12,7 +12,7 @@ const INTRODUCTION = [
 const SCRAPE = `scrape_configs:
   - job_name: opencode-bridge
     authorization: { credentials: <METRICS_TOKEN> }
-    static_configs: [{ targets: ['127.0.0.1:3500'] }]`;
+    static_configs: [{ targets: ["127.0.0.1:3500"] }]`;
 
 const NOTES = [
   'Counters count what happens in this process, from its start on; a restart begins at 0, as Prometheus expects. Gauges are read when the metrics are collected.',
@@ -63,5 +63,7 @@ export function metricsPage(): string {
     ...NOTES,
     '## List',
     table(['metric', 'type', 'labels', 'meaning'], rows),
-  ].join('\n\n');
+  ]
+    .join('\n\n')
+    .concat('\n');
 }

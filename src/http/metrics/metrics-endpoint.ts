@@ -5,6 +5,9 @@ import { refuse } from '../access.ts';
 import { bearerTokenOf } from '../guards/bearer.ts';
 import { type TokenCheck, tokenCheck, unauthorized } from '../guards/token-check.ts';
 
+/** What a reverse proxy adds. */
+const PROXIED = ['x-forwarded-for', 'x-forwarded-host', 'forwarded'] as const;
+
 /** Where the metrics come from. */
 export interface MetricsSource {
   contentType: string;
@@ -43,7 +46,9 @@ export function sendMetrics(source: MetricsSource): RequestHandler {
 
 function isLocal({ socket, headers }: Request): boolean {
   const { hostname } = new URL(`http://${headers.host ?? 'nowhere'}`);
-  return isLocalConnection(socket) && isLoopback(hostname) && headers['x-forwarded-for'] === undefined;
+  return (
+    isLocalConnection(socket) && isLoopback(hostname) && PROXIED.every((name) => headers[name] === undefined)
+  );
 }
 
 function needsToken(): BridgeError {
