@@ -42,7 +42,7 @@ export class BridgeMetrics {
   start(): void {
     const { log, logger } = this.#options;
     for (const task of log.store.unfinished()) this.#tasks.resume(task);
-    this.#following = this.#follow(log.store.lastPosition()).catch((thrown) =>
+    this.#following = this.#follow(log.store.lastPosition().event).catch((thrown) =>
       logger.error({ err: messageOf(thrown) }, 'metrics of tasks stopped until the bridge restarts'),
     );
   }
