@@ -18,7 +18,13 @@ export function healthOf(name: string, lag: Lag, failures: SinkFailures): Depend
   if (stopped !== undefined) details.push(`stopped: ${stopped}`);
   if (givenUp > 0) details.push(`given up: ${givenUp}`);
   const status = failing > 0 || stopped !== undefined ? 'degraded' : 'ok';
-  return { name, status, detail: details.join('; ') };
+  const { events, tasks, ms } = lag;
+  return {
+    name,
+    status,
+    detail: details.join('; '),
+    lag: { events, tasks, oldest_ms: tasks === 0 ? undefined : ms },
+  };
 }
 
 /** Events that are not delivered to a sink yet. */
