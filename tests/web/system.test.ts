@@ -19,7 +19,7 @@ test('the system page shows what works and what does not, and that the bridge is
   const { page, faults } = opened;
   faults.allow(/ERR_CONNECTION_REFUSED/);
   await page.getByText('webhook is degraded').waitFor();
-  expect(await page.title()).toBe('Degraded · System · letta-opencode');
+  await expect.poll(() => page.title()).toBe('Degraded · System · letta-opencode');
   await page.getByText('<b>xxx').waitFor();
   expect(await page.getByRole('link', { name: 'Running' }).getAttribute('href')).toBe('/?status=running');
   const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
