@@ -142,6 +142,21 @@ test('the keys move through the rows, open one, and come back to it', async () =
   expect(await focused(page)).toBe('b');
 });
 
+test('a removed task leaves the list', async () => {
+  await using server = await startPageServer(ROOM);
+  const { api } = server;
+  await api.start({ task_description: 'stays' });
+  const id = await api.start({ task_description: 'goes' });
+  (await server.bridge.runner.turnOf(id)).complete('done');
+  await using opened = await browser.open(server.http.url);
+  const { page } = opened;
+  await expect.poll(() => descriptions(page)).toEqual(['stays', 'goes']);
+  await page.getByRole('button', { name: /Completed 1$/ }).waitFor();
+  expect((await api.send('DELETE', `/tasks/${id}`)).status).toBe(204);
+  await expect.poll(() => descriptions(page)).toEqual(['stays']);
+  await page.getByRole('button', { name: /Completed 0$/ }).waitFor();
+});
+
 test('older tasks are loaded on demand, and counted when they are known', async () => {
   await using server = await startPageServer(ROOM);
   for (let index = 0; index < 130; index += 1) {
