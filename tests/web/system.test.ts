@@ -24,7 +24,7 @@ test('the system page shows what works and what does not, and that the bridge is
   await page.getByText('webhook is degraded').waitFor();
   await expect.poll(() => page.title()).toBe('Degraded · System · letta-opencode');
   await page.getByText('<b>xxx').waitFor();
-  await page.getByText('12 of 2 tasks, the oldest 5 m old').waitFor();
+  await page.getByText('12 events of 2 tasks, the oldest 5 m old').waitFor();
   expect(await page.getByRole('link', { name: 'Running' }).getAttribute('href')).toBe('/?status=running');
   const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
   expect(await page.evaluate(overflow)).toBeLessThanOrEqual(0);

@@ -36,6 +36,10 @@ export function Dependencies({ dependencies }: { dependencies: readonly Dependen
 
 function describe({ events, tasks, oldest_ms }: Lag): string {
   if (events === 0) return '0';
-  const count = `${events} of ${tasks} ${tasks === 1 ? 'task' : 'tasks'}`;
+  const count = `${plural(events, 'event')} of ${plural(tasks, 'task')}`;
   return oldest_ms === undefined ? count : `${count}, the oldest ${formatAge(oldest_ms)} old`;
+}
+
+function plural(count: number, one: string): string {
+  return `${count} ${one}${count === 1 ? '' : 's'}`;
 }
