@@ -59,6 +59,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'route.executeTask.code': 'The work to do, instead of `task_description`.',
   'route.executeTask.task_id':
     'The id that the caller uses for the task; the answer has it, and it is the idempotency key if there is no other.',
+  'route.followTasks.removed': 'Ids of tasks that were removed: nobody sees them any more.',
   'route.followTasks.cursor': '`events_cursor` of GET /tasks, or the last `id` of the stream.',
   'route.getArchive.all': 'Whether to take all files of the folder, not only those that the task changed.',
   'route.getDiff.limit': 'Bytes at most.',

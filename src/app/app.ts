@@ -91,6 +91,7 @@ async function build(
     keepMs: config.retentionMs,
     keyLifetimeMs: KEY_LIFETIME_MS,
     deliveryMaxAgeMs: config.delivery.maxAgeMs,
+    onHidden: () => log.announceRemoval(),
     endProcesses: async (directory) => runner.endProcesses?.(directory),
     logger,
   });

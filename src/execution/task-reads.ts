@@ -1,6 +1,7 @@
 import type { EventLog } from '../store/event-log.ts';
 import type { ChangedTasks, TaskPage, TaskQuery } from '../store/task-store.ts';
 import type { EventOf, TaskEvent } from '../tasks/events.ts';
+import type { ListPosition } from '../tasks/list-position.ts';
 import type { FollowItem } from '../tasks/live-frame.ts';
 import type { Task, TaskOwner } from '../tasks/task.ts';
 import { ownTask } from './intake.ts';
@@ -56,15 +57,15 @@ export class TaskReads {
     return this.#log.follow(task.id, afterSeq, signal);
   }
 
-  /** The position of the newest event of all tasks. */
-  async position(): Promise<number> {
+  /** The position after all that has happened to tasks so far. */
+  async position(): Promise<ListPosition> {
     return this.#log.store.lastPosition();
   }
 
-  /** The owner's tasks that change after a position; changes within `everyMs` come together. */
+  /** The owner's tasks that change or are removed after a position; changes within `everyMs` come together. */
   followTasks(
     agentId: TaskOwner,
-    position: number,
+    position: ListPosition,
     everyMs: number,
     signal: AbortSignal,
   ): AsyncGenerator<ChangedTasks, void, void> {

@@ -1,6 +1,7 @@
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { BridgeError } from '../errors.ts';
 import type { TaskEvent, TaskEventBody } from '../tasks/events.ts';
+import type { ListPosition } from '../tasks/list-position.ts';
 import { isEnd, type Task, type TaskOwner } from '../tasks/task.ts';
 import { wellFormed } from '../text.ts';
 import type { ChangedTasks, PositionedEvent, TaskStore } from './task-store.ts';
@@ -122,11 +123,12 @@ export class EventLog {
   }
 
   /**
-   * The tasks of an owner that change after a position, until the signal aborts. Changes within `everyMs` come together.
+   * The tasks of an owner that change or are removed after a position, until the signal aborts. Changes within `everyMs`
+   * come together.
    */
   async *followTasks(
     agentId: TaskOwner,
-    position: number,
+    position: ListPosition,
     everyMs: number,
     signal: AbortSignal,
   ): AsyncGenerator<ChangedTasks, void, void> {
@@ -135,15 +137,21 @@ export class EventLog {
       let reached = position;
       while (!signal.aborted) {
         const changed = this.store.changedTasks(agentId, reached, CHANGES_AT_ONCE);
-        if (changed.tasks.length > 0) yield changed;
-        if (changed.position === reached) await alarm.next();
+        const { tasks, removed, position: next } = changed;
+        if (tasks.length > 0 || removed.length > 0) yield changed;
+        if (next.event === reached.event && next.removal === reached.removal) await alarm.next();
         // After a pause, so that a busy log is not searched for each event.
         else await pause(everyMs, undefined, { signal, ref: false }).catch(() => undefined);
-        reached = changed.position;
+        reached = next;
       }
     } finally {
       alarm.close();
     }
+  }
+
+  /** Must be called after a task was removed from the store: who follows the tasks learns of it. */
+  announceRemoval(): void {
+    for (const wake of this.#tailers) wake();
   }
 
   #store(taskId: string, bodies: readonly TaskEventBody[], fingerprint?: string): TaskEvent[] {

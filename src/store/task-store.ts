@@ -1,4 +1,5 @@
 import type { EventOf, TaskEvent, TaskEventBody } from '../tasks/events.ts';
+import type { ListPosition } from '../tasks/list-position.ts';
 import type { Task, TaskOwner, TaskStatus } from '../tasks/task.ts';
 
 export interface TaskQuery {
@@ -29,10 +30,11 @@ export interface PositionedEvent {
   event: TaskEvent;
 }
 
-/** Tasks that have new events, and the position up to which the log was searched for them. */
+/** Tasks that have new events, ids of tasks that were removed, and the position up to which both were searched. */
 export interface ChangedTasks {
   tasks: Task[];
-  position: number;
+  removed: string[];
+  position: ListPosition;
 }
 
 /**
@@ -70,9 +72,12 @@ export interface TaskStore {
   hasRef(taskId: string, ref: string): boolean;
   /** Events of all tasks after a position, in order. */
   eventsAfter(position: number, limit: number): PositionedEvent[];
-  /** The tasks of an owner that have events among the next `limit` events of all tasks after a position. */
-  changedTasks(agentId: TaskOwner, position: number, limit: number): ChangedTasks;
-  /** The position of the newest event; 0 before the first. */
-  lastPosition(): number;
+  /**
+   * The tasks of an owner that have events among the next `limit` events of all tasks after a position, and those among
+   * the next `limit` removals. The last 10,000 removals are known.
+   */
+  changedTasks(agentId: TaskOwner, position: ListPosition, limit: number): ChangedTasks;
+  /** The position after all that has happened so far. It never decreases. */
+  lastPosition(): ListPosition;
   close(): void;
 }

@@ -29,5 +29,5 @@ export function showState(text: string, status?: TaskStatus): void {
   // An absolute address: a relative one would be resolved again at each navigation.
   const url = new URL(file, import.meta.url).href;
   const link = document.querySelector<HTMLLinkElement>('link[rel=icon]');
-  if (link && link.href !== url) link.href = url;
+  if (link && link.getAttribute('href') !== url) link.href = url;
 }

@@ -11,6 +11,8 @@ const EVENTS_AT_ONCE = 500;
 export interface RetentionOptions {
   removals: TaskRemovals;
   files: TaskFiles;
+  /** Called when tasks were hidden. */
+  onHidden?: (() => void) | undefined;
   /** Ends the processes that still run in a folder before it is removed. */
   endProcesses?: ((directory: string) => Promise<void>) | undefined;
   /** Age after its end at which a task is removed; 0: never. */
@@ -38,7 +40,7 @@ export interface RetentionOptions {
  * was interrupted.
  */
 export class Retention {
-  readonly #options: Required<Omit<RetentionOptions, 'endProcesses'>> & RetentionOptions;
+  readonly #options: Required<Omit<RetentionOptions, 'endProcesses' | 'onHidden'>> & RetentionOptions;
   readonly #stop = new AbortController();
   /** Tasks whose failure was logged. */
   readonly #reported = new Set<string>();
@@ -68,7 +70,7 @@ export class Retention {
    */
   async remove(taskId: string): Promise<void> {
     // The folder is decided about in the step that hides the task, as in a sweep.
-    const task = this.#options.removals.hide(taskId);
+    const task = this.#hide(taskId);
     if (!task) return this.#running.get(taskId);
     await this.#once(task, () => this.#clear(task, this.#options.removals.folder(task)));
   }
@@ -118,11 +120,17 @@ export class Retention {
     return running;
   }
 
+  #hide(taskId: string): EndedTask | undefined {
+    const task = this.#options.removals.hide(taskId);
+    this.#options.onHidden?.();
+    return task;
+  }
+
   /** Removes a task of a sweep, unless its folder is in use. */
   async #removeKept(task: EndedTask): Promise<void> {
     const folder = this.#options.removals.folder(task);
     if (folder === 'wait') return;
-    this.#options.removals.hide(task.id);
+    this.#hide(task.id);
     await this.#clear(task, folder);
   }
 

@@ -1,4 +1,4 @@
-import { startApi } from '../http/rest.ts';
+import { startPageServer } from '../web/browser.ts';
 import { launchChromium, noChromium } from '../web/support/chromium.ts';
 import { ms, type Row } from './report.ts';
 import { median, timed } from './sample.ts';
@@ -17,7 +17,7 @@ async function firstPaint(): Promise<Row> {
   if (noChromium !== undefined) {
     return { what: WHAT, measured: 'not here', comparison: noChromium, goal: GOAL, ok: undefined };
   }
-  await using server = await startApi({ limits: { maxQueued: TASKS } });
+  await using server = await startPageServer({ limits: { maxQueued: TASKS } });
   for (let n = 0; n < TASKS; n += 1) await server.api.start({ task_description: `Do part ${n}.` });
   const browser = await launchChromium();
   try {

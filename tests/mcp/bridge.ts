@@ -88,6 +88,7 @@ export async function startScriptedBridge(options: BridgeOptions = {}) {
     keepMs: 0,
     keyLifetimeMs: KEY_LIFETIME_MS,
     deliveryMaxAgeMs: 60_000,
+    onHidden: () => log.announceRemoval(),
     logger,
   });
   const rules = { limits, requests, recovery };

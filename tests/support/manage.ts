@@ -80,6 +80,7 @@ export async function manage(
     keepMs: 0,
     keyLifetimeMs: KEY_LIFETIME_MS,
     deliveryMaxAgeMs: 60_000,
+    onHidden: () => log.announceRemoval(),
     endProcesses: async (directory) => runner.endProcesses?.(directory),
     logger,
   });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { matrixEvent } from '../../src/matrix/events.ts';
 import { type Database, openDatabase } from '../../src/store/sqlite/database.ts';
 import { SqliteBlockStore } from '../../src/store/sqlite/sqlite-block-store.ts';
+import { SqliteBrowserSessionStore } from '../../src/store/sqlite/sqlite-browser-session-store.ts';
 import { SqliteDeliveryStore } from '../../src/store/sqlite/sqlite-delivery-store.ts';
 import { SqliteInboxStore } from '../../src/store/sqlite/sqlite-inbox-store.ts';
 import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
@@ -11,8 +12,9 @@ import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import { tempDir } from '../support/temp.ts';
 
 const SRC = join(import.meta.dirname, '../../src');
-/** What does not grow: no table, at most a row for each status, and tasks that have not ended. */
-const SCANNED = /^SCAN (CONSTANT ROW|task_counts|tasks USING (COVERING )?INDEX tasks_unfinished)$/;
+/** What does not grow: no table, a row for each status or table, at most 10,000 sessions, and tasks that have not ended. */
+const SCANNED =
+  /^SCAN (CONSTANT ROW|task_counts|sqlite_sequence|browser_sessions USING COVERING INDEX \w+|tasks USING (COVERING )?INDEX tasks_unfinished)$/;
 
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let database: Database;
@@ -33,6 +35,7 @@ beforeEach(async () => {
   new SqliteDeliveryStore(database, 'letta');
   new SqliteInboxStore(database, (event) => matrixEvent.parse(event));
   new SqliteBlockStore(database);
+  new SqliteBrowserSessionStore(database);
   database.prepare = prepare;
 });
 
@@ -90,6 +93,7 @@ it.each([
   ['closedRequest', "->> 'request_id'", 'events_closing_request (task_id=? AND <expr>=?)'],
   ['lastControl', "'control' ORDER BY seq", 'events_of_control (task_id=?)'],
   ['hasRef', "->> 'ref'", 'events_by_ref (task_id=? AND <expr>=?)'],
+  ['removals', 'FROM removals WHERE n >', '(rowid>?)'],
   ['eventsAfter', 'body FROM events WHERE position > ? ORDER BY position LIMIT', '(rowid>?)'],
   ['changed', 'position <= ?) AND agent_id', 'events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)'],
   ['changed of all', 'position <= ?) ORDER', 'events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)'],

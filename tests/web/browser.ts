@@ -1,3 +1,4 @@
+import { startHttpServer } from '../../src/http/server.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { SqliteBrowserSessionStore } from '../../src/store/sqlite/sqlite-browser-session-store.ts';
 import { RestClient } from '../http/rest.ts';
@@ -44,6 +45,25 @@ export async function startPageServer(
       await own?.[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A new HTTP server for the bridge of one that is closed, on the same port; `await using` stops it. */
+export async function reopen(
+  { bridge, origin }: Pick<Awaited<ReturnType<typeof startPageServer>>, 'bridge' | 'origin'>,
+  sessions: SqliteBrowserSessionStore,
+) {
+  const http = await startHttpServer({
+    host: '127.0.0.1',
+    port: Number(new URL(origin).port),
+    allowedHosts: [],
+    allowedOrigins: [],
+    tokens: [],
+    maxBodyBytes: 1_000_000,
+    page: { sessions },
+    services: bridge.services,
+    logger: bridge.logger,
+  });
+  return { http, [Symbol.asyncDispose]: () => http.close() };
 }
 
 /** What a browser keeps after a sign-in. */

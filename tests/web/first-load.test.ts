@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
-import { startApi } from '../http/rest.ts';
+import { startPageServer } from './browser.ts';
 import { useBrowser } from './support/browser.ts';
 
 const browser = useBrowser();
@@ -9,7 +9,7 @@ const LIMIT_BYTES = 90_000;
 it.each(['/', '/new', '/system', '/sign-in', '/tasks/'])(
   'the first load of %s transfers less than 90 kB',
   async (path) => {
-    await using server = await startApi();
+    await using server = await startPageServer();
     const id = await server.api.start();
     let bytes = 0;
     const urls: string[] = [];

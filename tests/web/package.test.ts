@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, symlink } from 'node:fs/promises';
+import { cp, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -26,34 +26,54 @@ test('the package has the page as it was built, and neither its sources nor what
 });
 
 test('the packed bridge serves the page', async () => {
-  const root = join(folder.path, 'home');
-  await mkdir(root);
-  const env = {
-    PATH: process.env.PATH ?? '',
-    HOME: root,
-    DATA_DIR: join(root, 'data'),
-    WORKSPACE_DIR: join(root, 'work'),
-    // Docker mode starts without an engine too.
-    DOCKER_HOST: `unix://${join(root, 'no-engine.sock')}`,
-    MCP_PORT: '0',
-    SHUTDOWN_GRACE_MS: '0',
-  };
-  const program = startProgram('serve', env, { entry: join(folder.path, 'package/dist/index.js') });
-  try {
-    const [, origin = ''] = await program.says(/"url":"(http:[^"]+)\/mcp"/);
-    const html = await (await fetch(`${origin}/tasks/x`, { headers: { accept: 'text/html' } })).text();
-    const assets = [...html.matchAll(/(?:href|src)="\.\.\/(assets\/[^"]+)"/g)].map(([, path]) => path);
-    expect(assets.length).toBeGreaterThanOrEqual(3);
-    for (const path of assets) expect((await fetch(`${origin}/${path}`)).status, path).toBe(200);
-    expect(await (await fetch(`${origin}/session`)).json()).toEqual({
-      authentication: 'none',
-      signed_in: true,
-    });
-  } finally {
-    program.child.kill();
-    await program.exit;
+  await using bridge = await start();
+  const { origin } = bridge;
+  const html = await (await fetch(`${origin}/tasks/x`, { headers: { accept: 'text/html' } })).text();
+  const assets = [...html.matchAll(/(?:href|src)="\.\.\/(assets\/[^"]+)"/g)].map(([, path]) => path);
+  expect(assets.length).toBeGreaterThanOrEqual(3);
+  for (const path of assets) expect((await fetch(`${origin}/${path}`)).status, path).toBe(200);
+  expect(await (await fetch(`${origin}/session`)).json()).toEqual({
+    authentication: 'none',
+    signed_in: true,
+  });
+});
+
+test('WEB_UI=false: it serves neither page nor sign-in', async () => {
+  await using bridge = await start({ WEB_UI: 'false' });
+  for (const path of ['/', '/sign-in', '/session', '/tasks/x']) {
+    const response = await fetch(`${bridge.origin}${path}`, { headers: { accept: 'text/html' } });
+    expect([response.status, response.headers.get('content-type')], path).toEqual([
+      404,
+      expect.stringContaining('application/problem+json'),
+    ]);
   }
 });
+
+/** The packed bridge on a free port; `await using` stops it. */
+async function start(variables: Record<string, string> = {}) {
+  const home = await tempDir('bridge-packed-');
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: home.path,
+    DATA_DIR: join(home.path, 'data'),
+    WORKSPACE_DIR: join(home.path, 'work'),
+    // Docker mode starts without an engine too.
+    DOCKER_HOST: `unix://${join(home.path, 'no-engine.sock')}`,
+    MCP_PORT: '0',
+    SHUTDOWN_GRACE_MS: '0',
+    ...variables,
+  };
+  const program = startProgram('serve', env, { entry: join(folder.path, 'package/dist/index.js') });
+  const [, origin = ''] = await program.says(/"url":"(http:[^"]+)\/mcp"/);
+  return {
+    origin,
+    async [Symbol.asyncDispose]() {
+      program.child.kill();
+      await program.exit;
+      await home.remove();
+    },
+  };
+}
 
 /** Packs a copy of what git tracks, as `npm publish` would, and unpacks it; returns the paths in it. */
 async function pack(target: string): Promise<string[]> {

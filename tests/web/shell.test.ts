@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { startApi } from '../http/rest.ts';
+import { startPageServer } from './browser.ts';
 import { useBrowser } from './support/browser.ts';
 
 const browser = useBrowser();
@@ -7,7 +7,7 @@ const browser = useBrowser();
 it.each(['light', 'dark'] as const)(
   'the page is there in %s, and its links lead to each other',
   async (scheme) => {
-    await using server = await startApi();
+    await using server = await startPageServer();
     await using view = await browser.open(`${server.http.url}/`, { scheme });
     const { page } = view;
     const pages = page.getByRole('navigation', { name: 'Pages' });

@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { LIFETIME_MS } from '../../src/http/browser-session/browser-sessions.ts';
+import { BrowserSessions, LIFETIME_MS } from '../../src/http/browser-session/browser-sessions.ts';
 import { CLOSE_CODES } from '../../src/http/websocket/close-codes.ts';
 import { RestClient } from '../http/rest.ts';
 import { beginSession, startServer } from '../http/server.ts';
@@ -167,6 +167,50 @@ test('a sign-out ends the session: nothing can be replayed, and streams end', as
   expect((await refusalOf(`${server.http.url}${path}?ticket=${ticket.ticket}`)).status).toBe(401);
   expect((await api.get('/tasks', other)).status, 'the session of another browser').toBe(200);
   expect((await api.send('DELETE', '/session', undefined, browser)).status, 'once more').toBe(204);
+});
+
+test('one token cannot fill the store: its oldest session makes room', async () => {
+  await using server = await startPageServer({ tokens: TOKENS });
+  const { api } = server;
+  const other = { ...(await signIn(api, 'any-token')) };
+  const first = { ...(await signIn(api, 'ann-token')) };
+  const second = { ...(await signIn(api, 'ann-token')) };
+  for (let n = 0; n < 99; n += 1) await signIn(api, 'ann-token');
+  const isOpen = async (browser: Record<string, string>) =>
+    (await api.get('/session', browser)).body.signed_in;
+  expect([await isOpen(first), await isOpen(second), await isOpen(other)]).toEqual([false, true, true]);
+});
+
+test('a server that stops ends the streams and WebSockets of sessions', async () => {
+  const server = await startPageServer({ tokens: TOKENS });
+  const { api, http } = server;
+  const browser = { ...(await signIn(api, 'ann-token')) };
+  const { body: task } = await api.post('/tasks/execute', { task_description: 'x' }, browser);
+  const { body: opened } = await api.post('/tickets', { task_id: task.execution_id }, browser);
+  const stream = api.stream('/events', undefined, browser);
+  const socket = new SocketClient(`${http.url}/tasks/${task.execution_id}/stream?ticket=${opened.ticket}`);
+  await socket.until(() => true);
+  await server[Symbol.asyncDispose]();
+  expect((await stream).events.length).toBeGreaterThan(0);
+  expect((await socket.closed).code).toBe(CLOSE_CODES.stopping.code);
+});
+
+test('what outlives a request ends with its session after 24 h', async () => {
+  await using sessions = await startSessions();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+  try {
+    const known = new BrowserSessions(sessions.store, TOKENS);
+    const { id, csrfToken } = known.open('ann-token');
+    const headers = { cookie: `bridge_session=${id}`, 'x-csrf-token': csrfToken };
+    const { identity } = known.find({ headers, headersDistinct: {}, socket: {} }) ?? {};
+    vi.advanceTimersByTime(LIFETIME_MS - 1);
+    expect(identity?.ended?.aborted).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(identity?.ended?.aborted).toBe(true);
+    expect(known.find({ headers, headersDistinct: {}, socket: {} })).toBeUndefined();
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('a sign-in gives a new id, whatever cookies somebody planted', async () => {

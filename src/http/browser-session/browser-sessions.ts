@@ -8,7 +8,9 @@ import { sessionIdsOf } from './session-cookie.ts';
 export const CSRF_HEADER = 'X-CSRF-Token';
 /** How long a session lives, used or not. */
 export const LIFETIME_MS = 24 * 60 * 60 * 1_000;
+/** Sessions of all tokens; of one token, so that it cannot end those of others. */
 const MAX_SESSIONS = 10_000;
+const MAX_OF_TOKEN = 100;
 
 /** A session as a request is authenticated by it. */
 interface OpenSession {
@@ -22,7 +24,7 @@ interface OpenSession {
  * soon as the token is not configured any more.
  *
  *     (none) → open     by `open`, with a token that was checked
- *     open   → ended    by `end`, after LIFETIME_MS, when the token is gone, or when MAX_SESSIONS newer ones are open
+ *     open   → ended    by `end`, after LIFETIME_MS, when the token is gone, or to make room for a newer one
  *
  * A browser sends a cookie to every port of a host, so also to a web server that a task has started. Therefore the id in
  * the cookie is worth nothing without the CSRF token, which only the page has.
@@ -31,6 +33,8 @@ export class BrowserSessions {
   readonly #store: BrowserSessionStore;
   readonly #tokens: readonly BoundToken[];
   readonly #now: () => number;
+  /** By credential: the hashes of the latest sessions that this process opened with the token, the oldest first. */
+  readonly #latest = new Map<string, string[]>();
   /** By hash of the id: aborts when the session ends, for what outlives the request that began it. */
   readonly #ends = new Map<string, { controller: AbortController; timer: NodeJS.Timeout }>();
 
@@ -52,6 +56,7 @@ export class BrowserSessions {
     const expiresAt = now + LIFETIME_MS;
     const session = { idHash: sha256(id), csrfHash: sha256(csrfToken), proof: proofOf(id, token), expiresAt };
     this.#store.add(session, now, MAX_SESSIONS);
+    this.#makeRoom(credentialOf(token), session.idHash);
     return { id, csrfToken, expiresAt };
   }
 
@@ -84,6 +89,13 @@ export class BrowserSessions {
   /** Ends what runs by any session; the sessions stay. */
   close(): void {
     for (const idHash of [...this.#ends.keys()]) this.#abort(idHash);
+  }
+
+  #makeRoom(credential: string, idHash: string): void {
+    const latest = [...(this.#latest.get(credential) ?? []), idHash];
+    const oldest = latest.length > MAX_OF_TOKEN ? latest.shift() : undefined;
+    this.#latest.set(credential, latest);
+    if (oldest !== undefined) this.end(oldest);
   }
 
   #endOf({ idHash, expiresAt }: BrowserSession): AbortSignal {

@@ -11,7 +11,8 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
     "form-action 'self'",
     "frame-ancestors 'none'",
     "require-trusted-types-for 'script'",
-    "trusted-types 'none'",
+    // Lets the page start its own worker; web/task/changes/highlight-worker.ts has the policy.
+    'trusted-types highlight-worker',
   ].join('; '),
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',

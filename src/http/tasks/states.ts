@@ -11,7 +11,7 @@ export const statesRoute = defineRoute({
   operationId: 'followTasks',
   summary: 'A live stream of the states of all your tasks',
   about:
-    'Server-sent events. Each has `{"tasks": [...]}` with the rows that changed, as GET /tasks shows them, and a cursor as its `id`. Without a cursor it begins with all tasks that have not ended.',
+    'Server-sent events. Each has `{"tasks": [...], "removed": [...]}`: the rows that changed, as GET /tasks shows them, the ids of tasks that are gone, and a cursor as its `id`. Without a cursor it begins with all tasks that have not ended. With one it also tells what was removed since, of the last 10,000 removals.',
   params: NONE,
   query: z.strictObject({ cursor: shortText.optional() }),
   body: NONE,
@@ -20,7 +20,9 @@ export const statesRoute = defineRoute({
     {
       status: 200,
       about: 'The stream.',
-      content: { 'text/event-stream': z.object({ tasks: z.array(taskStateSchema) }) },
+      content: {
+        'text/event-stream': z.object({ tasks: z.array(taskStateSchema), removed: z.array(z.string()) }),
+      },
     },
   ],
   errors: [],
@@ -30,8 +32,8 @@ export const statesRoute = defineRoute({
     const states = await taskStates(services, agentId, cursor, AbortSignal.any([signal, ending]));
     const events = new ServerSentEvents(res, streams);
     if (req.method === 'HEAD') return void events.end();
-    for await (const { cursor: id, tasks } of states) {
-      if (!events.send({ id, json: JSON.stringify({ tasks }) })) await events.drained();
+    for await (const { cursor: id, ...data } of states) {
+      if (!events.send({ id, json: JSON.stringify(data) })) await events.drained();
     }
     events.end();
     return undefined;

@@ -109,4 +109,10 @@ export const MIGRATIONS: readonly string[] = [
      expires_at INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX browser_sessions_by_expiry ON browser_sessions (expires_at);`,
+  // The last 10,000 removals, in their order, for who follows the list of tasks.
+  `CREATE TABLE removals (n INTEGER PRIMARY KEY, task_id TEXT NOT NULL, agent_id TEXT NOT NULL) STRICT;
+   CREATE TRIGGER tasks_removal AFTER UPDATE OF removed ON tasks WHEN new.removed AND NOT old.removed BEGIN
+     INSERT INTO removals (task_id, agent_id) VALUES (new.id, new.agent_id);
+     DELETE FROM removals WHERE n <= (SELECT max(n) FROM removals) - 10000;
+   END;`,
 ];

@@ -2,9 +2,11 @@ import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import type { EventOf, TaskEvent, TaskEventBody, TaskEventKind } from '../../tasks/events.ts';
 import { taskEventBodySchema } from '../../tasks/events.ts';
+import type { ListPosition } from '../../tasks/list-position.ts';
 import { apply, isEnd, TASK_STATUSES, type Task, type TaskOwner, type TaskStatus } from '../../tasks/task.ts';
 import type { ChangedTasks, PositionedEvent, TaskPage, TaskQuery, TaskStore } from '../task-store.ts';
 import { type Database, guarded, transaction } from './database.ts';
+import { SqliteTaskChanges } from './sqlite-task-changes.ts';
 import { SqliteTaskList } from './sqlite-task-list.ts';
 import { parseStored, readTask, stateOf, TASK_COLUMNS } from './task-row.ts';
 
@@ -25,10 +27,12 @@ export class SqliteTaskStore implements TaskStore {
   #durability: 'process death' | 'power loss' = 'power loss';
   readonly #sql: ReturnType<typeof prepareAll>;
   readonly #list: SqliteTaskList;
+  readonly #changes: SqliteTaskChanges;
 
   constructor(database: Database) {
     this.#database = database;
     this.#list = guarded(database, () => new SqliteTaskList(database));
+    this.#changes = guarded(database, () => new SqliteTaskChanges(database));
     this.#sql = guarded(database, () => prepareAll(database));
     for (const row of guarded(database, () => this.#sql.unfinished.all())) {
       const task = readTask(row);
@@ -126,18 +130,12 @@ export class SqliteTaskStore implements TaskStore {
     return this.#sql.eventsAfter.all(position, limit).map(readEvent);
   }
 
-  changedTasks(agentId: TaskOwner, position: number, limit: number): ChangedTasks {
-    const { last } = lastRow.parse(this.#sql.lastOfNext.get(position, limit));
-    if (last === null) return { tasks: [], position };
-    const rows =
-      agentId === undefined
-        ? this.#sql.changedOfAll.all(position, last)
-        : this.#sql.changed.all(position, last, agentId);
-    return { tasks: rows.map(readTask), position: last };
+  changedTasks(agentId: TaskOwner, position: ListPosition, limit: number): ChangedTasks {
+    return this.#changes.after(agentId, position, limit);
   }
 
-  lastPosition(): number {
-    return lastRow.parse(this.#sql.last.get()).last ?? 0;
+  lastPosition(): ListPosition {
+    return this.#changes.last();
   }
 
   close(): void {
@@ -163,7 +161,6 @@ export class SqliteTaskStore implements TaskStore {
 function prepareAll(database: Database) {
   const prepare = (sql: string): StatementSync => database.prepare(sql);
   const task = `SELECT ${TASK_COLUMNS} FROM tasks`;
-  const changed = `${task} WHERE NOT removed AND id IN (SELECT task_id FROM events WHERE position > ? AND position <= ?)`;
   const event = 'SELECT position, task_id, seq, at, body FROM events';
   return {
     insert: prepare(
@@ -194,12 +191,6 @@ function prepareAll(database: Database) {
       `${event} WHERE task_id = ? AND body ->> 'kind' = 'control' ORDER BY seq DESC LIMIT 1`,
     ),
     hasRef: prepare("SELECT 1 FROM events WHERE task_id = ? AND body ->> 'ref' = ? LIMIT 1"),
-    last: prepare('SELECT max(position) AS last FROM events'),
-    lastOfNext: prepare(
-      'SELECT max(position) AS last FROM (SELECT position FROM events WHERE position > ? ORDER BY position LIMIT ?)',
-    ),
-    changed: prepare(`${changed} AND agent_id = ? ORDER BY id`),
-    changedOfAll: prepare(`${changed} ORDER BY id`),
     eventsAfter: prepare(`${event} WHERE position > ? ORDER BY position LIMIT ?`),
   };
 }
@@ -211,7 +202,6 @@ const eventRow = z.object({
   at: z.number(),
   body: z.string(),
 });
-const lastRow = z.object({ last: z.number().nullable() });
 const countRow = z.object({ status: z.enum(TASK_STATUSES), n: z.number() });
 
 function readEvent(row: unknown): PositionedEvent {

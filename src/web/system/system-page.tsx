@@ -2,7 +2,7 @@ import { useEffect, useMemo } from 'preact/hooks';
 import { second } from '../parts/clock.ts';
 import { formatAge } from '../parts/duration.ts';
 import { visible } from '../parts/plain-text.ts';
-import { setTitle } from '../title.ts';
+import { showState } from '../title.ts';
 import { Bridge } from './bridge.tsx';
 import { Dependencies } from './dependencies.tsx';
 import { HealthMonitor, type Reading } from './health.ts';
@@ -21,10 +21,9 @@ export function SystemPage() {
   const reading = monitor.reading.value;
   const problem = monitor.problem.value;
   const state = stateOf(reading, problem !== undefined);
-  useEffect(
-    () => setTitle(state.level === 'ok' ? 'System' : `${state.short} · System`),
-    [state.level, state.short],
-  );
+  useEffect(() => {
+    showState(state.level === 'ok' ? 'System' : `${state.short} · System`, ICONS[state.level]);
+  }, [state.level, state.short]);
   return (
     <section class="system" aria-labelledby="system-title">
       <h1 id="system-title">System</h1>
@@ -48,6 +47,9 @@ export function SystemPage() {
     </section>
   );
 }
+
+/** The icons of these states of a task have the colours. */
+const ICONS = { ok: undefined, degraded: 'paused', down: 'failed', unknown: undefined } as const;
 
 interface State {
   level: 'ok' | 'degraded' | 'down' | 'unknown';

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { TaskStatus } from '../api/task.ts';
 import { href } from '../links.ts';
-import { statusLabel } from '../parts/status.tsx';
+import { statusLabel } from '../parts/status-label.ts';
 import { setQuery } from '../router.ts';
 import { type Filter, MAX_SEARCH, toggleStatus, writeFilter } from './filter.ts';
 import { STATUS_ORDER } from './row.ts';

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { session } from '../api/session.ts';
 import { ProblemNote } from '../parts/problem.tsx';
 import { query } from '../router.ts';
-import { setTitle } from '../title.ts';
+import { showState } from '../title.ts';
 import { Announcer } from './announcer.tsx';
 import { readFilter } from './filter.ts';
 import { FilterBar } from './filter-bar.tsx';
@@ -27,7 +27,11 @@ export function TasksPage() {
   }, [list]);
   useEffect(() => list.select(filter, stop.current.signal), [key]);
   const asking = list.counts.value.get('input_required') ?? 0;
-  useEffect(() => setTitle(asking > 0 ? `(${asking}) Tasks` : 'Tasks'), [asking]);
+  const isRunning = list.counts.value.has('running');
+  useEffect(() => {
+    if (asking > 0) showState(`(${asking}) Tasks`, 'input_required');
+    else showState('Tasks', isRunning ? 'running' : undefined);
+  }, [asking, isRunning]);
 
   const listing = list.listing.value;
   const problem = listing.problem.value;

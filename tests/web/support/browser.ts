@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { launchChromium, noChromium } from './chromium.ts';
 import { Faults } from './faults.ts';
 import { OBSERVE_LONG_TASKS } from './long-tasks.ts';
+import { screenshot } from './screenshot.ts';
 
 /** The tests start four files at a time, and a browser on a busy machine is slow. */
 const PATIENCE_MS = 20_000;
@@ -31,6 +32,13 @@ export interface WatchedPage extends AsyncDisposable {
   page: Page;
   context: BrowserContext;
   faults: Faults;
+}
+
+/** What a page showed at its end says most about why a test failed. */
+async function keepLast(page: Page): Promise<void> {
+  const { currentTestName = '' } = expect.getState();
+  const name = currentTestName.replaceAll(/[^\w]+/g, '-').slice(0, 80);
+  await screenshot(page, `last-${name}`).catch(() => undefined);
 }
 
 /** One Chromium for the tests of a file, which are skipped where there is none. */
@@ -63,7 +71,11 @@ export class BrowserOfTests {
     const faults = await Faults.of(context, new URL(url).origin);
     await context.addInitScript(OBSERVE_LONG_TASKS);
     const page = await context.newPage();
-    const watched = { page, context, faults, [Symbol.asyncDispose]: () => context.close() };
+    const close = async (): Promise<void> => {
+      await keepLast(page);
+      await context.close();
+    };
+    const watched = { page, context, faults, [Symbol.asyncDispose]: close };
     this.#opened.push(watched);
     await look.before?.(page);
     await page.goto(url);

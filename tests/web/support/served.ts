@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Rule } from '../../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../../src/cli/demo/scripted-model/server.ts';
 import { freePort } from '../../../src/runners/opencode-server/free-port.ts';
 import { bridgeEnv, type Program, startProgram } from '../../e2e/program.ts';
 import { RestClient } from '../../http/rest.ts';
+import { hermeticEnv } from '../../support/opencode.ts';
 import { tempDir } from '../../support/temp.ts';
 
 /** The bridge as users start it, with its embedded OpenCode and the scripted model. */
@@ -22,15 +24,18 @@ export interface Served {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts it; `token` is what callers and people need then. */
-export async function serve(options: { token?: string; env?: Record<string, string> } = {}): Promise<Served> {
-  const { token, env = {} } = options;
+/** Starts it. `token`: what callers and people need then; `rules`: of the model; `config`: of OpenCode, by top-level key. */
+export async function serve(
+  options: { token?: string; env?: Record<string, string>; rules?: Rule[]; config?: object } = {},
+): Promise<Served> {
+  const { token, env = {}, rules = [], config = {} } = options;
   const folder = await tempDir('web-');
-  const model = await startScriptedModel();
+  const model = await startScriptedModel({ rules });
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const environment = {
     ...bridgeEnv(folder.path, model.url),
+    ...hermeticEnv(folder.path, model.url, config),
     MCP_PORT: `${port}`,
     ALLOWED_DIRECTORIES: join(folder.path),
     ...(token !== undefined && { MCP_AUTH_TOKENS: token }),

@@ -11,7 +11,7 @@ export interface DiffLine {
   unended?: true;
 }
 
-export interface Hunk {
+interface Hunk {
   /** `@@ -1,3 +1,4 @@` and what git found to name the place. */
   header: string;
   lines: DiffLine[];

@@ -2,7 +2,7 @@ import { api, EVERY_AGENT, Problem, send } from '../../api/client.ts';
 import { taskPath } from '../../links.ts';
 
 /** Bytes of a text that are shown; a download has all. */
-export const MAX_TEXT = 1_048_576;
+const MAX_TEXT = 1_048_576;
 const MAX_IMAGE = 20_000_000;
 const IMAGE = /^image\/(?:png|jpeg|gif|webp|svg\+xml|x-icon)\b/;
 

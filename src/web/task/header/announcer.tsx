@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { TaskDetail } from '../../api/task.ts';
 import { visible } from '../../parts/plain-text.ts';
-import { statusLabel } from '../../parts/status.tsx';
+import { statusLabel } from '../../parts/status-label.ts';
 
 /** Says to screen readers that the state has changed, and what is asked; nothing else of all that happens. */
 export function Announcer({ task: { status, requests } }: { task: TaskDetail }) {

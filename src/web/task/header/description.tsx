@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { CopyButton } from '../../parts/copy-button.tsx';
-import { firstLine } from './window-title.ts';
+import { firstLine } from '../../parts/first-line.ts';
 
 const FOLDED = 160;
 

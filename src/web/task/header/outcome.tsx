@@ -38,7 +38,6 @@ function Summary({ text }: { text: string }) {
           {whole ? 'Less' : 'More'}
         </button>
       )}
-      <CopyButton text={text} label="the result" />
     </div>
   );
 }
@@ -55,6 +54,7 @@ function Facts({ result }: { result: NonNullable<TaskDetail['result']> }) {
         'No changed files'
       )}
       {exit_code !== undefined && exit_code !== 0 && <span> · exit code {exit_code}</span>}
+      {result.summary.trim() !== '' && <CopyButton text={result.summary} label="the result" />}
       {processes_left.length > 0 && (
         <span title={visible(processes_left.map(({ command }) => command).join('\n'))}>
           {' '}

@@ -5,6 +5,9 @@ import { formatDuration } from '../../parts/duration.ts';
 import { formatTimer } from '../../parts/timer.ts';
 import { usedMs } from './used-time.ts';
 
+/** The part of a limit from which it is marked. */
+const NEAR = 0.9;
+
 /** How long the task has run, without its pauses, and how long it may. */
 export function RunTime({ task }: { task: TaskDetail }) {
   const readAt = useMemo(() => Date.now(), [task]);
@@ -16,10 +19,12 @@ export function RunTime({ task }: { task: TaskDetail }) {
       <span role="timer" class="number">
         {formatTimer(used)}
       </span>
-      <span class={used > 0.9 * limit && !task.ended_at ? 'near-limit' : 'muted'}>
-        {' '}
-        of {formatDuration(limit)}
-      </span>
+      {!task.ended_at && (
+        <span class={used > NEAR * limit ? 'near-limit' : 'muted'}>
+          {' '}
+          of {formatDuration(limit).replace(/ 0 [ms]$/, '')}
+        </span>
+      )}
     </>
   );
 }

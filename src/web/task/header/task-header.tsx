@@ -1,4 +1,5 @@
 import { useEffect } from 'preact/hooks';
+import { NotifyButton } from '../../notify/notify-button.tsx';
 import { visible } from '../../parts/plain-text.ts';
 import { Status } from '../../parts/status.tsx';
 import { showState } from '../../title.ts';
@@ -38,6 +39,7 @@ export function TaskHeader({ log }: { log: TaskLog }) {
             <span class="number muted">{progress} %</span>
           </span>
         )}
+        <NotifyButton task={task} />
       </div>
       <Description text={visible(task.description)} />
       <Facts task={task} />

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 /** Takes the reason for a rejection; the agent reads it. */
 export function Rejection(props: {
@@ -10,7 +10,8 @@ export function Rejection(props: {
   const [reason, setReason] = useState('');
   const field = useRef<HTMLTextAreaElement>(null);
   const id = useId();
-  useEffect(() => field.current?.focus(), []);
+  // Before the next key is typed.
+  useLayoutEffect(() => field.current?.focus(), []);
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape') onBack();
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;

@@ -72,7 +72,7 @@ export function RequestCard(props: {
       }}
       onKeyDown={onKeyDown}
     >
-      <h3 id={titleId}>{visible(request.title)}</h3>
+      <h3 id={titleId}>{isQuestion ? questionsInWords(questions.length) : visible(request.title)}</h3>
       {isQuestion ? (
         <Questions questions={questions} choices={choices} missing={missing} onChange={setChoices} />
       ) : (
@@ -107,6 +107,10 @@ export function RequestCard(props: {
       {problem && <ProblemNote problem={problem} />}
     </form>
   );
+}
+
+function questionsInWords(count: number): string {
+  return count === 1 ? 'A question' : `${count} questions`;
 }
 
 /** Whether a key is meant for what has the focus. */

@@ -11,10 +11,11 @@ const MAX_CLOSED = 5;
 
 /** The requests that this page has shown: the open ones, and how the others were closed. */
 export class ShownRequests {
+  /** Those that were open and are not known to be closed: the task may be read before and after the event. */
+  readonly #known = new Map<string, InputRequest>();
+  readonly #gone = new Set<string>();
   #open: readonly InputRequest[] = [];
   #closed: readonly ClosedRequest[] = [];
-  /** The ids of all that are closed: the task may be read before and after the event. */
-  readonly #gone = new Set<string>();
   #seq: number;
 
   /** `seq`: closings up to it are history. */
@@ -38,12 +39,13 @@ export class ShownRequests {
 
   /** Takes what the task has open, and the events after `seq`, in order. */
   update(requests: readonly InputRequest[], events: Iterable<TaskEvent>): void {
-    const known = new Map([...this.#open, ...requests].map((request) => [request.id, request]));
+    for (const request of requests) this.#known.set(request.id, request);
     for (const event of events) {
       this.#seq = event.seq;
       if (event.kind !== 'request_closed') continue;
       this.#gone.add(event.request_id);
-      const request = known.get(event.request_id);
+      const request = this.#known.get(event.request_id);
+      this.#known.delete(event.request_id);
       if (!request || event.by.startsWith('policy ')) continue;
       this.#closed = [...this.#closed, { request, closing: event }].slice(-MAX_CLOSED);
     }
