@@ -49,8 +49,8 @@ describe('the output of a task', () => {
       expect(await test.locator('.color-1').textContent()).toBe('4');
       await test.getByRole('button', { name: 'npm test' }).click();
       await expect.poll(() => test.locator('.log-body').textContent()).toBe('1\n2\n3\n4');
-      expect(await rows(page).filter({ hasText: 'grep' }).getAttribute('class')).toContain('nested');
-      expect(await page.locator('.fence').textContent()).toContain('sum(1, 2)');
+      expect(await rows(page).filter({ hasText: 'grep' }).getAttribute('class')).toContain('log-nested');
+      expect(await page.locator('.log-fence').textContent()).toContain('sum(1, 2)');
       expect(await page.getByRole('log').getAttribute('aria-live')).toBe('off');
       expect(await seriousBarriers(page)).toEqual([]);
     }
@@ -76,7 +76,7 @@ describe('the output of a task', () => {
     task.run.emit({ kind: 'output', text: 'The build runs.', message_id: 'm', part_id: 'prt_9' });
     await rows(page).filter({ hasText: 'The build runs.' }).waitFor();
     expect(await rows(page).getByText('The build runs.').count()).toBe(1);
-    await expect.poll(() => page.locator('.live').count()).toBe(0);
+    await expect.poll(() => page.locator('.log-live').count()).toBe(0);
   });
 
   it('follows the end until somebody scrolls up', async () => {
@@ -163,7 +163,7 @@ describe('the output of a task', () => {
     await last.waitFor();
     await log(page).focus();
     await page.keyboard.press('ArrowUp');
-    await expect.poll(() => last.getAttribute('class')).toContain('selected');
+    await expect.poll(() => last.getAttribute('class')).toContain('log-selected');
     expect(await log(page).getAttribute('aria-activedescendant')).toBe(await last.getAttribute('id'));
     await page.keyboard.press('Enter');
     await last.getByText('inside').waitFor();
@@ -172,7 +172,7 @@ describe('the output of a task', () => {
     await page.keyboard.press('Home');
     await rows(page).filter({ hasText: 'Task of' }).waitFor();
     await page.keyboard.press('ArrowDown');
-    await expect.poll(() => page.locator('.log-row.selected').textContent()).toContain('Started');
+    await expect.poll(() => page.locator('.log-selected').textContent()).toContain('Started');
     await page.keyboard.press('PageDown');
     await page.getByRole('button', { name: /Jump to the end/ }).waitFor();
     await page.keyboard.press('End');

@@ -15,7 +15,7 @@ export function LiveOutput({ part, isUnfolded }: { part: LivePart; isUnfolded: b
 /** What the model is writing, or a subagent. */
 export function LiveText({ part }: { part: LivePart }) {
   return (
-    <div class={`log-row ${part.child ? 'model nested' : 'model'} live`}>
+    <div class={`log-row log-model log-live${part.child ? ' log-nested' : ''}`}>
       <span class="log-time">{part.child ? 'subagent' : 'now'}</span>
       <span class="log-mark" aria-hidden="true">
         ●

@@ -25,7 +25,7 @@ export function RowBody({ body, range, isMarkdown, hits = [], current, onMore, c
       {canGrow && from > 0 && <More direction="earlier" count={from} onMore={onMore} />}
       {isMarkdown ? (
         fences(body.plain, range).map(({ range: part, isCode }) => (
-          <div class={isCode ? 'log-body fence' : 'log-body'} key={part[0]}>
+          <div class={isCode ? 'log-body log-fence' : 'log-body'} key={part[0]}>
             <Styled text={body} range={trimmed(body.plain, part)} hits={hits} current={current} />
           </div>
         ))

@@ -78,7 +78,7 @@ export class RowView extends Component<RowProps> {
     const body = bodyOf(row);
     const headHits = pattern ? rangesOf(pattern, head) : [];
     const { mark, name } = row.type === 'tool' ? STATES[row.state] : TONES[row.tone];
-    const tone = row.type === 'tool' ? `tool ${row.state}` : row.tone;
+    const tone = row.type === 'tool' ? `log-tool log-${row.state}` : `log-${row.tone}`;
     const label = (
       <Styled
         text={{ plain: head, runs: headRuns(row) }}
@@ -89,7 +89,7 @@ export class RowView extends Component<RowProps> {
     );
     return (
       <article
-        class={`log-row ${tone}${row.parent === undefined ? '' : ' nested'}${isSelected ? ' selected' : ''}`}
+        class={`log-row ${tone}${row.parent === undefined ? '' : ' log-nested'}${isSelected ? ' log-selected' : ''}`}
         id={`row-${row.id}`}
         data-id={row.id}
         aria-label={visible(`${name} ${head}`.trim().slice(0, 200))}
