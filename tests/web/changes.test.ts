@@ -221,12 +221,13 @@ describe('the files', () => {
     const { page } = view;
     const row = (name: string) => tree(page).getByRole('treeitem', { name: new RegExp(`^${name}`) });
     await row('src').focus();
+    // Into the folder, close the one in it, back to it, close it.
+    for (const key of ['ArrowRight', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft']) await page.keyboard.press(key);
+    await row('deep').waitFor({ state: 'detached' });
     await page.keyboard.press('ArrowRight');
-    await page.keyboard.press('ArrowLeft');
-    await page.keyboard.press('ArrowLeft');
-    expect(await row('deep').count()).toBe(0);
-    await page.keyboard.press('ArrowRight');
-    await page.keyboard.press('ArrowDown');
+    await row('deep').waitFor();
+    for (const key of ['ArrowDown', 'ArrowRight']) await page.keyboard.press(key);
+    await row('where.ts').waitFor();
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await fileOf(page).getByText('src/deep/where.ts').waitFor();
