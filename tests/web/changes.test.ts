@@ -43,7 +43,7 @@ const put = async (path: string, content: string | Buffer): Promise<void> => {
 };
 
 async function begin(input: object = {}): Promise<{ id: string; run: ScriptedRun }> {
-  const id = await server.api.start(input);
+  const id = await server.api.start({ timeout_ms: 600_000, ...input });
   const run = await server.runner.turnOf(id);
   folder = (await server.api.get(`/tasks/${id}`)).body.directory;
   return { id, run };

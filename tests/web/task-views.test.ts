@@ -14,7 +14,7 @@ let run: ScriptedRun;
 
 beforeAll(async () => {
   server = await startApi();
-  id = await server.api.start();
+  id = await server.api.start({ timeout_ms: 600_000 });
   run = await server.runner.turnOf(id);
   run.emit(
     {

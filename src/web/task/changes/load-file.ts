@@ -6,11 +6,17 @@ const MAX_TEXT = 1_048_576;
 const MAX_IMAGE = 20_000_000;
 const IMAGE = /^image\/(?:png|jpeg|gif|webp|svg\+xml|x-icon)\b/;
 
-/** A file of a task, as far as it can be shown. `size` is that of the whole file. */
-export type FileContent =
-  | { kind: 'text'; text: string; size: number; image?: Blob }
-  | { kind: 'image'; image: Blob; size: number }
-  | { kind: 'binary'; size: number; mediaType: string };
+/** A file of a task, as far as it can be shown. */
+export type FileContent = {
+  /** Of the whole file. */
+  size: number;
+  /** Changes with the file. */
+  etag: string | null;
+} & (
+  | { kind: 'text'; text: string; image?: Blob }
+  | { kind: 'image'; image: Blob }
+  | { kind: 'binary'; mediaType: string }
+);
 
 /** The path of the bytes of a file in the task API. */
 export function filePath(taskId: string, path: string): string {
@@ -26,14 +32,15 @@ export async function loadFile(taskId: string, path: string, signal: AbortSignal
   });
   const mediaType = response.headers.get('Content-Type') ?? '';
   const size = Number(response.headers.get('Content-Length') ?? 0);
+  const facts = { size, etag: response.headers.get('ETag') };
   const isImage = IMAGE.test(mediaType) && size <= MAX_IMAGE;
   const bytes = await beginningOf(response, isImage ? size : MAX_TEXT);
   const image = isImage ? imageOf(bytes, mediaType) : undefined;
   if (/charset=/.test(mediaType)) {
     const text = await decode(bytes.slice(0, MAX_TEXT));
-    return { kind: 'text', text, size, ...(image && { image }) };
+    return { ...facts, kind: 'text', text, ...(image && { image }) };
   }
-  return image ? { kind: 'image', image, size } : { kind: 'binary', size, mediaType };
+  return image ? { ...facts, kind: 'image', image } : { ...facts, kind: 'binary', mediaType };
 }
 
 /** At most `limit` bytes; the rest is not transferred. */
