@@ -11,8 +11,7 @@ const browser = useBrowser();
 let served: Served;
 
 beforeAll(async () => {
-  const permission = { bash: { '*': 'allow', 'touch *': 'ask' } };
-  served = await serve({ env: { OPENCODE_PERMISSION: JSON.stringify(permission) } });
+  served = await serve({ config: { permission: { bash: { '*': 'allow', 'touch *': 'ask' } } } });
 });
 afterAll(() => served[Symbol.asyncDispose]());
 
@@ -271,10 +270,13 @@ it('the bridge is killed and started again under the page: it says so, goes on, 
   await banner.filter({ hasText: 'Connected again' }).waitFor();
   await page.getByRole('button', { name: 'Once' }).click();
   await state(page, 'Completed');
-  const count = (await events(id)).length;
-  await page.getByRole('tab', { name: 'Output' }).waitFor();
+  const output = page.getByRole('tabpanel', { name: 'Output' });
+  await output.getByText('Over.').waitFor();
+  expect(await output.getByText('touch late.txt').count()).toBeGreaterThan(0);
+  await page.getByRole('tab', { name: 'Raw events' }).click();
   const { last_seq } = await task(id);
-  expect(count).toBe(last_seq);
+  await page.getByRole('tabpanel', { name: 'Raw events' }).getByText('completed').first().waitFor();
+  expect((await events(id)).length).toBe(last_seq);
 });
 
 it('one notification for two pages, when the task asks and nobody looks', async () => {
