@@ -33,6 +33,8 @@ export default defineConfig({
           include: [WEB],
           // A browser alone fills a core, and some cases measure whether the page is smooth.
           maxWorkers: 2,
+          // A page on a busy machine takes its time; what a case waits for is a state, not a moment.
+          expect: { poll: { timeout: 20_000 } },
           sequence: { groupOrder: 1 },
         },
       },

@@ -2,8 +2,8 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { TaskStatus } from '../api/task.ts';
 import { href } from '../links.ts';
 import { statusLabel } from '../parts/status-label.ts';
-import { setQuery } from '../router.ts';
-import { type Filter, MAX_SEARCH, toggleStatus, writeFilter } from './filter.ts';
+import { query, setQuery } from '../router.ts';
+import { type Filter, MAX_SEARCH, readFilter, toggleStatus, writeFilter } from './filter.ts';
 import { STATUS_ORDER } from './row.ts';
 import type { TaskList } from './task-list.ts';
 
@@ -11,10 +11,15 @@ const TYPING_MS = 150;
 
 /** Search, and a button for each status with its count; both are in the URL. */
 export function FilterBar({ list, filter }: { list: TaskList; filter: Filter }) {
-  const apply = (changed: Filter, push: boolean): void => setQuery(writeFilter(changed), { push });
+  // Of the filter as it is then: a text is applied a moment after it was typed.
+  const apply = (change: (current: Filter) => Filter, push = true): void =>
+    setQuery(writeFilter(change(readFilter(query.peek()))), { push });
   return (
     <div class="tasks-filter">
-      <Search text={filter.text} onChange={(text) => apply({ ...filter, text }, filter.text === '')} />
+      <Search
+        text={filter.text}
+        onChange={(text) => apply((current) => ({ ...current, text }), filter.text === '')}
+      />
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is no flex box in every browser */}
       <div class="tasks-statuses" role="group" aria-label="Filter by status">
         {STATUS_ORDER.map((status) => (
@@ -23,11 +28,15 @@ export function FilterBar({ list, filter }: { list: TaskList; filter: Filter }) 
             list={list}
             status={status}
             pressed={filter.statuses.includes(status)}
-            onClick={() => apply(toggleStatus(filter, status), true)}
+            onClick={() => apply((current) => toggleStatus(current, status))}
           />
         ))}
         {filter.statuses.length > 0 && (
-          <button type="button" class="quiet" onClick={() => apply({ ...filter, statuses: [] }, true)}>
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => apply((current) => ({ ...current, statuses: [] }))}
+          >
             All
           </button>
         )}
