@@ -2,12 +2,10 @@ import { defineConfig } from 'vitest/config';
 import LongestFirst from './tests/support/longest-first.ts';
 
 const { BRIDGE_TESTS_REPORT: report } = process.env;
+const WEB = 'tests/web/**/*.test.ts';
 
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.ts'],
-    // For two cores: a file uses about half of one and waits the rest of the time.
-    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 90_000,
@@ -15,6 +13,29 @@ export default defineConfig({
       'default',
       './tests/support/skip-reporter.ts',
       ...(report ? [['json', { outputFile: report }] satisfies [string, object]] : []),
+    ],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'bridge',
+          include: ['tests/**/*.test.ts'],
+          exclude: [WEB],
+          // For two cores: a file uses about half of one and waits the rest of the time.
+          maxWorkers: 4,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'web',
+          include: [WEB],
+          // A browser alone fills a core, and some cases measure whether the page is smooth.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 });

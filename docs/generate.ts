@@ -10,6 +10,7 @@ import { TASK_STATUSES } from '../src/tasks/task.ts';
 import { apiPage } from './api.ts';
 import { eventsPage } from './events.ts';
 import { code, fields, NOTE, table } from './markdown.ts';
+import { metricsPage } from './metrics.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -37,6 +38,7 @@ export function generate(): Record<string, string> {
     'docs/api.md': apiPage(),
     'docs/configuration.md': configuration(),
     'docs/events.md': eventsPage(),
+    'docs/metrics.md': metricsPage(),
     'docs/tools.md': tools(),
   };
 }

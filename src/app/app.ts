@@ -17,6 +17,7 @@ import { SqliteTaskStore } from '../store/sqlite/sqlite-task-store.ts';
 import { VERSION } from '../version.ts';
 import { Retention } from '../workspaces/retention.ts';
 import { startDeliveries } from './deliveries.ts';
+import { openMetrics } from './metrics.ts';
 import { openMatrix } from './open-matrix.ts';
 import { type Release, releaseAll } from './release.ts';
 import { otherRunner, startRunner } from './runners.ts';
@@ -117,7 +118,21 @@ async function build(
   const { http } = config;
   const notices = matrix?.notices;
   const page = http.webUi ? { sessions: new SqliteBrowserSessionStore(database) } : undefined;
-  const transports = new Transports({ http, page, services, runner, notices, lock, releases, logger });
+  const open = () => transports.open();
+  const metrics = await openMetrics({ config, log, services, deliveries, open, logger });
+  metrics?.start();
+  releases.push(() => metrics?.close());
+  const transports = new Transports({
+    http,
+    page,
+    metrics: metrics && { source: metrics, token: config.metrics.token },
+    services: { ...services, onToolCall: metrics?.toolCall },
+    runner,
+    notices,
+    lock,
+    releases,
+    logger,
+  });
   releases.push(() => transports.close());
   releases.push(() => lock.withdraw());
 

@@ -1,8 +1,8 @@
-import type { ApiServices } from '../api/services.ts';
 import type { Config } from '../config/config.ts';
 import { type HttpServer, type HttpServerOptions, startHttpServer } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import { END_REASONS, McpSession, type Pipe } from '../mcp/session.ts';
+import type { ToolServices } from '../mcp/tool.ts';
 import type { SessionNotices } from '../notifications/matrix/session-notices.ts';
 import type { Runner } from '../runners/runner.ts';
 import type { DataDirLock } from '../store/sqlite/data-dir-lock.ts';
@@ -12,7 +12,9 @@ export interface TransportsOptions {
   http: Config['http'];
   /** The web page; undefined: it is switched off. */
   page: HttpServerOptions['page'];
-  services: ApiServices;
+  /** Undefined: they are switched off. */
+  metrics: HttpServerOptions['metrics'];
+  services: ToolServices;
   runner: Runner;
   notices: SessionNotices | undefined;
   lock: DataDirLock;
@@ -32,10 +34,11 @@ export class Transports {
 
   /** Serves HTTP as configured. Where tokens are required, the token of the lock is one. */
   listen(): Promise<HttpServer> {
-    const { http, page } = this.#options;
+    const { http, page, metrics } = this.#options;
     return this.#listen({
       ...http,
       page,
+      metrics,
       tokens: http.tokens.length > 0 ? [...http.tokens, this.#lockToken()] : [],
     });
   }
@@ -54,6 +57,11 @@ export class Transports {
     await session.serve(pipe);
   }
 
+  /** What clients have open over HTTP. */
+  open(): { sessions: number; streams: number } {
+    return this.#server?.open() ?? { sessions: 0, streams: 0 };
+  }
+
   async close(): Promise<void> {
     await Promise.all([
       this.#server?.close(),
@@ -61,7 +69,7 @@ export class Transports {
     ]);
   }
 
-  async #listen(http: Config['http'] & Pick<HttpServerOptions, 'page'>): Promise<HttpServer> {
+  async #listen(http: Config['http'] & Pick<HttpServerOptions, 'page' | 'metrics'>): Promise<HttpServer> {
     const { services, runner, notices, lock, releases, logger } = this.#options;
     const server = await startHttpServer({
       ...http,

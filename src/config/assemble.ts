@@ -39,6 +39,7 @@ export function assemble(values: Values, env: Environment) {
       tokens: values.MCP_AUTH_TOKENS.map(readToken),
       webUi: values.WEB_UI,
     },
+    metrics: { enabled: values.METRICS_ENABLED, token: values.METRICS_TOKEN },
     openCode: {
       enabled: values.OPENCODE_SERVER_ENABLED,
       url: values.OPENCODE_SERVER_URL,

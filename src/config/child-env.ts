@@ -6,6 +6,7 @@ export const SECRETS = [
   'OPENCODE_SERVER_PASSWORD',
   'LETTA_API_TOKEN',
   'MATRIX_ACCESS_TOKEN',
+  'METRICS_TOKEN',
   'WEBHOOK_SECRET',
   // Many receivers are known by a secret path.
   'WEBHOOK_URL',

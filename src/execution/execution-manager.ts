@@ -138,10 +138,16 @@ export class ExecutionManager extends TaskReads {
   async metrics(): Promise<{
     running: number;
     queued: number;
+    maxQueued: number;
+    /** When the task that waits the longest was accepted, epoch milliseconds. */
+    queuedSince?: number | undefined;
     byStatus: Partial<Record<TaskStatus, number>>;
   }> {
-    const { running, queued } = this.#scheduler;
-    return { running, queued, byStatus: this.#options.log.store.countByStatus() };
+    const { log, limits } = this.#options;
+    const { running, queued, oldestQueued } = this.#scheduler;
+    const queuedSince = oldestQueued === undefined ? undefined : log.get(oldestQueued)?.createdAt;
+    const byStatus = log.store.countByStatus();
+    return { running, queued, maxQueued: limits.maxQueued, queuedSince, byStatus };
   }
 
   health(): DependencyHealth[] {

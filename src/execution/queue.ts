@@ -9,6 +9,15 @@ export class FairQueue {
     return size;
   }
 
+  /** The task that was accepted first; ids sort by the time at which they were made. */
+  get oldest(): string | undefined {
+    let oldest: string | undefined;
+    for (const [first] of this.#waiting.values()) {
+      if (first !== undefined && (oldest === undefined || first < oldest)) oldest = first;
+    }
+    return oldest;
+  }
+
   /** How many tasks of one agent are queued. */
   sizeOf(agentId: string): number {
     return this.#waiting.get(agentId)?.length ?? 0;

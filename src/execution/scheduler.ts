@@ -43,6 +43,11 @@ export class Scheduler {
     return this.#queue.size;
   }
 
+  /** The queued task that waits the longest. */
+  get oldestQueued(): string | undefined {
+    return this.#queue.oldest;
+  }
+
   /** Continues the tasks of an earlier process: started tasks run again one by one, queued ones keep their order. */
   async recover(unfinished: readonly Task[]): Promise<void> {
     for (const { id, status } of unfinished) {

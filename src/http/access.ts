@@ -63,7 +63,7 @@ function proceed(req: Request, res: Response, next: NextFunction, refusal: Refus
   else next();
 }
 
-function refuse(req: Request, res: Response, { error, headers = {} }: Refusal): void {
+export function refuse(req: Request, res: Response, { error, headers = {} }: Refusal): void {
   res.set(headers);
   sendError(req, res, error);
 }

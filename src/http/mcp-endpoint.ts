@@ -44,6 +44,11 @@ export class McpEndpoint {
     return this.#end(session, req, res);
   };
 
+  /** How many sessions are open. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
   /** Refuses new calls; waiting ones are answered before their sessions end. */
   async close(): Promise<void> {
     this.#closing = true;

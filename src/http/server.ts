@@ -13,6 +13,8 @@ import { errorHandler, notFound } from './errors.ts';
 import { createGuards, type Guards, type GuardsOptions } from './guards/guards.ts';
 import { healthRoutes } from './health.ts';
 import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
+import { type MetricsSource, metricsGuard, sendMetrics } from './metrics/metrics-endpoint.ts';
+import { observeRequests } from './metrics/observe-requests.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { withoutOAuth } from './oauth.ts';
 import { openApiRoutes } from './openapi-endpoint.ts';
@@ -37,6 +39,12 @@ const CLOSE_GRACE_MS = 1_000;
 /** Bytes of a body with a token, which anybody may send. */
 const SIGN_IN_BYTES = 8_192;
 
+interface MetricsOptions {
+  source: MetricsSource;
+  /** The bearer token of who collects them; absent: this machine only. */
+  token?: string | undefined;
+}
+
 interface PageOptions {
   sessions: BrowserSessionStore;
   now?: () => number;
@@ -54,6 +62,8 @@ export interface HttpServerOptions extends McpEndpointOptions, GuardsOptions {
   socketLimits?: SocketLimits;
   /** The web page and its sign-in; absent: neither is served. */
   page?: PageOptions | undefined;
+  /** Absent: no metrics are served or counted. */
+  metrics?: MetricsOptions | undefined;
   /** Streams of events and WebSockets that may be open. */
   maxStreams?: number;
 }
@@ -64,6 +74,8 @@ export interface HttpServer {
   port: number;
   /** Where MCP is for callers on this machine, by address. */
   localUrl: string;
+  /** What clients have open. */
+  open(): { sessions: number; streams: number };
   /** From now on `/ready` reports that the bridge accepts no new work. */
   drain(): void;
   /** Stops listening, ends sessions and connections. */
@@ -112,7 +124,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     await stop(server, endpoint);
   };
   const localUrl = `http://${urlHost(address)}:${port}/mcp`;
-  return { url: `http://${urlHost(options.host)}:${port}`, port, localUrl, drain, close };
+  const url = `http://${urlHost(options.host)}:${port}`;
+  const open = () => ({ sessions: endpoint.sessions, streams: streams.open });
+  return { url, port, localUrl, open, drain, close };
 }
 
 /** What the application passes requests to. */
@@ -129,15 +143,19 @@ function application(
   options: HttpServerOptions,
   { endpoint, notify, tasks, guards, sessions, state }: Parts,
 ): Express {
-  const { tokens, maxBodyBytes, services, logger } = options;
+  const { tokens, maxBodyBytes, metrics, services, logger } = options;
   const app = express();
   app.set('json replacer', (_: string, value: unknown) =>
     typeof value === 'string' ? wellFormed(value) : value,
   );
   app.disable('x-powered-by');
   app.disable('etag');
+  if (metrics) app.use(observeRequests(metrics.source));
   app.use(checkHost(guards), checkOrigin(guards));
   app.use(healthRoutes(services, () => state.draining));
+  if (metrics) {
+    app.get('/metrics', refuseTaskCommands(guards), metricsGuard(metrics.token), sendMetrics(metrics.source));
+  }
   const { requests, batches } = limitRate(guards);
   const body = express.json({ limit: maxBodyBytes });
   const admitted = [refuseTaskCommands(guards), authenticate(guards.bearer)];

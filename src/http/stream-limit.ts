@@ -13,6 +13,10 @@ export class StreamLimit {
     this.#max = max;
   }
 
+  get open(): number {
+    return this.#open;
+  }
+
   /** Throws RATE_LIMITED where too many are open. */
   assertRoom(): void {
     if (this.#open < this.#max) return;

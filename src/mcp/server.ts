@@ -73,10 +73,16 @@ async function answer(
   call: ToolCall,
   logger: Logger,
 ): Promise<CallToolResult> {
+  const began = performance.now();
+  const report = (result: string): void =>
+    call.services.onToolCall?.(tool.name, result, performance.now() - began);
   try {
-    return wellFormed(answerResult(withReason(await tool.answer(args, call), call.ending), hints));
+    const answered = await tool.answer(args, call);
+    report('ok');
+    return wellFormed(answerResult(withReason(answered, call.ending), hints));
   } catch (thrown) {
     const error = toBridgeError(thrown);
+    report(error.code);
     const fields = { tool: tool.name, taskId: textOf(args.task_id), code: error.code };
     if (error.code === 'INTERNAL') logger.error({ ...fields, err: causeOf(thrown) }, 'a tool call failed');
     else logger.debug(fields, 'a tool call was refused');

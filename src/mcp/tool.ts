@@ -4,6 +4,8 @@ import type { ApiServices } from '../api/services.ts';
 
 /** What the tools work with. */
 export interface ToolServices extends ApiServices {
+  /** Told of each answered call: `ok` or the code of its error, and the milliseconds that it took. */
+  onToolCall?: ((tool: string, result: string, ms: number) => void) | undefined;
   limits?: ToolLimits;
 }
 

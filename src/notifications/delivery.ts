@@ -28,6 +28,18 @@ export interface DeliveryOptions {
   random?: () => number;
 }
 
+interface DeliveryNumbers {
+  sink: string;
+  /** That are not delivered yet. */
+  events: number;
+  /** Age of the oldest of them. */
+  seconds: number;
+  /** Tasks whose last call failed. */
+  failing: number;
+  /** Deliveries that were given up, ever. */
+  givenUp: number;
+}
+
 /**
  * Delivers the events of each task to one sink, in order and at least once. Every task has a `TaskDelivery`, so a task
  * that fails does not delay another. Its progress is stored, and the next process continues from it.
@@ -77,6 +89,19 @@ export class Delivery {
     const cancelTimer = this.#options.clock.after(CLOSE_LIMIT_MS, () => this.#cancel.abort());
     await this.#scheduler.idle();
     cancelTimer();
+  }
+
+  /** How far the sink is behind, in numbers. */
+  progress(): DeliveryNumbers {
+    const { events, ms } = this.#deliveries.lag(this.#options.clock.now());
+    const { failing } = this.#deliveries;
+    return {
+      sink: this.#options.sink.name,
+      events,
+      seconds: ms / 1_000,
+      failing,
+      givenUp: this.#scheduler.givenUp,
+    };
   }
 
   health(): DependencyHealth {

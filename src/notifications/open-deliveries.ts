@@ -1,4 +1,4 @@
-import { describeLag } from './sink-health.ts';
+import { type Lag, measureLag } from './sink-health.ts';
 import type { TaskDelivery } from './task-delivery.ts';
 
 /** With more deliveries than this the lag is computed at most once in `LAG_LIFETIME_MS`. */
@@ -9,7 +9,7 @@ const LAG_LIFETIME_MS = 1_000;
 export class OpenDeliveries {
   readonly #deliveries = new Map<string, TaskDelivery>();
   readonly #failing = new Set<TaskDelivery>();
-  #lag = { text: '', at: 0 };
+  #lag: { value: Lag; at: number } = { value: { tasks: 0, events: 0, ms: 0 }, at: 0 };
 
   get(taskId: string): TaskDelivery | undefined {
     return this.#deliveries.get(taskId);
@@ -44,11 +44,11 @@ export class OpenDeliveries {
     return this.#failing.size;
   }
 
-  /** Describes the events that are not delivered yet. */
-  lag(now: number): string {
+  /** The events that are not delivered yet. */
+  lag(now: number): Lag {
     const age = Math.abs(now - this.#lag.at);
-    if (this.#deliveries.size > CACHE_ABOVE && age < LAG_LIFETIME_MS) return this.#lag.text;
-    this.#lag = { text: describeLag(this.#deliveries.values(), now), at: now };
-    return this.#lag.text;
+    if (this.#deliveries.size > CACHE_ABOVE && age < LAG_LIFETIME_MS) return this.#lag.value;
+    this.#lag = { value: measureLag(this.#deliveries.values(), now), at: now };
+    return this.#lag.value;
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { containerEnv, engine, IMAGE } from '../support/docker.ts';
+import { BUILT_IN_MODELS } from '../support/opencode.ts';
 import { until } from './sample.ts';
 
 const run = promisify(execFile);
@@ -33,7 +34,7 @@ function whyNot(thrown: unknown): string {
 
 /** The variables of a bridge in Docker mode on it, whose containers reach the scripted model. */
 export function dockerMode(modelUrl: string): Record<string, string> {
-  const env = containerEnv(modelUrl);
+  const env = { ...containerEnv(modelUrl), ...BUILT_IN_MODELS };
   return {
     ...env,
     OPENCODE_SERVER_ENABLED: 'false',

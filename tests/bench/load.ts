@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { isEnd, TASK_STATUSES } from '../../src/tasks/task.ts';
-import { startOpenCode } from '../support/opencode.ts';
+import { BUILT_IN_MODELS, startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 import { startBenchBridge } from './bench-bridge.ts';
 import type { Row } from './report.ts';
@@ -33,7 +33,7 @@ export async function* loadRows(): AsyncGenerator<Row> {
   const directory = join(root.path, 'work');
   await mkdir(directory);
   const model = await startScriptedModel();
-  const server = await startOpenCode({ modelUrl: model.url });
+  const server = await startOpenCode({ env: BUILT_IN_MODELS, modelUrl: model.url });
   const env = {
     PATH: process.env.PATH ?? '',
     HOME: root.path,

@@ -7,7 +7,7 @@ import { containerUserFor } from '../../src/runners/docker/container-user.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { containerOf } from '../support/docker.ts';
-import { startOpenCode } from '../support/opencode.ts';
+import { BUILT_IN_MODELS, startOpenCode } from '../support/opencode.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { type BenchBridge, startBenchBridge } from './bench-bridge.ts';
@@ -45,7 +45,7 @@ export async function* modeRows(): AsyncGenerator<ModeRow> {
   const folders = join(root.path, 'folders');
   await mkdir(folders);
   const model = await startScriptedModel();
-  const opencode = await startOpenCode({ modelUrl: model.url });
+  const opencode = await startOpenCode({ env: BUILT_IN_MODELS, modelUrl: model.url });
   const start = async (name: string, variables: Record<string, string>): Promise<BenchBridge> => {
     const env = { PATH: process.env.PATH ?? '', HOME: root.path, DATA_DIR: join(root.path, name) };
     const bounds = {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
-import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
+import { BUILT_IN_MODELS, type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 import { type BenchBridge, startBenchBridge } from './bench-bridge.ts';
 import { ASKS, cancelled } from './cancel.ts';
@@ -19,7 +19,7 @@ const STARTS = 5;
 export async function* serverRows(): AsyncGenerator<Row> {
   await using root = await tempDir('bench-');
   const model = await startScriptedModel();
-  const server = await startOpenCode({ modelUrl: model.url, config: ASKS });
+  const server = await startOpenCode({ env: BUILT_IN_MODELS, modelUrl: model.url, config: ASKS });
   const folder = join(root.path, 'folders');
   await mkdir(folder);
   const env = {

@@ -4,7 +4,7 @@ import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
-import { startOpenCode } from '../support/opencode.ts';
+import { BUILT_IN_MODELS, startOpenCode } from '../support/opencode.ts';
 import { bash, slowly, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { type BenchBridge, startBenchBridge } from './bench-bridge.ts';
@@ -40,7 +40,7 @@ export async function* sinkRows(): AsyncGenerator<Row> {
   await makeTaskDirectory(directory);
   await using far = await RemoteSystems.start(TASKS);
   const model = await startScriptedModel();
-  const server = await startOpenCode({ modelUrl: model.url, config: ASKS });
+  const server = await startOpenCode({ env: BUILT_IN_MODELS, modelUrl: model.url, config: ASKS });
   const start = async (name: string, variables: Record<string, string>): Promise<BenchBridge> => {
     const env = {
       PATH: process.env.PATH ?? '',

@@ -9,7 +9,7 @@ import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts'
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { startApi } from '../http/rest.ts';
 import { SocketClient } from '../http/socket-client.ts';
-import { startOpenCode } from '../support/opencode.ts';
+import { BUILT_IN_MODELS, startOpenCode } from '../support/opencode.ts';
 import { slowly } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from '../tasks/created.ts';
@@ -112,7 +112,7 @@ const deltaSchema = z.object({
 async function firstLiveText(): Promise<Row> {
   await using root = await tempDir('bench-live-');
   const model = await startScriptedModel();
-  await using server = await startOpenCode({ modelUrl: model.url });
+  await using server = await startOpenCode({ env: BUILT_IN_MODELS, modelUrl: model.url });
   const env = {
     PATH: process.env.PATH ?? '',
     HOME: root.path,

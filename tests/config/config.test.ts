@@ -37,6 +37,7 @@ describe('an empty environment', () => {
         tokens: [],
         webUi: true,
       },
+      metrics: { enabled: false, token: undefined },
       openCode: {
         enabled: false,
         url: undefined,

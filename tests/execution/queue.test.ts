@@ -30,6 +30,20 @@ it('gives out everything once, in order within an agent', () => {
   );
 });
 
+it('knows which task was accepted first', () => {
+  fc.assert(
+    fc.property(agents, (order) => {
+      const queue = new FairQueue();
+      for (const [index, agent] of order.entries()) queue.add(agent, `task_${1_000 + index}`);
+      const left = new Set(order.map((_, index) => `task_${1_000 + index}`));
+      do {
+        expect(queue.oldest).toBe([...left][0]);
+        left.delete(queue.next() ?? '');
+      } while (left.size > 0);
+    }),
+  );
+});
+
 it('lets nobody wait for two tasks of the same other agent', () => {
   fc.assert(
     fc.property(agents, (order) => {

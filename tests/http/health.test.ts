@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { answerOf, startServer } from './server.ts';
 
 test('/health tells how things are, and stays 200 when something is not well', async () => {
@@ -20,6 +21,33 @@ test('/health tells how things are, and stays 200 when something is not well', a
   });
   server.bridge.runner.dependencies = [{ name: 'opencode', status: 'down', detail: 'gone' }];
   expect(await health()).toMatchObject({ status: 200, body: { status: 'degraded' } });
+});
+
+test('/health has the queue and the lag of sinks as numbers, which the tool leaves out', async () => {
+  await using server = await startServer({ limits: { maxConcurrent: 1, maxQueued: 7 } });
+  const client = await server.client();
+  const health = async () => (await answerOf(fetch(`${server.http.url}/health`))).body;
+  const running = await client.start({ agent_id: 'ann' });
+  expect(await health()).toMatchObject({ queue: { length: 0, max: 7 } });
+  const first = await client.start({ agent_id: 'bob' });
+  for (const agent_id of ['ann', 'bob']) await client.start({ agent_id });
+  const lag = { events: 3, tasks: 2, oldest_ms: 1_000 };
+  server.bridge.runner.dependencies = [{ name: 'letta', status: 'ok', detail: 'behind', lag }];
+  const report = z
+    .object({ uptime_ms: z.number(), queue: z.object({ length: z.number(), oldest_ms: z.number() }) })
+    .loose();
+  const before = Date.now();
+  const body = await health();
+  const { queue } = report.parse(body);
+  const acceptedAt = server.bridge.log.get(first)?.createdAt ?? 0;
+  expect(queue.length).toBe(3);
+  expect(queue.oldest_ms).toBeGreaterThanOrEqual(before - acceptedAt);
+  expect(queue.oldest_ms).toBeLessThanOrEqual(Date.now() - acceptedAt);
+  expect(body).toMatchObject({ dependencies: [{ name: 'letta', lag }] });
+  const { structured } = await client.ok('health', { agent_id: 'ann' });
+  expect(structured.dependencies).toEqual([{ name: 'letta', status: 'ok', detail: 'behind' }]);
+  expect(Object.keys(structured)).not.toContain('queue');
+  expect(server.bridge.log.get(running)?.status).toBe('running');
 });
 
 test('no half of a character is in its JSON', async () => {

@@ -103,7 +103,8 @@ describe('what is delivered', () => {
     await clock.advance(60_000);
     expect(sink.taken.get('task_1')).toEqual(upTo(1_203));
     expect(sink.calls.length).toBeGreaterThan(2);
-    expect(delivery.health()).toEqual({ name: 'recorder', status: 'ok', detail: 'up to date' });
+    const lag = { events: 0, tasks: 0 };
+    expect(delivery.health()).toEqual({ name: 'recorder', status: 'ok', detail: 'up to date', lag });
   });
 
   it('begins, for a sink that is new, with tasks that are created from then on', async () => {
@@ -194,6 +195,7 @@ describe('a sink that fails', () => {
       name: 'recorder',
       status: 'degraded',
       detail: '1 event(s) of 1 task(s) behind, by 250 s; 1 failing, last error: down',
+      lag: { events: 1, tasks: 1, oldest_ms: 250_000 },
     });
     sink.answer = () => ({});
     log.append('task_1', END);

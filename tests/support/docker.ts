@@ -14,6 +14,8 @@ import { tempDir } from './temp.ts';
 export const IMAGE = 'letta-opencode-runner:test';
 /** With tests/support/scripted-opencode.mjs for OpenCode: it starts at once. */
 export const SCRIPTED_IMAGE = 'letta-opencode-runner:scripted';
+/** An empty catalogue of models, which tests/support/docker-engine puts into each image. */
+const NO_MODELS = '/usr/share/no-models.json';
 const SOCKET = join(process.env.BRIDGE_TESTS_ENGINE ?? '/tmp/letta-opencode-plugin-engine', 'docker.sock');
 
 /** The Docker Engine of the tests: its address and its API; `absent` is the reason why there is none. */
@@ -52,7 +54,8 @@ export function testLimits(modelUrl: string, limits: Partial<ContainerLimits> = 
 export function containerEnv(modelUrl: string, config: object = {}): Record<string, string> {
   const keep = /^(OPENCODE_|npm_config_registry)/;
   const all = hermeticEnv('/home/agent', modelUrl, config);
-  return Object.fromEntries(Object.entries(all).filter(([name]) => keep.test(name)));
+  const kept = Object.fromEntries(Object.entries(all).filter(([name]) => keep.test(name)));
+  return { ...kept, OPENCODE_MODELS_PATH: NO_MODELS };
 }
 
 /** A busy machine needs long to start a container and the OpenCode in it. */

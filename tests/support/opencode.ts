@@ -11,6 +11,10 @@ import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { tempDir } from './temp.ts';
 
 const BINARY = join(import.meta.dirname, '../../node_modules/opencode-ai/bin/opencode.exe');
+/** An empty catalogue of models: the built-in one costs OpenCode a second at its start, and most of a second and 25 MB for each folder. */
+const NO_MODELS = join(import.meta.dirname, 'no-models.json');
+/** OpenCode with its built-in catalogue of models, as users have it. */
+export const BUILT_IN_MODELS = { OPENCODE_MODELS_PATH: '' } as const;
 const START_LIMIT_MS = 60_000;
 const STOP_GRACE_MS = 3_000;
 
@@ -46,6 +50,7 @@ export function hermeticEnv(
     XDG_STATE_HOME: join(root, 'state'),
     XDG_CACHE_HOME: join(root, 'cache'),
     OPENCODE_DISABLE_MODELS_FETCH: '1',
+    OPENCODE_MODELS_PATH: NO_MODELS,
     OPENCODE_DISABLE_AUTOUPDATE: '1',
     OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
     npm_config_registry: 'http://127.0.0.1:1/',

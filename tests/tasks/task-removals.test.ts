@@ -100,6 +100,28 @@ describe('a hidden task', () => {
     expect(ids(removals.begun(undefined, 10))).toEqual(['task_1']);
   });
 
+  it('is told to who follows the tasks of its agent, also after a restart; of the last 10,000', () => {
+    task('task_1', 10);
+    task('task_2', 10, { agent_id: 'agent-2' });
+    const before = store.lastPosition();
+    const removed = (agentId?: string, position = before) =>
+      store.changedTasks(agentId, position, 100).removed;
+    for (const id of ['task_1', 'task_1', 'task_2']) removals.hide(id);
+    while (!removals.remove('task_1', 10));
+    while (!removals.remove('task_2', 10));
+    store.close();
+    open();
+    expect(removed()).toEqual(['task_1', 'task_2']);
+    expect(removed('agent-1')).toEqual(['task_1']);
+    expect(store.changedTasks('agent-2', before, 1)).toMatchObject({ removed: [], position: { removal: 1 } });
+    expect(removed(undefined, store.lastPosition())).toEqual([]);
+    expect(store.lastPosition()).toEqual({ event: before.event, removal: 2 });
+    database.exec("INSERT INTO removals VALUES (10001, 'task_3', 'agent-1')");
+    task('task_4', 10);
+    removals.hide('task_4');
+    expect(removed()).toEqual(['task_3', 'task_4']);
+  });
+
   it('can be none that has not ended', () => {
     task('task_1');
     removals.hide('task_1');

@@ -43,7 +43,7 @@ const put = async (path: string, content: string | Buffer): Promise<void> => {
 };
 
 async function begin(input: object = {}): Promise<{ id: string; run: ScriptedRun }> {
-  const id = await server.api.start(input);
+  const id = await server.api.start({ timeout_ms: 600_000, ...input });
   const run = await server.runner.turnOf(id);
   folder = (await server.api.get(`/tasks/${id}`)).body.directory;
   return { id, run };
@@ -221,12 +221,13 @@ describe('the files', () => {
     const { page } = view;
     const row = (name: string) => tree(page).getByRole('treeitem', { name: new RegExp(`^${name}`) });
     await row('src').focus();
+    // Into the folder, close the one in it, back to it, close it.
+    for (const key of ['ArrowRight', 'ArrowLeft', 'ArrowLeft', 'ArrowLeft']) await page.keyboard.press(key);
+    await row('deep').waitFor({ state: 'detached' });
     await page.keyboard.press('ArrowRight');
-    await page.keyboard.press('ArrowLeft');
-    await page.keyboard.press('ArrowLeft');
-    expect(await row('deep').count()).toBe(0);
-    await page.keyboard.press('ArrowRight');
-    await page.keyboard.press('ArrowDown');
+    await row('deep').waitFor();
+    for (const key of ['ArrowDown', 'ArrowRight']) await page.keyboard.press(key);
+    await row('where.ts').waitFor();
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await fileOf(page).getByText('src/deep/where.ts').waitFor();

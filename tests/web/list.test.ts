@@ -40,7 +40,7 @@ test('the list stays true: a task that asks comes first, one that ends goes last
   const [first, second] = await Promise.all(ids.map((id) => runner.turnOf(id)));
   first?.ask({ id: 'per_1', type: 'permission', title: 'rm -rf build' });
   await expect.poll(() => descriptions(page)).toEqual(['one', 'three', 'two']);
-  expect(await page.title()).toBe('(1) Tasks · letta-opencode');
+  await expect.poll(() => page.title()).toBe('(1) Tasks · letta-opencode');
   expect(await rows(page).first().locator('.task-state').textContent()).toBe('Asks you');
   await page.getByText('A task asks you.').waitFor();
 
@@ -85,6 +85,28 @@ test('filter and search are in the URL, and the back button goes through them', 
   await page.getByText('No task matches').waitFor();
 });
 
+test('a filter that is chosen while the first page is on its way is loaded as well', async () => {
+  await using server = await startPageServer(ROOM);
+  await server.api.start({ task_description: 'one' });
+  await using opened = await browser.open(`${server.http.url}/system`);
+  const { page } = opened;
+  const asked = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const isUnfiltered = (url: URL) => url.pathname === '/tasks' && !url.searchParams.has('status');
+  await page.route(isUnfiltered, async (route) => {
+    asked.resolve();
+    await go.promise;
+    await route.continue();
+  });
+  await page.getByRole('link', { name: 'Tasks', exact: true }).click();
+  await asked.promise;
+  await page.getByRole('button', { name: /^Running/ }).click();
+  await expect.poll(() => descriptions(page)).toEqual(['one']);
+  go.resolve();
+  await page.getByRole('button', { name: 'All', exact: true }).click();
+  await expect.poll(() => descriptions(page)).toEqual(['one']);
+});
+
 test('the keys move through the rows, open one, and come back to it', async () => {
   await using server = await startPageServer(ROOM);
   for (const name of ['c', 'b', 'a']) await server.api.start({ task_description: name });
@@ -118,6 +140,21 @@ test('the keys move through the rows, open one, and come back to it', async () =
   await expect.poll(() => focused(page)).toBe('b');
   await page.keyboard.press('Home');
   expect(await focused(page)).toBe('b');
+});
+
+test('a removed task leaves the list', async () => {
+  await using server = await startPageServer(ROOM);
+  const { api } = server;
+  await api.start({ task_description: 'stays' });
+  const id = await api.start({ task_description: 'goes' });
+  (await server.bridge.runner.turnOf(id)).complete('done');
+  await using opened = await browser.open(server.http.url);
+  const { page } = opened;
+  await expect.poll(() => descriptions(page)).toEqual(['stays', 'goes']);
+  await page.getByRole('button', { name: /Completed 1$/ }).waitFor();
+  expect((await api.send('DELETE', `/tasks/${id}`)).status).toBe(204);
+  await expect.poll(() => descriptions(page)).toEqual(['stays']);
+  await page.getByRole('button', { name: /Completed 0$/ }).waitFor();
 });
 
 test('older tasks are loaded on demand, and counted when they are known', async () => {

@@ -258,6 +258,18 @@ test('without the page the answer is 503 and says what to do, until it is there'
   expect((await fetch(empty.origin, { headers: NAVIGATION })).status).toBe(200);
 });
 
+test('a checkout in which a package is missing says so', async () => {
+  await using folder = await tempDir('bridge-page-');
+  await writeFile(join(folder.path, 'main.tsx'), "import 'no-such-package/of-it.css';");
+  await using broken = await startPageServer({ folder: folder.path });
+  const response = await fetch(broken.origin, { headers: NAVIGATION });
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({
+    detail: 'The page is not built: no-such-package/of-it.css is not installed.',
+    next: expect.stringContaining('npm ci'),
+  });
+});
+
 test('an error in the sources is in the log, not in the answer', async () => {
   await using folder = await tempDir('bridge-page-');
   await writeFile(join(folder.path, 'main.tsx'), 'this is no TypeScript');

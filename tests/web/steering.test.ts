@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { ask, bash, slowly } from '../support/steps.ts';
@@ -11,8 +11,7 @@ const browser = useBrowser();
 let served: Served;
 
 beforeAll(async () => {
-  const permission = { bash: { '*': 'allow', 'touch *': 'ask' } };
-  served = await serve({ env: { OPENCODE_PERMISSION: JSON.stringify(permission) } });
+  served = await serve({ config: { permission: { bash: { '*': 'allow', 'touch *': 'ask' } } } });
 });
 afterAll(() => served[Symbol.asyncDispose]());
 
@@ -24,6 +23,7 @@ const state = (page: Page, name: string) =>
 const task = async (id: string) => (await served.api.get(`/tasks/${id}`)).body;
 const events = async (id: string) => (await served.api.get(`/tasks/${id}/events?limit=1000`)).body.events;
 
+const enabled = (button: Locator) => expect.poll(() => button.isEnabled(), { timeout: 20_000 }).toBe(true);
 const works = (id: string) =>
   expect
     .poll(async () => (await events(id)).some(({ kind }: { kind: string }) => kind === 'tool'), {
@@ -43,11 +43,13 @@ it('a permission is answered by keys: once, then rejected with a reason', async 
   expect(await first.getByRole('timer').textContent()).toMatch(/^[45]:\d\d$/);
   expect(await seriousBarriers(page)).toEqual([]);
   await screenshot(page, 'permission');
+  await enabled(first.getByRole('button', { name: 'Once' }));
   await first.getByRole('button', { name: 'Once' }).focus();
   await page.keyboard.press('o');
   await page.getByText('Allowed once by you').waitFor();
 
   const second = page.getByRole('form', { name: 'Allow bash: touch two.txt' });
+  await enabled(second.getByRole('button', { name: 'Reject…' }));
   await second.getByRole('button', { name: 'Reject…' }).focus();
   await page.keyboard.press('r');
   await page.keyboard.type('Use one file.');
@@ -82,6 +84,40 @@ it('a form of several questions tells which are missing, and sends all at once',
   await state(page, 'Completed');
   const closed = (await events(id)).find(({ kind }: { kind: string }) => kind === 'request_closed');
   expect(closed.reply).toBe('PostgreSQL; Lint, Tests; main');
+});
+
+it('a request is not answered by a click that was on its way when it appeared', async () => {
+  const id = await start([bash('touch sudden.txt'), { text: 'ok' }]);
+  await using view = await open(id);
+  const { page } = view;
+  // In the task of the browser in which the button appears.
+  await page.evaluate(`new Promise((resolve) => new MutationObserver((_, observer) => {
+    const button = document.querySelector('.request button');
+    if (!button) return;
+    button.click();
+    observer.disconnect();
+    resolve();
+  }).observe(document.body, { childList: true, subtree: true }))`);
+  await enabled(page.getByRole('button', { name: 'Once' }));
+  expect((await task(id)).status).toBe('input_required');
+  await served.api.post(`/tasks/${id}/cancel`);
+});
+
+it('what the model asks is text, whatever it is', async () => {
+  const label = '<img src=x onerror="globalThis.pwned=1"> \u202egpj.exe\u0007';
+  const id = await start([ask('</legend><script>globalThis.pwned=1</script>\u2066', label), { text: 'ok' }]);
+  await using view = await open(id, { width: 360 });
+  const { page } = view;
+  const option = page.getByRole('radio', { name: '⟨U+202E⟩gpj.exe␇' });
+  await option.check();
+  expect(
+    await page.evaluate('[globalThis.pwned, document.querySelectorAll("main img, main script").length]'),
+  ).toEqual([undefined, 0]);
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
+  await page.getByRole('button', { name: 'Answer' }).click();
+  await state(page, 'Completed');
+  const closed = (await events(id)).find(({ kind }: { kind: string }) => kind === 'request_closed');
+  expect(closed.reply).toBe(label);
 });
 
 it('two clicks are one answer, and a request that was answered elsewhere says by whom', async () => {
@@ -161,6 +197,8 @@ it('an interrupting message ends the turn', async () => {
 it('a task that has ended is continued, and deleted after a question', async () => {
   const id = await start([{ text: 'First.' }]);
   await using view = await open(id);
+  // The page of the removed task may be about to follow it.
+  view.faults.allow(/WebSocket .* 404/);
   const { page } = view;
   await state(page, 'Completed');
   const field = page.getByLabel('Follow-up');
@@ -232,10 +270,13 @@ it('the bridge is killed and started again under the page: it says so, goes on, 
   await banner.filter({ hasText: 'Connected again' }).waitFor();
   await page.getByRole('button', { name: 'Once' }).click();
   await state(page, 'Completed');
-  const count = (await events(id)).length;
-  await page.getByRole('tab', { name: 'Output' }).waitFor();
+  const output = page.getByRole('tabpanel', { name: 'Output' });
+  await output.getByText('Over.').waitFor();
+  expect(await output.getByText('touch late.txt').count()).toBeGreaterThan(0);
+  await page.getByRole('tab', { name: 'Raw events' }).click();
   const { last_seq } = await task(id);
-  expect(count).toBe(last_seq);
+  await page.getByRole('tabpanel', { name: 'Raw events' }).getByText('completed').first().waitFor();
+  expect((await events(id)).length).toBe(last_seq);
 });
 
 it('one notification for two pages, when the task asks and nobody looks', async () => {

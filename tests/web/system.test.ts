@@ -11,16 +11,20 @@ test('the system page shows what works and what does not, and that the bridge is
   await using kept = await startSessions();
   await using server = await startPageServer({ kept: kept.store });
   await server.api.start();
-  server.bridge.runner.dependencies = [
-    { name: 'opencode', status: 'ok', detail: 'version 1.2.3' },
-    { name: 'webhook', status: 'degraded', detail: `3 failing, last error: <b>${'x'.repeat(500)}</b>` },
-  ];
+  const webhook = {
+    name: 'webhook',
+    status: 'degraded' as const,
+    detail: `3 failing, last error: <b>${'x'.repeat(500)}</b>`,
+    lag: { events: 12, tasks: 2, oldest_ms: 300_000 },
+  };
+  server.bridge.runner.dependencies = [{ name: 'opencode', status: 'ok', detail: 'version 1.2.3' }, webhook];
   await using opened = await browser.open(`${server.http.url}/system`, { width: 360 });
   const { page, faults } = opened;
   faults.allow(/ERR_CONNECTION_REFUSED/);
   await page.getByText('webhook is degraded').waitFor();
-  expect(await page.title()).toBe('Degraded · System · letta-opencode');
+  await expect.poll(() => page.title()).toBe('Degraded · System · letta-opencode');
   await page.getByText('<b>xxx').waitFor();
+  await page.getByText('12 events of 2 tasks, the oldest 5 m old').waitFor();
   expect(await page.getByRole('link', { name: 'Running' }).getAttribute('href')).toBe('/?status=running');
   const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
   expect(await page.evaluate(overflow)).toBeLessThanOrEqual(0);

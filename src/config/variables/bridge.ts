@@ -21,6 +21,15 @@ export const BRIDGE = {
     default: 'true',
     about: 'false: no web page, no sign-in.',
   }),
+  METRICS_ENABLED: variable({
+    schema: flag,
+    default: 'false',
+    about: 'true: metrics for Prometheus at /metrics, for this machine or with METRICS_TOKEN.',
+  }),
+  METRICS_TOKEN: variable({
+    schema: text,
+    about: 'Bearer token of who collects the metrics; without it only this machine can.',
+  }),
   PROJECT_ID: variable({
     schema: z.string().max(200, 'must have at most 200 characters'),
     about: 'A label, such as the id of a project: each line of the log and the answer of /health have it.',

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { BuildOptions, Metafile } from 'esbuild';
 
 /** A file of the page: its name has a hash of its content. */
@@ -55,7 +56,7 @@ export async function bundlePage(entryPoint: string): Promise<Bundle> {
       outdir: '/assets',
     });
     const assets = outputFiles.map(({ path, contents }) => ({ name: nameOf(path), content: contents }));
-    return { entry: entryOf(metafile, assets), assets };
+    return { entry: entryOf(metafile, entryPoint, assets), assets };
   } finally {
     running -= 1;
     // Its process, which all builds share, would stay as long as this one.
@@ -63,8 +64,10 @@ export async function bundlePage(entryPoint: string): Promise<Bundle> {
   }
 }
 
-function entryOf({ outputs }: Metafile, assets: readonly Asset[]): Entry {
-  const [path = '', output] = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint) ?? [];
+function entryOf({ outputs }: Metafile, entryPoint: string, assets: readonly Asset[]): Entry {
+  // What is loaded later is an entry point of esbuild too.
+  const isEntry = (it: string | undefined): boolean => it !== undefined && resolve(it) === entryPoint;
+  const [path = '', output] = Object.entries(outputs).find(([, it]) => isEntry(it.entryPoint)) ?? [];
   const imports = output?.imports.filter(({ kind }) => kind === 'import-statement') ?? [];
   return {
     script: nameOf(path),

@@ -15,12 +15,18 @@ export async function loadPage(folder: string): Promise<Bundle> {
   if (!existsSync(entry)) throw notBuilt(`${folder} has no ${MANIFEST}`);
   const { bundlePage } = await import('./bundle.ts');
   return bundlePage(entry).catch((thrown: unknown) => {
-    throw isNotFound(thrown) ? notBuilt('esbuild is not installed', thrown) : thrown;
+    const missing = missingPackage(thrown);
+    throw missing === undefined ? thrown : notBuilt(`${missing} is not installed`, thrown);
   });
 }
 
-function isNotFound(thrown: unknown): boolean {
-  return /^Cannot find (package|module) 'esbuild'/.test(messageOf(thrown));
+/** esbuild itself, or a package that it does not find; a file of the sources is none. */
+function missingPackage(thrown: unknown): string | undefined {
+  const message = messageOf(thrown);
+  return (
+    /^Cannot find (?:package|module) '(esbuild)'/.exec(message)?.[1] ??
+    /Could not resolve "([^."/][^"]*)"/.exec(message)?.[1]
+  );
 }
 
 function notBuilt(why: string, cause?: unknown): BridgeError {

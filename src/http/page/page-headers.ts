@@ -22,10 +22,11 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
   'Permissions-Policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
 };
 
-/** Headers of the files that it loads. */
+/** Headers of the files that it loads. A worker has the policy of its own file. */
 export const ASSET_HEADERS: Readonly<Record<string, string>> = {
   // A name has a hash of the content.
   'Cache-Control': 'public, max-age=31536000, immutable',
+  'Content-Security-Policy': "default-src 'none'; script-src 'self'",
   'X-Content-Type-Options': 'nosniff',
   'Cross-Origin-Resource-Policy': 'same-origin',
 };

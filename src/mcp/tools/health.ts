@@ -23,13 +23,14 @@ export const health = defineTool({
     node: z.string(),
   }),
   annotations: READ_ONLY,
-  async run(_, { services }) {
-    const { tasks: metrics, ...report } = await healthReport(services);
-    const lines = report.dependencies.map(({ name, status, detail }) => `${name}: ${status} (${detail})`);
+  async run(_input, { services }) {
+    const { tasks: metrics, queue: _, ...report } = await healthReport(services);
+    const dependencies = report.dependencies.map(({ name, status, detail }) => ({ name, status, detail }));
+    const lines = dependencies.map(({ name, status, detail }) => `${name}: ${status} (${detail})`);
     const { running, queued } = metrics;
     const head = `${report.status}, version ${report.version}, ${report.mode}: ${running} running, ${queued} queued.`;
     return {
-      structured: { ...report, metrics, node: process.versions.node },
+      structured: { ...report, dependencies, metrics, node: process.versions.node },
       text: [head, ...lines].join('\n'),
     };
   },

@@ -17,6 +17,7 @@ export function Bridge({ reading: { report, roundTripMs, at } }: { reading: Read
           <Uptime since={at - report.uptime_ms} />
         </Fact>
         <Fact name="Answers in">{formatDuration(roundTripMs)}</Fact>
+        {report.queue && <Fact name="Queue">{describeQueue(report.queue)}</Fact>}
       </dl>
     </section>
   );
@@ -26,4 +27,9 @@ function Uptime({ since }: { since: number }) {
   second.value;
   const started = new Date(now() - (Date.now() - since));
   return <time dateTime={started.toISOString()}>{formatDuration(Date.now() - since)}</time>;
+}
+
+function describeQueue({ length, max, oldest_ms }: NonNullable<Reading['report']['queue']>): string {
+  const count = `${length} of ${max}`;
+  return oldest_ms === undefined ? count : `${count}, the first for ${formatDuration(oldest_ms)}`;
 }

@@ -6,9 +6,24 @@ const EVERY_MS = 5_000;
 /** While the bridge does not answer: it is usually back soon. */
 const SILENT_MS = 1_500;
 
+/** What a sink has not got yet. */
+export interface Lag {
+  events: number;
+  tasks: number;
+  oldest_ms?: number | undefined;
+}
+
+export type Dependency = HealthReport['dependencies'][number] & { lag?: Lag | undefined };
+
+interface Queue {
+  length: number;
+  max: number;
+  oldest_ms?: number | undefined;
+}
+
 /** GET /health, and how long the answer took. */
 export interface Reading {
-  report: HealthReport;
+  report: HealthReport & { queue?: Queue; dependencies: Dependency[] };
   roundTripMs: number;
   /** Epoch milliseconds of this browser. */
   at: number;
@@ -32,7 +47,7 @@ export class HealthMonitor {
     try {
       // A bridge that hangs is one that does not answer.
       const limit = AbortSignal.any([signal, AbortSignal.timeout(EVERY_MS)]);
-      const report = await api.get<HealthReport>('/health', {}, limit);
+      const report = await api.get<Reading['report']>('/health', {}, limit);
       this.reading.value = { report, roundTripMs: performance.now() - began, at: Date.now() };
       this.problem.value = undefined;
     } catch (thrown) {

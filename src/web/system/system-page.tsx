@@ -38,9 +38,9 @@ export function SystemPage() {
       )}
       {reading && (
         <div class={problem ? 'system-parts stale' : 'system-parts'}>
+          <Dependencies dependencies={reading.report.dependencies} />
           <Bridge reading={reading} />
           <TaskCounts tasks={reading.report.tasks} />
-          <Dependencies dependencies={reading.report.dependencies} />
           <Limits />
         </div>
       )}

@@ -25,6 +25,8 @@ interface StatesMessage {
  */
 export class TaskList {
   readonly connection = signal<Connection>('connecting');
+  /** Why the bridge does not let the page follow. */
+  readonly refusal = signal<Problem | undefined>(undefined);
   readonly listing: Signal<Listing>;
   readonly ids: ReadonlySignal<readonly string[]>;
   readonly counts: ReadonlySignal<ReadonlyMap<TaskStatus, number>>;
@@ -36,6 +38,8 @@ export class TaskList {
     return value !== undefined && this.ids.value.includes(value) ? value : this.ids.value[0];
   });
   readonly #rows = new Map<string, Signal<TaskRow>>();
+  /** A page that was read before must not bring them back; an id is never used again. */
+  readonly #removed = new Set<string>();
   readonly #listings = new Map<string, Listing>();
   /** Rises when rows come, go or move. */
   readonly #moves = signal(0);
@@ -61,7 +65,12 @@ export class TaskList {
   /** Shows another filter; what was loaded for it before is there at once. */
   select(filter: Filter, signal: AbortSignal): void {
     this.listing.value = this.#listingOf(filter);
-    if (this.#cursor !== undefined && this.listing.value.pages.value === 0) void this.load('first', signal);
+    this.#loadUnlessLoaded(signal);
+  }
+
+  #loadUnlessLoaded(signal: AbortSignal): void {
+    const { pages, loading } = this.listing.value;
+    if (pages.value === 0 && !loading.value) void this.load('first', signal);
   }
 
   async load(from: 'first' | 'next', signal: AbortSignal): Promise<void> {
@@ -81,11 +90,14 @@ export class TaskList {
         const opened = (): void => {
           backoff.reset();
           this.connection.value = 'live';
+          this.refusal.value = undefined;
+          this.#loadUnlessLoaded(signal);
         };
         if (this.#cursor !== undefined) await this.#receive(signal, opened);
       } catch (thrown) {
         if (signal.aborted) return;
         if (!(thrown instanceof Problem)) throw thrown;
+        this.refusal.value = thrown.status > 0 ? thrown : undefined;
         // The cursor is none of this bridge.
         if (thrown.status === 400) this.#cursor = undefined;
       }
@@ -122,6 +134,7 @@ export class TaskList {
   #put(rows: readonly TaskRow[]): void {
     let moved = false;
     for (const row of rows) {
+      if (this.#removed.has(row.task_id)) continue;
       const known = this.#rows.get(row.task_id);
       if (!known) {
         this.#rows.set(row.task_id, signal(row));
@@ -135,6 +148,7 @@ export class TaskList {
   }
 
   #remove(ids: readonly string[]): void {
+    for (const id of ids) this.#removed.add(id);
     if (ids.filter((id) => this.#rows.delete(id)).length > 0) this.#moves.value += 1;
   }
 

@@ -35,16 +35,18 @@ export function TasksPage() {
 
   const listing = list.listing.value;
   const problem = listing.problem.value;
+  const refusal = list.refusal.value;
   return (
     <section class="tasks" aria-labelledby="tasks-title">
       <h1 id="tasks-title" class="visually-hidden">
         Tasks
       </h1>
       <FilterBar list={list} filter={filter} />
-      <p class="banner" role="status" hidden={list.connection.value !== 'lost'}>
+      <p class="banner" role="status" hidden={list.connection.value !== 'lost' || refusal !== undefined}>
         The connection to the bridge is lost. The list goes on by itself when it is back.
       </p>
-      {problem && list.connection.value !== 'lost' && <ProblemNote problem={problem} />}
+      {refusal && <ProblemNote problem={refusal} />}
+      {problem && !refusal && list.connection.value !== 'lost' && <ProblemNote problem={problem} />}
       <Content list={list} />
       {listing.hasMore && (
         <p class="tasks-older">

@@ -182,7 +182,7 @@ describe('with other settings', () => {
   });
 
   it('an image without opencode: the task fails and says so', async () => {
-    await using bare = await startScriptedDockerBridge({ container: { image: 'letta-test-base' } });
+    await using bare = await startScriptedDockerBridge({ container: { image: 'letta-test-base:2' } });
     const task = await bare.run([{ text: 'no' }]);
     expect(task).toMatchObject({ status: 'failed', error: { code: 'ENGINE_UNAVAILABLE' } });
     expect(task.error?.message).toMatch(/opencode.*not found/);

@@ -14,10 +14,13 @@ const MAX_FILES = 20_000;
 /** While the task works, changes are read at most once in this time. */
 const REFRESH_MS = 1_000;
 
-/** The diff of one file; `cut` where there is more of it. */
+/** The diff of one file. */
 export interface LoadedDiff {
   parts: readonly FileDiff[];
+  /** There is more of it. */
   cut: boolean;
+  /** It was read by itself, and is read again by who shows it. */
+  single: boolean;
 }
 
 /**
@@ -68,7 +71,7 @@ export class ChangeSet {
     try {
       const { patch, cut } = await this.#readPatch(path);
       const parts = parseDiff(patch).filter((file) => file.path === path);
-      this.diffs.value = new Map(this.diffs.value).set(path, { parts, cut });
+      this.diffs.value = new Map(this.diffs.value).set(path, { parts, cut, single: true });
     } catch (thrown) {
       this.diffProblem.value = problemIn(thrown);
     }
@@ -122,11 +125,16 @@ export class ChangeSet {
       this.#patch = patch;
       const diffs = new Map<string, LoadedDiff>();
       for (const file of parseDiff(patch)) {
-        diffs.set(file.path, { parts: [...(diffs.get(file.path)?.parts ?? []), file], cut: false });
+        diffs.set(file.path, {
+          parts: [...(diffs.get(file.path)?.parts ?? []), file],
+          cut: false,
+          single: false,
+        });
       }
       // The last one breaks off; it is read by itself when it is shown.
       const last = cut ? [...diffs.keys()].at(-1) : undefined;
       if (last !== undefined) diffs.delete(last);
+      for (const [path, diff] of this.diffs.value) if (diff.single && !diffs.has(path)) diffs.set(path, diff);
       this.diffs.value = diffs;
     } catch (thrown) {
       this.diffProblem.value = problemIn(thrown);

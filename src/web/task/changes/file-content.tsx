@@ -22,12 +22,17 @@ interface Row {
 
 type Loaded = FileContent | { kind: 'failed'; problem: Problem };
 
+function isSame(before: Loaded | undefined, { etag }: FileContent): boolean {
+  return before !== undefined && before.kind !== 'failed' && etag !== null && before.etag === etag;
+}
+
 /** What is in a file now; read again when `revision` changes. */
 export function Content({ taskId, path, revision }: { taskId: string; path: string; revision: number }) {
   const [loaded, setLoaded] = useState<Loaded | undefined>();
   useEffect(() => {
     const stop = new AbortController();
-    loadFile(taskId, path, stop.signal).then(setLoaded, (thrown: unknown) => {
+    const show = (next: FileContent): void => setLoaded((before) => (isSame(before, next) ? before : next));
+    loadFile(taskId, path, stop.signal).then(show, (thrown: unknown) => {
       const problem = problemIn(thrown);
       if (problem) setLoaded({ kind: 'failed', problem });
     });

@@ -52,9 +52,11 @@ interface DiffProps {
 export function FileDiffView({ changes, path, layout }: DiffProps) {
   const diff = changes.diffs.value.get(path);
   const problem = changes.diffProblem.value;
+  const revision = changes.revision.value;
+  const isSingle = diff === undefined || diff.single;
   useEffect(() => {
-    if (!diff && changes.revision.value > 0) void changes.load(path);
-  }, [changes, path, diff, changes.revision.value]);
+    if (isSingle && revision > 0) void changes.load(path);
+  }, [changes, path, isSingle, revision]);
   if (diff) return <DiffView diff={diff} layout={layout} />;
   return problem ? <ProblemNote problem={problem} /> : <p class="muted note">Loading…</p>;
 }

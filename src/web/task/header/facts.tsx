@@ -12,6 +12,7 @@ export function Facts({ task }: { task: TaskDetail }) {
   const { usage, limits, model, agent, continues } = task;
   return (
     <dl class="task-facts">
+      <Fact name="Agent">{visible(task.agent_id)}</Fact>
       <Fact name="Cost">
         <Limited value={usage.cost_usd} limit={limits.max_cost_usd} format={formatCost} />
       </Fact>
@@ -20,7 +21,6 @@ export function Facts({ task }: { task: TaskDetail }) {
       </Fact>
       {model && <Fact name="Model">{visible(model)}</Fact>}
       {agent && <Fact name="OpenCode agent">{visible(agent)}</Fact>}
-      <Fact name="For">{visible(task.agent_id)}</Fact>
       <Fact name="Handed over">
         <Age at={task.created_at} /> ago
       </Fact>

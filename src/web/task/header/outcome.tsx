@@ -32,7 +32,10 @@ function Summary({ text }: { text: string }) {
   const isLong = text.length > LONG || text.split('\n').length > 6;
   return (
     <div class="task-summary-text">
-      <pre class={isLong && !whole ? 'folded' : ''}>{text}</pre>
+      <div class="task-summary-box">
+        <pre class={isLong && !whole ? 'folded' : ''}>{text}</pre>
+        <CopyButton text={text} label="the result" />
+      </div>
       {isLong && (
         <button type="button" class="quiet" aria-expanded={whole} onClick={() => setWhole(!whole)}>
           {whole ? 'Less' : 'More'}
@@ -54,7 +57,6 @@ function Facts({ result }: { result: NonNullable<TaskDetail['result']> }) {
         'No changed files'
       )}
       {exit_code !== undefined && exit_code !== 0 && <span> · exit code {exit_code}</span>}
-      {result.summary.trim() !== '' && <CopyButton text={result.summary} label="the result" />}
       {processes_left.length > 0 && (
         <span title={visible(processes_left.map(({ command }) => command).join('\n'))}>
           {' '}

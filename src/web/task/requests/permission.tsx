@@ -17,8 +17,8 @@ export function Permission({ request }: { request: InputRequest }) {
       )}
       {permission && (
         <p class="muted">
-          Always: <code>{visible(permission)}</code> is not asked again for{' '}
-          {patterns.length === 1 ? 'this pattern' : 'these patterns'} in this directory.
+          Once: this time only. Always: <code>{visible(permission)}</code> is not asked again for this and the
+          like in this directory.
         </p>
       )}
     </>

@@ -1,4 +1,4 @@
-import { useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { InputRequest } from '../../api/task.ts';
 import { visible } from '../../parts/plain-text.ts';
 import { ProblemNote } from '../../parts/problem.tsx';
@@ -8,6 +8,8 @@ import { Permission } from './permission.tsx';
 import { answersOf, type Choice } from './question-answers.ts';
 import { Questions } from './questions.tsx';
 import { Rejection } from './rejection.tsx';
+
+const UNARMED_MS = 500;
 
 /** The body of POST /tasks/{task_id}/requests/{request_id}. */
 export interface Answer {
@@ -29,25 +31,29 @@ export function RequestCard(props: {
   const card = useRef<HTMLFormElement>(null);
   const titleId = useId();
   const { phase, problem } = once.state.value;
-  const busy = phase !== 'open';
+  const armed = useArmed();
+  const busy = phase !== 'open' || !armed;
   const isQuestion = request.type === 'question';
   const questions = request.questions ?? [];
 
+  const answer = (given: Answer): void => {
+    if (armed) onAnswer(given);
+  };
   const send = (): void => {
     if (!isQuestion) return;
     const result = answersOf(questions, choices);
     setMissing('missing' in result ? result.missing : []);
-    if ('answers' in result) onAnswer({ answers: result.answers });
+    if ('answers' in result) answer({ answers: result.answers });
   };
   const reject = (message: string): void => {
-    onAnswer({ reply: 'reject', ...(message.trim() && { message: message.trim() }) });
+    answer({ reply: 'reject', ...(message.trim() && { message: message.trim() }) });
   };
   const back = (): void => {
     setRejecting(false);
     card.current?.focus();
   };
   const startRejecting = (): void => setRejecting(true);
-  const allow = (reply: 'once' | 'always') => (): void => onAnswer({ reply });
+  const allow = (reply: 'once' | 'always') => (): void => answer({ reply });
   const keys: Record<string, () => void> = isQuestion
     ? { r: startRejecting }
     : { o: allow('once'), a: allow('always'), r: startRejecting };
@@ -107,6 +113,16 @@ export function RequestCard(props: {
       {problem && <ProblemNote problem={problem} />}
     </form>
   );
+}
+
+/** Whether the card is there for long enough to be seen: a click or key in flight was meant for what was there before. */
+function useArmed(): boolean {
+  const [armed, setArmed] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setArmed(true), UNARMED_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return armed;
 }
 
 function questionsInWords(count: number): string {

@@ -1,5 +1,6 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useMemo, useRef, useState } from 'preact/hooks';
 import { api } from '../../api/client.ts';
+import { useKeptFocus } from '../../parts/kept-focus.ts';
 import { visible } from '../../parts/plain-text.ts';
 import type { TaskLog } from '../task-log.ts';
 import { AnswerOnce } from './answer-state.ts';
@@ -17,11 +18,7 @@ export function Requests({ log }: { log: TaskLog }) {
   shown.update(log.task.value?.requests ?? [], log.since(shown.seq));
   const cards = shown.open;
 
-  // What had the focus may have gone with its card.
-  const hadFocus = useRef(false);
-  useEffect(() => {
-    if (hadFocus.current && document.activeElement === document.body) section.current?.focus();
-  }, [cards.length]);
+  const focusEvents = useKeptFocus(section, cards.length);
 
   const answer = (requestId: string, once: AnswerOnce, body: Answer): void => {
     void once.send(async () => {
@@ -31,18 +28,7 @@ export function Requests({ log }: { log: TaskLog }) {
   };
   if (cards.length === 0 && shown.closed.length === 0) return null;
   return (
-    <section
-      class="requests"
-      aria-label="Requests"
-      tabIndex={-1}
-      ref={section}
-      onFocusIn={() => {
-        hadFocus.current = true;
-      }}
-      onFocusOut={({ relatedTarget }) => {
-        hadFocus.current = relatedTarget === null;
-      }}
-    >
+    <section class="requests" aria-label="Requests" tabIndex={-1} ref={section} {...focusEvents}>
       {shown.closed.map(({ request, closing }) => (
         <p class="request-closed" key={request.id}>
           <span>

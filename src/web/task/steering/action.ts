@@ -9,6 +9,13 @@ export class Action {
   /** What the bridge answered to the last one. */
   readonly effect: Signal<string> = signal('');
 
+  /** What was said of the last one is history. */
+  clear(): void {
+    if (this.busy.peek()) return;
+    this.problem.value = undefined;
+    this.effect.value = '';
+  }
+
   /** Does it; the result of `work` is what happened, in one sentence. Answers whether it was done. */
   async run(work: () => Promise<string>): Promise<boolean> {
     if (this.busy.peek()) return false;

@@ -1,4 +1,4 @@
-import { useId, useMemo, useState } from 'preact/hooks';
+import { useEffect, useId, useMemo, useState } from 'preact/hooks';
 import { api, Problem } from '../../api/client.ts';
 import type { TaskDetail } from '../../api/task.ts';
 import type { TaskLog } from '../task-log.ts';
@@ -11,6 +11,8 @@ export function Message({ log, task }: { log: TaskLog; task: TaskDetail }) {
   const [text, setText] = useState('');
   const action = useMemo(() => new Action(), []);
   const id = useId();
+  // What was said of a message is true in the state of then.
+  useEffect(() => action.clear(), [task.status]);
   // A container takes no message before its turn is over.
   const canInterrupt = task.runner !== 'docker';
   const empty = text.trim() === '';
@@ -44,7 +46,10 @@ export function Message({ log, task }: { log: TaskLog; task: TaskDetail }) {
         rows={Math.min(8, Math.max(2, text.split('\n').length))}
         placeholder="Message to the agent"
         value={text}
-        onInput={({ currentTarget }) => setText(currentTarget.value)}
+        onInput={({ currentTarget }) => {
+          setText(currentTarget.value);
+          action.clear();
+        }}
         onKeyDown={onKeyDown}
       />
       <div class="message-buttons">

@@ -87,7 +87,7 @@ export function Picture({ data, selected, onSelect, text }: PictureProps) {
           <g key={tick} class="tick">
             <line x1={x(from + tick)} x2={x(from + tick)} y1={0} y2={height + 3} />
             <text x={x(from + tick)} dx={3} y={height + 14}>
-              {tick === 0 ? '0' : formatDuration(tick)}
+              {tick === 0 ? '0' : formatDuration(tick).replace(/ 0 [hms]$/, '')}
             </text>
           </g>
         ))}

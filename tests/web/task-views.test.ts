@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApi } from '../http/rest.ts';
+import type { ScriptedRun } from '../mcp/scripted-runner.ts';
+import { seriousBarriers } from './support/axe.ts';
+import { useBrowser } from './support/browser.ts';
+import { screenshot } from './support/screenshot.ts';
+
+const browser = useBrowser();
+const MARKUP = '<img src=x onerror="globalThis.pwned=1">';
+
+let server: Awaited<ReturnType<typeof startApi>>;
+let id: string;
+let run: ScriptedRun;
+
+beforeAll(async () => {
+  server = await startApi();
+  id = await server.api.start({ timeout_ms: 600_000 });
+  run = await server.runner.turnOf(id);
+  run.emit(
+    {
+      kind: 'todo',
+      items: [
+        { content: `Read ${MARKUP}`, status: 'completed', priority: 'high' },
+        { content: 'Write', status: 'in_progress', priority: 'low' },
+        { content: 'Dance', status: MARKUP, priority: '' },
+      ],
+    },
+    { kind: 'tool', phase: 'started', call_id: 'c1', tool: 'bash', title: MARKUP },
+    { kind: 'tool', phase: 'finished', call_id: 'c1', tool: 'bash', title: MARKUP, ok: false },
+    { kind: 'output', text: `safe\u202e ${'w'.repeat(500_000)}`, message_id: 'm', part_id: 'p' },
+  );
+  run.ask({ id: 'per_1', type: 'permission', title: `Allow ${MARKUP}` });
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const open = (tab: string, look: { width?: number; scheme?: 'light' | 'dark' } = {}) =>
+  browser.open(`${server.http.url}/tasks/${id}?tab=${tab}`, look);
+
+describe('steps', () => {
+  it('are listed with their state, and follow the agent', async () => {
+    await using view = await open('steps');
+    const { page } = view;
+    await page.getByText('1 of 3 done').waitFor();
+    expect(await page.locator('.steps .content').allTextContents()).toEqual([
+      `Read ${MARKUP}`,
+      'Write',
+      'Dance',
+    ]);
+    run.emit({ kind: 'todo', items: [{ content: 'Write', status: 'completed', priority: 'low' }] });
+    await page.getByText('1 of 1 done').waitFor();
+    expect(await page.evaluate('globalThis.pwned')).toBeUndefined();
+  });
+});
+
+describe('the timeline', () => {
+  it('has a part for what happens now, and arrow keys go through the parts', async () => {
+    await using view = await open('timeline');
+    const { page } = view;
+    const slider = page.getByRole('slider', { name: 'Part of the timeline' });
+    await slider.focus();
+    await page.keyboard.press('End');
+    await page.getByText(`Allow ${MARKUP}`, { exact: true }).last().waitFor();
+    expect(await slider.getAttribute('aria-valuetext')).toMatch(/^Waiting for people: /);
+    await page.keyboard.press('Home');
+    await page
+      .locator('.selected-span')
+      .getByText(/^ ?Queued: /)
+      .waitFor();
+    await page.getByRole('row', { name: /^Waiting for people/ }).waitFor();
+    await page.getByRole('cell', { name: MARKUP, exact: true }).waitFor();
+    expect(await page.evaluate('globalThis.pwned')).toBeUndefined();
+  });
+});
+
+describe('raw events', () => {
+  it('are found by kind and text, also by a link, and shown as JSON', async () => {
+    await using view = await open('raw');
+    const { page } = view;
+    await page.getByRole('button', { name: /^tool 2/ }).click();
+    await page.getByText(/^2 of /).waitFor();
+    await page.getByRole('searchbox').fill('FINISHED');
+    await page.getByText(/^1 of /).waitFor();
+    await page.reload();
+    await page.getByText(/^1 of /).waitFor();
+    await page.getByRole('button', { name: /finished/ }).click();
+    await page.getByText(`"title": "${MARKUP.replaceAll('"', '\\"')}"`).waitFor();
+  });
+
+  it('of half a million characters are shown in part', async () => {
+    await using view = await open('raw', { width: 360 });
+    const { page } = view;
+    await page.getByRole('button', { name: /safe⟨U\+202E⟩/ }).click();
+    await page.getByText(/more characters; copy the event/).waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+  });
+});
+
+it.each(['steps', 'timeline', 'raw'])('axe finds nothing serious in %s, and it fits a phone', async (tab) => {
+  for (const [scheme, width] of [
+    ['light', 1280],
+    ['dark', 360],
+  ] as const) {
+    await using view = await open(tab, { scheme, width });
+    const { page } = view;
+    await page
+      .getByText(/Write|Where the time went/)
+      .first()
+      .waitFor();
+    await screenshot(page, `${tab}-${scheme}-${width}`);
+    expect(await seriousBarriers(page)).toEqual([]);
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+  }
+});
