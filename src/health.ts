@@ -8,7 +8,7 @@ export interface DependencyHealth {
 }
 
 /** What is not delivered yet. */
-export interface DeliveryLag {
+interface DeliveryLag {
   events: number;
   /** Tasks that these events belong to. */
   tasks: number;
