@@ -38,20 +38,21 @@ describe('the output of a task', () => {
     task.call('finished', 't1', 'task', 'Find callers', { ok: true, output: 'None.' });
     task.run.emit({ kind: 'warning', code: 'ENGINE_UNREACHABLE', message: 'No answer.' });
     task.run.ask({ id: 'per_1', type: 'permission', title: 'Allow bash: rm' });
-    for (const scheme of ['light', 'dark'] as const) {
-      await using opened = await browser.open(task.url, { scheme });
-      const { page } = opened;
-      await rows(page).filter({ hasText: 'Allow bash: rm' }).waitFor();
-      const test = rows(page).filter({ hasText: 'npm test' });
-      await expect(test.textContent()).resolves.toMatch(/exit 2 · 12 ms/);
-      // Folded: the end of what it printed, in colour.
-      await expect(test.locator('.log-body').textContent()).resolves.toBe('2\n3\n4');
-      expect(await test.locator('.color-1').textContent()).toBe('4');
-      await test.getByRole('button', { name: 'npm test' }).click();
-      await expect.poll(() => test.locator('.log-body').textContent()).toBe('1\n2\n3\n4');
-      expect(await rows(page).filter({ hasText: 'grep' }).getAttribute('class')).toContain('log-nested');
-      expect(await page.locator('.log-fence').textContent()).toContain('sum(1, 2)');
-      expect(await page.getByRole('log').getAttribute('aria-live')).toBe('off');
+    await using opened = await browser.open(task.url);
+    const { page } = opened;
+    await rows(page).filter({ hasText: 'Allow bash: rm' }).waitFor();
+    const test = rows(page).filter({ hasText: 'npm test' });
+    await expect(test.textContent()).resolves.toMatch(/exit 2 · 12 ms/);
+    // Folded: the end of what it printed, in colour.
+    await expect(test.locator('.log-body').textContent()).resolves.toBe('2\n3\n4');
+    expect(await test.locator('.color-1').textContent()).toBe('4');
+    await test.getByRole('button', { name: 'npm test' }).click();
+    await expect.poll(() => test.locator('.log-body').textContent()).toBe('1\n2\n3\n4');
+    expect(await rows(page).filter({ hasText: 'grep' }).getAttribute('class')).toContain('log-nested');
+    expect(await page.locator('.log-fence').textContent()).toContain('sum(1, 2)');
+    expect(await page.getByRole('log').getAttribute('aria-live')).toBe('off');
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
       expect(await seriousBarriers(page)).toEqual([]);
     }
   });
@@ -209,14 +210,14 @@ describe('the output of a task', () => {
 });
 
 describe('hostile output', () => {
-  it.each([{ width: 360 }, { width: 1280 }])('is only text, at a width of $width', async ({ width }) => {
+  it('is only text', async () => {
     await using task = await startTask(HOSTILE);
     task.say(HOSTILE);
     task.say('w'.repeat(5_000_000));
     task.say(`${ESC}[31ma`.repeat(200_000));
     task.ran('c1', 'bash', HOSTILE.slice(0, 200), { ok: false, output: `${HOSTILE} ${'w'.repeat(1_000)}` });
     task.run.emit({ kind: 'warning', code: 'X'.repeat(500), message: HOSTILE });
-    await using opened = await browser.open(task.url, { width });
+    await using opened = await browser.open(task.url);
     const { page } = opened;
     await rows(page)
       .filter({ hasText: 'X'.repeat(500) })
@@ -229,7 +230,10 @@ describe('hostile output', () => {
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not be there
       /[\u0000-\u0008\u000b-\u001f\u202a-\u202e]/,
     );
-    await expect.poll(() => page.evaluate(OVERFLOW)).toBeLessThanOrEqual(0);
+    for (const width of [1280, 360]) {
+      await page.setViewportSize({ width, height: 800 });
+      await expect.poll(() => page.evaluate(OVERFLOW)).toBeLessThanOrEqual(0);
+    }
     const long = page.getByRole('button', { name: /Show more · 4,99\d,000 characters/ });
     await long.click();
     await page.getByRole('button', { name: /Show more · 4,98\d,000 characters/ }).waitFor();
@@ -268,26 +272,22 @@ describe('a task with 20,000 events', () => {
     task.emitMany(20_000);
     await using opened = await browser.open(task.origin);
     const { page } = opened;
-    const loading = await worstTask(page, async () => {
+    const before = await heapBytes(page);
+    const worst = await worstTask(page, async () => {
       await page.goto(task.url);
       await rows(page).filter({ hasText: 'step-5000' }).waitFor();
-    });
-    const before = await heapBytes(page);
-    await log(page).hover();
-    const scrolling = await worstTask(page, async () => {
-      for (let step = 0; step < 50; step += 1) {
+      await log(page).hover();
+      for (let step = 0; step < 30; step += 1) {
         task.emitMany(20);
-        await page.mouse.wheel(0, step < 20 ? 500 : -900);
+        await page.mouse.wheel(0, step < 10 ? 500 : -900);
         await sleep(100);
       }
-    });
-    await page.getByRole('button', { name: /Jump to the end · \d+ new rows/ }).waitFor();
-    const searching = await worstTask(page, async () => {
+      await page.getByRole('button', { name: /Jump to the end · \d+ new rows/ }).waitFor();
       await search(page).fill('line 7 of the output');
-      await page.getByText('5,250 hits').waitFor();
+      await page.getByText('5,150 hits').waitFor();
     });
+    expect(worst).toBeLessThan(100);
     expect(await page.locator('.log-row').count()).toBeLessThan(300);
-    expect(Math.max(loading, scrolling, searching), `${[loading, scrolling, searching]}`).toBeLessThan(100);
-    expect((await heapBytes(page)) - before).toBeLessThan(40_000_000);
+    expect((await heapBytes(page)) - before).toBeLessThan(60_000_000);
   });
 });

@@ -74,8 +74,8 @@ describe('other sequences', () => {
   });
 
   it('keep the number of runs bounded, and all of the text', () => {
-    const { plain, runs } = parseAnsi(`${E}[31ma${E}[32mb`.repeat(50_000));
-    expect(plain).toBe('ab'.repeat(50_000));
+    const { plain, runs } = parseAnsi(`${E}[31ma${E}[32mb`.repeat(40_000));
+    expect(plain).toBe('ab'.repeat(40_000));
     expect(runs.length).toBe(2_000);
   });
 

@@ -29,7 +29,7 @@ export interface StyledText {
 const ESC = '\u001b';
 const BEL = '\u0007';
 /** A longer text keeps its sequences, visibly: no program colours so much at once. */
-const MAX_TEXT = 1_000_000;
+const MAX_TEXT = 500_000;
 /** Further runs are shown without a style. */
 const MAX_RUNS = 2_000;
 /** Further changes of style are dropped like other sequences. */
