@@ -24,12 +24,13 @@ const task = async (id: string) => (await served.api.get(`/tasks/${id}`)).body;
 const events = async (id: string) => (await served.api.get(`/tasks/${id}/events?limit=1000`)).body.events;
 
 const enabled = (button: Locator) => expect.poll(() => button.isEnabled(), { timeout: 20_000 }).toBe(true);
-const works = (id: string) =>
+const closing = (page: Page, text: string) => page.locator('.request-closed').getByText(text);
+const has = (id: string, kind: string) =>
   expect
-    .poll(async () => (await events(id)).some(({ kind }: { kind: string }) => kind === 'tool'), {
-      timeout: 20_000,
-    })
-    .toBe(true);
+    .poll(async () => (await events(id)).map((event: { kind: string }) => event.kind), { timeout: 20_000 })
+    .toContain(kind);
+const works = (id: string) => has(id, 'tool');
+const attached = (id: string) => has(id, 'attached');
 
 it('a permission is answered by keys: once, then rejected with a reason', async () => {
   const id = await start([bash('touch one.txt'), bash('touch two.txt'), { text: 'Done.' }]);
@@ -43,10 +44,10 @@ it('a permission is answered by keys: once, then rejected with a reason', async 
   expect(await first.getByRole('timer').textContent()).toMatch(/^[45]:\d\d$/);
   expect(await seriousBarriers(page)).toEqual([]);
   await screenshot(page, 'permission');
-  await enabled(first.getByRole('button', { name: 'Once' }));
-  await first.getByRole('button', { name: 'Once' }).focus();
+  await enabled(first.getByRole('button', { name: 'Once', exact: true }));
+  await first.getByRole('button', { name: 'Once', exact: true }).focus();
   await page.keyboard.press('o');
-  await page.getByText('Allowed once by you').waitFor();
+  await closing(page, 'Allowed once by you').waitFor();
 
   const second = page.getByRole('form', { name: 'Allow bash: touch two.txt' });
   await enabled(second.getByRole('button', { name: 'Reject…' }));
@@ -98,7 +99,7 @@ it('a request is not answered by a click that was on its way when it appeared', 
     observer.disconnect();
     resolve();
   }).observe(document.body, { childList: true, subtree: true }))`);
-  await enabled(page.getByRole('button', { name: 'Once' }));
+  await enabled(page.getByRole('button', { name: 'Once', exact: true }));
   expect((await task(id)).status).toBe('input_required');
   await served.api.post(`/tasks/${id}/cancel`);
 });
@@ -130,14 +131,14 @@ it('two clicks are one answer, and a request that was answered elsewhere says by
   view.page.on('request', (request) => {
     if (request.method() === 'POST') sent.push(request.url());
   });
-  await view.page.getByRole('button', { name: 'Once' }).dblclick();
-  await view.page.getByText('Allowed once by you').waitFor();
-  await other.page.getByText('Allowed once by ann').waitFor();
+  await view.page.getByRole('button', { name: 'Once', exact: true }).dblclick();
+  await closing(view.page, 'Allowed once by you').waitFor();
+  await closing(other.page, 'Allowed once by ann').waitFor();
   expect(sent.filter((url) => url.includes('/requests/'))).toHaveLength(1);
   await view.page.getByRole('radio', { name: 'A', exact: true }).check();
   await other.page.getByRole('radio', { name: 'B', exact: true }).check();
   await other.page.getByRole('button', { name: 'Answer' }).click();
-  await view.page.getByText('Answered by ann: B').waitFor();
+  await closing(view.page, 'Answered by ann: B').waitFor();
   await state(view.page, 'Completed');
   await state(other.page, 'Completed');
 });
@@ -251,8 +252,11 @@ it('the clock of the browser is an hour off: times are those of the bridge', asy
   await served.api.post(`/tasks/${id}/cancel`);
 });
 
-it('the bridge is killed and started again under the page: it says so, goes on, and loses no line', async () => {
+it('the bridge is killed and started again under the page: it says so, goes on, and loses no line', {
+  timeout: 120_000,
+}, async () => {
   const id = await start([{ ...slowly('word ', 2_000), ...bash('touch late.txt') }, { text: 'Over.' }]);
+  await attached(id);
   await using view = await open(id);
   view.faults.allow(/ERR_CONNECTION|WebSocket|ERR_/);
   const { page } = view;
@@ -268,10 +272,11 @@ it('the bridge is killed and started again under the page: it says so, goes on, 
   expect(await page.getByLabel('Message to the agent').inputValue()).toBe('Hello?');
   await served.start();
   await banner.filter({ hasText: 'Connected again' }).waitFor();
-  await page.getByRole('button', { name: 'Once' }).click();
+  // The bridge looks first whether its last turn still runs.
+  await page.getByRole('button', { name: 'Once', exact: true }).click({ timeout: 60_000 });
   await state(page, 'Completed');
   const output = page.getByRole('tabpanel', { name: 'Output' });
-  await output.getByText('Over.').waitFor();
+  await output.getByText('Over.', { exact: true }).waitFor();
   expect(await output.getByText('touch late.txt').count()).toBeGreaterThan(0);
   await page.getByRole('tab', { name: 'Raw events' }).click();
   const { last_seq } = await task(id);
@@ -298,7 +303,7 @@ it('one notification for two pages, when the task asks and nobody looks', async 
   await expect.poll(told, { timeout: 20_000 }).toEqual([['Asks you: Do it.', 'Allow bash: touch told.txt']]);
   // The page that leads goes; the other one tells the end.
   await page.close();
-  await second.getByRole('button', { name: 'Once' }).click();
+  await second.getByRole('button', { name: 'Once', exact: true }).click();
   await expect
     .poll(() => second.evaluate('told.at(-1)'), { timeout: 20_000 })
     .toEqual(['Completed: Do it.', 'ok']);

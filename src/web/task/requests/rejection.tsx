@@ -1,4 +1,5 @@
 import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { Key } from '../../parts/key.tsx';
 
 /** Takes the reason for a rejection; the agent reads it. */
 export function Rejection(props: {
@@ -31,10 +32,10 @@ export function Rejection(props: {
       />
       <div class="request-buttons">
         <button type="button" class="danger" aria-disabled={disabled} onClick={() => onReject(reason)}>
-          Reject <kbd>Enter</kbd>
+          Reject <Key name="Enter" />
         </button>
         <button type="button" class="quiet" onClick={onBack}>
-          Back <kbd>Esc</kbd>
+          Back <Key name="Esc" />
         </button>
       </div>
     </div>

@@ -1,5 +1,6 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { InputRequest } from '../../api/task.ts';
+import { Key } from '../../parts/key.tsx';
 import { visible } from '../../parts/plain-text.ts';
 import { ProblemNote } from '../../parts/problem.tsx';
 import type { AnswerOnce } from './answer-state.ts';
@@ -90,21 +91,33 @@ export function RequestCard(props: {
       ) : (
         <div class="request-buttons">
           {isQuestion ? (
-            <button type="submit" class="primary" aria-disabled={busy}>
-              Answer <kbd>Ctrl Enter</kbd>
+            <button type="submit" class="primary" aria-keyshortcuts="Control+Enter" aria-disabled={busy}>
+              Answer <Key name="Ctrl Enter" />
             </button>
           ) : (
             <>
-              <button type="button" class="primary" aria-disabled={busy} onClick={allow('once')}>
-                Once <kbd>O</kbd>
+              <button
+                type="button"
+                class="primary"
+                aria-disabled={busy}
+                aria-keyshortcuts="o"
+                onClick={allow('once')}
+              >
+                Once <Key name="O" />
               </button>
-              <button type="button" aria-disabled={busy} onClick={allow('always')}>
-                Always <kbd>A</kbd>
+              <button type="button" aria-disabled={busy} aria-keyshortcuts="a" onClick={allow('always')}>
+                Always <Key name="A" />
               </button>
             </>
           )}
-          <button type="button" class="danger" aria-disabled={busy} onClick={startRejecting}>
-            Reject… <kbd>R</kbd>
+          <button
+            type="button"
+            class="danger"
+            aria-disabled={busy}
+            aria-keyshortcuts="r"
+            onClick={startRejecting}
+          >
+            Reject… <Key name="R" />
           </button>
         </div>
       )}

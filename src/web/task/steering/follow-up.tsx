@@ -2,6 +2,7 @@ import { useId, useMemo, useRef, useState } from 'preact/hooks';
 import { api } from '../../api/client.ts';
 import type { TaskDetail } from '../../api/task.ts';
 import { href, taskPath } from '../../links.ts';
+import { Key } from '../../parts/key.tsx';
 import { navigate } from '../../router.ts';
 import { Action } from './action.ts';
 import { ActionNote } from './action-note.tsx';
@@ -59,7 +60,7 @@ export function FollowUp({ task }: { task: TaskDetail }) {
           />
           <div class="message-buttons">
             <button type="submit" class="primary" aria-disabled={off}>
-              Continue <kbd>Enter</kbd>
+              Continue <Key name="Enter" />
             </button>
             <a class="button" href={href(`/new?continue=${task.task_id}`)}>
               With options

@@ -1,6 +1,7 @@
 import { useEffect, useId, useMemo, useState } from 'preact/hooks';
 import { api, Problem } from '../../api/client.ts';
 import type { TaskDetail } from '../../api/task.ts';
+import { Key } from '../../parts/key.tsx';
 import type { TaskLog } from '../task-log.ts';
 import { Action } from './action.ts';
 import { ActionNote } from './action-note.tsx';
@@ -59,7 +60,7 @@ export function Message({ log, task }: { log: TaskLog; task: TaskDetail }) {
           aria-disabled={off}
           title="The agent reads it after its present turn"
         >
-          Send <kbd>Enter</kbd>
+          Send <Key name="Enter" />
         </button>
         {canInterrupt && (
           <button
@@ -68,7 +69,7 @@ export function Message({ log, task }: { log: TaskLog; task: TaskDetail }) {
             title="The turn is interrupted, and the agent reads it now"
             onClick={() => void send('interrupt')}
           >
-            Interrupt <kbd>Ctrl Enter</kbd>
+            Interrupt <Key name="Ctrl Enter" />
           </button>
         )}
       </div>
