@@ -19,7 +19,7 @@ export const LINKS =
   'https://example.org/"><script>globalThis.pwned=1</script> http://user:pass@example.org/ ![x](https://example.org/x.png)';
 
 /** Has no place to break. */
-export const LONG_WORD = 'w'.repeat(3_000);
+const LONG_WORD = 'w'.repeat(3_000);
 
 export const EVERYTHING = [MARKUP, BIDI, ANSI, LINKS, LONG_WORD].join(' ');
 
