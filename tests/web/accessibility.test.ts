@@ -147,7 +147,10 @@ describe('by keyboard alone', () => {
     run.ask({ id: 'per_2', type: 'permission', title: 'axe', permission: 'bash', patterns: ['axe'] });
     await using view = await browser.open(`${server.http.url}/tasks/${id}`);
     const { page } = view;
-    await tabTo(page, page.getByRole('button', { name: /once/i }));
+    const once = page.getByRole('button', { name: /once/i });
+    await tabTo(page, once);
+    // A card takes no answer in the moment in which it appears.
+    await expect.poll(() => once.getAttribute('aria-disabled')).toBe('false');
     await page.keyboard.press('Enter');
     await expect.poll(() => run.answers).toMatchObject([{ requestId: 'per_2' }]);
   });
