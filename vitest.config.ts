@@ -32,7 +32,7 @@ export default defineConfig({
           name: 'web',
           include: [WEB],
           // A browser alone fills a core, and some cases measure whether the page is smooth.
-          maxWorkers: 2,
+          maxWorkers: 3,
           // A page on a busy machine takes its time; what a case waits for is a state, not a moment.
           expect: { poll: { timeout: 20_000 } },
           sequence: { groupOrder: 1 },
