@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { launchChromium } from '../tests/web/support/chromium.ts';
 import { type Served, serve } from '../tests/web/support/served.ts';
@@ -56,11 +56,12 @@ try {
   await using bridge = await serve({
     rules: reportRules(),
     config: { permission: { bash: { '*': 'allow', 'git push*': 'ask' } } },
-    env: { ALLOWED_DIRECTORIES: PROJECT },
+    // The agent's commands run with the Node that runs this.
+    env: { ALLOWED_DIRECTORIES: PROJECT, PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
   });
   const id = await handOver(bridge);
   const page = await open(browser, `${bridge.url}/tasks/${id}`, {});
-  await page.getByText('git push').first().waitFor();
+  await page.locator('button[aria-disabled=false]', { hasText: 'Once' }).waitFor();
   await picture(page, 'task-light');
   const list = await open(browser, `${bridge.url}/`, {
     colorScheme: 'dark',

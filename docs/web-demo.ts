@@ -4,6 +4,9 @@ export const REPORT_TASK = 'Prices of whole dollars lose their cents. Fix it, ru
 
 const FIXED = "export function price(cents) {\n  return '$' + (cents / 100).toFixed(2);\n}\n";
 
+/** In colours, as in a terminal. */
+const TESTS = 'FORCE_COLOR=1 node --test | grep -E "✔|pass|fail "';
+
 const bash = (command: string) => ({ name: 'bash', args: { command, description: command } });
 const usage = { input: 12_400, output: 1_830 };
 
@@ -27,7 +30,7 @@ export function reportRules(): Rule[] {
           text: 'I run the tests first, to see what fails.',
           tools: [todos('in_progress', 'pending', 'pending', 'pending')],
         },
-        { tools: [bash('node --test --test-reporter=tap | head -5')] },
+        { tools: [bash(TESTS)] },
         {
           text: '`price()` prints `$5` for 500 cents, because dividing drops the zeros. `toFixed(2)` keeps them.',
           tools: [
@@ -35,13 +38,7 @@ export function reportRules(): Rule[] {
             todos('completed', 'completed', 'in_progress', 'pending'),
           ],
         },
-        {
-          tools: [
-            bash(
-              "printf '\\033[32m✔ whole dollars\\033[0m (0.6ms)\\n\\033[34mℹ tests 1\\nℹ pass 1\\033[0m\\n'",
-            ),
-          ],
-        },
+        { tools: [bash(TESTS)] },
         { tools: [todos('completed', 'completed', 'completed', 'in_progress')], usage },
         { text: 'The test passes. Now I push.', tools: [bash('git push origin main')] },
       ],

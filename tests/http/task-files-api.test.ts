@@ -63,6 +63,20 @@ describe('a file', () => {
     expect(Buffer.from(await part.arrayBuffer()).equals(expected)).toBe(true);
   });
 
+  test.each(['script', 'style', 'worker', 'serviceworker'])(
+    'is not run by a page: %s',
+    async (destination) => {
+      const { status, body } = await server.api.get(`/tasks/${id}/files/page.html`, {
+        'sec-fetch-dest': destination,
+      });
+      expect([status, body.code]).toEqual([403, 'FORBIDDEN']);
+    },
+  );
+
+  test.each(['empty', 'image', 'document', 'iframe'])('is shown to a page: %s', async (destination) => {
+    expect((await file('page.html', { 'sec-fetch-dest': destination })).status).toBe(200);
+  });
+
   test('a range outside of it is 416, and says its size', async () => {
     const { status, body } = await server.api.get(`/tasks/${id}/files/bytes.bin`, { range: 'bytes=200000-' });
     expect([status, body.code]).toEqual([416, 'RANGE_NOT_SATISFIABLE']);

@@ -5,7 +5,7 @@ import type { OpenFile } from '../../api/file-view.ts';
 import { path, taskId } from '../../api/inputs.ts';
 import { BridgeError, quote } from '../../errors.ts';
 import { defineRoute, NONE, type Reply } from '../route.ts';
-import { UNTRUSTED } from '../untrusted-content.ts';
+import { refuseToRun, UNTRUSTED } from '../untrusted-content.ts';
 
 export const fileRoute = defineRoute({
   method: 'get',
@@ -43,6 +43,7 @@ export const fileRoute = defineRoute({
   ],
   errors: ['TASK_NOT_FOUND', 'FILE_NOT_FOUND', 'FORBIDDEN', 'INVALID_STATE', 'RANGE_NOT_SATISFIABLE'],
   async run({ services, agentId, params, query, req, res }) {
+    refuseToRun(req);
     const task = await services.execution.find(agentId, params.task_id);
     const file = await services.execution.files.open(task, params.path);
     try {

@@ -6,8 +6,7 @@ const REPORT_VIOLATIONS = `addEventListener('securitypolicyviolation', ({ violat
 
 /** What no page may do: errors, CSP violations, dialogs, other windows, and requests to other origins. */
 export class Faults {
-  // Until the bridge has GET /options.
-  readonly #allowed: RegExp[] = [/404 .*\/(session|options)(\?.*)?\)$/];
+  readonly #allowed: RegExp[] = [];
   readonly #found: string[] = [];
 
   static async of(context: BrowserContext, origin: string): Promise<Faults> {
