@@ -6,25 +6,14 @@ import { startApi } from '../http/rest.ts';
 import type { ScriptedRun } from '../mcp/scripted-runner.ts';
 import { seriousBarriers } from './support/axe.ts';
 import { useBrowser } from './support/browser.ts';
+import { FILE_NAMES } from './support/hostile.ts';
 import { screenshot } from './support/screenshot.ts';
 
 const browser = useBrowser();
 
 /** Sets `pwned` if anything of it runs. */
 const MARKUP = '<img src=x onerror="globalThis.pwned=1"><script>globalThis.pwned=1</script>';
-const NAMES = [
-  '<img src=x onerror=globalThis.pwned=1>.html',
-  'safe\u202egpj.exe',
-  'line\nfeed \u001b[31m.txt',
-  '"quoted" \\ back.txt',
-  '-rf',
-  'javascript:globalThis.pwned=1',
-  `${'long'.repeat(60)}.txt`,
-  '%2e%2e%2fescape',
-  '?tab=raw&file=x#y',
-  ' blanks ',
-  'ünïcödé 🙂.md',
-];
+const NAMES = [...FILE_NAMES, ' blanks '];
 const SVG =
   '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="40" onload="globalThis.pwned=1">' +
   '<script>globalThis.pwned=1</script><rect width="90" height="40" fill="#0b5cc4"/></svg>';
