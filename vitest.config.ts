@@ -9,6 +9,8 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 90_000,
+    // On a busy machine all takes its time; what a case waits for is a state, not a moment.
+    expect: { poll: { timeout: 20_000 } },
     reporters: [
       'default',
       './tests/support/skip-reporter.ts',
@@ -22,7 +24,7 @@ export default defineConfig({
           include: ['tests/**/*.test.ts'],
           exclude: [WEB],
           // For two cores: a file uses about half of one and waits the rest of the time.
-          maxWorkers: 4,
+          maxWorkers: 5,
           sequence: { groupOrder: 0 },
         },
       },
@@ -30,11 +32,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'web',
+          globalSetup: './tests/web/support/build-page.ts',
           include: [WEB],
           // A browser alone fills a core, and some cases measure whether the page is smooth.
           maxWorkers: 3,
-          // A page on a busy machine takes its time; what a case waits for is a state, not a moment.
-          expect: { poll: { timeout: 20_000 } },
           sequence: { groupOrder: 1 },
         },
       },

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { SESSION_ROUTES } from '../src/http/browser-session/session-routes.ts';
+import { allRoutes } from '../src/http/all-routes.ts';
 import { openApiDocument } from '../src/http/openapi.ts';
-import { ROUTES } from '../src/http/tasks/index.ts';
 import { CLOSE_CODES } from '../src/http/websocket/close-codes.ts';
 import { TASK_STATUSES } from '../src/tasks/task.ts';
 import { API_EXAMPLES } from './api-examples.ts';
@@ -30,12 +29,12 @@ const operationSchema = z.object({
   parameters: z.array(z.union([parameterSchema, refSchema])),
   requestBody: z.object({ content: z.object({ [JSON_TYPE]: z.object({ schema: refSchema }) }) }).optional(),
   responses: z.record(z.string(), responseSchema),
-  /** Set if it needs no token. */
-  security: z.array(z.unknown()).max(0).optional(),
+  /** Empty if it needs no token; absent: a token of MCP_AUTH_TOKENS. */
+  security: z.array(z.object({ operator: z.tuple([]) })).optional(),
 });
 type Operation = z.infer<typeof operationSchema>;
 
-const ALL_ROUTES = [...ROUTES, ...SESSION_ROUTES];
+const ALL_ROUTES = allRoutes();
 const DOCUMENT = openApiDocument(ALL_ROUTES);
 const SHAPES: Readonly<Record<string, unknown>> = DOCUMENT.components.schemas;
 const OPERATIONS = ALL_ROUTES.map((route) => ({
@@ -140,7 +139,9 @@ function example(title: string, { operationId, requestBody, security }: Operatio
   const hasBody = requestBody !== undefined && Object.keys(body).length > 0;
   const lines = [
     `curl -s ${options && `${options} `}${method === 'GET' ? '' : `-X ${method} `}"$BRIDGE${url}${query}"`,
-    ...(security ? [] : ['-H "Authorization: Bearer $TOKEN"']),
+    ...(security?.length === 0
+      ? []
+      : [`-H "Authorization: Bearer ${security ? '$OPERATOR_TOKEN' : '$TOKEN'}"`]),
     ...headers.map((header) => `-H '${header}'`),
     ...(hasBody ? [`-H 'Content-Type: ${JSON_TYPE}'`, `-d ${quoted(JSON.stringify(body))}`] : []),
   ];

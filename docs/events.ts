@@ -19,6 +19,7 @@ import {
   todoSchema,
   usageSchema,
 } from '../src/tasks/events.ts';
+import { modelConfigSchema } from '../src/tasks/model-config.ts';
 import { apply, type Task } from '../src/tasks/task.ts';
 import { before, EXAMPLES } from './event-examples.ts';
 import { code, fields, NOTE, table } from './markdown.ts';
@@ -32,6 +33,7 @@ const SHAPES = [
   taskResultSchema,
   fileChangeSchema,
   processLeftSchema,
+  modelConfigSchema,
   taskErrorSchema,
   todoSchema,
   usageSchema,

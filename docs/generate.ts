@@ -8,6 +8,7 @@ import type { Tool } from '../src/mcp/tool.ts';
 import { TOOLS } from '../src/mcp/tools/index.ts';
 import { TASK_STATUSES } from '../src/tasks/task.ts';
 import { apiPage } from './api.ts';
+import { clientsPage } from './clients.ts';
 import { eventsPage } from './events.ts';
 import { code, fields, NOTE, table } from './markdown.ts';
 import { metricsPage } from './metrics.ts';
@@ -36,7 +37,9 @@ export function generate(): Record<string, string> {
   return {
     '.env.example': envExample(),
     'docs/api.md': apiPage(),
+    'docs/clients.md': clientsPage(readFileSync(join(ROOT, 'docs/clients.md'), 'utf8')),
     'docs/configuration.md': configuration(),
+    'docs/deploy/kubernetes/components/monitoring/prometheus-rule.yaml': prometheusRule(),
     'docs/events.md': eventsPage(),
     'docs/metrics.md': metricsPage(),
     'docs/tools.md': tools(),
@@ -48,6 +51,19 @@ export function stale(root = ROOT): string[] {
   return Object.entries(generate()).flatMap(([path, content]) =>
     readIfThere(join(root, path)) === content ? [] : [path],
   );
+}
+
+/** The rules of docs/deploy/prometheus as an object of the Prometheus operator. */
+function prometheusRule(): string {
+  const rules = readFileSync(join(ROOT, 'docs/deploy/prometheus/rules.yml'), 'utf8');
+  const indented = rules.replace(/^#.*\n/, '').replace(/^(?=.)/gm, '  ');
+  return `# Written by \`npm run docs\` from docs/deploy/prometheus/rules.yml; do not edit.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: opencode-bridge
+spec:
+${indented}`;
 }
 
 function envExample(): string {
@@ -93,13 +109,37 @@ function tools(): string {
     'The tools that an agent can call over MCP. Every answer has structured content with the fields below, and the same information as a short text. A star marks fields that are always present. A failed call returns a result with `isError: true`, a stable code and what to do next. The descriptions are those that the agent reads.',
     'The bridge accepts the usual variations of arguments. For optional arguments, `null`, `""` and an empty list count as absent. If a number, a boolean or a list is expected, a string with exactly one such meaning is converted: `"5000"`, `"true"`, `"[\\"a\\"]"`. Fields that platforms add to every call (`toolCallId`, `tool`, `sessionId`, `action`, `chatInput`, `request_heartbeat`) are ignored. Any other unknown name is refused, with the name that was probably meant.',
     'An answer has at most 100,000 characters over both forms, about 25,000 tokens, and a cursor if there is more. Two calls may request more: `read_task_file` with a `limit` above 24,000, up to `MAX_TASK_FILE_SIZE` bytes (1 MiB), and `get_task_history` with `events_limit` 1, which never cuts the event (a message has at most 1,000,000 characters). Such a page is complete only in the structured content; the text has its beginning. See [decision 18](decisions/0018-an-answer-fits-and-stands-in-both-forms.md).',
+    'The bridge serves MCP 2025-03-26 to 2025-11-25 with sessions, and 2026-07-28 without: there each call names its agent by token, header or `agent_id`. A client of 2026-07-28 that has the Tasks extension gets a Task from `opencode_execute_task`, with the `task_id` as its id, so that all tools work on it too. Its result is the answer that `sync` would have given; permissions and questions come as forms. See [decision 34](decisions/0034-two-eras-of-mcp-on-one-endpoint.md). What clients can read and subscribe to besides is in [Resources and prompts](resources.md).',
     TOOLS.map(({ name, title }) => `- [${code(name)}](#${name}): ${title}`).join('\n'),
   ];
   const status = [
     '## Status',
     `A task is ${TASK_STATUSES.map(code).join(', ')}. The last four are final. \`input_required\` means that a permission or a question waits for \`answer_task_request\`.`,
   ];
-  return `${[...intro, ...TOOLS.flatMap(section), ...status].join('\n\n')}\n`;
+  const forms = [
+    '## Forms',
+    'If a client can show a form to its user (it declares `elicitation`), a call that waits shows what its task asks: `opencode_execute_task` with `sync`, and `get_task_status` with `wait_ms`. The call then goes on with the answer and needs no `answer_task_request`. In a session the form is a request of the server on the stream of the call; in 2026-07-28 the call answers `input_required`, and the client repeats it with the filled form. A client with the Tasks extension gets the form in the Task instead.',
+    table(
+      ['the user', 'effect'],
+      [
+        [
+          'fills in the form',
+          'the request is answered, in the name of the calling agent, and the call waits on',
+        ],
+        ['declines', 'the request is rejected with the words "Declined by the user", and the call waits on'],
+        [
+          'closes the form',
+          'the request stays open for all others, and the call answers `input_required`; the session does not show it again',
+        ],
+        [
+          'does nothing',
+          'the form is withdrawn when the wait ends; the next call that waits shows it again, until the deadline of the request',
+        ],
+      ],
+    ),
+    'The first answer wins, whether it comes from a form, a tool, the task API, the page or Matrix. If it comes from elsewhere, the form is withdrawn and the call waits on. An answer that does not fit the form counts as none. No form is sent to a client that accepts only JSON in a session. `ELICITATION=off` sends none to anybody. See [decision 36](decisions/0036-people-in-the-client-answer-by-forms.md).',
+  ];
+  return `${[...intro, ...TOOLS.flatMap(section), ...forms, ...status].join('\n\n')}\n`;
 }
 
 function section({ name, title, description, input, output, annotations }: Tool): string[] {

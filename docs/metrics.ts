@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { AgentMetrics } from '../src/metrics/agent-metrics.ts';
 import { registerStateMetrics } from '../src/metrics/state-metrics.ts';
 import { TaskMetrics } from '../src/metrics/task-metrics.ts';
 import { TrafficMetrics } from '../src/metrics/traffic-metrics.ts';
@@ -16,9 +17,9 @@ const SCRAPE = `scrape_configs:
 
 const NOTES = [
   'Counters count what happens in this process, from its start on; a restart begins at 0, as Prometheus expects. Gauges are read when the metrics are collected.',
-  'No label is the id of a task, an agent or a person. Names that callers and models choose (models, tools, codes) are bounded: the first 50 to 100, then `other`.',
+  'No label is the id of a task or a person. `METRICS_BY_AGENT=true` adds the metrics `opencode_bridge_agent_*`, whose label is the id of an agent: the first 200, then `other`. Names that callers and models choose (models, tools, codes) are bounded: the first 50 to 100, then `other`.',
   'Besides there are the [default metrics of prom-client](https://github.com/siimon/prom-client#default-metrics) for the process and Node: memory, processor time, file descriptors, event loop lag, garbage collection.',
-  '`docs/deploy/prometheus/` has alert and recording rules, and a dashboard for Grafana.',
+  '`docs/deploy/prometheus/` has alert and recording rules, and a dashboard for Grafana. [Kubernetes](kubernetes.md) has the rules for the Prometheus operator.',
 ];
 
 interface Shape {
@@ -38,9 +39,12 @@ export function metricShapes(): Shape[] {
     dependencies: () => [],
     lag: () => [],
     open: () => ({ sessions: 0, streams: 0 }),
+    resources: async () => undefined,
+    workspaceBytes: () => undefined,
     databaseBytes: async () => 0,
   });
   new TaskMetrics(registry);
+  new AgentMetrics(registry);
   new TrafficMetrics(registry);
   return registry.getMetricsAsArray().map((metric) => ({
     name: metric.name,

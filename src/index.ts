@@ -10,6 +10,8 @@ const USAGE = `Usage: letta-opencode-plugin [command]
 Configuration comes from environment variables: docs/configuration.md`;
 
 const MIN_NODE_VERSION = [22, 13];
+/** In which a slow reader of stdout can take the rest. */
+const EXIT_GRACE_MS = 3_000;
 
 /** Caches compiled code between starts if Node can; a start then takes half the time. */
 async function enableCompileCache(): Promise<void> {
@@ -72,4 +74,6 @@ if (nodeIsTooOld()) {
     const { explain } = await import('./cli/command.ts');
     return explain(thrown);
   });
+  // A request that a library has not given up must not keep a process that has done its work.
+  setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
 }

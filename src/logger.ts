@@ -10,7 +10,7 @@ export interface Logger {
   child(fields: object): Logger;
 }
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** JSON lines on stderr, each with the label if there is one: stdout belongs to the protocol in stdio mode. */

@@ -65,6 +65,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'api',
     'execution',
     'runners',
+    'runners/opencode-protocol',
     'runners/opencode-server',
     'runners/docker',
     'runners/shell',
@@ -73,6 +74,10 @@ const ARROWS: Record<string, readonly string[]> = {
     'store/sqlite',
     'memory',
     'metrics',
+    'tracing',
+    'provider-keys',
+    'credential-proxy',
+    'proxy',
     'notifications',
     'notifications/letta',
     'notifications/matrix',
@@ -80,8 +85,11 @@ const ARROWS: Record<string, readonly string[]> = {
     'matrix',
     'tasks',
   ],
-  http: ['mcp', 'api', 'store', 'tasks'],
+  http: ['mcp', 'api', 'provider-keys', 'store', 'tasks'],
+  'provider-keys': ['store'],
+  'credential-proxy': ['provider-keys', 'store', 'tasks', 'proxy'],
   metrics: ['store', 'tasks'],
+  tracing: ['store', 'tasks'],
   mcp: ['api', 'tasks'],
   api: ['execution', 'workspaces', 'matrix', 'tasks'],
   execution: ['runners', 'workspaces', 'store', 'tasks'],
@@ -266,7 +274,24 @@ describe('the sources', () => {
       const targets = importsOf(source).map((specifier) => roomOf(resolveFrom(path, specifier)));
       return roomOf(path) === 'http' && targets.includes('mcp') ? [path] : [];
     });
-    expect(importing.sort()).toEqual(['http/http-connection.ts', 'http/mcp-endpoint.ts', 'http/sessions.ts']);
+    expect(importing.sort()).toEqual([
+      'http/http-connection.ts',
+      'http/mcp-endpoint.ts',
+      'http/modern-endpoint.ts',
+      'http/sessions.ts',
+    ]);
+  });
+
+  it('load the SDK of the newer MCP revision at the first request that needs it', () => {
+    const modern = (path: string): boolean => path.startsWith('mcp/modern/');
+    const importing = Object.entries(sources).flatMap(([path, source]) => {
+      const values = source.matchAll(/^import (?!type\b)[^;]*?from '([^']+)';/gm);
+      const targets = [...values].map(([, specifier = '']) => specifier);
+      const loads = targets.some((target) => target.startsWith('.') && modern(resolveFrom(path, target)));
+      return (loads || targets.includes('@modelcontextprotocol/server')) && !modern(path) ? [path] : [];
+    });
+    expect(importing).toEqual([]);
+    expect(sources['http/modern-endpoint.ts']).toContain("import('../mcp/modern/handler.ts')");
   });
 
   it('have every room that the rules name', () => {

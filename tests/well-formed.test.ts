@@ -93,7 +93,7 @@ it('no half of a character leaves the bridge: answers of all tools, the log, blo
     { numRuns: 40 },
   );
   expect(JSON.stringify(told)).toContain('😀');
-}, 20_000);
+});
 
 it('text is cut between two characters where it is cut: titles, outputs, summaries, quotes, lines', () => {
   const whole = splittable.map((text) => text.toWellFormed());

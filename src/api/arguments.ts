@@ -1,10 +1,12 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { BridgeError, quote } from '../errors.ts';
 import { nearMiss } from './near-miss.ts';
 
 /** How many problems one error names, and how many unknown parameters among them. */
 const MAX_PROBLEMS = 10;
 const MAX_UNKNOWN = 5;
+/** Parameters whose values no error quotes. */
+const SECRETS: ReadonlySet<PropertyKey> = new Set(['token', 'api_key']);
 
 /** Parses arguments with a schema. Throws INVALID_INPUT with all problems at once; `tool` is the name in its text. */
 export function parseArguments<S extends z.ZodObject>(
@@ -14,11 +16,8 @@ export function parseArguments<S extends z.ZodObject>(
 ): z.output<S> {
   const parsed = schema.safeParse(args);
   if (parsed.success) return parsed.data;
-  const parameters = Object.keys(schema.shape);
   const { issues } = parsed.error;
-  const problems = issues
-    .slice(0, MAX_PROBLEMS)
-    .flatMap((issue) => problemsOf(issue, args, tool, parameters));
+  const problems = issues.slice(0, MAX_PROBLEMS).flatMap((issue) => problemsOf(issue, args, tool, schema));
   if (issues.length > MAX_PROBLEMS) problems.push(`So are ${issues.length - MAX_PROBLEMS} more values.`);
   throw new BridgeError('INVALID_INPUT', problems.join(' '));
 }
@@ -27,22 +26,25 @@ function problemsOf(
   issue: z.core.$ZodIssue,
   args: Record<string, unknown>,
   tool: string,
-  parameters: readonly string[],
+  schema: z.ZodObject,
 ): string[] {
   const value = valueAt(args, issue.path);
   const name = `\`${issue.path.join('.')}\``;
   if (issue.code === 'unrecognized_keys') {
+    const taker = issue.path.length > 0 ? name : tool;
+    const parameters = fieldsAt(schema, issue.path);
     const takes = parameters.length > 0 ? `takes ${parameters.join(', ')}` : 'takes no parameters';
     const named = issue.keys.slice(0, MAX_UNKNOWN).map((key) => {
       const meant = nearMiss(key, parameters);
       const question = meant === undefined ? '' : ` Did you mean \`${meant}\`?`;
-      return `\`${quote(key).replace(/^"|"$/g, '')}\` is not a parameter; ${tool} ${takes}.${question}`;
+      return `\`${quote(key).replace(/^"|"$/g, '')}\` is not a parameter; ${taker} ${takes}.${question}`;
     });
     const more = issue.keys.length - named.length;
     return more > 0 ? [...named, `${more} more are none either.`] : named;
   }
   if (value === undefined) return [`${name} is missing.`];
-  return [`${name} ${quote(value)} ${complaint(issue, value)}.`];
+  const shown = SECRETS.has(issue.path[0] ?? '') ? '(not shown)' : quote(value);
+  return [`${name} ${shown} ${complaint(issue, value)}.`];
 }
 
 function complaint(issue: z.core.$ZodIssue, value: unknown): string {
@@ -77,6 +79,14 @@ const TYPES: Partial<Record<string, string>> = {
   array: 'a list',
   object: 'an object',
 };
+
+/** The names of the fields of the object at the path. */
+function fieldsAt(schema: unknown, path: readonly PropertyKey[]): string[] {
+  if (schema instanceof z.ZodOptional) return fieldsAt(schema.unwrap(), path);
+  if (!(schema instanceof z.ZodObject)) return [];
+  const [first, ...rest] = path;
+  return first === undefined ? Object.keys(schema.shape) : fieldsAt(Reflect.get(schema.shape, first), rest);
+}
 
 function valueAt(args: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(

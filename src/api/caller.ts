@@ -21,9 +21,22 @@ const SOURCES = [
   ['argument', 'agent_id argument'],
 ] as const;
 
+/** The agent_id arguments of a session: the latest, and whether there were others. */
+export interface UsedAgents {
+  agentId: string;
+  several: boolean;
+}
+
 /** Resolves the calling agent of each request of a session; remembers the agent_id arguments used in it. */
 export class Caller {
-  #used: { agentId: string; several: boolean } | undefined;
+  readonly #onChange: (used: UsedAgents) => void;
+  #used: UsedAgents | undefined;
+
+  /** `used` are those of the session until now; `onChange` gets them whenever they change. */
+  constructor(used?: UsedAgents, onChange: (used: UsedAgents) => void = () => undefined) {
+    this.#used = used;
+    this.#onChange = onChange;
+  }
 
   /** The calling agent. Throws AGENT_MISMATCH, AGENT_REQUIRED or INVALID_INPUT. */
   resolve(identity: CallerIdentity): string {
@@ -39,6 +52,16 @@ export class Caller {
     return first.agentId;
   }
 
+  /**
+   * Whose tasks a request may name by their id where it has no place for an `agent_id`, as a URI has none. Undefined:
+   * the id is enough. That holds where neither token nor header nor the session says which agent calls, because such a
+   * caller may name any agent.
+   */
+  ownerById({ token, header }: Omit<CallerIdentity, 'argument'>): string | undefined {
+    if (token !== undefined || header !== undefined) return ownerOf({ token, header });
+    return this.#used?.several ? undefined : this.#used?.agentId;
+  }
+
   #remembered(): string {
     if (!this.#used) return DEFAULT_AGENT;
     if (!this.#used.several) return this.#used.agentId;
@@ -51,7 +74,9 @@ export class Caller {
 
   #remember(agentId: string): void {
     const several = this.#used !== undefined && (this.#used.several || this.#used.agentId !== agentId);
+    if (this.#used?.agentId === agentId && this.#used.several === several) return;
     this.#used = { agentId, several };
+    this.#onChange(this.#used);
   }
 }
 

@@ -72,7 +72,7 @@ const FAILED: Partial<Record<string, (howToContinue: string, names: OperationNam
   OUT_OF_MEMORY: (howToContinue) =>
     `Have RUNNER_MEMORY_LIMIT raised, or go on in smaller steps: ${howToContinue}.`,
   PROVIDER_AUTH: (howToContinue) =>
-    `Give OpenCode a valid key (opencode auth login, or the provider variable), then ${howToContinue}.`,
+    `Give OpenCode a valid key (docs/provider-keys.md, or opencode auth login), then ${howToContinue}.`,
   PROVIDER_ERROR: (howToContinue) => `Check the provider and the model, then ${howToContinue}.`,
   TIMEOUT: (howToContinue) => `To go on, with a larger timeout_ms if it needs one: ${howToContinue}.`,
   TURN_NEVER_STARTED: (howToContinue) =>

@@ -34,11 +34,12 @@ export const eventPageSchema = z.object({
   next_after_seq: z.number().optional(),
 });
 
-/** A page of the events that match; `next_after_seq` is there while the log may have more. */
+/** A page of the events that match, of at most `maxChars` characters as JSON; `next_after_seq` is there while the log may have more. */
 export async function eventPage(
   task: Task,
   filter: EventFilter & { limit: number },
   { execution }: ApiServices,
+  maxChars = MAX_EVENTS,
 ): Promise<z.output<typeof eventPageSchema>> {
   const found: TaskEvent[] = [];
   let reached = filter.after_seq;
@@ -55,7 +56,7 @@ export async function eventPage(
     page.length === READ_AT_ONCE &&
     reached - filter.after_seq < MAX_READ
   );
-  const events = rowsThatFit(found.map(viewEvent), MAX_EVENTS);
+  const events = rowsThatFit(found.map(viewEvent), maxChars);
   if (events.length < found.length) reached = events.at(-1)?.seq ?? reached;
   const more = reached < task.lastSeq ? reached : undefined;
   return { task_id: task.id, events, last_seq: task.lastSeq, next_after_seq: more };

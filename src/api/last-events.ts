@@ -14,3 +14,9 @@ export async function lastEvents(task: Task, { execution }: ApiServices): Promis
   });
   return lines.slice(-LAST_EVENTS);
 }
+
+/** The newest event that has a line, without its time. */
+export async function lastLine(task: Task, { execution }: ApiServices): Promise<string | undefined> {
+  const recent = await execution.events(task, Math.max(0, task.lastSeq - LOOK_BACK), LOOK_BACK);
+  return recent.map(describeEvent).findLast((line) => line !== undefined);
+}

@@ -12,17 +12,23 @@ import { EventLog } from '../store/event-log.ts';
 import { type DataDirLock, lockDataDir } from '../store/sqlite/data-dir-lock.ts';
 import { SqliteBlockStore } from '../store/sqlite/sqlite-block-store.ts';
 import { SqliteBrowserSessionStore } from '../store/sqlite/sqlite-browser-session-store.ts';
+import { SqliteMcpSessionStore } from '../store/sqlite/sqlite-mcp-session-store.ts';
+import { signingKeyOf } from '../store/sqlite/sqlite-signing-keys.ts';
 import { SqliteTaskRemovals } from '../store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../store/sqlite/sqlite-task-store.ts';
 import { VERSION } from '../version.ts';
 import { Retention } from '../workspaces/retention.ts';
+import { openProviders } from './credential-proxy.ts';
 import { startDeliveries } from './deliveries.ts';
+import { LastSuccess } from './last-success.ts';
 import { openMetrics } from './metrics.ts';
 import { openMatrix } from './open-matrix.ts';
+import { openProviderKeys, usesProviderKeys } from './providers.ts';
 import { type Release, releaseAll } from './release.ts';
 import { otherRunner, startRunner } from './runners.ts';
 import { taskControls } from './task-controls.ts';
-import { openTaskFiles } from './task-files.ts';
+import { openTaskFiles, startStorageHealth } from './task-files.ts';
+import { openTracing } from './tracing.ts';
 import { Transports } from './transports.ts';
 import { callbackHosts } from './webhooks.ts';
 
@@ -77,14 +83,23 @@ async function build(
   workspace.start();
   releases.push(() => workspace.close());
   const matrix = await openMatrix(config.matrix);
-  const deliveries = await startDeliveries({ config, workspace, matrix, log, database, releases, logger });
+  const tracing = await openTracing(config, log, logger);
+  releases.push(() => tracing?.close());
+  const onCall = tracing?.delivery.bind(tracing);
+  const shared = { log, database, releases, logger };
+  const deliveries = await startDeliveries({ config, workspace, matrix, onCall, ...shared });
 
   // What runs tasks.
+  const keys = usesProviderKeys(config) ? openProviderKeys(config, database, logger) : undefined;
+  const onBudgetSpent = (taskId: string, tokens: number): void => execution.endOverBudget(taskId, tokens);
+  const providers = keys && (await openProviders({ config, keys, log, onBudgetSpent, releases, logger }));
   const runner = withMismatch(
-    await startRunner(config, store, logger, releases),
+    await startRunner(config, store, providers, logger, releases),
     otherRunner(config, store, logger),
   );
   const files = await openTaskFiles(config, logger);
+  const storage = await startStorageHealth(config, database, logger);
+  releases.push(() => storage.close());
   const { limits, requests, recovery } = config;
   const retention = new Retention({
     removals: new SqliteTaskRemovals(database),
@@ -97,7 +112,23 @@ async function build(
     logger,
   });
   const rules = { limits, requests, recovery };
-  const execution = new ExecutionManager({ runner, log, files, ...rules, removal: retention, logger });
+  const execution = new ExecutionManager({
+    runner,
+    log,
+    files,
+    ...rules,
+    removal: retention,
+    gate: storage,
+    logger,
+  });
+
+  const dependencies = new LastSuccess(() => [
+    ...execution.health(),
+    ...storage.health(),
+    ...deliveries.map((delivery) => delivery.health()),
+    ...(matrix?.health() ?? []),
+  ]);
+  releases.push(() => dependencies.close());
 
   // What clients see. The release of transports runs after the execution, so that clients see how their tasks end.
   const services: ApiServices & ProjectLabel = {
@@ -109,24 +140,28 @@ async function build(
     projectId: config.projectId,
     startedAt: Date.now(),
     callbackHosts: callbackHosts(config),
-    dependencies: () => [
-      ...execution.health(),
-      ...deliveries.map((delivery) => delivery.health()),
-      ...(matrix?.health() ?? []),
-    ],
+    dependencies: () => dependencies.read(),
   };
   const { http } = config;
   const notices = matrix?.notices;
   const page = http.webUi ? { sessions: new SqliteBrowserSessionStore(database) } : undefined;
   const open = () => transports.open();
-  const metrics = await openMetrics({ config, log, services, deliveries, open, logger });
+  const metrics = await openMetrics({ config, log, services, deliveries, runner, open, releases, logger });
   metrics?.start();
   releases.push(() => metrics?.close());
   const transports = new Transports({
     http,
     page,
+    providers: { admin: keys, operatorToken: config.providers.operatorToken },
+    sessionStore: new SqliteMcpSessionStore(database),
+    stateKey: signingKeyOf(database, 'mcp request state'),
     metrics: metrics && { source: metrics, token: config.metrics.token },
-    services: { ...services, onToolCall: metrics?.toolCall },
+    services: {
+      ...services,
+      onToolCall: metrics?.toolCall,
+      retentionMs: config.retentionMs,
+      elicitation: requests.elicitation,
+    },
     runner,
     notices,
     lock,

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts';
 import type { Logger } from '../logger.ts';
 import type { WorkspaceManager } from '../memory/workspace-manager.ts';
 import { Delivery } from '../notifications/delivery.ts';
+import { type CallObserver, observeCalls } from '../notifications/observe-calls.ts';
 import type { Sink } from '../notifications/sink.ts';
 import type { EventLog } from '../store/event-log.ts';
 import type { Database } from '../store/sqlite/database.ts';
@@ -14,6 +15,8 @@ export interface DeliveriesOptions {
   config: Config;
   workspace: WorkspaceManager;
   matrix: Matrix | undefined;
+  /** Called with each call of a sink. */
+  onCall?: CallObserver | undefined;
   log: EventLog;
   database: Database;
   releases: Release[];
@@ -22,9 +25,10 @@ export interface DeliveriesOptions {
 
 /** Starts to deliver the event log to every configured sink. */
 export async function startDeliveries(options: DeliveriesOptions): Promise<Delivery[]> {
-  const { config, log, database, releases, logger } = options;
+  const { config, onCall, log, database, releases, logger } = options;
   const { maxAgeMs } = config.delivery;
-  return (await configuredSinks(options)).map((sink) => {
+  return (await configuredSinks(options)).map((configured) => {
+    const sink = onCall ? observeCalls(configured, onCall) : configured;
     const store = new SqliteDeliveryStore(database, sink.name);
     const delivery = new Delivery({ sink, log, store, maxAgeMs, logger });
     delivery.start();

@@ -5,21 +5,29 @@ import type { Config } from '../config/config.ts';
 import type { Logger } from '../logger.ts';
 import type { BridgeMetrics } from '../metrics/bridge-metrics.ts';
 import type { Delivery } from '../notifications/delivery.ts';
+import type { Runner } from '../runners/runner.ts';
 import type { EventLog } from '../store/event-log.ts';
+import { FolderSize } from '../workspaces/folder-size.ts';
+import type { Release } from './release.ts';
 
 export interface MetricsSources {
   config: Config;
   log: EventLog;
   services: ApiServices;
   deliveries: readonly Delivery[];
+  runner: Runner;
   open(): { sessions: number; streams: number };
+  releases: Release[];
   logger: Logger;
 }
 
 /** Loads what measures the bridge, if it is configured. */
 export async function openMetrics(sources: MetricsSources): Promise<BridgeMetrics | undefined> {
-  const { config, log, services, deliveries, open, logger } = sources;
+  const { config, log, services, deliveries, runner, open, releases, logger } = sources;
   if (!config.metrics.enabled) return undefined;
+  const size = new FolderSize(config.workspace.dir, config.childEnv.PATH, logger);
+  size.start();
+  releases.push(() => size.close());
   const { BridgeMetrics } = await import('../metrics/bridge-metrics.ts');
   const state = {
     version: services.version,
@@ -28,9 +36,11 @@ export async function openMetrics(sources: MetricsSources): Promise<BridgeMetric
     dependencies: () => services.dependencies(),
     lag: () => deliveries.map((delivery) => delivery.progress()),
     open,
+    resources: async () => runner.resources?.(),
+    workspaceBytes: () => size.bytes,
     databaseBytes: () => bytesOf(config.dataDir),
   };
-  return new BridgeMetrics({ log, state, logger });
+  return new BridgeMetrics({ log, byAgent: config.metrics.byAgent, state, logger });
 }
 
 /** The database is a file, with a second one for what was written last. */

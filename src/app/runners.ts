@@ -8,18 +8,20 @@ import type { Runner } from '../runners/runner.ts';
 import type { OtherRunner } from '../runners/runner-mismatch.ts';
 import type { Shells } from '../runners/shell/shells.ts';
 import type { TaskStore } from '../store/task-store.ts';
+import type { Providers } from './providers.ts';
 import type { Release } from './release.ts';
 
 /** Starts the runner of the configured mode. */
 export function startRunner(
   config: Config,
   store: TaskStore,
+  providers: Providers | undefined,
   logger: Logger,
   releases: Release[],
 ): Promise<Runner> {
   return config.openCode.enabled
-    ? startOpenCodeRunner(config, logger, releases)
-    : startDockerRunner(config, store, logger, releases);
+    ? startOpenCodeRunner(config, providers, logger, releases)
+    : startDockerRunner(config, store, providers, logger, releases);
 }
 
 /** The runner of the other mode, for tasks that it left; undefined for an embedded server, which ended with its bridge. */
@@ -30,15 +32,25 @@ export function otherRunner(config: Config, store: TaskStore, logger: Logger): O
   return async () => endpoint && clientManager(config, endpoint, logger);
 }
 
-async function startOpenCodeRunner(config: Config, logger: Logger, releases: Release[]): Promise<Runner> {
-  const endpoint = await openCodeEndpoint(config, logger, releases);
+async function startOpenCodeRunner(
+  config: Config,
+  providers: Providers | undefined,
+  logger: Logger,
+  releases: Release[],
+): Promise<Runner> {
+  const endpoint = await openCodeEndpoint(config, providers, logger, releases);
   const manager = await clientManager(config, endpoint, logger);
   manager.start();
   releases.push(() => manager.close());
   return manager;
 }
 
-async function openCodeEndpoint(config: Config, logger: Logger, releases: Release[]): Promise<Endpoint> {
+async function openCodeEndpoint(
+  config: Config,
+  providers: Providers | undefined,
+  logger: Logger,
+  releases: Release[],
+): Promise<Endpoint> {
   const { openCode, childEnv, dataDir } = config;
   const { url, username, password, bin, snapshot } = openCode;
   if (url !== undefined) return { url, username, password };
@@ -52,6 +64,7 @@ async function openCodeEndpoint(config: Config, logger: Logger, releases: Releas
     env: childEnv,
     cwd: dataDir,
     snapshot,
+    providers: providers && (() => providers.forServer()),
     shells,
     logger,
   });
@@ -67,7 +80,7 @@ async function startShells(config: Config, logger: Logger): Promise<Shells> {
     folder: join(dataDir, 'shell'),
     env: childEnv,
     // A .env with variables of the bridge is often in the folder where it is started.
-    privateFolders: [dataDir, resolve('.env'), ...(matrix ? [matrix.storagePath] : [])],
+    privateFolders: [dataDir, resolve('.env'), ...config.envFiles, ...(matrix ? [matrix.storagePath] : [])],
     workspaceDir: workspace.dir,
     roots: workspace.roots,
     logger,
@@ -77,10 +90,11 @@ async function startShells(config: Config, logger: Logger): Promise<Shells> {
 async function startDockerRunner(
   config: Config,
   store: TaskStore,
+  providers: Providers | undefined,
   logger: Logger,
   releases: Release[],
 ): Promise<Runner> {
-  const runner = await dockerRunner(config, store, logger);
+  const runner = await dockerRunner(config, store, logger, providers);
   releases.push(() => runner.close());
   await runner.start();
   return runner;
@@ -98,9 +112,15 @@ async function clientManager(
   return new OpenCodeClientManager({ ...openCode, asksOutside, endpoint, logger });
 }
 
-async function dockerRunner(config: Config, store: TaskStore, logger: Logger): Promise<DockerRunner> {
+async function dockerRunner(
+  config: Config,
+  store: TaskStore,
+  logger: Logger,
+  providers?: Providers,
+): Promise<DockerRunner> {
   const { DockerRunner } = await import('../runners/docker/docker-runner.ts');
   const { dataDir, envFiles } = config;
   const { model, agent } = config.openCode;
-  return new DockerRunner({ ...config.docker, model, agent, dataDir, envFiles, store, logger });
+  const shared = { dataDir, envFiles, store, logger };
+  return new DockerRunner({ ...config.docker, model, agent, providers: providers?.forTask, ...shared });
 }

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { type Database, ping } from '../store/sqlite/database.ts';
+import { StorageHealth } from '../workspaces/storage-health.ts';
 import { TaskFiles } from '../workspaces/task-files.ts';
 
 /** The folders and files of tasks. Throws INVALID_INPUT where WORKSPACE_DIR is not writable. */
@@ -18,6 +20,22 @@ export async function openTaskFiles(config: Config, logger: Logger): Promise<Tas
     env: { PATH, HOME, XDG_CONFIG_HOME },
     logger,
   });
+}
+
+/** Watches what tasks and the database are stored on. */
+export async function startStorageHealth(
+  { dataDir, workspace }: Config,
+  database: Database,
+  logger: Logger,
+): Promise<StorageHealth> {
+  const storage = new StorageHealth({
+    folders: { WORKSPACE_DIR: workspace.dir, DATA_DIR: dataDir },
+    minFreeMb: workspace.minFreeMb,
+    pingDatabase: () => ping(database),
+    logger,
+  });
+  await storage.start();
+  return storage;
 }
 
 async function requireWritable(workspaceDir: string): Promise<void> {

@@ -10,10 +10,13 @@ import type { Release } from './release.ts';
 
 export interface TransportsOptions {
   http: Config['http'];
+  sessionStore: HttpServerOptions['sessionStore'];
+  stateKey: HttpServerOptions['stateKey'];
   /** The web page; undefined: it is switched off. */
   page: HttpServerOptions['page'];
   /** Undefined: they are switched off. */
   metrics: HttpServerOptions['metrics'];
+  providers: HttpServerOptions['providers'];
   services: ToolServices;
   runner: Runner;
   notices: SessionNotices | undefined;
@@ -34,11 +37,12 @@ export class Transports {
 
   /** Serves HTTP as configured. Where tokens are required, the token of the lock is one. */
   listen(): Promise<HttpServer> {
-    const { http, page, metrics } = this.#options;
+    const { http, page, metrics, providers } = this.#options;
     return this.#listen({
       ...http,
       page,
       metrics,
+      providers,
       tokens: http.tokens.length > 0 ? [...http.tokens, this.#lockToken()] : [],
     });
   }
@@ -69,11 +73,15 @@ export class Transports {
     ]);
   }
 
-  async #listen(http: Config['http'] & Pick<HttpServerOptions, 'page' | 'metrics'>): Promise<HttpServer> {
-    const { services, runner, notices, lock, releases, logger } = this.#options;
+  async #listen(
+    http: Config['http'] & Pick<HttpServerOptions, 'page' | 'metrics' | 'providers'>,
+  ): Promise<HttpServer> {
+    const { services, sessionStore, stateKey, runner, notices, lock, releases, logger } = this.#options;
     const server = await startHttpServer({
       ...http,
       services,
+      sessionStore,
+      stateKey,
       isFromCommand: async (connection) => (await runner.mayHaveOpened?.(connection)) ?? false,
       notices,
       logger,

@@ -3,6 +3,7 @@ import { DeliveryError } from '../delivery-error.ts';
 import type { Sink } from '../notifications/sink.ts';
 import { CallbackHosts } from '../notifications/webhook/callback-hosts.ts';
 import type { Task } from '../tasks/task.ts';
+import { formatTraceparent, spanOf } from '../tasks/trace-context.ts';
 
 /** Which `callback_url` tasks may have; undefined: none. */
 export function callbackHosts({ webhooks: { allowedHosts } }: Config): CallbackHosts | undefined {
@@ -18,15 +19,18 @@ export async function webhookSinks(config: Config): Promise<Sink[]> {
   const { WebhookSink } = await import('../notifications/webhook/webhook-sink.ts');
   const { WebhookClient } = await import('../notifications/webhook/webhook-client.ts');
   const sinks: Sink[] = [];
+  // Traces of the bridge have a span of the task; without them the caller's own span is handed on.
+  const traceparent = (task: Task): string | undefined =>
+    config.tracing.endpoint === undefined ? task.traceparent : formatTraceparent(spanOf(task));
   if (url !== undefined) {
     const target = new URL(url);
     const client = new WebhookClient({ proxies });
-    sinks.push(new WebhookSink({ name: 'webhook', target: () => target, secrets, client }));
+    sinks.push(new WebhookSink({ name: 'webhook', target: () => target, traceparent, secrets, client }));
   }
   if (hosts) {
     const client = new WebhookClient({ proxies, addresses: { allowPrivate } });
     const target = (task: Task) => callbackOf(task, hosts);
-    sinks.push(new WebhookSink({ name: 'callback', target, secrets, client }));
+    sinks.push(new WebhookSink({ name: 'callback', target, traceparent, secrets, client }));
   }
   return sinks;
 }

@@ -33,6 +33,7 @@ export async function stdio(): Promise<number> {
   const work = async (): Promise<void> => {
     try {
       await serveClient(relay, config, logger, { stopped, signal: stop.signal });
+      await relay.drain();
       // The relay has passed on every answer until now.
       relay.rejectAll(
         'The bridge stopped before it had an answer. Tasks are kept: call get_task_status again.',
@@ -85,9 +86,9 @@ async function serveClient(
 }
 
 /** Relays messages until the bridge is lost; resolves with the reason. */
-async function relayUntilLost(relay: Relay, { transport }: UpstreamTarget): Promise<string> {
+async function relayUntilLost(relay: Relay, { transport, modern }: UpstreamTarget): Promise<string> {
   try {
-    const { lost } = await relay.connect(transport);
+    const { lost } = await relay.connect(transport, modern);
     return await lost;
   } catch (thrown) {
     return messageOf(thrown);

@@ -7,12 +7,18 @@ export const SECRETS = [
   'LETTA_API_TOKEN',
   'MATRIX_ACCESS_TOKEN',
   'METRICS_TOKEN',
+  'OPERATOR_TOKEN',
+  'ENCRYPTION_KEY',
+  'ENCRYPTION_KEY_PREVIOUS',
+  'OTEL_EXPORTER_OTLP_HEADERS',
   'WEBHOOK_SECRET',
   // Many receivers are known by a secret path.
   'WEBHOOK_URL',
 ] as const;
 /** Variables of OpenCode's plugin, which reports sessions that are not tasks: the bridge's own OpenCode has none. */
 const OF_THE_PLUGIN = ['MATRIX_API_URL', 'MATRIX_API_TOKEN'] as const;
+/** Programs of tasks that make traces would send them where the bridge sends its own. */
+const OF_TRACES = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_SERVICE_NAME'] as const;
 /** From `git rev-parse --local-env-vars`, and two more: they make git act on the repository of the bridge's own folder. */
 const OF_GIT = [
   'GIT_ALTERNATE_OBJECT_DIRECTORIES',
@@ -34,7 +40,7 @@ const OF_GIT = [
   'GIT_NAMESPACE',
   'GIT_QUARANTINE_PATH',
 ] as const;
-const WITHHELD: ReadonlySet<string> = new Set([...SECRETS, ...OF_THE_PLUGIN, ...OF_GIT]);
+const WITHHELD: ReadonlySet<string> = new Set([...SECRETS, ...OF_THE_PLUGIN, ...OF_TRACES, ...OF_GIT]);
 
 /** Whether child processes must not get a variable. */
 export function isWithheld(name: string): boolean {

@@ -17,6 +17,7 @@ export function validate(values: Partial<Values>, env: Environment): string[] {
     ...originProblems(values),
     ...modeProblems(values),
     ...passthroughProblems(values),
+    ...providerProblems(values),
     ...matrixProblems(values, env),
     ...webhookProblems(values, env),
   ];
@@ -60,6 +61,24 @@ function passthroughProblems({ RUNNER_ENV_PASSTHROUGH = [] }: Partial<Values>): 
   return RUNNER_ENV_PASSTHROUGH.filter(isWithheld).map(
     (name) => `RUNNER_ENV_PASSTHROUGH names ${name}, which tasks must not see: leave it out.`,
   );
+}
+
+function providerProblems(values: Partial<Values>): string[] {
+  const { OPENCODE_SERVER_ENABLED: enabled, OPENCODE_SERVER_URL: url, OPERATOR_TOKEN: token } = values;
+  const tokens = (values.MCP_AUTH_TOKENS ?? []).map((entry) => readToken(entry).token);
+  return [
+    ...(values.PROVIDER_PROXY && enabled && url !== undefined
+      ? [
+          `PROVIDER_PROXY is true, but the server at OPENCODE_SERVER_URL ${quote(url)} has keys of its own: unset one of them.`,
+        ]
+      : []),
+    ...(values.ENCRYPTION_KEY && values.ENCRYPTION_KEY_FILE !== undefined
+      ? ['ENCRYPTION_KEY and ENCRYPTION_KEY_FILE are both set: leave one out.']
+      : []),
+    ...(token !== undefined && tokens.includes(token)
+      ? ['OPERATOR_TOKEN is also a token of MCP_AUTH_TOKENS, whose bearers must not set keys: make another.']
+      : []),
+  ];
 }
 
 function matrixProblems({ MATRIX_ENABLED }: Partial<Values>, env: Environment): string[] {

@@ -6,9 +6,11 @@ import { LETTA } from './variables/letta.ts';
 import { LOGS } from './variables/logs.ts';
 import { MATRIX } from './variables/matrix.ts';
 import { OPENCODE_SERVER } from './variables/opencode-server.ts';
+import { PROVIDERS } from './variables/providers.ts';
 import { SECURITY } from './variables/security.ts';
 import { SHELL } from './variables/shell.ts';
 import { TASKS } from './variables/tasks.ts';
+import { TRACING } from './variables/tracing.ts';
 import type { ValuesOf, Variable } from './variables/variable.ts';
 import { WEBHOOK } from './variables/webhook.ts';
 import { WORKSPACE } from './variables/workspace.ts';
@@ -21,6 +23,7 @@ export const VARIABLES = {
   ...SHELL,
   ...DOCKER,
   ...ENGINE,
+  ...PROVIDERS,
   ...WORKSPACE,
   ...DELIVERY,
   ...LETTA,
@@ -28,6 +31,7 @@ export const VARIABLES = {
   ...WEBHOOK,
   ...SECURITY,
   ...LOGS,
+  ...TRACING,
 };
 
 export type Values = ValuesOf<typeof VARIABLES>;

@@ -2,6 +2,7 @@ import type { EventOf } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
 import { inheritedAgent, inheritedModel } from './admission.ts';
 import { type CreateTaskInput, type ExecutionLimits, observersOf } from './create-task-input.ts';
+import { modelConfigOf } from './model-config.ts';
 
 /** An input that passed every check. */
 export interface Acceptance {
@@ -34,8 +35,11 @@ export function createdEvent(
     max_tokens: input.maxTokens ?? limits.defaultMaxTokens,
     model: input.model ?? inheritedModel(previous),
     agent: input.agent ?? inheritedAgent(previous),
+    model_config: modelConfigOf(input, previous),
     idempotency_key: input.idempotencyKey,
     callback_url: input.callbackUrl,
+    request_id: input.origin?.requestId,
+    traceparent: input.origin?.traceparent,
     continues: previous?.id,
     session_id: previous?.sessionId,
   };

@@ -83,17 +83,20 @@ export function requireKept(store: TaskStore, path: string): void {
   }
 }
 
-/** Throws QUEUE_FULL if one more task of the agent could neither run nor wait. */
+/** Throws QUEUE_FULL if one more task of the agent could neither run nor wait. `closed`: why none may start now. */
 export function assertCapacity(
   { maxConcurrent, maxQueued, maxQueuedPerAgent = maxQueued }: ExecutionLimits,
   running: number,
   queue: FairQueue,
   agentId: string,
+  closed: string | undefined,
 ): void {
-  if (running < maxConcurrent) return;
+  if (closed === undefined && running < maxConcurrent) return;
   if (queue.size >= maxQueued) {
     throw queueFull(
-      `${maxConcurrent} tasks run and ${maxQueued} wait (MAX_CONCURRENT_TASKS, MAX_QUEUED_TASKS)`,
+      closed === undefined
+        ? `${maxConcurrent} tasks run and ${maxQueued} wait (MAX_CONCURRENT_TASKS, MAX_QUEUED_TASKS)`
+        : `${closed}, and ${maxQueued} tasks wait (MAX_QUEUED_TASKS)`,
     );
   }
   if (queue.sizeOf(agentId) >= maxQueuedPerAgent) {

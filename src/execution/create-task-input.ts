@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { BridgeError, quote } from '../errors.ts';
+import type { ModelConfig } from '../tasks/model-config.ts';
 
 export interface ExecutionLimits {
   maxConcurrent: number;
@@ -26,11 +27,22 @@ export interface CreateTaskInput {
   /** `provider/model`. */
   model?: string | undefined;
   agent?: string | undefined;
+  /** Checked by the caller for its form; the runner says whether it is possible. */
+  modelConfig?: ModelConfig | undefined;
   /** Matrix user ids, checked by the caller. */
   observers?: readonly string[] | undefined;
   continueTaskId?: string | undefined;
   /** Where the task's events are sent to, checked by the caller. */
   callbackUrl?: string | undefined;
+  /** The request that this is; a repeat has others. */
+  origin?: RequestOrigin | undefined;
+}
+
+/** Where a request comes from: nothing that changes what is asked for. */
+interface RequestOrigin {
+  requestId?: string | undefined;
+  /** As W3C Trace Context has it. */
+  traceparent?: string | undefined;
 }
 
 /** Throws INVALID_INPUT or PAYLOAD_TOO_LARGE with the name and value of the parameter. */
@@ -79,11 +91,19 @@ export function fingerprint(input: CreateTaskInput): string {
   const values = [description, timeoutMs, directory, model, agent, observers, continueTaskId];
   // Only if they are given: an input without them keeps the fingerprint of earlier versions.
   const { maxCostUsd, maxTokens, callbackUrl } = input;
-  if (maxCostUsd !== undefined || maxTokens !== undefined || callbackUrl !== undefined) {
-    values.push(maxCostUsd, maxTokens);
-  }
-  if (callbackUrl !== undefined) values.push(callbackUrl);
+  const modelConfig = modelConfigValues(input);
+  const isGiven = (value: unknown): boolean => value !== undefined;
+  if ([maxCostUsd, maxTokens, callbackUrl, modelConfig].some(isGiven)) values.push(maxCostUsd, maxTokens);
+  if ([callbackUrl, modelConfig].some(isGiven)) values.push(callbackUrl);
+  if (modelConfig !== undefined) values.push(modelConfig);
   return createHash('sha256')
     .update(JSON.stringify(values.map((value) => value ?? null)))
     .digest('hex');
+}
+
+/** The order of tools has no meaning. */
+function modelConfigValues({ modelConfig }: CreateTaskInput): string | undefined {
+  if (modelConfig === undefined) return undefined;
+  const { temperature, max_tokens, system_prompt, enabled_tools } = modelConfig;
+  return JSON.stringify([temperature, max_tokens, system_prompt, enabled_tools?.toSorted()]);
 }

@@ -13,10 +13,12 @@ import { alreadyAnswered, type RequestRules } from './input-requests.ts';
 import { type Accepted, TaskIntake } from './intake.ts';
 import { LiveFeeds } from './live/live-feeds.ts';
 import { Scheduler } from './scheduler.ts';
+import { OPEN_GATE, type StartGate } from './start-gate.ts';
 import { type TaskOptions, taskOptions } from './task-options.ts';
 import { TaskReads } from './task-reads.ts';
 import type { TaskRun } from './task-run.ts';
 import type { MessageDelivery, MessageMarks } from './task-run-options.ts';
+import { tokensSpent } from './termination.ts';
 
 export interface ExecutionManagerOptions {
   runner: Runner;
@@ -26,6 +28,8 @@ export interface ExecutionManagerOptions {
   requests: RequestRules;
   recovery: RecoveryRules;
   removal: Pick<Retention, 'remove'>;
+  /** Absent: tasks start whenever there is a free slot. */
+  gate?: StartGate;
   logger: Logger;
   now?: () => number;
 }
@@ -41,7 +45,7 @@ export class ExecutionManager extends TaskReads {
     const live = new LiveFeeds(options.log);
     super(options.log, live);
     this.#live = live;
-    this.#options = { now: Date.now, ...options };
+    this.#options = { now: Date.now, gate: OPEN_GATE, ...options };
     this.#scheduler = new Scheduler({ ...this.#options, live });
     this.#intake = new TaskIntake(this.#options, this.#scheduler);
   }
@@ -84,6 +88,13 @@ export class ExecutionManager extends TaskReads {
     const after = this.#current(task);
     if (after.status !== 'cancelled') throw ended(after, 'cancel');
     return after;
+  }
+
+  /** Ends a running task for the tokens that its providers have counted. */
+  endOverBudget(taskId: string, tokens: number): void {
+    const task = this.#options.log.get(taskId);
+    const run = this.#scheduler.run(taskId);
+    if (task) run?.terminate({ kind: 'budget', error: tokensSpent(task, tokens) });
   }
 
   async pause(task: Task, by: string, reason: string | undefined, ref?: string): Promise<Task> {

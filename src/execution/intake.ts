@@ -7,6 +7,7 @@ import type { TaskFiles } from '../workspaces/task-files.ts';
 import { type Acceptance, createdEvent } from './acceptance.ts';
 import { isForeign, repeatedTask, requireContinuable, requireKept } from './admission.ts';
 import { type CreateTaskInput, type ExecutionLimits, fingerprint, validate } from './create-task-input.ts';
+import { requireModelConfig } from './model-config.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** In which a bridge that stops is usually back. */
@@ -47,13 +48,20 @@ export class TaskIntake {
     if (repeated) return repeated;
     const previous = this.#continued(agentId, input);
     const id = newTaskId(this.#options.now());
-    const { files, log } = this.#options;
+    const { files, log, runner } = this.#options;
     const directory = previous
       ? { path: previous.directory, ours: previous.ownsDirectory }
       : await files.resolve(id, input.directory, (path) => isForeign(log.store, agentId, path));
+    // A new folder does not exist yet; what is configured for all of them is.
+    const asked = directory.ours && !previous ? files.workspaceDir : directory.path;
+    await requireModelConfig(runner, input, previous, asked);
     return (
       this.#repeated(agentId, input, hash) ??
-      this.#accept({ id, agentId, input, fingerprint: hash, directory, previous })
+      this.#accept({
+        ...{ id, agentId, input, fingerprint: hash, directory },
+        // Again: during the check another call may have continued it.
+        previous: this.#continued(agentId, input),
+      })
     );
   }
 

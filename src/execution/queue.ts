@@ -18,6 +18,11 @@ export class FairQueue {
     return oldest;
   }
 
+  /** The ids of all queued tasks. */
+  ids(): string[] {
+    return [...this.#waiting.values()].flat();
+  }
+
   /** How many tasks of one agent are queued. */
   sizeOf(agentId: string): number {
     return this.#waiting.get(agentId)?.length ?? 0;

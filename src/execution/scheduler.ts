@@ -4,17 +4,20 @@ import type { Task } from '../tasks/task.ts';
 import { assertCapacity } from './admission.ts';
 import type { ExecutionLimits } from './create-task-input.ts';
 import { FairQueue } from './queue.ts';
+import { type StartGate, warnOfGate } from './start-gate.ts';
+import { taskLogger } from './task-logger.ts';
 import { TaskRun } from './task-run.ts';
 import type { TaskRunOptions } from './task-run-options.ts';
 
 export interface SchedulerOptions extends TaskRunOptions {
   limits: ExecutionLimits;
+  gate: StartGate;
 }
 
 /**
  * Decides which task runs when.
  *
- *     queued    schedule()     → running
+ *     queued    schedule()     → running (not while the gate is closed)
  *     queued    remove()       → forgotten
  *     running   the run ends   → forgotten
  *
@@ -28,6 +31,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    options.gate.onChange(() => this.#onGate());
   }
 
   /** Whether no more tasks start. */
@@ -57,16 +61,18 @@ export class Scheduler {
       await turn();
     }
     for (const { id, agentId, status } of unfinished) if (status === 'queued') this.#queue.add(agentId, id);
-    this.schedule();
+    this.#onGate();
   }
 
   /** Throws QUEUE_FULL if the agent's next task could neither run nor wait. */
   assertCapacity(agentId: string): void {
-    assertCapacity(this.#options.limits, this.#busySlots(), this.#queue, agentId);
+    const { limits, gate } = this.#options;
+    assertCapacity(limits, this.#busySlots(), this.#queue, agentId, gate.reason);
   }
 
   enqueue(agentId: string, taskId: string): void {
     this.#queue.add(agentId, taskId);
+    warnOfGate(this.#options.log, taskId, this.#options.gate);
     this.schedule();
   }
 
@@ -84,9 +90,10 @@ export class Scheduler {
     return this.#runs.get(taskId);
   }
 
-  /** Starts queued tasks while there are free slots. */
+  /** Starts queued tasks while there are free slots and the gate is open. */
   schedule(): void {
-    while (!this.#closing && this.#busySlots() < this.#options.limits.maxConcurrent) {
+    const { gate, limits } = this.#options;
+    while (!this.#closing && gate.reason === undefined && this.#busySlots() < limits.maxConcurrent) {
       const taskId = this.#queue.next();
       if (taskId === undefined) return;
       this.#start(taskId);
@@ -106,7 +113,16 @@ export class Scheduler {
   #start(taskId: string): void {
     const run = new TaskRun(taskId, this.#options);
     this.#runs.set(taskId, run);
+    this.#logState(taskId, 'a task runs');
     run.ended.catch((thrown) => this.#onUnstored(taskId, thrown)).finally(() => this.#onEnd(taskId));
+  }
+
+  /** Tasks that run or wait are notified that the gate is closed; once it is open, those that wait may start. */
+  #onGate(): void {
+    if (this.#closing) return;
+    const { gate, log } = this.#options;
+    for (const taskId of [...this.#runs.keys(), ...this.#queue.ids()]) warnOfGate(log, taskId, gate);
+    this.schedule();
   }
 
   /** A paused task uses no slot. */
@@ -116,11 +132,18 @@ export class Scheduler {
 
   #onEnd(taskId: string): void {
     this.#runs.delete(taskId);
+    this.#logState(taskId, 'a run of a task is over');
     this.schedule();
   }
 
+  #logState(taskId: string, what: string): void {
+    const { status, error } = this.#options.log.get(taskId) ?? {};
+    taskLogger(this.#options, taskId).debug({ status, code: error?.code }, what);
+  }
+
   #onUnstored(taskId: string, thrown: unknown): void {
-    this.#options.logger.error({ taskId, err: messageOf(thrown) }, 'the end of a task could not be stored');
+    const logger = taskLogger(this.#options, taskId);
+    logger.error({ err: messageOf(thrown) }, 'the end of a task could not be stored');
   }
 
   /** Resolves when all but the paused tasks have ended: those do not end by themselves. */

@@ -74,7 +74,7 @@ export class TaskRecorder {
 
   /** Stores events of the runner. Called from event handlers, so it never throws. */
   emit(...events: TaskEventBody[]): void {
-    const { isOver, live, logger, taskId } = this.#options;
+    const { isOver, live, logger } = this.#options;
     if (isOver()) return;
     try {
       live.finish(events);
@@ -83,7 +83,7 @@ export class TaskRecorder {
       this.checkBudget();
       this.checkExternalAnswers();
     } catch (thrown) {
-      logger.error({ taskId, err: messageOf(thrown) }, 'events of a task could not be stored');
+      logger.error({ err: messageOf(thrown) }, 'events of a task could not be stored');
     }
   }
 
@@ -103,8 +103,7 @@ export class TaskRecorder {
 
   /** A warning for the log of the task; also logged by the bridge. */
   warning(code: string, thrown: unknown): TaskEventBody {
-    const { logger, taskId } = this.#options;
-    logger.warn({ taskId, err: messageOf(thrown) }, code);
+    this.#options.logger.warn({ err: messageOf(thrown) }, code);
     return { kind: 'warning', code, message: messageOf(thrown) };
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, toBridgeError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
 import type { Run, TurnOutcome } from '../runners/runner.ts';
 import type { TaskEventBody } from '../tasks/events.ts';
 import type { Task } from '../tasks/task.ts';
@@ -11,6 +12,7 @@ import { InputRequests } from './input-requests.ts';
 import { PauseController } from './pause-controller.ts';
 import { type RecoveredState, replay } from './replay.ts';
 import { RunHandle } from './run-handle.ts';
+import { taskLogger } from './task-logger.ts';
 import { TaskRecorder } from './task-recorder.ts';
 import type { MessageDelivery, MessageMarks, TaskRunOptions } from './task-run-options.ts';
 import { endEvent, failedBy, type TerminationReason, undelivered, warningsOf } from './termination.ts';
@@ -30,13 +32,14 @@ const DETACH_LIMIT_MS = 5_000;
  *     paused           resumed                    → running, or input_required if a request is open
  *     any of these     the end                    → completed | failed | timeout | cancelled
  *
- * The first of these ends a run: the last turn is over, `#terminate` gets a reason (cancel, time limit, budget,
+ * The first of these ends a run: the last turn is over, `terminate` gets a reason (cancel, time limit, budget,
  * external answer), or `detach`. From then on `over` is true and the run accepts nothing. A detached run stores no
  * end: the next process continues the task.
  */
 export class TaskRun {
   readonly ended: Promise<void>;
   readonly #options: TaskRunOptions;
+  readonly #logger: Logger;
   readonly #recorder: TaskRecorder;
   readonly #requests: InputRequests;
   readonly #abort = new AbortController();
@@ -45,16 +48,17 @@ export class TaskRun {
   readonly #conversation: Conversation;
   readonly #pause: PauseController;
   readonly #run: RunHandle;
-  readonly #limit = new TimeLimit(() => this.#terminate({ kind: 'timeout' }));
+  readonly #limit = new TimeLimit(() => this.terminate({ kind: 'timeout' }));
   #reason: TerminationReason | undefined;
   #detached = false;
 
   constructor(taskId: string, options: TaskRunOptions) {
     this.#options = options;
-    const { log, logger, now } = options;
+    const { log, now } = options;
+    this.#logger = taskLogger(options, taskId);
     this.#requests = new InputRequests({
       rules: options.requests,
-      send: (requestId, answer) => this.#run.answerable().answer(requestId, answer),
+      send: async (requestId, answer) => (await this.#run.answerable()).answer(requestId, answer),
       onClosed: (event) => this.#recorder.emit(event),
       recheck: async () => this.#run.current?.recheck?.(),
       onFailure: (thrown) => this.#recorder.emit(this.#recorder.warning('REQUEST_UNANSWERED', thrown)),
@@ -77,10 +81,10 @@ export class TaskRun {
     this.#recovered = replay(past);
     this.#recorder = new TaskRecorder(
       {
-        ...{ taskId, log, live, logger, now, requests: this.#requests },
+        ...{ taskId, log, live, now, logger: this.#logger, requests: this.#requests },
         isOver: () => this.over,
         isExclusive: () => this.#run.current?.exclusive === true,
-        onTermination: (reason) => this.#terminate(reason),
+        onTermination: (reason) => this.terminate(reason),
       },
       past,
     );
@@ -108,7 +112,7 @@ export class TaskRun {
   /** Ends the task as cancelled; resolves when it has ended. */
   async cancel(by: string, reason: string | undefined, ref?: string): Promise<void> {
     if (!this.over) this.#recorder.append({ kind: 'control', control: 'cancel', by, reason, ref });
-    this.#terminate({ kind: 'cancelled', by, reason });
+    this.terminate({ kind: 'cancelled', by, reason });
     await this.ended;
   }
 
@@ -151,6 +155,13 @@ export class TaskRun {
   /** Answers a request of the agent; throws REQUEST_CLOSED with the name of the earlier answerer. */
   answer(requestId: string, answer: AnswerInput, by: string): Promise<void> {
     return this.#requests.answer(requestId, answer, by);
+  }
+
+  /** Ends the task. The first reason is kept. */
+  terminate(reason: TerminationReason): void {
+    if (this.over) return;
+    this.#reason = reason;
+    this.#abortRun();
   }
 
   get #task(): Task {
@@ -200,7 +211,7 @@ export class TaskRun {
     else this.#pause.restore();
     // In logs of earlier versions a request could end a pause while the clock was stopped.
     if (this.#pause.on && status !== 'paused') recorder.append({ kind: 'paused' });
-    if (this.#recovered.termination) this.#terminate(this.#recovered.termination);
+    if (this.#recovered.termination) this.terminate(this.#recovered.termination);
     recorder.checkBudget();
   }
 
@@ -220,16 +231,9 @@ export class TaskRun {
   }
 
   #opened(run: Run): Run {
-    if (this.#recorder.sealed) discard(run, this.#options.logger);
+    if (this.#recorder.sealed) discard(run, this.#logger);
     this.#recorder.checkExternalAnswers();
     return run;
-  }
-
-  /** The first reason is kept. */
-  #terminate(reason: TerminationReason): void {
-    if (this.over) return;
-    this.#reason = reason;
-    this.#abortRun();
   }
 
   #abortRun(): void {
@@ -240,7 +244,7 @@ export class TaskRun {
 
   #failed(thrown: unknown): TurnOutcome {
     if (toBridgeError(thrown).code === 'INTERNAL')
-      this.#options.logger.error({ taskId: this.#task.id, err: messageOf(thrown) }, 'a task failed');
+      this.#logger.error({ err: messageOf(thrown) }, 'a task failed');
     return failedBy(thrown);
   }
 }

@@ -88,6 +88,14 @@ export function overBudget({ limits, usage }: Task): TaskError | undefined {
   };
 }
 
+/** The error of a task that has used up its tokens as its providers count them. */
+export function tokensSpent({ limits }: Task, tokens: number): TaskError {
+  return {
+    code: 'BUDGET_EXCEEDED',
+    message: `The task has used ${tokens} tokens of \`max_tokens\` ${limits.maxTokens}, as its providers count them, subagents included.`,
+  };
+}
+
 function isEmpty(outcome: TurnOutcome | undefined): boolean {
   return outcome?.kind === 'completed' && outcome.summary === '';
 }

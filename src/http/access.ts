@@ -46,10 +46,16 @@ export function refuseTaskCommands({ taskCommands }: Guards): RequestHandler {
 }
 
 /** A request counts before its body is read, each further message of a batch after that. */
-export function limitRate({ rate }: Guards): { requests: RequestHandler; batches: RequestHandler } {
+export function limitRate({
+  rate,
+  polls,
+}: Guards): Record<'requests' | 'messages' | 'batches', RequestHandler> {
+  // The header need not be true: it only says which of two buckets pays.
+  const bucketOf = ({ headers }: Request) => (headers['mcp-method'] === 'tasks/get' ? polls : rate);
   const batchCost = (body: unknown): number => (Array.isArray(body) ? Math.max(0, body.length - 1) : 0);
   return {
     requests: (req, res, next) => proceed(req, res, next, rate(req, identityOf(req))),
+    messages: (req, res, next) => proceed(req, res, next, bucketOf(req)(req, identityOf(req))),
     batches: (req, res, next) => proceed(req, res, next, rate(req, identityOf(req), batchCost(req.body))),
   };
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { BridgeError, messageOf, quote } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
+import { REQUEST_ID } from './request-id.ts';
 import { RPC, type RpcError, rpcErrors } from './rpc.ts';
 
 interface Presentation {
@@ -43,7 +44,7 @@ export function errorHandler(maxBodyBytes: number, logger: Logger): ErrorRequest
     if (res.headersSent) return void res.destroy();
     if (thrown instanceof BridgeError) {
       if (thrown.code === 'INTERNAL')
-        logger.error({ path: req.path, err: messageOf(thrown) }, 'a request failed');
+        logger.error({ requestId: req.headers[REQUEST_ID], err: messageOf(thrown) }, 'a request failed');
       return sendError(req, res, thrown);
     }
     if (thrown instanceof URIError) {
@@ -52,7 +53,9 @@ export function errorHandler(maxBodyBytes: number, logger: Logger): ErrorRequest
     }
     const parsed = bodyError.safeParse(thrown);
     if (parsed.success) return refuseBody(req, res, parsed.data, maxBodyBytes);
-    logger.error({ method: req.method, path: req.path, err: messageOf(thrown) }, 'a request failed');
+    const { method, path, headers } = req;
+    const requestId = headers[REQUEST_ID];
+    logger.error({ requestId, method, path, err: messageOf(thrown) }, 'a request failed');
     const error = new BridgeError('INTERNAL', 'The bridge failed in a way it did not expect; see its log.');
     sendError(req, res, error, { rpcCode: RPC.internal });
   };

@@ -13,8 +13,10 @@ import {
   todoSchema,
   usageSchema,
 } from '../tasks/events.ts';
+import { modelConfigSchema } from '../tasks/model-config.ts';
 import { describeFields, type FieldMeaning, type JsonSchema, open, withoutNoise } from './json-schema.ts';
 import { problemSchema } from './problem.ts';
+import { providerSchema } from './providers/provider-view.ts';
 import { NONE, type Route } from './route.ts';
 import { taskSchema } from './tasks/task.ts';
 
@@ -33,9 +35,11 @@ const SHAPES: Readonly<Record<string, z.ZodType>> = {
   Question: questionSchema,
   FileChange: fileChangeSchema,
   LeftProcess: processLeftSchema,
+  ModelConfig: modelConfigSchema,
   TodoItem: todoSchema,
   Event: eventSchema,
   Problem: problemSchema,
+  Provider: providerSchema,
 };
 
 /**

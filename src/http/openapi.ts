@@ -60,6 +60,8 @@ const ALWAYS: readonly ErrorCode[] = [
 ];
 /** Errors of every route that needs no token and acts for no agent. */
 const OPEN: readonly ErrorCode[] = ['INVALID_INPUT', 'FORBIDDEN', 'RATE_LIMITED', 'INTERNAL'];
+/** Errors of every route for the operator. */
+const OPERATING: readonly ErrorCode[] = [...OPEN, 'UNAUTHORIZED'];
 /** Errors of what acts on a task: the engine can fail, and the bridge can be about to stop. */
 const ACTING: readonly ErrorCode[] = [
   'ENGINE_UNAVAILABLE',
@@ -74,6 +76,14 @@ const ERROR_HEADERS: Partial<Record<number, Record<string, string>>> = {
   401: { 'WWW-Authenticate': 'The scheme, `Bearer`.' },
   429: { 'Retry-After': 'Seconds after which to try again.' },
   503: { 'Retry-After': 'Seconds after which to try again.' },
+};
+
+const OPERATOR_SCHEME = {
+  operator: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'OPERATOR_TOKEN; where it is not set, nobody is let in.',
+  },
 };
 
 /** The OpenAPI description of the routes. */
@@ -106,6 +116,7 @@ export function openApiDocument(routes: readonly Route[]) {
           scheme: 'bearer',
           description: 'A token of MCP_AUTH_TOKENS; where none is configured, none is needed.',
         },
+        ...(routes.some(({ operator }) => operator) && OPERATOR_SCHEME),
         ...(hasSessions && SESSION_SCHEMES),
       },
       parameters: Object.fromEntries(agent),
@@ -115,16 +126,18 @@ export function openApiDocument(routes: readonly Route[]) {
 }
 
 function operation(route: Route, components: ComponentSchemas) {
-  const { operationId, summary, about, body, success, open } = route;
-  const agent = open
-    ? []
-    : Object.keys(AGENT_PARAMETERS).map((id) => ({ $ref: `#/components/parameters/${id}` }));
+  const { operationId, summary, about, body, success, open, operator } = route;
+  const agent =
+    open || operator
+      ? []
+      : Object.keys(AGENT_PARAMETERS).map((id) => ({ $ref: `#/components/parameters/${id}` }));
   const answers = success.map((one) => [one.status, answer(one, components)] as const);
   return {
     operationId,
     summary,
     ...(about === undefined ? {} : { description: about }),
     ...(open && { security: [] }),
+    ...(operator && { security: [{ operator: [] }] }),
     parameters: [...parameters(route), ...agent],
     ...(body === NONE ? {} : { requestBody: requestBody(route) }),
     responses: { ...errorResponses(route), ...Object.fromEntries(answers) },
@@ -181,7 +194,7 @@ function mediaType(type: string, schema: z.ZodType | null, components: Component
 
 function errorResponses(route: Route) {
   const acting = route.method === 'get' ? [] : ACTING;
-  const usual = route.open ? OPEN : [...ALWAYS, ...acting];
+  const usual = route.open ? OPEN : route.operator ? OPERATING : [...ALWAYS, ...acting];
   const codes = new Set([...usual, ...route.errors]);
   const byStatus = Map.groupBy(codes, (code) => new BridgeError(code, '').httpStatus);
   if (route.body !== NONE) {

@@ -52,6 +52,14 @@ export function refuseSecondStream(req: Request, res: Response): void {
   sendError(req, res, error);
 }
 
+export function refuseEventId(req: Request, res: Response, id: string): void {
+  const message = `Bad Request: Last-Event-ID ${quote(id)} is no event of this bridge.`;
+  const error = new BridgeError('INVALID_INPUT', message, {
+    next: 'Send the id of the last event, or none.',
+  });
+  sendError(req, res, error);
+}
+
 export function refuseStopping(req: Request, res: Response): void {
   const next = 'Try again once it is back; tasks are kept.';
   const error = new BridgeError('SHUTTING_DOWN', 'The bridge is stopping.', {

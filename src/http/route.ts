@@ -9,6 +9,7 @@ import type { TaskOwner } from '../tasks/task.ts';
 import { identityOf } from './access.ts';
 import type { BrowserSessions } from './browser-session/browser-sessions.ts';
 import type { Guards } from './guards/guards.ts';
+import type { ProviderAdmin } from './providers/provider-admin.ts';
 import type { RemovedTasks } from './removed-tasks.ts';
 import type { StreamLimit } from './stream-limit.ts';
 import type { Tickets } from './tickets.ts';
@@ -31,6 +32,8 @@ interface RawCall {
   tickets: Tickets;
   removed: RemovedTasks;
   streams: StreamLimit;
+  /** Absent where OpenCode gets no keys from the bridge. */
+  providers: ProviderAdmin | undefined;
   req: Request;
   res: Response;
   /** Aborts when the client is gone. */
@@ -57,7 +60,7 @@ interface Success {
 }
 
 interface RouteDescription<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodObject> {
-  method: 'get' | 'post' | 'delete';
+  method: 'get' | 'post' | 'put' | 'delete';
   /** As in OpenAPI: `/tasks/{task_id}`. */
   path: string;
   /** The name of the operation in generated clients. */
@@ -66,6 +69,8 @@ interface RouteDescription<P extends z.ZodObject, Q extends z.ZodObject, B exten
   about?: string;
   /** Needs no token, and acts for no agent. */
   open?: true;
+  /** Needs OPERATOR_TOKEN, and acts for no agent. */
+  operator?: true;
   params: P;
   query: Q;
   /** `NONE`: a body is ignored. */
@@ -109,7 +114,7 @@ export function defineRoute<P extends z.ZodObject, Q extends z.ZodObject, B exte
       const { agent_id: inBody, ...sent }: Record<string, unknown> = body === NONE ? {} : bodyOf(req);
       return run({
         ...raw,
-        agentId: description.open ? undefined : callerOf(req, oneOf(inQuery, inBody)),
+        agentId: description.open || description.operator ? undefined : callerOf(req, oneOf(inQuery, inBody)),
         params: parse(params, joined(req.params)),
         query: parse(query, inUrl),
         body: parse(body, sent),

@@ -45,11 +45,16 @@ export function repeatedId(body: unknown): RequestId | undefined {
   return undefined;
 }
 
+/** An error for each of these requests. */
+export function rpcErrorsOf(ids: readonly RequestId[], error: RpcError): object[] {
+  return ids.map((id) => ({ jsonrpc: '2.0', error, id }));
+}
+
 /** The answer to a refused body: an error for each of its requests, or one without an id if there are none. */
 export function rpcErrors(body: unknown, error: RpcError): object {
   const answer = (id: RequestId | null): object => ({ jsonrpc: '2.0', error, id });
   if (!Array.isArray(body)) return answer(requestOf(body)?.id ?? null);
   // A batch that is too long gets one error, not one per message.
   const ids = body.length > MAX_BATCH ? [] : body.flatMap((message) => requestOf(message)?.id ?? []);
-  return ids.length > 0 ? ids.map(answer) : answer(null);
+  return ids.length > 0 ? rpcErrorsOf(ids, error) : answer(null);
 }

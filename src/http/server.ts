@@ -15,10 +15,14 @@ import { healthRoutes } from './health.ts';
 import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { type MetricsSource, metricsGuard, sendMetrics } from './metrics/metrics-endpoint.ts';
 import { observeRequests } from './metrics/observe-requests.ts';
+import { ModernEndpoint, type ModernEndpointOptions } from './modern-endpoint.ts';
 import { NOTICE_BYTES, NotifyEndpoint } from './notify-endpoint.ts';
 import { withoutOAuth } from './oauth.ts';
 import { openApiRoutes } from './openapi-endpoint.ts';
 import { pageRoutes } from './page/page-endpoint.ts';
+import { operatorGuard } from './providers/operator-guard.ts';
+import type { ProviderAdmin } from './providers/provider-admin.ts';
+import { identifyRequests } from './request-id.ts';
 import { StreamLimit } from './stream-limit.ts';
 import { TaskApi } from './task-api.ts';
 import { Tickets } from './tickets.ts';
@@ -45,6 +49,13 @@ interface MetricsOptions {
   token?: string | undefined;
 }
 
+interface ProvidersOptions {
+  /** Absent where OpenCode gets no keys from the bridge. */
+  admin?: ProviderAdmin | undefined;
+  /** The bearer token of who sets them; absent: nobody can. */
+  operatorToken?: string | undefined;
+}
+
 interface PageOptions {
   sessions: BrowserSessionStore;
   now?: () => number;
@@ -52,7 +63,7 @@ interface PageOptions {
   folder?: string;
 }
 
-export interface HttpServerOptions extends McpEndpointOptions, GuardsOptions {
+export interface HttpServerOptions extends McpEndpointOptions, ModernEndpointOptions, GuardsOptions {
   /** 0 takes a free one. */
   port: number;
   maxBodyBytes: number;
@@ -64,6 +75,8 @@ export interface HttpServerOptions extends McpEndpointOptions, GuardsOptions {
   page?: PageOptions | undefined;
   /** Absent: no metrics are served or counted. */
   metrics?: MetricsOptions | undefined;
+  /** The keys of providers, and who may set them. */
+  providers?: ProvidersOptions | undefined;
   /** Streams of events and WebSockets that may be open. */
   maxStreams?: number;
 }
@@ -86,13 +99,21 @@ export interface HttpServer {
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const state = { draining: false };
   const endpoint = new McpEndpoint(options);
+  const modern = new ModernEndpoint(options);
   const notify = new NotifyEndpoint(options);
   const guards = createGuards(options);
   const tickets = new Tickets();
   const streams = new StreamLimit(options.maxStreams);
   const { page, tokens } = options;
   const sessions = page && new BrowserSessions(page.sessions, tokens, page.now);
-  const tasks = new TaskApi({ ...options, guards, sessions, tickets, streams });
+  const tasks = new TaskApi({
+    ...options,
+    providers: options.providers?.admin,
+    guards,
+    sessions,
+    tickets,
+    streams,
+  });
   const sockets = new WebSocketEndpoint({ ...options, guards, tickets, streams });
   const { max, headersMs, requestMs } = options.connections ?? CONNECTIONS;
   const server = createServer(
@@ -103,7 +124,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       // A client that offers HTTP/2 is answered in HTTP/1.1.
       shouldUpgradeCallback: ({ headers }) => /^websocket$/i.test(headers.upgrade ?? ''),
     },
-    application(options, { endpoint, notify, tasks, guards, sessions, state }),
+    application(options, { endpoint, modern, notify, tasks, guards, sessions, state }),
   );
   server.maxConnections = max;
   server.on('upgrade', sockets.upgrade);
@@ -111,6 +132,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     await endpoint.close();
     throw thrown;
   });
+  modern.preload();
   const { address, port } = boundAddress(server);
   const drain = (): void => {
     state.draining = true;
@@ -121,7 +143,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     sessions?.close();
     tasks.close();
     await sockets.close();
-    await stop(server, endpoint);
+    await stop(server, [endpoint, modern]);
   };
   const localUrl = `http://${urlHost(address)}:${port}/mcp`;
   const url = `http://${urlHost(options.host)}:${port}`;
@@ -132,6 +154,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 /** What the application passes requests to. */
 interface Parts {
   endpoint: McpEndpoint;
+  modern: ModernEndpoint;
   notify: NotifyEndpoint;
   tasks: TaskApi;
   guards: Guards;
@@ -141,7 +164,7 @@ interface Parts {
 
 function application(
   options: HttpServerOptions,
-  { endpoint, notify, tasks, guards, sessions, state }: Parts,
+  { endpoint, modern, notify, tasks, guards, sessions, state }: Parts,
 ): Express {
   const { tokens, maxBodyBytes, metrics, services, logger } = options;
   const app = express();
@@ -150,21 +173,22 @@ function application(
   );
   app.disable('x-powered-by');
   app.disable('etag');
+  app.use(identifyRequests(logger));
   if (metrics) app.use(observeRequests(metrics.source));
   app.use(checkHost(guards), checkOrigin(guards));
   app.use(healthRoutes(services, () => state.draining));
   if (metrics) {
     app.get('/metrics', refuseTaskCommands(guards), metricsGuard(metrics.token), sendMetrics(metrics.source));
   }
-  const { requests, batches } = limitRate(guards);
+  const { requests, messages, batches } = limitRate(guards);
   const body = express.json({ limit: maxBodyBytes });
   const admitted = [refuseTaskCommands(guards), authenticate(guards.bearer)];
   const notice = express.json({ limit: Math.min(NOTICE_BYTES, maxBodyBytes) });
   app.post('/matrix/notify', admitted, notify.admit, notice, notify.handle);
-  app.all('/mcp', admitted, requests, body, batches, endpoint.handle);
+  app.all('/mcp', admitted, messages, body, batches, modern.handle, endpoint.handle);
   app.use(openApiRoutes(tasks.routes, requests));
   if (sessions) {
-    app.use(pageRoutes(options.page?.folder));
+    app.use(pageRoutes(sessions.needsToken ? 'token' : 'none', options.page?.folder));
     app.use('/session', refuseTaskCommands(guards), requests, express.json({ limit: SIGN_IN_BYTES }));
   }
   const user = sessions ? sessionGuard(sessions, guards) : guards.bearer;
@@ -174,6 +198,8 @@ function application(
     authenticate(user),
     requests,
   );
+  const operator = operatorGuard(options.providers?.operatorToken);
+  app.use('/providers', refuseTaskCommands(guards), operator, requests);
   app.use(tasks.router);
   app.use(withoutOAuth(tokens.length > 0));
   app.use(notFound);
@@ -195,11 +221,11 @@ async function listen(server: Server, { host, port }: HttpServerOptions): Promis
   });
 }
 
-async function stop(server: Server, endpoint: McpEndpoint): Promise<void> {
+async function stop(server: Server, endpoints: readonly { close(): Promise<void> }[]): Promise<void> {
   const closed = once(server, 'close');
   server.close();
   try {
-    await endpoint.close();
+    await Promise.all(endpoints.map((endpoint) => endpoint.close()));
   } finally {
     server.closeIdleConnections();
     const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);

@@ -3,19 +3,19 @@ import express, { type Request, type RequestHandler, type Response, Router } fro
 import type { ApiServices } from '../api/services.ts';
 import { BridgeError, quote } from '../errors.ts';
 import { identityOf } from './access.ts';
+import { allRoutes } from './all-routes.ts';
 import type { BrowserSessions } from './browser-session/browser-sessions.ts';
-import { SESSION_ROUTES } from './browser-session/session-routes.ts';
 import { sendError } from './errors.ts';
 import type { Guards } from './guards/guards.ts';
+import type { ProviderAdmin } from './providers/provider-admin.ts';
 import { RemovedTasks } from './removed-tasks.ts';
 import type { Route } from './route.ts';
 import type { StreamLimit } from './stream-limit.ts';
-import { ROUTES } from './tasks/index.ts';
 import type { Tickets } from './tickets.ts';
 
 /** Bytes from which a response is compressed. */
 const COMPRESSED_FROM = 1_024;
-const METHODS = { get: 'GET, HEAD', post: 'POST', delete: 'DELETE' } as const;
+const METHODS = { get: 'GET, HEAD', post: 'POST', put: 'PUT', delete: 'DELETE' } as const;
 
 export interface TaskApiOptions {
   services: ApiServices;
@@ -25,6 +25,8 @@ export interface TaskApiOptions {
   maxBodyBytes: number;
   tickets: Tickets;
   streams: StreamLimit;
+  /** Absent where OpenCode gets no keys from the bridge. */
+  providers?: ProviderAdmin | undefined;
 }
 
 /** The task API: every operation on tasks for plain HTTP clients. */
@@ -38,9 +40,9 @@ export class TaskApi {
     this.router = Router();
     this.router.use(compression({ threshold: COMPRESSED_FROM }));
     const json = express.json({ limit: maxBodyBytes });
-    this.routes = shared.sessions ? [...ROUTES, ...SESSION_ROUTES] : ROUTES;
+    this.routes = allRoutes({ sessions: shared.sessions !== undefined });
     for (const route of this.routes) {
-      const body = route.method === 'post' ? [requireJson, json] : [];
+      const body = route.method === 'post' || route.method === 'put' ? [requireJson, json] : [];
       this.router[route.method](expressPath(route.path), ...body, this.#handler(route, shared));
     }
     for (const [path, routes] of Map.groupBy(this.routes, ({ path }) => path)) {
@@ -59,6 +61,7 @@ export class TaskApi {
       res.once('close', () => gone.abort());
       const call = {
         ...shared,
+        providers: shared.providers,
         removed: this.#removed,
         req,
         res,

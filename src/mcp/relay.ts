@@ -14,6 +14,8 @@ import {
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { ModernRelay } from './modern-relay.ts';
+import type { ModernTarget } from './modern-request.ts';
 import { Upstream } from './upstream.ts';
 
 const REFUSED = -32_000;
@@ -25,6 +27,13 @@ const callOfAgent = z.object({
   params: z.object({ arguments: z.object({ agent_id: z.string().min(1) }) }),
 });
 
+const subscription = z.object({
+  method: z.enum(['resources/subscribe', 'resources/unsubscribe']),
+  params: z.object({ uri: z.string() }),
+});
+/** As many as a session can have. */
+const MAX_SUBSCRIPTIONS = 100;
+
 /**
  * Forwards the messages of one client to a server and back, unchanged. The server can be replaced: the relay replays
  * the client's handshake and its agent ids to the next one, without the client noticing.
@@ -32,10 +41,16 @@ const callOfAgent = z.object({
 export class Relay {
   readonly #client: Transport;
   readonly #logger: Logger;
+  /** For the messages that need no session. */
+  readonly #modern: ModernRelay;
   /** Unanswered requests, by the id that the server knows. */
   readonly #pending = new Map<RequestId, JSONRPCRequest>();
+  /** What the server asks the client, by id. */
+  readonly #asked = new Set<RequestId>();
   #repeated = 0;
   readonly #agents = new Set<string>();
+  /** What the client is subscribed to. */
+  readonly #subscriptions = new Set<string>();
   #initialize: JSONRPCRequest | undefined;
   #initialized: JSONRPCMessage | undefined;
   #unsent: JSONRPCMessage[] = [];
@@ -44,6 +59,7 @@ export class Relay {
   constructor(client: Transport, logger: Logger) {
     this.#client = client;
     this.#logger = logger;
+    this.#modern = new ModernRelay(client, logger);
     client.onmessage = (message) => this.#fromClient(message);
   }
 
@@ -51,7 +67,7 @@ export class Relay {
    * Connects to a server and sends it what is waiting. Rejects if the server refuses the handshake; otherwise `lost`
    * resolves with the reason once the server cannot be reached any more.
    */
-  async connect(server: Transport): Promise<{ lost: Promise<string> }> {
+  async connect(server: Transport, modern?: ModernTarget): Promise<{ lost: Promise<string> }> {
     const upstream = new Upstream(server, (message) => this.#fromServer(message), this.#logger);
     await upstream.start();
     await this.#replayHandshake(upstream);
@@ -60,7 +76,12 @@ export class Relay {
     upstream.lost.then(() => {
       if (this.#upstream === upstream) this.#upstream = undefined;
     });
-    return { lost: upstream.lost };
+    return { lost: Promise.race([upstream.lost, ...(modern ? [this.#modern.connect(modern)] : [])]) };
+  }
+
+  /** Resolves when the answers that a bridge gave before its end have been forwarded. */
+  drain(): Promise<void> {
+    return this.#modern.drain();
   }
 
   /** Rejects the requests that the lost server left open, except `initialize`, which goes to the next one. */
@@ -70,10 +91,18 @@ export class Relay {
       else this.#refuse(request.id, text);
     }
     this.#pending.clear();
+    // Nobody takes their answers any more.
+    for (const requestId of this.#asked) {
+      const params = { requestId, reason: text };
+      this.#sendToClient({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+    }
+    this.#asked.clear();
+    this.#modern.interrupt();
   }
 
   /** Rejects all requests; there will be no other server. */
   rejectAll(text: string): void {
+    this.#modern.rejectAll(text);
     for (const message of this.#unsent.splice(0))
       if (isJSONRPCRequest(message)) this.#refuse(message.id, text);
     for (const { id } of this.#pending.values()) this.#refuse(id, text);
@@ -81,6 +110,7 @@ export class Relay {
   }
 
   #fromClient(message: JSONRPCMessage): void {
+    if (this.#modern.receive(message)) return;
     this.#remember(message);
     if (this.#upstream) this.#toServer(this.#upstream, message);
     else this.#unsent.push(message);
@@ -93,10 +123,14 @@ export class Relay {
     const call = callOfAgent.safeParse(message);
     // With two, a server only remembers that there are several.
     if (call.success && this.#agents.size < 2) this.#agents.add(call.data.params.arguments.agent_id);
+    const { method, params } = subscription.safeParse(message).data ?? {};
+    if (method === 'resources/unsubscribe') this.#subscriptions.delete(params?.uri ?? '');
+    else if (params && this.#subscriptions.size < MAX_SUBSCRIPTIONS) this.#subscriptions.add(params.uri);
   }
 
   #toServer(upstream: Upstream, message: JSONRPCMessage): void {
     const cancelled = CancelledNotificationSchema.safeParse(message).data?.params.requestId;
+    if (!('method' in message) && message.id !== undefined) this.#asked.delete(message.id);
     if (isJSONRPCRequest(message)) this.#sendRequest(upstream, message);
     else if (cancelled === undefined) this.#send(upstream, message);
     else this.#cancel(upstream, message, cancelled);
@@ -133,8 +167,14 @@ export class Relay {
   }
 
   #fromServer(message: JSONRPCMessage): void {
-    if (isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message)) this.#answer(message);
-    else this.#sendToClient(message);
+    if (isAnswer(message)) {
+      this.#answer(message);
+      return;
+    }
+    const cancelled = CancelledNotificationSchema.safeParse(message).data?.params.requestId;
+    if (isJSONRPCRequest(message)) this.#asked.add(message.id);
+    else if (cancelled !== undefined) this.#asked.delete(cancelled);
+    this.#sendToClient(message);
   }
 
   #answer(message: JSONRPCResponse): void {
@@ -156,6 +196,11 @@ export class Relay {
       const params = { name: 'list_tasks', arguments: { agent_id, limit: 1 } };
       await upstream.request({ jsonrpc: '2.0', id: `${REPLAY}/${agent_id}`, method: 'tools/call', params });
     }
+    // One that the server refuses was refused before, or its task is gone.
+    for (const [index, uri] of [...this.#subscriptions].entries()) {
+      const id = `${REPLAY}/subscription/${index}`;
+      await upstream.request({ jsonrpc: '2.0', id, method: 'resources/subscribe', params: { uri } });
+    }
   }
 
   #refuse(id: RequestId, message: string): void {
@@ -167,4 +212,8 @@ export class Relay {
       this.#logger.debug({ err: messageOf(thrown) }, 'a message did not reach the client');
     });
   }
+}
+
+function isAnswer(message: JSONRPCMessage): message is JSONRPCResponse {
+  return isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message);
 }

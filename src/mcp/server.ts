@@ -6,25 +6,37 @@ import {
   ErrorCode,
   ListToolsRequestSchema,
   McpError,
+  type RequestId,
   type ServerNotification,
   type ServerRequest,
 } from '@modelcontextprotocol/sdk/types.js';
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv';
+import { z } from 'zod';
 import { Caller } from '../api/caller.ts';
 import { coerceArguments } from '../api/coerce-arguments.ts';
 import { quote, toBridgeError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { wellFormed } from '../text.ts';
 import { answerResult } from './answer-result.ts';
+import { type Forms, formsAllowed } from './elicitation/forms.ts';
+import { type SendForm, SessionForms } from './elicitation/session-forms.ts';
 import { errorResult } from './error-result.ts';
+import { ICONS } from './icon.ts';
 import { progressSender } from './progress.ts';
+import { addResourceMethods, RESOURCE_CAPABILITIES } from './resource-methods.ts';
 import { listed } from './schema.ts';
+import { textOf } from './text-of.ts';
 import type { Tool, ToolAnswer, ToolCall, ToolServices } from './tool.ts';
 import { TOOLS } from './tools/index.ts';
 
+export { textOf };
+
+/** The longest delay of a timer. */
+const NO_TIMEOUT_MS = 2_147_483_647;
+
 type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>;
 
-const INSTRUCTIONS = `Hands coding work to OpenCode, which does it on its own and reports what it really did.
+export const INSTRUCTIONS = `Hands coding work to OpenCode, which does it on its own and reports what it really did.
 1. opencode_execute_task with a complete task_description answers at once with a task_id; sync=true waits up to 50 s. Give an idempotency_key, so that a repeated call does not do the work twice.
 2. get_task_status with wait_ms 50000 waits for the next change. Repeat until status is completed, failed, timeout or cancelled.
 3. input_required means the agent asks: answer_task_request with the request_id. Unanswered requests are rejected at expires_at.
@@ -38,35 +50,58 @@ const LISTED = TOOLS.map(listed);
 
 /**
  * The MCP server of one session; the only place that turns errors into results. When `ending` aborts, waiting calls
- * answer with the current state and its reason.
+ * answer with the current state and its reason. `reaches` tells whether a call's response can carry requests.
  */
 export function createMcpServer(
   services: ToolServices,
   logger: Logger,
   ending: AbortSignal = new AbortController().signal,
+  caller = new Caller(),
+  reaches: (call: RequestId) => boolean = () => true,
 ): Server {
-  const caller = new Caller();
-  const info = { name: 'letta-opencode-plugin', title: 'OpenCode bridge', version: services.version };
-  const server = new Server(info, {
-    capabilities: { tools: {} },
-    instructions: INSTRUCTIONS,
-    jsonSchemaValidator: VALIDATOR,
-  });
+  const server = new Server(
+    { ...infoOf(services), icons: ICONS },
+    {
+      capabilities: { tools: {}, ...RESOURCE_CAPABILITIES },
+      instructions: INSTRUCTIONS,
+      jsonSchemaValidator: VALIDATOR,
+    },
+  );
+  const forms = new SessionForms({ services, logger });
+  const formsOf = (extra: Extra): Forms | undefined => {
+    const can = server.getClientCapabilities()?.elicitation?.form !== undefined;
+    return can && formsAllowed(services) && reaches(extra.requestId)
+      ? forms.over(sendForm(extra))
+      : undefined;
+  };
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: LISTED }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
-    const tool = TOOLS.find(({ name }) => name === params.name) ?? refuseTool(params.name);
+    const tool = TOOLS.find(({ name }) => name === params.name);
+    if (!tool) throw new McpError(ErrorCode.InvalidParams, unknownTool(params.name));
     const { args, hints } = coerceArguments(tool.input, params.arguments ?? {});
-    return answer(tool, args, hints, callOf(services, caller, args, extra, ending), logger);
+    const call = { ...callOf(services, caller, args, extra, ending), forms: formsOf(extra) };
+    return answer(tool, args, hints, call, logger);
   });
+  addResourceMethods(server, services, logger, caller);
   return server;
 }
 
-function refuseTool(name: string): never {
-  const known = TOOLS.map((tool) => tool.name).join(', ');
-  throw new McpError(ErrorCode.InvalidParams, `Unknown tool ${quote(name)}. Known are: ${known}.`);
+/** A form has no time limit of its own: the call that waits withdraws it. */
+function sendForm({ sendRequest }: Extra): SendForm {
+  return (form, signal) => sendRequest(form, z.looseObject({}), { signal, timeout: NO_TIMEOUT_MS });
 }
 
-async function answer(
+export function infoOf({ version }: ToolServices) {
+  return { name: 'letta-opencode-plugin', title: 'OpenCode bridge', version };
+}
+
+export function unknownTool(name: string): string {
+  const known = TOOLS.map((tool) => tool.name).join(', ');
+  return `Unknown tool ${quote(name)}. Known are: ${known}.`;
+}
+
+/** Runs a tool; an error becomes a result, for clients of either era. */
+export async function answer(
   tool: Tool,
   args: Record<string, unknown>,
   hints: readonly string[],
@@ -74,8 +109,13 @@ async function answer(
   logger: Logger,
 ): Promise<CallToolResult> {
   const began = performance.now();
-  const report = (result: string): void =>
-    call.services.onToolCall?.(tool.name, result, performance.now() - began);
+  const { services, origin } = call;
+  const fields = { requestId: origin.requestId, tool: tool.name, taskId: textOf(args.task_id) };
+  const report = (result: string): void => {
+    const ms = performance.now() - began;
+    services.onToolCall?.(tool.name, result, ms);
+    logger.debug({ ...fields, result, ms: Math.round(ms) }, 'a tool call');
+  };
   try {
     const answered = await tool.answer(args, call);
     report('ok');
@@ -83,9 +123,7 @@ async function answer(
   } catch (thrown) {
     const error = toBridgeError(thrown);
     report(error.code);
-    const fields = { tool: tool.name, taskId: textOf(args.task_id), code: error.code };
     if (error.code === 'INTERNAL') logger.error({ ...fields, err: causeOf(thrown) }, 'a tool call failed');
-    else logger.debug(fields, 'a tool call was refused');
     return wellFormed(errorResult(error));
   }
 }
@@ -112,6 +150,10 @@ function callOf(
   };
   return {
     services,
+    origin: {
+      requestId: textOf(extra.requestInfo?.headers['x-request-id']),
+      traceparent: extra._meta?.traceparent ?? extra.requestInfo?.headers.traceparent,
+    },
     signal: extra.signal,
     ending,
     agentId: () => caller.resolve(identity),
@@ -119,10 +161,6 @@ function callOf(
       extra.sendNotification({ method: 'notifications/progress', params }),
     ),
   };
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
 }
 
 function causeOf(thrown: unknown): string {

@@ -8,10 +8,19 @@ import {
   type MessageExtraInfo,
   type RequestId,
 } from '@modelcontextprotocol/sdk/types.js';
+import { z } from 'zod';
 import type { Connection } from './connection.ts';
 import { type Call, OpenCalls } from './open-calls.ts';
+import { QuestionIds } from './question-ids.ts';
 
 const REFUSED = -32_000;
+/** Updates that are kept for a client that has no stream at the moment; as many as it can have subscriptions. */
+const MAX_MISSED = 100;
+
+const updateSchema = z.object({
+  method: z.literal('notifications/resources/updated'),
+  params: z.object({ uri: z.string() }),
+});
 
 /**
  * The transport of one session over any number of connections. A request's id need only be unique while it is open
@@ -22,9 +31,12 @@ export class SessionTransport implements Transport {
   onerror?: Transport['onerror'];
   onmessage?: Transport['onmessage'];
   readonly #calls = new OpenCalls();
+  readonly #questions = new QuestionIds();
   readonly #connections = new Set<Connection>();
   /** Receives messages that belong to no call. */
   #listener: Connection | undefined;
+  /** What was updated while nothing received it, by URI. */
+  readonly #missed = new Map<string, JSONRPCMessage>();
   /** Deliveries and answers that are between a connection and the server. */
   #inFlight = 0;
   readonly #waiting: (() => void)[] = [];
@@ -33,12 +45,20 @@ export class SessionTransport implements Transport {
     return this.#calls.size;
   }
 
+  /** Whether the server can ask the client something while it serves that call. */
+  carriesRequests(serverId: RequestId): boolean {
+    const call = this.#calls.get(serverId);
+    return call !== undefined && (call.connection.carriesRequests ?? true);
+  }
+
   async start(): Promise<void> {}
 
   /** Accepts messages from a connection, which stays registered until `disconnect`. */
   async deliver<T>(connection: Connection, deliverMessages: () => Promise<T>): Promise<T> {
     this.#connections.add(connection);
-    return this.#track(deliverMessages);
+    const delivered = await this.#track(deliverMessages);
+    if (this.#listener === connection) await this.#sendMissed(connection);
+    return delivered;
   }
 
   /** Sends messages that belong to no call there. False if another connection receives them already. */
@@ -63,13 +83,17 @@ export class SessionTransport implements Transport {
       const { serverId } = this.#calls.add(message.id, connection);
       this.onmessage?.({ ...message, id: serverId }, extra);
     } else if (cancelled) this.#cancel(cancelled.requestId, cancelled.reason);
-    else this.onmessage?.(message, extra);
+    else {
+      const known = this.#questions.fromClient(message);
+      if (known) this.onmessage?.(known, extra);
+    }
   }
 
-  async send(message: JSONRPCMessage, options: TransportSendOptions = {}): Promise<void> {
+  async send(given: JSONRPCMessage, options: TransportSendOptions = {}): Promise<void> {
+    const message = this.#questions.toClient(given);
     const isAnswer = isJSONRPCResultResponse(message) || isJSONRPCErrorResponse(message);
     const serverId = isAnswer ? message.id : options.relatedRequestId;
-    if (serverId === undefined) return this.#listener?.send(message);
+    if (serverId === undefined) return this.#listener ? this.#listener.send(message) : this.#miss(message);
     const call = this.#calls.get(serverId);
     // The call was cancelled, or its client is gone.
     if (!call) return;
@@ -94,6 +118,18 @@ export class SessionTransport implements Transport {
     await Promise.allSettled([...this.#connections].map((connection) => connection.close()));
     this.#connections.clear();
     this.onclose?.();
+  }
+
+  /** The line may only be cut: a client that comes back learns what has changed meanwhile. All else is of the moment. */
+  #miss(message: JSONRPCMessage): void {
+    const uri = updateSchema.safeParse(message).data?.params.uri;
+    if (uri !== undefined && this.#missed.size < MAX_MISSED) this.#missed.set(uri, message);
+  }
+
+  async #sendMissed(connection: Connection): Promise<void> {
+    const missed = [...this.#missed.values()];
+    this.#missed.clear();
+    for (const message of missed) await connection.send(message);
   }
 
   /** Of two calls with one id neither is cancelled: the answer of the other one would be lost. */

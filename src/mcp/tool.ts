@@ -1,12 +1,17 @@
 import { z } from 'zod';
 import { parseArguments } from '../api/arguments.ts';
 import type { ApiServices } from '../api/services.ts';
+import type { Forms } from './elicitation/forms.ts';
 
 /** What the tools work with. */
 export interface ToolServices extends ApiServices {
   /** Told of each answered call: `ok` or the code of its error, and the milliseconds that it took. */
   onToolCall?: ((tool: string, result: string, ms: number) => void) | undefined;
   limits?: ToolLimits;
+  /** Milliseconds after which an ended task is removed; 0 or absent: never. */
+  retentionMs?: number;
+  /** `off`: no client is shown a form. */
+  elicitation?: 'auto' | 'off';
 }
 
 /** Bounds of a call that waits, in milliseconds. */
@@ -35,10 +40,16 @@ export interface ToolCall {
   readonly signal: AbortSignal;
   /** Aborts when the session is about to close: a waiting call then answers with the current state. */
   readonly ending: AbortSignal;
+  /** X-Request-Id of the call, absent over a pipe, and its `traceparent`, from `_meta` or from the header. */
+  readonly origin: { requestId?: string | undefined; traceparent?: unknown };
   /** Who calls; throws AGENT_MISMATCH, AGENT_REQUIRED or INVALID_INPUT. */
   agentId(): string;
   /** Sends progress to the client; absent if it did not ask for that. */
   progress?: SendProgress | undefined;
+  /** Shows forms to the client's user; absent if the client has none, or the call cannot carry them. */
+  forms?: Forms | undefined;
+  /** The task that an earlier round of this call has created: this round must not create another. */
+  begun?: { taskId: string; repeated: boolean } | undefined;
 }
 
 export interface ToolAnswer<S = Record<string, unknown>> {
@@ -53,6 +64,16 @@ export interface ToolAnswer<S = Record<string, unknown>> {
 
 /** The output field of a tool that may add a hint to its answer. */
 export const hint = z.string().optional();
+
+/** For Claude Code, which shows most tools only to who searches for them, and cuts long answers; others ignore it. */
+interface ClaudeHints {
+  /** Shown from the start. */
+  alwaysLoad?: true;
+  /** Words of a search that finds it, besides those of its name and description. */
+  searchHint?: string;
+  /** Longer answers become a preview and a file. */
+  maxResultSizeChars?: number;
+}
 
 export interface ToolAnnotations {
   readOnlyHint?: boolean;
@@ -69,6 +90,7 @@ interface ToolDescription<I extends z.ZodObject, O extends z.ZodObject> {
   input: I;
   output: O;
   annotations: ToolAnnotations;
+  claude: ClaudeHints;
 }
 
 /** A tool as the server sees it: `answer` takes unchecked arguments. */

@@ -2,12 +2,15 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { EventLog } from '../store/event-log.ts';
+import { AgentMetrics } from './agent-metrics.ts';
 import { type BridgeState, registerStateMetrics } from './state-metrics.ts';
 import { TaskMetrics } from './task-metrics.ts';
 import { TrafficMetrics } from './traffic-metrics.ts';
 
 export interface BridgeMetricsOptions {
   log: EventLog;
+  /** Whether agents are distinguished. */
+  byAgent: boolean;
   state: BridgeState;
   logger: Logger;
 }
@@ -18,13 +21,14 @@ export interface BridgeMetricsOptions {
  */
 export class BridgeMetrics {
   readonly contentType: string;
-  /** Told of each response over HTTP. */
+  /** Called with each response over HTTP. */
   readonly request: TrafficMetrics['request'];
-  /** Told of each call of a tool. */
+  /** Called with each call of a tool. */
   readonly toolCall: TrafficMetrics['toolCall'];
   readonly #options: BridgeMetricsOptions;
   readonly #registry = new Registry();
   readonly #tasks: TaskMetrics;
+  readonly #agents: AgentMetrics | undefined;
   readonly #stop = new AbortController();
   #following: Promise<void> = Promise.resolve();
 
@@ -33,6 +37,7 @@ export class BridgeMetrics {
     collectDefaultMetrics({ register: this.#registry });
     registerStateMetrics(this.#registry, options.state);
     this.#tasks = new TaskMetrics(this.#registry);
+    this.#agents = options.byAgent ? new AgentMetrics(this.#registry) : undefined;
     const traffic = new TrafficMetrics(this.#registry);
     this.request = traffic.request;
     this.toolCall = traffic.toolCall;
@@ -60,7 +65,11 @@ export class BridgeMetrics {
   async #follow(position: number): Promise<void> {
     const { log } = this.#options;
     for await (const page of log.tail(position, this.#stop.signal)) {
-      for (const { event } of page) this.#tasks.observe(event, log.store.getEvenRemoved(event.taskId));
+      for (const { event } of page) {
+        const task = log.store.getEvenRemoved(event.taskId);
+        this.#tasks.observe(event, task);
+        this.#agents?.observe(event, task);
+      }
     }
   }
 }

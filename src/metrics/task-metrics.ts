@@ -1,8 +1,8 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import { type EventOf, NO_USAGE, type TaskEvent, type Usage } from '../tasks/events.ts';
+import { closedBy, closedWith } from '../tasks/request-labels.ts';
 import { isEnd, type Task, usedMs } from '../tasks/task.ts';
 import { BoundedLabels } from './bounded-labels.ts';
-import { closedBy, closedWith } from './request-labels.ts';
 
 /** Seconds: a trivial task takes one, work that runs unattended an hour. */
 const TASK_SECONDS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600];
@@ -40,8 +40,9 @@ export class TaskMetrics {
   }
 
   /** A task of an earlier process: what it used then was counted by that process. */
-  resume({ id, usage }: Task): void {
+  resume({ id, usage, status }: Task): void {
     this.#counted.set(id, usage);
+    if (status !== 'queued') this.#metrics.resumed.inc();
   }
 
   /** Counts an event; `task` as it is now, or later. */
@@ -143,6 +144,7 @@ function define(registry: Registry) {
   ) => new Histogram({ name: `opencode_bridge_${name}`, help, buckets, labelNames, registers });
   return {
     created: counter('tasks_created_total', 'Tasks that were accepted.'),
+    resumed: counter('tasks_resumed_total', 'Tasks that had begun when the bridge started and were resumed.'),
     ended: counter('tasks_ended_total', 'Tasks that ended, by outcome and code of the error.', [
       'outcome',
       'code',

@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts';
 import type { DeliveryStore } from '../store/delivery-store.ts';
 import type { EventLog } from '../store/event-log.ts';
 import type { TaskEvent } from '../tasks/events.ts';
+import { logFields } from '../tasks/log-fields.ts';
 import { isEnd, type Task } from '../tasks/task.ts';
 import { head } from '../text.ts';
 import { CallQueue } from './call-queue.ts';
@@ -138,11 +139,7 @@ export class DeliveryScheduler {
     const { final, retryAfterMs } = thrown instanceof DeliveryError ? thrown : {};
     const err = messageOf(thrown);
     if (final) {
-      this.#countGivenUp(
-        delivery,
-        err,
-        'the sink refused a task for good; its events are no longer delivered',
-      );
+      this.#countGivenUp(task, err, 'the sink refused a task for good; its events are no longer delivered');
       this.#settle(delivery, task);
       return;
     }
@@ -152,24 +149,24 @@ export class DeliveryScheduler {
     this.#save(delivery);
     const lag = isFirst ? deliveries.lag(clock.now()) : undefined;
     logger[isFirst ? 'warn' : 'debug'](
-      { taskId: task.id, err, lag },
+      { ...logFields(task), err, lag },
       'a delivery failed and will be retried',
     );
   }
 
   #giveUp(delivery: TaskDelivery, task: Task, hasEvents: boolean): void {
-    this.#countGivenUp(delivery, this.#lastError, 'events older than DELIVERY_MAX_AGE_MS are not delivered');
+    this.#countGivenUp(task, this.#lastError, 'events older than DELIVERY_MAX_AGE_MS are not delivered');
     if (hasEvents) delivery.skip(task.lastSeq, this.#options.clock.now());
     else delivery.clearDue();
     this.#save(delivery);
     if (!hasEvents && isEnd(task.status)) this.#settle(delivery, task);
   }
 
-  #countGivenUp(delivery: TaskDelivery, err: string | undefined, message: string): void {
+  #countGivenUp(task: Task, err: string | undefined, message: string): void {
     const { store, logger } = this.#options;
-    store.countGivenUp(delivery.taskId);
+    store.countGivenUp(task.id);
     this.#givenUp += 1;
-    logger.error({ taskId: delivery.taskId, err }, message);
+    logger.error({ ...logFields(task), err }, message);
   }
 
   #save(delivery: TaskDelivery): void {

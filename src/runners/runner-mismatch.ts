@@ -29,9 +29,11 @@ export function withMismatch(runner: Runner, other: OtherRunner): Runner {
     open,
     defaults: runner.defaults,
     choices: async (directory) => runner.choices?.(directory),
+    ...(runner.requireModelConfig && { requireModelConfig: runner.requireModelConfig.bind(runner) }),
     endProcesses: async (directory) => runner.endProcesses?.(directory),
     mayHaveOpened: async (connection) => (await runner.mayHaveOpened?.(connection)) ?? false,
     health: () => runner.health(),
+    resources: async () => runner.resources?.(),
     close: () => runner.close(),
   };
 }

@@ -1,5 +1,6 @@
 import type { DependencyHealth } from '../health.ts';
 import type { ProcessLeft, TaskError, TaskEvent, TaskEventBody } from '../tasks/events.ts';
+import type { ModelConfig } from '../tasks/model-config.ts';
 import type { Task } from '../tasks/task.ts';
 import type { LiveSink } from './live-sink.ts';
 
@@ -91,6 +92,23 @@ export interface RunnerChoices {
   agent?: string | undefined;
 }
 
+/** For which task a model is set up; what is absent is the choice of the runner, or of OpenCode. */
+export interface ModelConfigTarget {
+  directory: string;
+  /** `provider/model`. */
+  model?: string | undefined;
+  agent?: string | undefined;
+}
+
+/** What the processes of OpenCode use now. */
+export interface RunnerResources {
+  memoryBytes: number;
+  /** How often its own server was started anew since the bridge started. */
+  restarts?: number | undefined;
+  /** Containers of tasks. */
+  containers?: { running: number; paused: number } | undefined;
+}
+
 /** A back end that can run tasks: the seam between the ExecutionManager and OpenCode. */
 export interface Runner {
   readonly name: 'opencode-server' | 'docker';
@@ -102,8 +120,12 @@ export interface Runner {
   readonly defaults?: { model?: string | undefined; agent?: string | undefined } | undefined;
   /** The models and agents that a task in the directory can have; rejects if OpenCode does not answer. */
   choices?(directory: string): Promise<RunnerChoices | undefined>;
+  /** Throws UNSUPPORTED or INVALID_INPUT, by name, for what such a task cannot have; absent: it can have no settings. */
+  requireModelConfig?(config: ModelConfig, target: ModelConfigTarget): Promise<void>;
   /** Whether a connection within this machine may come from a command of a task, as far as it can be known. */
   mayHaveOpened?(connection: Connection): Promise<boolean>;
   health(): DependencyHealth[];
+  /** What OpenCode uses; rejects if that cannot be read, absent where its processes are not the bridge's. */
+  resources?(): Promise<RunnerResources | undefined>;
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { modelConfigSchema } from './model-config.ts';
 
 const count = z.number().int().nonnegative();
 const text = (about: string) => z.string().describe(about);
@@ -118,12 +119,17 @@ export const taskEventBodySchema = z.discriminatedUnion('kind', [
       owns_directory: z.boolean().describe('Whether the bridge created that directory.'),
       model: text('`provider/model`.').optional(),
       agent: text('OpenCode agent.').optional(),
+      model_config: modelConfigSchema
+        .optional()
+        .describe('Settings of the model, those of the continued task included.'),
       idempotency_key: text('Idempotency key of the caller.').optional(),
       observers: z.array(z.string()).describe('Matrix user ids, without duplicates.'),
       timeout_ms: number('Time limit in milliseconds; pauses do not count.'),
       max_cost_usd: z.number().nonnegative().optional().describe('Cost limit in US dollars.'),
       max_tokens: number('Limit of tokens of all kinds.').optional(),
       callback_url: text('URL to which its events are sent.').optional(),
+      traceparent: text('`traceparent` of that request, as W3C Trace Context has it.').optional(),
+      request_id: text('`X-Request-Id` of the request that handed it over.').optional(),
       continues: text('Id of the task that it continues.').optional(),
       session_id: text('OpenCode session that it continues.').optional(),
     })
@@ -150,6 +156,9 @@ export const taskEventBodySchema = z.discriminatedUnion('kind', [
       phase: z.enum(['started', 'finished']).describe('Docker mode has only `finished`.'),
       call_id: text('Call id, the same in both phases.'),
       tool: text('Name of the tool.'),
+      parent_call_id: text(
+        "Call of the tool `task` whose subagent made this one; absent: the task's own agent.",
+      ).optional(),
       title: text('The command, path or similar, at most 200 characters.'),
       ok: z.boolean().optional().describe('`finished`: no error, and no exit code other than 0.'),
       output: text('`finished`: the last 2,000 characters of its output.').optional(),

@@ -9,7 +9,7 @@ import type { TaskEvent } from './events.ts';
  * part) or if the task ends before.
  */
 export interface LiveFrame {
-  /** Tells it from a stored event. */
+  /** Distinguishes it from a stored event. */
   live: true;
   kind: 'text' | 'tool_output';
   /** The `part_id` of the `output` event, or the `call_id` of the `tool` event, that finishes it. */

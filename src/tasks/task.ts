@@ -1,6 +1,7 @@
 import { BridgeError } from '../errors.ts';
 import type { EventOf, InputRequest, TaskError, TaskEvent, TaskResult, Usage } from './events.ts';
 import { NO_USAGE } from './events.ts';
+import type { ModelConfig } from './model-config.ts';
 
 export const TASK_STATUSES = [
   'queued',
@@ -33,10 +34,15 @@ export interface Task {
   readonly ownsDirectory: boolean;
   readonly model?: string | undefined;
   readonly agent?: string | undefined;
+  readonly modelConfig?: ModelConfig | undefined;
   readonly sessionId?: string | undefined;
   readonly promptId?: string | undefined;
   readonly idempotencyKey?: string | undefined;
   readonly callbackUrl?: string | undefined;
+  /** X-Request-Id of the request that handed it over. */
+  readonly requestId?: string | undefined;
+  /** The caller's span, as W3C Trace Context has it. */
+  readonly traceparent?: string | undefined;
   readonly continues?: string | undefined;
   readonly observers: readonly string[];
   readonly limits: TaskLimits;
@@ -91,9 +97,12 @@ function create(event: TaskEvent & EventOf<'created'>): Task {
     ownsDirectory: event.owns_directory,
     model: event.model,
     agent: event.agent,
+    modelConfig: event.model_config,
     sessionId: event.session_id,
     idempotencyKey: event.idempotency_key,
     callbackUrl: event.callback_url,
+    requestId: event.request_id,
+    traceparent: event.traceparent,
     continues: event.continues,
     observers: event.observers,
     limits: { timeoutMs: event.timeout_ms, maxCostUsd: event.max_cost_usd, maxTokens: event.max_tokens },

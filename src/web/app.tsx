@@ -2,16 +2,22 @@ import type { ComponentChild } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { session, signOut } from './api/session.ts';
 import { href } from './links.ts';
-import { NewTaskPage } from './new-task/new-task-page.tsx';
+import { lazy } from './parts/lazy.tsx';
+import { whenIdle } from './parts/when-idle.ts';
 import { path } from './router.ts';
 import { SignInPage } from './sign-in/sign-in-page.tsx';
-import { SystemPage } from './system/system-page.tsx';
-import { TaskPage } from './task/task-page.tsx';
 import { TasksPage } from './tasks/tasks-page.tsx';
 import { setTitle } from './title.ts';
 
+const loadPages = () => import('./pages.ts');
+const NewTaskPage = lazy(async () => (await loadPages()).NewTaskPage);
+const SystemPage = lazy(async () => (await loadPages()).SystemPage);
+const TaskPage = lazy(async () => (await loadPages()).TaskPage);
+
 /** The page: where one is, and what is there. */
 export function App() {
+  // Before they are asked for, so that a click waits for nothing and the bridge may be away.
+  useEffect(() => whenIdle(() => void loadPages().catch(() => {})), []);
   return (
     <>
       <a class="skip" href="#main">

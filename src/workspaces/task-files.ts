@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { messageOf, printable } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { FileChange, TaskEventBody } from '../tasks/events.ts';
+import { logFields } from '../tasks/log-fields.ts';
 import type { Task } from '../tasks/task.ts';
 import { cut } from '../text.ts';
 import { allFiles, archive } from './archive.ts';
@@ -88,7 +89,10 @@ export class TaskFiles {
     }
     const background = finished
       .catch((thrown) =>
-        this.#options.logger.warn({ taskId: task.id, err: messageOf(thrown) }, 'the final snapshot failed'),
+        this.#options.logger.warn(
+          { ...logFields(task), err: messageOf(thrown) },
+          'the final snapshot failed',
+        ),
       )
       .finally(() => this.#background.delete(background));
     this.#background.add(background);
@@ -111,10 +115,10 @@ export class TaskFiles {
     return !ownsDirectory && runner !== DOCKER;
   }
 
-  #onOutsideError({ id }: Task): (thrown: unknown) => undefined {
+  #onOutsideError(task: Task): (thrown: unknown) => undefined {
     return (thrown) => {
       const text = 'changes outside of the task folder cannot be detected';
-      this.#options.logger.warn({ taskId: id, err: messageOf(thrown) }, text);
+      this.#options.logger.warn({ ...logFields(task), err: messageOf(thrown) }, text);
     };
   }
 

@@ -1,6 +1,9 @@
+import { credentialProxyRows } from './credential-proxy.ts';
 import { dockerRows } from './docker.ts';
 import { eventLogRows } from './event-log.ts';
 import { loadRows } from './load.ts';
+import { mcpRows } from './mcp-eras.ts';
+import { observabilityRows } from './observability.ts';
 import { pageRows } from './page.ts';
 import type { Row } from './report.ts';
 import { serverRows } from './server.ts';
@@ -15,7 +18,10 @@ export const GROUPS: Readonly<Record<string, () => AsyncIterable<Row>>> = {
   log: eventLogRows,
   api: taskApiRows,
   load: loadRows,
+  mcp: mcpRows,
   page: pageRows,
   sinks: sinkRows,
+  observability: observabilityRows,
+  credentials: credentialProxyRows,
   docker: dockerRows,
 };

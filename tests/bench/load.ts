@@ -19,6 +19,8 @@ const TASKS_EACH = 10;
 const ROUNDS = 2;
 const EVERY_MS = 20;
 const GOAL_MS = 100;
+const PROBE_MS = 100;
+const PROBE_GOAL_MS = 50;
 
 interface SubmittedTask {
   task_id: string;
@@ -50,7 +52,11 @@ export async function* loadRows(): AsyncGenerator<Row> {
   const bridge = await startBenchBridge(env, port);
   const clients = await Promise.all(Array.from({ length: AGENTS }, () => connect(port)));
   try {
+    const stop = new AbortController();
+    const probing = probe(bridge.url, stop.signal);
     yield rowOf(await rounds(bridge.client, clients, directory));
+    stop.abort();
+    yield probeRow(await probing);
   } finally {
     for (const client of clients) await client.close();
     await bridge.stop();
@@ -77,6 +83,28 @@ function rowOf({ loaded, idle }: { loaded: number; idle: number }): Row {
     comparison: `with no task: ${idle.toFixed(1)} ms (ratio ${(loaded / idle).toFixed(1)})`,
     goal: `under ${GOAL_MS} ms`,
     ok: loaded < GOAL_MS,
+  };
+}
+
+/** Asks as the probes of an orchestrator do, but more often; answers with how long each answer took. */
+async function probe(url: string, signal: AbortSignal): Promise<number[]> {
+  const times: number[] = [];
+  while (!signal.aborted) {
+    for (const path of ['/health', '/ready'])
+      times.push(await timed(async () => (await fetch(url + path)).text()));
+    await sleep(PROBE_MS);
+  }
+  return times;
+}
+
+function probeRow(times: readonly number[]): Row {
+  const slow = times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.95)] ?? Number.NaN;
+  return {
+    what: `/health and /ready meanwhile, 95 of 100 answers, n=${times.length}`,
+    measured: `${slow.toFixed(1)} ms`,
+    comparison: `median: ${median(times).toFixed(1)} ms`,
+    goal: `within ${PROBE_GOAL_MS} ms`,
+    ok: slow <= PROBE_GOAL_MS,
   };
 }
 

@@ -1,13 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { makeTaskDirectory } from '../../src/workspaces/resolve-directory.ts';
 import { BUILT_IN_MODELS, startOpenCode } from '../support/opencode.ts';
-import { bash, slowly, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { type BenchBridge, startBenchBridge } from './bench-bridge.ts';
+import { busyBridgeEnv, busyTask } from './busy-tasks.ts';
 import { ASKS } from './cancel.ts';
 import { RemoteSystems } from './remote-systems.ts';
 import { ms, type Row } from './report.ts';
@@ -16,7 +15,6 @@ import { runTask } from './tasks.ts';
 
 const TASKS = 20;
 const ROUNDS = 6;
-const PARTS = 3;
 const GOAL = 1.05;
 
 /** What a round of tasks took: the time of one of them on average, and the bridge's processor time for all. */
@@ -42,19 +40,7 @@ export async function* sinkRows(): AsyncGenerator<Row> {
   const model = await startScriptedModel();
   const server = await startOpenCode({ env: BUILT_IN_MODELS, modelUrl: model.url, config: ASKS });
   const start = async (name: string, variables: Record<string, string>): Promise<BenchBridge> => {
-    const env = {
-      PATH: process.env.PATH ?? '',
-      HOME: root.path,
-      DATA_DIR: join(root.path, name),
-      ALLOWED_DIRECTORIES: directory,
-      OPENCODE_SERVER_ENABLED: 'true',
-      OPENCODE_SERVER_URL: server.url,
-      OPENCODE_SERVER_PASSWORD: server.password,
-      MAX_CONCURRENT_TASKS: String(TASKS),
-      PERMISSION_POLICY: 'allow',
-      MCP_RATE_LIMIT: '0',
-      LOG_LEVEL: 'warn',
-    };
+    const env = busyBridgeEnv(root.path, name, directory, server, TASKS);
     return startBenchBridge({ ...env, ...variables }, await freePort());
   };
   const off = await start('off', {});
@@ -101,19 +87,10 @@ async function* measure(sides: Sides): AsyncGenerator<Row> {
 async function busyTasks({ far, directory }: Sides, bridge: BenchBridge): Promise<Taken> {
   const cpuBefore = await cpuMs(bridge.pid);
   const times = await Promise.all(
-    far.agents.map((agent, n) => timed(() => runTask(bridge, busy(n), directory, agent))),
+    far.agents.map((agent, n) => timed(() => runTask(bridge, busyTask(n), directory, agent))),
   );
   await far.caughtUp(bridge.url);
   const bridgeMs = (await cpuMs(bridge.pid)) - cpuBefore;
   await rm(join(directory, 'out'), { recursive: true });
   return { taskMs: times.reduce((sum, time) => sum + time, 0) / times.length, bridgeMs };
-}
-
-/** Writes files, runs commands, is allowed one, and says something about it for some seconds. */
-function busy(n: number): string {
-  const parts = Array.from({ length: PARTS }, (_, part) => [
-    { ...slowly('word ', 400), ...write(`out/${n}/part-${part}.txt`, 'a line of text\n'.repeat(40)) },
-    { ...slowly('word ', 400), ...bash(`wc -l out/${n}/part-${part}.txt && seq 100`) },
-  ]);
-  return `Do it. ${scriptText([...parts.flat(), bash(`touch out/${n}/done`), slowly('It is done. ', 1_000)])}`;
 }

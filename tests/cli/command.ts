@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { hermeticEnv } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -22,7 +23,13 @@ export async function commandLine() {
   const workspaceDir = join(dataDir, 'workspaces');
   await mkdir(workspaceDir, { recursive: true });
   const run = (command: string | string[], variables: Record<string, string> = {}): Promise<Outcome> => {
-    const env = { ...hermeticEnv(home.path, NO_MODEL), DATA_DIR: dataDir, MCP_PORT: '0', ...variables };
+    const env = {
+      ...COMPILE_CACHE,
+      ...hermeticEnv(home.path, NO_MODEL),
+      DATA_DIR: dataDir,
+      MCP_PORT: '0',
+      ...variables,
+    };
     return new Promise((resolve) => {
       const options = { env, cwd: home.path, timeout: LIMIT_MS };
       execFile(process.execPath, [ENTRY, ...[command].flat()], options, (error, stdout, stderr) => {

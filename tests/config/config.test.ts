@@ -37,7 +37,8 @@ describe('an empty environment', () => {
         tokens: [],
         webUi: true,
       },
-      metrics: { enabled: false, token: undefined },
+      metrics: { enabled: false, token: undefined, byAgent: false },
+      tracing: { endpoint: undefined, headers: {}, serviceName: 'letta-opencode-plugin' },
       openCode: {
         enabled: false,
         url: undefined,
@@ -69,6 +70,13 @@ describe('an empty environment', () => {
         },
       },
       engine: { image: undefined, allowTag: false, port: 4_096, root: process.cwd(), env: {} },
+      providers: {
+        proxy: { enabled: true, host: undefined, port: 3_501, url: undefined },
+        environment: {},
+        keysFile: undefined,
+        encryption: { key: undefined, keyFile: undefined, previous: undefined },
+        operatorToken: undefined,
+      },
       limits: {
         maxConcurrent: 5,
         maxQueued: 100,
@@ -78,7 +86,7 @@ describe('an empty environment', () => {
         maxDescriptionLength: 1_000_000,
       },
       recovery: { policy: 'continue', max: 2 },
-      requests: { policy: 'allow', outside: 'reject', timeoutMs: 300_000 },
+      requests: { policy: 'allow', outside: 'reject', timeoutMs: 300_000, elicitation: 'auto' },
       retentionMs: 2_592_000_000,
       webhooks: { url: undefined, secrets: [], allowedHosts: [], allowPrivate: false },
       workspace: {
@@ -86,6 +94,7 @@ describe('an empty environment', () => {
         roots: [],
         maxEvents: 50,
         blockLimit: 50_000,
+        minFreeMb: 256,
         maxFileSize: 1_048_576,
       },
       delivery: { maxAgeMs: 86_400_000 },

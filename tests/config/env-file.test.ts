@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../src/config/config.ts';
 import { envFileFaults } from '../../src/config/env-file.ts';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { tempDir } from '../support/temp.ts';
 
 const ENTRY = join(import.meta.dirname, '../../src/index.ts');
@@ -20,7 +21,7 @@ async function start(content: string | Buffer) {
   await writeFile(join(folder.path, '.env'), content);
   const { status, stderr } = spawnSync(process.execPath, ['--env-file-if-exists=.env', ENTRY, 'serve'], {
     cwd: folder.path,
-    env: { PATH: process.env.PATH, HOME: folder.path },
+    env: { ...COMPILE_CACHE, PATH: process.env.PATH, HOME: folder.path },
     encoding: 'utf8',
     timeout: 20_000,
   });

@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { EXAMPLES } from '../../docs/event-examples.ts';
 import { generate, stale } from '../../docs/generate.ts';
@@ -17,8 +17,10 @@ it('the generated files are what the code says (npm run docs writes them)', () =
 it('a file that was changed or removed is named', async () => {
   await using folder = await tempDir('docs-');
   const files = generate();
-  await mkdir(join(folder.path, 'docs'));
-  for (const [path, content] of Object.entries(files)) await writeFile(join(folder.path, path), content);
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder.path, path)), { recursive: true });
+    await writeFile(join(folder.path, path), content);
+  }
   expect(stale(folder.path)).toEqual([]);
   await writeFile(join(folder.path, 'docs/tools.md'), 'changed');
   expect(stale(folder.path)).toEqual(['docs/tools.md']);

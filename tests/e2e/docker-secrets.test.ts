@@ -6,7 +6,7 @@ import { beforeEach, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
-import { containerEnv, engine, IMAGE, removeContainers } from '../support/docker.ts';
+import { containerEnv, engine, removeContainers, SCRIPTED_IMAGE } from '../support/docker.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { readStore } from './parts.ts';
@@ -39,7 +39,7 @@ async function bridge() {
     ALLOWED_DIRECTORIES: root.path,
     OPENCODE_SERVER_ENABLED: 'false',
     DOCKER_HOST: engine.host,
-    RUNNER_IMAGE: IMAGE,
+    RUNNER_IMAGE: SCRIPTED_IMAGE,
     RUNNER_NETWORK: 'host',
     RUNNER_ENV_PASSTHROUGH: Object.keys(env).join(),
     MCP_PORT: '0',

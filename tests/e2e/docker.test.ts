@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -8,7 +9,9 @@ import { textOf } from '../../src/cli/demo/scripted-model/chat.ts';
 import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { OpenCodeApi } from '../../src/runners/opencode-server/api.ts';
+import type { TaskEvent } from '../../src/tasks/events.ts';
 import { isEnd } from '../../src/tasks/task.ts';
+import { RestClient } from '../http/rest.ts';
 import {
   containerEnv,
   containerOf,
@@ -21,43 +24,45 @@ import {
 import { startOpenCode } from '../support/opencode.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { partsOf, readStore } from './parts.ts';
+import { CRASHING, crashAt } from './crashing.ts';
+import { partsOf } from './parts.ts';
 import { type Program, startProgram } from './program.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
-const CRASHING = join(import.meta.dirname, '../support/crash-entry.ts');
 const STEPS = [
   write('n.txt', 'one\n'),
   bash('cat n.txt >> twice.txt; cat n.txt >> twice.txt'),
   { text: 'Done.' },
 ];
-/** Where the bridge dies while OpenCode works; elsewhere it is the scripted one, for its part is the same. */
-const WITH_OPENCODE: ReadonlySet<string> = new Set(['after start', 'after tool-finished']);
+/** Where the bridge dies while the real OpenCode works; elsewhere it is the scripted one, for its part is the same. */
+const WITH_OPENCODE = 'after tool-finished';
 const WAITS = [bash('echo began > began; while ! test -e go; do sleep 0.1; done'), { text: 'Went on.' }];
+
+type Bridge = Awaited<ReturnType<typeof serve>>;
 
 let model: ScriptedModel;
 let root: Awaited<ReturnType<typeof tempDir>>;
+/** The bridge that the last case leaves to the next one, and the variables it has. */
+let current: { bridge: Bridge; variables: string } | undefined;
 const running = new Set<Program>();
 
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 beforeAll(async () => {
   model = await startScriptedModel();
-});
-afterAll(() => model.close());
-beforeEach(async () => {
   root = await tempDir('docker-e2e-');
   await chmod(root.path, 0o755);
 });
 afterEach(async () => {
-  for (const { child, exit } of running) {
-    child.kill('SIGKILL');
-    await exit;
-  }
-  running.clear();
+  // Those that a failed case has left behind.
+  for (const program of running) if (program !== current?.bridge.program) await end(program, 'SIGKILL');
+});
+afterAll(async () => {
+  if (current) await end(current.bridge.program, 'SIGTERM');
   // A bridge that is killed here clears nothing away.
-  if (root) await removeContainers(join(root.path, 'data'));
-  await root?.remove();
+  if (engine.absent === undefined) await removeContainers(join(root.path, 'data'));
+  await model.close();
+  await root.remove();
 });
 
 function environment(): Record<string, string> {
@@ -67,6 +72,7 @@ function environment(): Record<string, string> {
     PATH: process.env.PATH ?? '',
     HOME: root.path,
     DATA_DIR: join(root.path, 'data'),
+    CRASH_FILE: join(root.path, 'crash-at'),
     OPENCODE_SERVER_ENABLED: 'false',
     DOCKER_HOST: engine.host,
     RUNNER_IMAGE: SCRIPTED_IMAGE,
@@ -77,12 +83,27 @@ function environment(): Record<string, string> {
   };
 }
 
-async function serve(variables: Record<string, string> = {}, entry?: string) {
-  const program = startProgram('serve', { ...environment(), ...variables }, entry ? { entry } : {});
+async function end(program: Program, signal: NodeJS.Signals): Promise<void> {
+  program.child.kill(signal);
+  await program.exit;
+  running.delete(program);
+  if (current?.bridge.program === program) current = undefined;
+}
+
+/** A bridge with these variables: the one that runs, or a new one in its place. */
+async function bridgeWith(variables: Record<string, string> = {}): Promise<Bridge> {
+  const text = JSON.stringify(variables);
+  if (current && current.variables !== text) await end(current.bridge.program, 'SIGTERM');
+  current ??= { bridge: await serve(variables), variables: text };
+  return current.bridge;
+}
+
+async function serve(variables: Record<string, string>) {
+  const program = startProgram('serve', { ...environment(), ...variables }, { entry: CRASHING });
   running.add(program);
-  const [, url = ''] = await program.says(/"url":"(http:[^"]+\/mcp)"/);
+  const [, url = ''] = await program.says(/"url":"(http:[^"]+)\/mcp"/);
   const client = new Client({ name: 'test', version: '0' });
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  await client.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`)));
   const call = async (name: string, args: object) => {
     const { structuredContent } = await client.callTool({ name, arguments: { agent_id: 'me', ...args } });
     return z.looseObject({ task_id: z.string(), status: z.string() }).parse(structuredContent);
@@ -94,20 +115,22 @@ async function serve(variables: Record<string, string> = {}, entry?: string) {
       if (isEnd(answer.status as never)) return answer;
     }
   };
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
-    program.child.kill(signal);
-    await program.exit;
-    running.delete(program);
+  const api = new RestClient(url, { 'x-agent-id': 'me' });
+  const read = async (id: string) => {
+    const task = (await api.get(`/tasks/${id}`)).body;
+    const events: TaskEvent[] = (await api.get(`/tasks/${id}/events?limit=1000`)).body.events;
+    return { task, events };
   };
-  return { program, call, finish, end };
+  return { program, call, finish, read };
 }
 
-const order = (steps: Script) => ({
-  task_description: `Do it. ${scriptText(steps)}`,
-  idempotency_key: 'k',
+const order = (steps: Script, title = 'Do it') => ({
+  task_description: `${title}: ${scriptText(steps)}`,
+  idempotency_key: randomUUID(),
 });
 
-const read = (taskId: string) => readStore(join(root.path, 'data'), taskId);
+const gone = (id: string) =>
+  vi.waitUntil(async () => (await containersOf({ id })).length === 0, { timeout: 60_000 });
 
 /** How often the model heard a prompt as the newest thing said. */
 const heard = (text: string): number =>
@@ -125,122 +148,137 @@ describe('a bridge in Docker mode that is killed goes on after its restart, and 
     'before start',
     'after start',
     'before tool-finished',
-    'after tool-finished',
     'before tool-finished#2',
     'before output',
     'after output',
     'before completed',
     'after completed',
+    // Last, for it has bridges of its own.
+    WITH_OPENCODE,
   ])('%s', async (at) => {
-    const marked = { ...order(STEPS), task_description: `${at}: ${scriptText(STEPS)}` };
-    const image = WITH_OPENCODE.has(at) ? { RUNNER_IMAGE: IMAGE } : {};
-    const first = await serve({ ...image, CRASH_AT: at }, CRASHING);
+    const image = at === WITH_OPENCODE ? { RUNNER_IMAGE: IMAGE } : {};
+    const marked = order(STEPS, at);
+    const first = await bridgeWith(image);
+    await crashAt(first.program, environment().CRASH_FILE ?? '', at);
     first.call('opencode_execute_task', marked).catch(() => undefined);
     await first.program.exit;
+    current = undefined;
     expect(first.program.child.signalCode, first.program.stderr()).toBe('SIGKILL');
-    const second = await serve(image);
+    const second = await bridgeWith(image);
     const { task_id, status } = await second.finish(marked);
     expect(status, second.program.stderr()).toBe('completed');
-    await second.end('SIGTERM');
-    const { task, events } = read(task_id);
+    const { task, events } = await second.read(task_id);
     expect(task.result).toMatchObject({ summary: 'Done.', files_changed_total: 2 });
     expect(task.usage).toMatchObject({ input_tokens: 300 });
     expect(events.filter(({ kind }) => isEnd(kind as never))).toHaveLength(1);
     expect(partsOf(events)).toEqual(['write finished', 'n.txt', 'bash finished', 'Done.']);
     expect(await readFile(join(task.directory, 'twice.txt'), 'utf8')).toBe('one\none\n');
     expect(heard(`${at}: `)).toBe(1);
-    expect(await containersOf(task)).toEqual([]);
+    await gone(task_id);
   });
 });
 
 describe('while the bridge is away', () => {
-  const started = async (variables: Record<string, string> = {}) => {
-    const first = await serve(variables);
-    const { task_id } = await first.call('opencode_execute_task', order(WAITS));
+  const started = async (variables: Record<string, string> = {}, more: object = {}) => {
+    const first = await bridgeWith(variables);
+    const given = { ...order(WAITS), ...more };
+    const { task_id } = await first.call('opencode_execute_task', given);
     const directory = join(root.path, 'data', 'workspaces', task_id);
     await vi.waitUntil(() => readFile(join(directory, 'began')).catch(() => false), { timeout: 120_000 });
-    return { first, task_id, directory };
-  };
-  const ended = async (variables: Record<string, string>, task_id: string) => {
-    const second = await serve(variables);
-    await second.call('get_task_status', { task_id });
-    const { status } = await second.finish(order(WAITS));
-    await second.end('SIGTERM');
-    return { status, ...read(task_id) };
+    return { first, given, task_id, directory };
   };
 
   it.each(['SIGKILL', 'SIGTERM'] as const)('the container goes on, after %s', async (signal) => {
-    const { first, task_id, directory } = await started();
-    await first.end(signal);
-    const { State } = await (await containerOf(read(task_id).task)).inspect();
+    const { first, given, task_id, directory } = await started();
+    await end(first.program, signal);
+    const { State } = await (await containerOf({ id: task_id })).inspect();
     expect(State.Running).toBe(true);
     await writeFile(join(directory, 'go'), '');
-    const { task } = await ended({}, task_id);
-    expect(task).toMatchObject({ status: 'completed', result: { summary: 'Went on.' } });
+    const second = await bridgeWith();
+    expect(await second.finish(given)).toMatchObject({
+      status: 'completed',
+      result: { summary: 'Went on.' },
+    });
   });
 
   it('a paused task stays frozen, and goes on when it is resumed', async () => {
-    const { first, task_id, directory } = await started();
+    const { first, given, task_id, directory } = await started();
     await first.call('send_task_control', { task_id, control: 'pause' });
-    await first.end('SIGKILL');
-    const second = await serve();
+    await end(first.program, 'SIGKILL');
+    const second = await bridgeWith();
     expect(await second.call('get_task_status', { task_id })).toMatchObject({ status: 'paused' });
     await writeFile(join(directory, 'go'), '');
     const { State } = await (await containerOf({ id: task_id })).inspect();
     expect(State.Status).toBe('paused');
     await second.call('send_task_control', { task_id, control: 'resume' });
-    const { status } = await second.finish(order(WAITS));
-    expect(status).toBe('completed');
-    await second.end('SIGTERM');
-    const { task, events } = read(task_id);
+    expect((await second.finish(given)).status).toBe('completed');
+    const { task, events } = await second.read(task_id);
     expect(task.result?.summary).toBe('Went on.');
     expect(events.filter(({ kind }) => kind === 'tool')).toHaveLength(1);
   });
 
-  it('the container vanishes: the agent is told, or the task fails and says so', async () => {
-    const { first, task_id } = await started();
-    await first.end('SIGKILL');
-    await (await containerOf(read(task_id).task)).remove({ force: true });
-    const { task } = await ended({ RECOVERY_POLICY: 'fail' }, task_id);
-    expect(task).toMatchObject({ status: 'failed', error: { code: 'ENGINE_LOST' } });
-    expect(task.error?.message).toContain('is gone');
+  it('what is not ours is left alone, and what belongs to no task is removed', async () => {
+    const { first, given, task_id, directory } = await started();
+    const bridgeId = (await readFile(join(root.path, 'data', 'bridge-id'), 'utf8')).trim();
+    const stray = (bridge: string) =>
+      engine.api.createContainer({
+        Image: SCRIPTED_IMAGE,
+        Labels: { 'letta-opencode-plugin.bridge': bridge, 'letta-opencode-plugin.task': 'task_none' },
+      });
+    const [ours, theirs] = [await stray(bridgeId), await stray('another')];
+    await end(first.program, 'SIGKILL');
+    const second = await bridgeWith();
+    await expect(ours.inspect()).rejects.toMatchObject({ statusCode: 404 });
+    expect(await theirs.inspect()).toMatchObject({ State: { Status: 'created' } });
+    await theirs.remove();
+    await writeFile(join(directory, 'go'), '');
+    expect((await second.finish(given)).status).toBe('completed');
+    expect(task_id).toMatch(/^task_/);
   });
 
   it('the time limit passes: the container is ended at the start', async () => {
-    const first = await serve({ RUNNER_TIMEOUT_MS: '8000' });
-    const { task_id: id } = await first.call('opencode_execute_task', order(WAITS));
+    const first = await bridgeWith();
+    const given = { ...order(WAITS), timeout_ms: 8_000 };
+    const { task_id: id } = await first.call('opencode_execute_task', given);
     await vi.waitUntil(() => containerOf({ id }).catch(() => false), { timeout: 7_000 });
-    await first.end('SIGKILL');
-    const { status } = await ended({}, id);
-    expect(status).toBe('timeout');
-    expect(await containersOf({ id })).toEqual([]);
+    await end(first.program, 'SIGKILL');
+    expect(await (await bridgeWith()).finish(given)).toMatchObject({ status: 'timeout' });
+    await gone(id);
+  });
+
+  it('the container vanishes: the agent is told, or the task fails and says so', async () => {
+    const { first, given, task_id } = await started();
+    await end(first.program, 'SIGKILL');
+    await (await containerOf({ id: task_id })).remove({ force: true });
+    const { error, status } = await (await bridgeWith({ RECOVERY_POLICY: 'fail' })).finish(given);
+    expect({ error, status }).toMatchObject({ status: 'failed', error: { code: 'ENGINE_LOST' } });
+    expect(error).toMatchObject({ message: expect.stringContaining('is gone') });
   });
 
   const SERVER_MODE = { OPENCODE_SERVER_ENABLED: 'true', OPENCODE_SERVER_URL: 'http://127.0.0.1:1' };
 
   it('the mode is changed: the container is stopped, the task fails honestly and cannot be continued', async () => {
-    const { first, task_id } = await started();
-    await first.end('SIGKILL');
-    const second = await serve(SERVER_MODE);
-    const answer = await second.finish(order(WAITS));
+    const { first, given, task_id } = await started();
+    await end(first.program, 'SIGKILL');
+    const second = await bridgeWith(SERVER_MODE);
+    const answer = await second.finish(given);
     expect(answer).toMatchObject({ status: 'failed', error: { code: 'INVALID_STATE' } });
     const { State } = await (await containerOf({ id: task_id })).inspect();
     expect(State.Running).toBe(false);
     await expect(
       second.call('opencode_execute_task', { task_description: 'Go on.', continue_task_id: task_id }),
     ).rejects.toThrow();
-    await second.end('SIGTERM');
-    const third = await serve();
-    await vi.waitUntil(async () => (await containersOf({ id: task_id })).length === 0, { timeout: 60_000 });
-    await third.end('SIGTERM');
+    await bridgeWith();
+    await gone(task_id);
   });
 
   it('the mode is changed, and Docker cannot be reached: the task says how to end the container', async () => {
-    const { first, task_id } = await started();
-    await first.end('SIGKILL');
-    const { task, events } = await ended({ ...SERVER_MODE, DOCKER_HOST: 'unix:///nowhere' }, task_id);
-    expect(task).toMatchObject({ status: 'failed', error: { code: 'INVALID_STATE' } });
-    expect(events).toContainEqual(
+    const { first, given, task_id } = await started();
+    await end(first.program, 'SIGKILL');
+    const second = await bridgeWith({ ...SERVER_MODE, DOCKER_HOST: 'unix:///nowhere' });
+    const answer = await second.finish(given);
+    expect(answer).toMatchObject({ status: 'failed', error: { code: 'INVALID_STATE' } });
+    expect((await second.read(task_id)).events).toContainEqual(
       expect.objectContaining({
         code: 'STOP_UNCONFIRMED',
         message: expect.stringContaining(`label=letta-opencode-plugin.task=${task_id} | xargs docker rm -f`),
@@ -252,32 +290,15 @@ describe('while the bridge is away', () => {
     await using server = await startOpenCode({ modelUrl: model.url });
     const { url: OPENCODE_SERVER_URL, password: OPENCODE_SERVER_PASSWORD } = server;
     const variables = { OPENCODE_SERVER_URL, OPENCODE_SERVER_PASSWORD };
-    const { first, task_id, directory } = await started({ ...variables, OPENCODE_SERVER_ENABLED: 'true' });
-    await first.end('SIGKILL');
-    const { task, events } = await ended(variables, task_id);
-    expect(task).toMatchObject({ status: 'failed', error: { code: 'INVALID_STATE' } });
-    expect(events).not.toContainEqual(expect.objectContaining({ code: 'STOP_UNCONFIRMED' }));
+    const before = await started({ ...variables, OPENCODE_SERVER_ENABLED: 'true' });
+    await end(before.first.program, 'SIGKILL');
+    const second = await bridgeWith(variables);
+    const answer = await second.finish(before.given);
+    expect(answer).toMatchObject({ status: 'failed', error: { code: 'INVALID_STATE' } });
+    expect((await second.read(before.task_id)).events).not.toContainEqual(
+      expect.objectContaining({ code: 'STOP_UNCONFIRMED' }),
+    );
     const api = new OpenCodeApi(server);
-    expect(await api.statuses(directory)).toEqual(new Map());
-  });
-
-  it('what is not ours is left alone, and what belongs to no task is removed', async () => {
-    const { first, task_id, directory } = await started();
-    const bridgeId = (await readFile(join(root.path, 'data', 'bridge-id'), 'utf8')).trim();
-    const stray = (bridge: string) =>
-      engine.api.createContainer({
-        Image: SCRIPTED_IMAGE,
-        Labels: { 'letta-opencode-plugin.bridge': bridge, 'letta-opencode-plugin.task': 'task_none' },
-      });
-    const [ours, theirs] = [await stray(bridgeId), await stray('another')];
-    await first.end('SIGKILL');
-    const second = await serve();
-    await expect(ours.inspect()).rejects.toMatchObject({ statusCode: 404 });
-    expect(await theirs.inspect()).toMatchObject({ State: { Status: 'created' } });
-    await theirs.remove();
-    await writeFile(join(directory, 'go'), '');
-    const { status } = await second.finish(order(WAITS));
-    expect(status).toBe('completed');
-    expect(task_id).toMatch(/^task_/);
+    expect(await api.statuses(before.directory)).toEqual(new Map());
   });
 });

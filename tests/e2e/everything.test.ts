@@ -10,6 +10,7 @@ import { workspaceBlockSchema } from '../../src/memory/block.ts';
 import { until } from '../notifications/delivering.ts';
 import { HOMESERVERS } from '../notifications/homeservers.ts';
 import { markOf } from '../notifications/matrix-remote.ts';
+import { startFakeHomeserver } from '../support/fake-homeserver.ts';
 import type { Homeserver } from '../support/homeserver.ts';
 import { startLetta } from '../support/letta.ts';
 import { startOpenCode } from '../support/opencode.ts';
@@ -216,11 +217,13 @@ describe.each(HOMESERVERS)('with everything on, and Matrix on $name', ({ start, 
     expect(world.stderr()).not.toContain(world.bot.token);
     await bridge.close();
   });
+});
 
+describe('with everything on', () => {
   it('nothing is missing and nothing is there twice although homeserver, Letta and bridge go down in the middle', {
     timeout: 240_000,
   }, async () => {
-    await using world = await everything(start);
+    await using world = await everything(startFakeHomeserver);
     const { ann, roomId, agentId, homeserver, letta } = world;
     const first = await world.connect();
     const order = { agent_id: agentId, task_description: `Do it. ${scriptText(FIRST)}` };

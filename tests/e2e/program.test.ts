@@ -5,6 +5,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { isRunning } from '../support/processes.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, startProgram } from './program.ts';
@@ -126,7 +127,7 @@ describe('serve', () => {
 describe('stdio', () => {
   it('serves one client over stdin and stdout', async () => {
     const client = new Client({ name: 'test', version: '0' });
-    const env = { ...getDefaultEnvironment(), ...environment() };
+    const env = { ...COMPILE_CACHE, ...getDefaultEnvironment(), ...environment() };
     await client.connect(
       new StdioClientTransport({ command: process.execPath, args: [ENTRY, 'stdio'], env, stderr: 'ignore' }),
     );

@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { hermeticEnv } from '../support/opencode.ts';
 
 const ENTRY = join(import.meta.dirname, '../../src/index.ts');
@@ -37,7 +38,9 @@ export function startProgram(
   { entry = ENTRY, prelude = ':', args = [] as string[] } = {},
 ): Program {
   const shell = ['-c', `${prelude}; exec "$@"`, 'sh', process.execPath, entry, command, ...args];
-  return watch(spawn('/bin/sh', shell, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
+  return watch(
+    spawn('/bin/sh', shell, { env: { ...COMPILE_CACHE, ...env }, stdio: ['ignore', 'pipe', 'pipe'] }),
+  );
 }
 
 /** `stdio` with a client that has said nothing yet. */
@@ -51,7 +54,10 @@ export interface StdioProgram extends Program {
 
 /** Starts `stdio` as an editor does. */
 export function startStdio(env: Record<string, string>): StdioProgram {
-  const child = spawn(process.execPath, [ENTRY, 'stdio'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [ENTRY, 'stdio'], {
+    env: { ...COMPILE_CACHE, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   const client = new Client({ name: 'test', version: '0' });
   // Both ends of stdio read and write the same lines.
   const connect = () => client.connect(new StdioServerTransport(child.stdout, child.stdin));

@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 /** A bridge none of whose files can grow beyond so many blocks of 512 bytes, as on a disk that is full. */
-function serve(blocks: number | 'unlimited'): Program {
+function serve(blocks: number | 'unlimited', variables: Record<string, string> = {}): Program {
   const env = {
     PATH: process.env.PATH ?? '',
     HOME: folder.path,
@@ -38,6 +38,7 @@ function serve(blocks: number | 'unlimited'): Program {
     OPENCODE_SERVER_USERNAME: engine.username,
     OPENCODE_SERVER_PASSWORD: engine.password,
     MCP_PORT: '0',
+    ...variables,
   };
   return startProgram('serve', env, { prelude: `ulimit -f ${blocks}` });
 }
@@ -78,6 +79,40 @@ it('a full disk ends the bridge with clear words, and no task that it took is lo
     const { structuredContent } = await again.callTool(status);
     expect(taskSchema.parse(structuredContent)).toMatchObject({ task_id, status: 'completed' });
   }
+  second.child.kill('SIGTERM');
+  expect(await second.exit).toBe(0);
+});
+
+it('on a disk with less room than is asked for, tasks wait and are told why, and /ready says it', async () => {
+  const short = serve('unlimited', { DISK_MIN_FREE_MB: '1000000000' });
+  const client = await connect(short);
+  const order = { task_description: scriptText([{ text: 'done' }]), agent_id: 'me' };
+  const { structuredContent } = await client.callTool({ name: 'opencode_execute_task', arguments: order });
+  const { task_id, status } = taskSchema.parse(structuredContent);
+  expect(status).toBe('queued');
+  const [, url = ''] = await short.says(/"url":"(http:[^"]+)\/mcp"/);
+  const ready = await fetch(`${url}/ready`);
+  expect(ready.status).toBe(503);
+  expect(await ready.json()).toMatchObject({
+    dependencies: expect.arrayContaining([
+      {
+        name: 'disk',
+        status: 'down',
+        detail: expect.stringMatching(/^Only \d+ MB are free in WORKSPACE_DIR/),
+      },
+      expect.objectContaining({ name: 'workspace', status: 'ok', last_ok_at: expect.any(String) }),
+      expect.objectContaining({ name: 'database', status: 'ok', last_ok_at: expect.any(String) }),
+    ]),
+  });
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+  short.child.kill('SIGTERM');
+  expect(await short.exit).toBe(0);
+
+  const second = serve('unlimited');
+  const again = await connect(second);
+  const wait = { agent_id: 'me', task_id, wait_ms: 50_000 };
+  const ended = await again.callTool({ name: 'get_task_status', arguments: wait });
+  expect(taskSchema.parse(ended.structuredContent).status).toBe('completed');
   second.child.kill('SIGTERM');
   expect(await second.exit).toBe(0);
 });

@@ -11,6 +11,7 @@ let proxy: FaultyProxy;
 
 beforeAll(async () => {
   owner = await startBridge();
+  await owner.endpoint.listening?.();
   proxy = await startFaultyProxy(owner.endpoint.url);
 });
 afterEach(() => {
@@ -49,7 +50,8 @@ async function installed(config: string): Promise<void> {
 const warnings = (on: Bridge, task: Task) =>
   on.events(task).flatMap((event) => (event.kind === 'warning' ? [event] : []));
 
-it('waits for an MCP server that does not start, and says so', async () => {
+// These wait for MCP servers, each in a folder of its own, and so all at once.
+it.concurrent('waits for an MCP server that does not start, and says so', async () => {
   const task = await owner.run([bash('echo x'), { text: 'ok' }], {
     directory: await hanging('waits', 15_000),
   });
@@ -59,7 +61,7 @@ it('waits for an MCP server that does not start, and says so', async () => {
   ]);
 });
 
-it('blames nobody for what breaks off with a turn that it has ended itself', async () => {
+it.concurrent('blames nobody for what breaks off with a turn that it has ended itself', async () => {
   const turnLimits = { stallMs: 3_000 };
   await using hasty = await startBridge({ on: owner, roots: [owner.workspaceDir], turnLimits });
   const task = await hasty.run([{ text: 'ok' }], { directory: await hanging('stalls', 5_000) });
@@ -67,7 +69,7 @@ it('blames nobody for what breaks off with a turn that it has ended itself', asy
   expect(warnings(hasty, task).map(({ code }) => code)).toContain('TURN_STALLED');
 });
 
-it('lets a task go on though another in its folder is cancelled while both start', async () => {
+it.concurrent('lets a task go on though another in its folder is cancelled while both start', async () => {
   const directory = await hanging('shared', 6_000);
   const first = await owner.start([{ text: 'never' }], { directory });
   const second = await owner.start([{ text: 'ok' }], { directory });

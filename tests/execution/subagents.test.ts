@@ -43,6 +43,15 @@ it('follows two children at once, and counts what they use', async () => {
     'task',
     'write',
   ]);
+  const started = bridge
+    .events(task)
+    .flatMap((event) => (event.kind === 'tool' && event.phase === 'started' ? [event] : []));
+  const [one, two] = started.filter(({ tool }) => tool === 'task');
+  const parentOf = (text: string) => started.find(({ title }) => title.includes(text))?.parent_call_id;
+  expect([parentOf('one.txt'), parentOf('two > two.txt')].sort()).toEqual(
+    [one?.call_id, two?.call_id].sort(),
+  );
+  expect(parentOf('cat one.txt'), "the task's own").toBeUndefined();
 });
 
 it('goes on after a child that failed', async () => {

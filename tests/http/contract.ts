@@ -1,9 +1,8 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { z } from 'zod';
-import { SESSION_ROUTES } from '../../src/http/browser-session/session-routes.ts';
+import { allRoutes } from '../../src/http/all-routes.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
 import { PROBLEM_TYPE } from '../../src/http/problem.ts';
-import { ROUTES } from '../../src/http/tasks/index.ts';
 
 /** What a client got for a request. */
 export interface Exchange {
@@ -28,7 +27,7 @@ const documentSchema = z.object({
   ),
 });
 
-const DOCUMENT = openApiDocument([...ROUTES, ...SESSION_ROUTES]);
+const DOCUMENT = openApiDocument(allRoutes());
 const { paths } = documentSchema.parse(DOCUMENT);
 const KEY = 'openapi.json';
 // Ajv does not know the keywords that OpenAPI adds.

@@ -2,10 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { SESSION_ROUTES } from '../../src/http/browser-session/session-routes.ts';
+import { allRoutes } from '../../src/http/all-routes.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
-import { ROUTES } from '../../src/http/tasks/index.ts';
 import type { TaskStatus } from '../../src/tasks/task.ts';
+import { startProviderKeys } from '../provider-keys/start-provider-keys.ts';
 import { startPageServer } from '../web/browser.ts';
 import { departures } from './contract.ts';
 import type { GeneratedRequest, TaskKind } from './fuzz/damage.ts';
@@ -16,7 +16,10 @@ import { RestClient } from './rest.ts';
 /** Another one finds other requests: `FUZZ_SEED=… FUZZ_RUNS=… vitest run tests/http/fuzz.test.ts`. */
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_126);
 const RUNS = Number(process.env.FUZZ_RUNS ?? 80);
-const OPERATIONS = operationsOf(openApiDocument([...ROUTES, ...SESSION_ROUTES]), 'Bearer ann-token');
+const OPERATIONS = operationsOf(openApiDocument(allRoutes()), {
+  agent: 'ann-token',
+  operator: 'operator-token',
+});
 
 /** The status that shows that a task is still in the state. */
 const STATUS: Partial<Record<TaskKind, TaskStatus>> = {
@@ -50,12 +53,14 @@ test.each(OPERATIONS)(`$name (seed ${SEED})`, async ({ valid, broken }) => {
 
 /** The server with tokens, and a task in each state that a request can be about. */
 async function startWorld() {
+  const keys = await startProviderKeys();
   const server = await startPageServer({
     tokens: [
       { token: 'ann-token', agentId: 'ann' },
       { token: 'bob-token', agentId: 'bob' },
     ],
     limits: { maxConcurrent: 10_000, maxQueued: 10_000 },
+    providers: { admin: keys.admin, operatorToken: 'operator-token' },
   });
   const { bridge, http } = server;
   const shared = join(bridge.workspaceDir, 'shared');
@@ -126,6 +131,9 @@ async function startWorld() {
     },
     /** What was logged as an error since the last call. */
     failures: () => bridge.logger.lines.splice(0).filter((line) => line.includes('"level":"error"')),
-    close: () => server[Symbol.asyncDispose](),
+    async close() {
+      await server[Symbol.asyncDispose]();
+      await keys[Symbol.asyncDispose]();
+    },
   };
 }

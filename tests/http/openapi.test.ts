@@ -2,14 +2,13 @@ import { once } from 'node:events';
 import { get } from 'node:http';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect, test } from 'vitest';
-import { SESSION_ROUTES } from '../../src/http/browser-session/session-routes.ts';
+import { allRoutes } from '../../src/http/all-routes.ts';
 import { openApiDocument } from '../../src/http/openapi.ts';
-import { ROUTES } from '../../src/http/tasks/index.ts';
 import { startPageServer } from '../web/browser.ts';
 import { startApi } from './rest.ts';
 import { startServer } from './server.ts';
 
-const ALL_ROUTES = [...ROUTES, ...SESSION_ROUTES];
+const ALL_ROUTES = allRoutes();
 const DOCUMENT = openApiDocument(ALL_ROUTES);
 const OPERATIONS = Object.entries(DOCUMENT.paths).flatMap(([path, operations]) =>
   Object.entries(operations).map(([method, operation]) => ({ name: `${method} ${path}`, operation })),

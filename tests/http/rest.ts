@@ -27,6 +27,14 @@ export class RestClient {
     return this.send('POST', path, body, headers);
   }
 
+  put(path: string, body?: unknown): Promise<Answer> {
+    return this.send('PUT', path, body);
+  }
+
+  delete(path: string): Promise<Answer> {
+    return this.send('DELETE', path);
+  }
+
   async send(
     method: string,
     path: string,

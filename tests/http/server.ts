@@ -1,38 +1,73 @@
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { type HttpServerOptions, startHttpServer } from '../../src/http/server.ts';
-import { type BridgeOptions, connectClient, startScriptedBridge, type TestClient } from '../mcp/bridge.ts';
+import { vi } from 'vitest';
+import { type HttpServer, type HttpServerOptions, startHttpServer } from '../../src/http/server.ts';
+import {
+  type Bridge,
+  type BridgeOptions,
+  connectClient,
+  startScriptedBridge,
+  type TestClient,
+  testClient,
+} from '../mcp/bridge.ts';
+import { connectModern, currentEra } from '../mcp/era.ts';
 
-export type ServerOptions = Partial<Omit<HttpServerOptions, 'services' | 'logger'>> & BridgeOptions;
+export interface ServerOptions
+  extends Partial<Omit<HttpServerOptions, 'services' | 'logger' | 'modernTools'>>,
+    BridgeOptions {
+  /** Tools that work with this bridge, in place of its own. */
+  modernTools?: (bridge: Bridge) => HttpServerOptions['modernTools'];
+}
 
 /** The bridge behind a real HTTP server on a free port, with its page unless `page` is undefined; `await using` stops all of it. */
-export async function startServer(options: ServerOptions = {}) {
+export async function startServer({ modernTools, ...options }: ServerOptions = {}) {
   const bridge = await startScriptedBridge(options);
-  const http = await startHttpServer({
-    host: '127.0.0.1',
-    port: 0,
-    allowedHosts: [],
-    allowedOrigins: [],
-    tokens: [],
-    maxBodyBytes: 1_000_000,
-    page: { sessions: bridge.sessions },
-    ...options,
-    services: bridge.services,
-    logger: bridge.logger,
-  }).catch(async (thrown: unknown) => {
+  const tools = modernTools?.(bridge);
+  const listen = (more: Partial<HttpServerOptions>): Promise<HttpServer> =>
+    startHttpServer({
+      host: '127.0.0.1',
+      port: 0,
+      allowedHosts: [],
+      allowedOrigins: [],
+      tokens: [],
+      maxBodyBytes: 1_000_000,
+      page: { sessions: bridge.sessions },
+      ...options,
+      ...(tools ? { modernTools: tools } : {}),
+      ...more,
+      services: bridge.services,
+      logger: bridge.logger,
+    });
+  let http = await listen({}).catch(async (thrown: unknown) => {
     await bridge[Symbol.asyncDispose]();
     throw thrown;
   });
   const clients: TestClient[] = [];
   return {
     bridge,
-    http,
+    get http() {
+      return http;
+    },
+    /** Another server in the place of this one, as after a restart of the bridge. */
+    async restart({ modernTools: _tools, ...more }: ServerOptions = {}): Promise<void> {
+      await http.close();
+      http = await listen({ port: http.port, ...more });
+      // Until fetch has noticed that its connections to the first server are closed.
+      await vi.waitUntil(() =>
+        fetch(`${http.url}/health`).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      );
+    },
     url: `${http.url}/mcp`,
-    /** A real client with a session of its own. */
+    /** A real client; one of the old era has a session of its own. */
     async client(headers: Record<string, string> = {}): Promise<TestClient> {
-      const transport = new StreamableHTTPClientTransport(new URL(`${http.url}/mcp`), {
-        requestInit: { headers },
-      });
-      const client = await connectClient(transport);
+      const url = `${http.url}/mcp`;
+      const requestInit = { headers };
+      const client =
+        currentEra() === '2026-07-28'
+          ? await testClient(await connectModern({ url, headers }))
+          : await connectClient(new StreamableHTTPClientTransport(new URL(url), { requestInit }));
       clients.push(client);
       return client;
     },

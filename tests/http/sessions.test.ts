@@ -6,9 +6,13 @@ import { startScriptedBridge } from '../mcp/bridge.ts';
 test('sessions without an open stream are closed after their time, others are not', async () => {
   await using bridge = await startScriptedBridge();
   let now = 1_000;
-  const sessions = new Sessions({ max: 10, idleMs: 500 }, () => now);
+  const sessions = new Sessions({
+    limits: { max: 10, idleMs: 500 },
+    open: (caller) => McpSession.open(bridge.services, bridge.logger, caller),
+    now: () => now,
+  });
   const open = async () => {
-    const session = sessions.create(await McpSession.open(bridge.services, bridge.logger), undefined);
+    const session = await sessions.begin(undefined);
     sessions.add(session);
     return session;
   };
@@ -20,7 +24,7 @@ test('sessions without an open stream are closed after their time, others are no
   now += 1;
   sessions.sweep();
   expect(sessions.size).toBe(1);
-  expect(sessions.find(idle.id, undefined)).toBeUndefined();
+  expect(await sessions.find(idle.id, undefined)).toBeUndefined();
   sessions.streamClosed(streaming);
   now += 500;
   sessions.sweep();

@@ -87,7 +87,6 @@ test('ping and health take the agent_id that the instructions ask for, and check
     expect(inputSchema).toEqual({
       type: 'object',
       properties: { agent_id: { type: 'string' } },
-      additionalProperties: false,
     });
   }
   await client.start();

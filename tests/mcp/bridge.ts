@@ -1,48 +1,60 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
 import { KEY_LIFETIME_MS } from '../../src/execution/admission.ts';
 import { ExecutionManager, type ExecutionManagerOptions } from '../../src/execution/execution-manager.ts';
 import type { Logger } from '../../src/logger.ts';
 import { ERROR_META } from '../../src/mcp/error-result.ts';
+import { ModernHandler } from '../../src/mcp/modern/handler.ts';
 import { createMcpServer } from '../../src/mcp/server.ts';
 import type { ToolLimits, ToolServices } from '../../src/mcp/tool.ts';
 import { EventLog } from '../../src/store/event-log.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { SqliteBrowserSessionStore } from '../../src/store/sqlite/sqlite-browser-session-store.ts';
+import { SqliteMcpSessionStore } from '../../src/store/sqlite/sqlite-mcp-session-store.ts';
 import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { Retention } from '../../src/workspaces/retention.ts';
 import { TaskFiles } from '../../src/workspaces/task-files.ts';
 import { tempDir } from '../support/temp.ts';
+import { connectLegacy, connectModern, currentEra, type McpClient } from './era.ts';
 import { ScriptedRunner } from './scripted-runner.ts';
 
 export interface BridgeOptions {
   limits?: Partial<ExecutionManagerOptions['limits']>;
   requests?: Partial<ExecutionManagerOptions['requests']>;
   toolLimits?: ToolLimits;
+  retentionMs?: number;
+  elicitation?: 'auto' | 'off';
   maxFileSize?: number;
+  gate?: ExecutionManagerOptions['gate'];
 }
 
 /** A log that a test can look into. */
 class RecordedLog implements Logger {
-  readonly lines: string[] = [];
+  readonly lines: string[];
+  readonly #fields: object;
   debug = this.#record('debug');
   info = this.#record('info');
   warn = this.#record('warn');
   error = this.#record('error');
-  child(): Logger {
-    return this;
+
+  constructor(lines: string[] = [], fields: object = {}) {
+    this.lines = lines;
+    this.#fields = fields;
   }
+
+  child(fields: object): Logger {
+    return new RecordedLog(this.lines, { ...this.#fields, ...fields });
+  }
+
   #record(level: string) {
     return (fields: object, message: string): void => {
-      this.lines.push(JSON.stringify({ level, message, ...fields }));
+      this.lines.push(JSON.stringify({ level, message, ...this.#fields, ...fields }));
     };
   }
 }
@@ -92,7 +104,15 @@ export async function startScriptedBridge(options: BridgeOptions = {}) {
     logger,
   });
   const rules = { limits, requests, recovery };
-  const execution = new ExecutionManager({ runner, log, files, ...rules, removal, logger });
+  const execution = new ExecutionManager({
+    runner,
+    log,
+    files,
+    ...rules,
+    removal,
+    ...(options.gate && { gate: options.gate }),
+    logger,
+  });
   const services: ToolServices = {
     execution,
     blockId: (taskId) => taskId.replace('task_', 'block_'),
@@ -102,6 +122,8 @@ export async function startScriptedBridge(options: BridgeOptions = {}) {
     startedAt: Date.now(),
     dependencies: () => execution.health(),
     ...(options.toolLimits ? { limits: options.toolLimits } : {}),
+    retentionMs: options.retentionMs ?? 0,
+    elicitation: options.elicitation ?? 'auto',
   };
   const connections: { close(): Promise<void> }[] = [];
   return {
@@ -113,8 +135,14 @@ export async function startScriptedBridge(options: BridgeOptions = {}) {
     execution,
     services,
     sessions: new SqliteBrowserSessionStore(database),
-    /** A client of a session of its own, in memory. */
+    mcpSessions: new SqliteMcpSessionStore(database),
+    /** A client in memory; one of the old era has a session of its own. */
     async client(): Promise<TestClient> {
+      if (currentEra() === '2026-07-28') {
+        const client = await connectInMemory(new ModernHandler(services, logger));
+        connections.push(client);
+        return client;
+      }
       const [near, far] = InMemoryTransport.createLinkedPair();
       const server = createMcpServer(services, logger);
       await server.connect(far);
@@ -157,16 +185,14 @@ const contentSchema = z.tuple([z.object({ type: z.literal('text'), text: z.strin
 
 /** An SDK client that knows the tools, and so checks every answer against the listed output schema. */
 export class TestClient {
-  readonly client: Client;
+  readonly client: McpClient;
 
-  constructor(client: Client) {
+  constructor(client: McpClient) {
     this.client = client;
   }
 
   async call(name: string, args: Record<string, unknown> = {}, options?: RequestOptions): Promise<Called> {
-    const result = CallToolResultSchema.parse(
-      await this.client.callTool({ name, arguments: args }, CallToolResultSchema, options),
-    );
+    const result = await this.client.callTool({ name, arguments: args }, options);
     const [{ text }] = contentSchema.parse(result.content);
     if (!result.isError) return { text, structured: result.structuredContent ?? {} };
     const error = errorSchema.parse(result._meta?.[ERROR_META]);
@@ -194,8 +220,21 @@ export class TestClient {
 
 /** Connects a real client over a transport. */
 export async function connectClient(transport: Transport): Promise<TestClient> {
-  const client = new Client({ name: 'test', version: '1' });
-  await client.connect(transport);
+  return testClient(await connectLegacy(transport));
+}
+
+/** Connects a client that knows the tools. */
+export async function testClient(client: McpClient): Promise<TestClient> {
   await client.listTools();
   return new TestClient(client);
+}
+
+/** Connects a client of 2026-07-28 to the handler of its requests. */
+async function connectInMemory(handler: ModernHandler): Promise<TestClient> {
+  const target = async (url: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    const { body, ...rest } = init ?? {};
+    const request = new Request(url, rest);
+    return handler.answer({ request, body: JSON.parse(String(body)) });
+  };
+  return testClient(await connectModern({ url: 'http://localhost/mcp', fetch: target }));
 }

@@ -38,3 +38,25 @@ it('a start takes up one task after the other, with turns for others between the
   await Promise.all(running.map((id) => runner.turnOf(id)));
   expect(await execution.queuePosition('task_0')).toBe(1);
 });
+
+it('an answer that comes before the run of its task is open waits for that', async () => {
+  await using bridge = await startScriptedBridge();
+  const { execution, log, runner, workspaceDir } = bridge;
+  log.create('task_0', created({ directory: workspaceDir, owns_directory: false }), 'print');
+  const request = { id: 'per_1', type: 'permission' as const, title: 'bash', session_id: 'ses' };
+  const asked = { ...request, expires_at: Date.now() + 60_000 };
+  log.append('task_0', { kind: 'started' }, { kind: 'request_opened', request: asked });
+  const reachable = Promise.withResolvers<void>();
+  const open = runner.open.bind(runner);
+  runner.open = async (...args) => {
+    await reachable.promise;
+    return open(...args);
+  };
+  await execution.recover();
+  const task = log.get('task_0');
+  if (!task) throw new Error('no task');
+  const answered = execution.answer(task, 'per_1', { reply: 'once' }, 'me');
+  reachable.resolve();
+  await answered;
+  expect((await runner.turnOf('task_0')).answers).toMatchObject([{ requestId: 'per_1' }]);
+});

@@ -104,6 +104,24 @@ test('what a lost server left open is answered; the next one gets to know the cl
   expect((await bridge.execution.list({ agentId: 'me', limit: 10 })).tasks).toHaveLength(1);
 });
 
+test('what a lost server asked is withdrawn, unless it was answered or withdrawn before', async () => {
+  const { relay, client } = await relayed();
+  const [near, far] = InMemoryTransport.createLinkedPair();
+  const server = await end(far);
+  await relay.connect(near);
+  for (const id of ['a', 'b', 'c']) await server.say({ id, method: 'elicitation/create', params: {} });
+  await client.say({ id: 'a', result: { action: 'cancel' } });
+  await server.say({ method: 'notifications/cancelled', params: { requestId: 'b' } });
+  await expect.poll(() => [server.got.length, client.got.length]).toEqual([1, 4]);
+  relay.interrupt('gone');
+  relay.interrupt('gone');
+  await expect.poll(() => client.got.length).toBe(5);
+  expect(client.got.at(-1)).toMatchObject({
+    method: 'notifications/cancelled',
+    params: { requestId: 'c', reason: 'gone' },
+  });
+});
+
 test('an initialize that a lost server did not answer is answered by the next', async () => {
   const { relay, client } = await relayed();
   const [near, far] = InMemoryTransport.createLinkedPair();

@@ -9,6 +9,7 @@ export class ScriptedRunner implements Runner {
   readonly name = 'opencode-server';
   dependencies: DependencyHealth[] = [{ name: 'opencode', status: 'ok', detail: 'scripted' }];
   choices: NonNullable<Runner['choices']> = async () => ({ models: [], agents: [] });
+  requireModelConfig?: NonNullable<Runner['requireModelConfig']>;
   readonly #runs = new Map<string, PromiseWithResolvers<ScriptedRun>>();
 
   async open(task: Task, context: RunContext): Promise<Run> {

@@ -105,6 +105,7 @@ test('what was told just before the end has left when the result leaves', async 
     services: bridge.services,
     signal: new AbortController().signal,
     ending: new AbortController().signal,
+    origin: {},
     agentId: () => 'default',
     progress: (line) => {
       order.push(line);
@@ -136,7 +137,7 @@ test('progress comes at most so often, the latest line last, and goes on while n
   const told = await vi.waitFor(() => {
     expect(t.progress.length).toBeGreaterThan(3);
     return t.progress.map(({ message }) => message);
-  }, 20_000);
+  });
   expect(new Set(told.slice(1)).size).toBe(1);
   t.run.complete('done');
   await t.answer;

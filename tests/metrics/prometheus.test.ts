@@ -142,6 +142,8 @@ test('a real Prometheus collects what a real task did, and the alert fires when 
   expect(await value('opencode_bridge_task_run_seconds_count')).toBe(1);
   expect(await value('opencode_bridge_dependency_status{name="opencode-server",status="ok"}')).toBe(1);
   expect(await value('opencode_bridge_http_requests_total{route="/tasks/execute",status="202"}')).toBe(1);
+  expect(await value('opencode_bridge_opencode_memory_bytes')).toBeGreaterThan(50e6);
+  expect(await value('opencode_bridge_opencode_restarts_total')).toBe(0);
   bridge.child.kill('SIGTERM');
   await bridge.exit;
   const [alert] = await query(prometheus.url, 'ALERTS{alertname="OpenCodeBridgeDown",alertstate="firing"}');

@@ -1,9 +1,10 @@
 import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
+import { AgentMetrics } from '../../src/metrics/agent-metrics.ts';
 import { BoundedLabels } from '../../src/metrics/bounded-labels.ts';
-import { closedBy, closedWith } from '../../src/metrics/request-labels.ts';
 import { TaskMetrics } from '../../src/metrics/task-metrics.ts';
 import { NO_USAGE, type TaskEvent, type TaskEventBody } from '../../src/tasks/events.ts';
+import { closedBy, closedWith } from '../../src/tasks/request-labels.ts';
 import { apply, type Task } from '../../src/tasks/task.ts';
 
 const CREATED: TaskEventBody = {
@@ -81,7 +82,9 @@ test('what an earlier process counted is not counted again', async () => {
   const metrics = new TaskMetrics(registry);
   const event: TaskEvent = { ...CREATED, taskId: 'task_1', seq: 1, at: 0 };
   const task = { ...apply(undefined, event), usage: usage(100, 0.1).usage };
-  metrics.resume(task);
+  metrics.resume({ ...task, status: 'running' });
+  metrics.resume({ ...task, id: 'task_2', status: 'queued' });
+  expect(await sampleOf(registry, 'opencode_bridge_tasks_resumed_total')).toBe(1);
   metrics.observe({ ...usage(130, 0.1), taskId: 'task_1', seq: 2, at: 1 }, task);
   expect(await sampleOf(registry, 'opencode_bridge_tokens_total{model="a/b",type="input"}')).toBe(30);
   expect(await sampleOf(registry, 'opencode_bridge_cost_usd_total{model="a/b"}')).toBe(0);
@@ -120,4 +123,29 @@ test.each([
 ])('a request closed by %j with %j is %s, %s', (by, reply, who, how) => {
   const event = { kind: 'request_closed' as const, request_id: 'r', by, reply };
   expect([closedBy(event), closedWith(event)]).toEqual([who, how]);
+});
+
+test('agents are told apart, the first 200 of them', async () => {
+  const registry = new Registry();
+  const metrics = new AgentMetrics(registry);
+  for (let n = 0; n < 202; n += 1) {
+    const created = { ...CREATED, agent_id: `agent-${n}` };
+    const bodies: TaskEventBody[] = [
+      created,
+      { kind: 'started' },
+      usage(10, 0.5),
+      { kind: 'cancelled', by: 'ann' },
+    ];
+    let task: Task | undefined;
+    const events = bodies.map((body, index): TaskEvent => {
+      const event = { ...body, taskId: `task_${n}`, seq: index + 1, at: index };
+      task = apply(task, event);
+      return event;
+    });
+    for (const event of events) metrics.observe(event, task);
+  }
+  const prefix = 'opencode_bridge_agent_';
+  expect(await sampleOf(registry, `${prefix}tasks_ended_total{agent="agent-0",outcome="cancelled"}`)).toBe(1);
+  expect(await sampleOf(registry, `${prefix}tokens_total{agent="agent-199"}`)).toBe(10);
+  expect(await sampleOf(registry, `${prefix}cost_usd_total{agent="other"}`)).toBe(1);
 });

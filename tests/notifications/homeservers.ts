@@ -8,7 +8,7 @@ interface Kind {
   absent: string | undefined;
 }
 
-/** What speaks Matrix here: a suite that holds for both cannot be fooled by the fake. */
+/** For what the bridge and the homeserver must show together; all else of Matrix runs on the fake alone, which homeserver.test.ts keeps like Synapse. */
 export const HOMESERVERS: readonly Kind[] = [
   { name: 'the fake', start: startFakeHomeserver, absent: undefined },
   { name: 'Synapse', start: startSynapse, absent: synapseIsThere() ? undefined : SYNAPSE_ABSENT },

@@ -4,7 +4,7 @@ import { RateLimitedSender } from '../../src/matrix/rate-limited-sender.ts';
 import { MatrixSink } from '../../src/notifications/matrix/matrix-sink.ts';
 import { Rooms, type RoomsOptions } from '../../src/notifications/matrix/rooms.ts';
 import type { Homeserver } from '../support/homeserver.ts';
-import type { Person } from '../support/person.ts';
+import type { Person, RoomEvent } from '../support/person.ts';
 import { type FaultyProxy, startFaultyProxy } from '../support/proxy.ts';
 import type { SinkParts } from './delivering.ts';
 import type { RemoteSystem, Trouble } from './sink-contract.ts';
@@ -12,6 +12,10 @@ import type { RemoteSystem, Trouble } from './sink-contract.ts';
 export function markOf(content: Record<string, unknown>) {
   return taskMark.safeParse(content[TASK_KEY]).data;
 }
+
+export const relationOf = ({ content }: RoomEvent) => content['m.relates_to'];
+export const isEdit = (event: RoomEvent) => JSON.stringify(relationOf(event) ?? {}).includes('m.replace');
+export const kindOf = ({ content }: RoomEvent) => markOf(content)?.event_type;
 
 const ENDS: ReadonlySet<string> = new Set(['completed', 'failed', 'timeout', 'cancelled']);
 

@@ -1,88 +1,30 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RoomsOptions } from '../../src/notifications/matrix/rooms.ts';
-import type { InputRequest, TaskEventBody } from '../../src/tasks/events.ts';
+import { fastClock } from '../support/clock.ts';
+import { startFakeHomeserver } from '../support/fake-homeserver.ts';
 import type { Homeserver } from '../support/homeserver.ts';
-import type { RoomEvent } from '../support/person.ts';
 import { created } from '../tasks/created.ts';
 import { Delivering, until } from './delivering.ts';
-import { HOMESERVERS } from './homeservers.ts';
-import { type MatrixRemote, markOf, matrixRemote, ownMatrixRemote } from './matrix-remote.ts';
+import {
+  isEdit,
+  kindOf,
+  type MatrixRemote,
+  markOf,
+  matrixRemote,
+  ownMatrixRemote,
+  relationOf,
+} from './matrix-remote.ts';
 import { sinkContract } from './sink-contract.ts';
+import { completed, output, permission, QUESTION, STARTED } from './task-events.ts';
 
-const STARTED: TaskEventBody = { kind: 'started' };
-const USAGE: TaskEventBody = {
-  kind: 'usage',
-  usage: {
-    input_tokens: 1_000,
-    output_tokens: 200,
-    reasoning_tokens: 30,
-    cache_read_tokens: 4,
-    cache_write_tokens: 0,
-    cost_usd: 0.0425,
-  },
-};
-const completed = (summary = 'Done.', files = 1): TaskEventBody => ({
-  kind: 'completed',
-  result: {
-    summary,
-    files_changed: Array.from({ length: files }, (_, n) => ({
-      path: `src/file-${n}.ts`,
-      change: 'modified',
-      additions: 3,
-      deletions: 1,
-    })),
-    files_changed_total: files,
-    finish: 'stop',
-  },
-});
-const output = (text: string): TaskEventBody => ({ kind: 'output', text, message_id: 'm', part_id: text });
-const permission = (fields: Partial<InputRequest> = {}): TaskEventBody => ({
-  kind: 'request_opened',
-  request: {
-    id: 'per_1',
-    type: 'permission',
-    title: 'rm -rf build',
-    permission: 'bash',
-    patterns: ['rm -rf *'],
-    session_id: 'ses_1',
-    expires_at: Date.now() * 2,
-    ...fields,
-  },
-});
-const QUESTION: TaskEventBody = {
-  kind: 'request_opened',
-  request: {
-    id: 'que_1',
-    type: 'question',
-    title: 'Which <colour>?',
-    questions: [
-      {
-        header: 'Colour',
-        question: 'Which colour shall it have?',
-        options: [
-          { label: 'red', description: 'like <b>blood</b>' },
-          { label: 'blue', description: '' },
-        ],
-      },
-    ],
-    session_id: 'ses_1',
-    expires_at: Date.now() * 2,
-  },
-};
-
-const relationOf = ({ content }: RoomEvent) => content['m.relates_to'];
-const isEdit = (event: RoomEvent) => JSON.stringify(relationOf(event) ?? {}).includes('m.replace');
-const kindOf = ({ content }: RoomEvent) => markOf(content)?.event_type;
-
-describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
+describe('the sink Matrix', () => {
   let homeserver: Homeserver;
   beforeAll(async () => {
-    if (absent === undefined) homeserver = await start();
-  }, 120_000);
-  afterAll(async () => homeserver?.[Symbol.asyncDispose]());
-  beforeEach((context) => context.skip(absent !== undefined, absent));
+    homeserver = await startFakeHomeserver();
+  });
+  afterAll(() => homeserver[Symbol.asyncDispose]());
 
-  sinkContract(`Matrix on ${name}`, () => ownMatrixRemote(start));
+  sinkContract('Matrix', () => ownMatrixRemote(startFakeHomeserver));
 
   describe('a room with a thread for each task', () => {
     let far: MatrixRemote;
@@ -128,32 +70,6 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
       const { body } = (await seen('created')).content;
       expect(body).toMatch(/agent-<7>.*\/workspaces\/task_1/);
       expect(body).toMatch(/> Fix <b>it<\/b> & "that"\n> now/);
-    });
-
-    it('keeps its first message up to date by edits, and tells the outcome by a new one', async () => {
-      await open({ observers: [] });
-      bridge.create('task_1', 'agent-1', STARTED);
-      const card = await seen('created');
-      bridge.log.append('task_1', output('Looking around.'));
-      await until(async () => JSON.stringify(await shownCard()).includes('Looking around.'));
-      bridge.log.append('task_1', USAGE, completed('It <works>.', 25));
-      await bridge.settled('task_1');
-      const all = await posted();
-      expect(all.filter((event) => !isEdit(event)).map(kindOf)).toEqual(['created', 'completed']);
-      for (const event of all.filter(isEdit))
-        expect(relationOf(event)).toEqual({ rel_type: 'm.replace', event_id: card.event_id });
-      expect(await shownCard()).toMatchObject({ 'io.letta.task': { status: 'completed' } });
-      const outcome = all.find((event) => kindOf(event) === 'completed');
-      expect(outcome?.content).toMatchObject({
-        msgtype: 'm.text',
-        'm.relates_to': { rel_type: 'm.thread', event_id: card.event_id },
-        formatted_body: expect.stringContaining('<blockquote>It &lt;works&gt;.</blockquote>'),
-      });
-      const { body } = outcome?.content ?? {};
-      expect(body).toContain('Files changed: 25');
-      expect(body).toContain('src/file-0.ts modified +3 −1');
-      expect(body).toContain('and 5 more');
-      expect(body).toContain('1,234 tokens, $0.0425');
     });
 
     it('asks what the task asks, and shows who answered', async () => {
@@ -313,9 +229,10 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
     it('tells all of several busy tasks, each thing once, and is seldom refused', {
       timeout: 240_000,
     }, async () => {
-      await using strict = await start({ rateLimits: true });
+      const factor = 10;
+      await using strict = await startFakeHomeserver({ rateLimits: true, now: fastClock(factor).now });
       await using far = await matrixRemote(strict);
-      await using bridge = await Delivering.to((parts) => far.sink(parts), 86_400_000, 1);
+      await using bridge = await Delivering.to((parts) => far.sink(parts), 86_400_000, factor);
       const ids = ['task_1', 'task_2', 'task_3'];
       for (const taskId of ids) bridge.create(taskId, taskId, STARTED, output('begins'), permission());
       for (let n = 0; n < 3; n += 1) {

@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { TASK_KEY } from '../../src/matrix/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
+import { startFakeHomeserver } from '../support/fake-homeserver.ts';
 import type { Homeserver } from '../support/homeserver.ts';
 import { ask, bash } from '../support/steps.ts';
-import { HOMESERVERS } from './homeservers.ts';
 import { SteeringFixture } from './steering-fixture.ts';
 
 let bridge: Bridge;
@@ -29,13 +29,12 @@ const controls = (task: Task) =>
 const status = (task: Task) => bridge.now(task).status;
 const isSettled = (task: Task) => bridge.until(task, ({ kind }) => kind === 'request_opened');
 
-describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
+describe('a task is steered from its room', () => {
   let server: Homeserver;
   beforeAll(async () => {
-    if (absent === undefined) server = await start();
+    server = await startFakeHomeserver();
   });
-  afterAll(() => server?.[Symbol.asyncDispose]());
-  beforeEach((context) => context.skip(absent !== undefined, absent));
+  afterAll(() => server[Symbol.asyncDispose]());
   const open = () => SteeringFixture.open(server, bridge);
 
   it('every command does what it says, and is acknowledged', async () => {
@@ -90,53 +89,6 @@ describe.each(HOMESERVERS)('on $name', ({ name, start, absent }) => {
     expect(late.ack).toBe('❌');
     expect(await fixture.note(late.id)).toContain('has ended as cancelled');
     expect(await fixture.answers(plain.id)).toHaveLength(2);
-  });
-
-  it('a permission is answered by a reaction, a reply or a command', async () => {
-    await using fixture = await open();
-    const { ann, room } = fixture;
-    const steps = [bash('echo one'), bash('echo two'), bash('echo three'), bash('echo four'), { text: 'ok' }];
-    // What is allowed always, is so for all sessions in the folder.
-    const { task, root } = await fixture.task(steps, `lenient-${name}`);
-    await fixture.steer();
-
-    const first = await fixture.request(task, root);
-    await ann.react(room, first.message, '👀');
-    await ann.react(room, first.message, '👍🏽');
-    expect(await fixture.ack(first.message)).toBe('👍🏽');
-
-    const second = await fixture.request(task, root);
-    const unclear = await ann.replyInThread(room, root, second.message, 'what does it do?');
-    expect(await fixture.ack(unclear)).toBe('❌');
-    const { event_id: hint, content } = await ann.sees(room, (event) =>
-      String(event.content.body).startsWith(
-        'That does not answer the request, and the agent did not get it.',
-      ),
-    );
-    expect(content.body).toContain('Allow bash: echo two\nReply allow, always or no');
-    const no = await ann.replyInThread(room, root, hint, 'No, use printf');
-    expect(await fixture.ack(no)).toBe('✅');
-
-    const third = await fixture.request(task, root);
-    const deny = await ann.sayInThread(room, root, '!deny not that either');
-    expect(await fixture.ack(deny)).toBe('✅');
-    expect(third.request.title).toContain('three');
-
-    const fourth = await fixture.request(task, root);
-    const answer = await ann.sayInThread(room, root, '!answer 1');
-    expect(await fixture.note(answer)).toContain('The task has no open question.');
-    const always = await ann.reply(room, fourth.message, 'always');
-    expect(await fixture.ack(always)).toBe('✅');
-    expect((await bridge.end(task)).status).toBe('completed');
-    expect(closings(task)).toMatchObject([
-      { request_id: first.request.id, by: ann.userId, reply: 'once' },
-      { by: ann.userId, reply: 'reject', message: 'use printf' },
-      { by: ann.userId, reply: 'reject', message: 'not that either' },
-      { by: ann.userId, reply: 'always' },
-    ]);
-    expect(said(task)).toEqual([]);
-    const none = await ann.sayInThread(room, root, '!allow');
-    expect(await fixture.note(none)).toContain('The task has no open permission.');
   });
 
   it('a question is answered by a number, by words or by a reaction', async () => {

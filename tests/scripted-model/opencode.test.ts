@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const release of undo.reverse()) await release();
-}, 30_000);
+});
 
 /** Runs a script in a new session and answers the messages of the finished turn. */
 async function play(title: string, steps: Script): Promise<{ info: Message; parts: Part[] }[]> {

@@ -120,6 +120,27 @@ describe('a streamed answer', () => {
   });
 });
 
+describe('a stream that goes wrong', () => {
+  it('ends in order without its closing events when it is truncated', async () => {
+    const text = await (await run(await start(), [{ text: 'abcdef', truncate: true }])).text();
+    expect(text).toContain('"content":"abc"');
+    expect(text).not.toContain('"content":"def"');
+    expect(text).not.toMatch(/"finish_reason":"|usage|DONE/);
+  });
+
+  it('ends with the error that the step names', async () => {
+    const text = await (await run(await start(), [{ text: 'abcdef', streamError: 'Overloaded' }])).text();
+    expect(text.trim().split('\n\n').at(-1)).toMatch(/^data: \{"error":\{"message":"Overloaded"/);
+    expect(text).not.toContain('"content":"def"');
+  });
+
+  it('is half of a body when it is not streamed', async () => {
+    const response = await run(await start(), [{ text: 'abcdef', truncate: true }], { stream: false });
+    expect(response.status).toBe(200);
+    await expect(response.json()).rejects.toThrow(SyntaxError);
+  });
+});
+
 describe('an answer in one piece', () => {
   it('has the message, the tool calls, the finish reason and usage', async () => {
     const steps: Script = [{ text: 'hi', finish: 'length', tools: [{ name: 'bash', args: { a: 1 } }] }];
@@ -137,6 +158,20 @@ describe('an answer in one piece', () => {
         },
       ],
       usage: { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 },
+    });
+  });
+
+  it('counts what was read from a cache as part of the prompt', async () => {
+    const usage = { input: 50, output: 20, cacheRead: 40, cacheWrite: 10, reasoning: 5 };
+    const response = await run(await start(), [{ text: 'hi', usage }], { stream: false });
+    expect(await response.json()).toMatchObject({
+      usage: {
+        prompt_tokens: 100,
+        completion_tokens: 20,
+        total_tokens: 120,
+        prompt_tokens_details: { cached_tokens: 40 },
+        completion_tokens_details: { reasoning_tokens: 5 },
+      },
     });
   });
 
@@ -220,7 +255,7 @@ describe('a hanging step', () => {
       },
     );
     expect(JSON.parse(stdout)).toEqual({ during: true, after: false });
-  }, 40_000);
+  });
 });
 
 it('records what was asked and which step answered', async () => {

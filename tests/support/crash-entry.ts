@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { WebhookClient } from '../../src/notifications/webhook/webhook-client.ts';
 import { DockerClient } from '../../src/runners/docker/docker-client.ts';
 import { OpenCodeApi } from '../../src/runners/opencode-server/api.ts';
@@ -8,11 +9,23 @@ import type { TaskEventBody } from '../../src/tasks/events.ts';
 /**
  * The program with a point at which it kills itself, like `kill -9`: CRASH_AT is "before" or "after", and a
  * kind of event that is stored, a call of OpenCode, of Docker or of a receiver of webhooks, the "acknowledged" of a
- * delivery, or one of these with "#2" for its second time.
+ * delivery, or one of these with "#2" for its second time. SIGUSR2 reads the point from the file CRASH_FILE instead, so
+ * that a bridge can do something else before.
  */
-const [when, point = ''] = (process.env.CRASH_AT ?? '').split(' ');
-const [what, nth = '1'] = point.split('#');
+let [when = '', what = '', nth = '1'] = parse(process.env.CRASH_AT);
 let seen = 0;
+
+process.on('SIGUSR2', () => {
+  const at = readFileSync(process.env.CRASH_FILE ?? '', 'utf8');
+  [when = '', what = '', nth = '1'] = parse(at);
+  seen = 0;
+  process.stderr.write(`crashes ${at}\n`);
+});
+
+function parse(at = ''): string[] {
+  const [time = '', point = ''] = at.split(' ');
+  return [time, ...point.split('#')];
+}
 
 function around<T>(matches: boolean, work: () => T): T {
   if (!matches) return work();

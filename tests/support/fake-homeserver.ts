@@ -31,6 +31,11 @@ export interface Arrival {
 const PREFIX = /^\/_matrix\/client(\/(v\d+|r0))?(?=\/)/;
 const SEND = /^\/rooms\/([^/]+)\/send\/([^/]+)\/([^/]+)$/;
 
+export interface FakeHomeserverOptions extends HomeserverOptions {
+  /** The clock of its limits. */
+  now?: () => number;
+}
+
 /** A homeserver in one process, with the behaviour of Synapse on which the bridge relies. */
 export class FakeHomeserver implements Homeserver {
   /** Every request, as `METHOD /path`; the path is decoded and without `/_matrix/client/v3`. */
@@ -39,12 +44,13 @@ export class FakeHomeserver implements Homeserver {
   readonly arrivals: Arrival[] = [];
   /** Decides the fate of a request; undefined executes it. */
   fault: (method: string, path: string, body: unknown) => MatrixFault | undefined = () => undefined;
-  readonly #api = new MatrixApi();
+  readonly #api: MatrixApi;
   readonly #people = new Map<string, Person>();
   #server: Server | undefined;
   #port = 0;
 
-  constructor({ rateLimits = false }: HomeserverOptions = {}) {
+  constructor({ rateLimits = false, now = Date.now }: FakeHomeserverOptions = {}) {
+    this.#api = new MatrixApi(now);
     this.#api.limit(rateLimits);
   }
 
@@ -162,7 +168,7 @@ function refusalOf(fault: Extract<MatrixFault, object>, error = 'no'): [number, 
 }
 
 /** A fake that listens; `await using` stops it. */
-export async function startFakeHomeserver(options: HomeserverOptions = {}): Promise<FakeHomeserver> {
+export async function startFakeHomeserver(options: FakeHomeserverOptions = {}): Promise<FakeHomeserver> {
   const homeserver = new FakeHomeserver(options);
   await homeserver.start();
   return homeserver;

@@ -1,8 +1,8 @@
 import { type Script, type Step, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 
 /** A step of the scripted model that calls one tool. */
-export const bash = (command: string): Step => ({
-  tools: [{ name: 'bash', args: { command, description: 'Run' } }],
+export const bash = (command: string, args: { timeout?: number } = {}): Step => ({
+  tools: [{ name: 'bash', args: { command, description: 'Run', ...args } }],
 });
 
 export const write = (filePath: string, content: string): Step => ({

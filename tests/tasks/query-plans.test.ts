@@ -7,14 +7,17 @@ import { SqliteBlockStore } from '../../src/store/sqlite/sqlite-block-store.ts';
 import { SqliteBrowserSessionStore } from '../../src/store/sqlite/sqlite-browser-session-store.ts';
 import { SqliteDeliveryStore } from '../../src/store/sqlite/sqlite-delivery-store.ts';
 import { SqliteInboxStore } from '../../src/store/sqlite/sqlite-inbox-store.ts';
+import { SqliteMcpSessionStore } from '../../src/store/sqlite/sqlite-mcp-session-store.ts';
+import { SqliteProviderKeyStore } from '../../src/store/sqlite/sqlite-provider-key-store.ts';
+import { signingKeyOf } from '../../src/store/sqlite/sqlite-signing-keys.ts';
 import { SqliteTaskRemovals } from '../../src/store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
 import { tempDir } from '../support/temp.ts';
 
 const SRC = join(import.meta.dirname, '../../src');
-/** What does not grow: no table, a row for each status or table, at most 10,000 sessions, and tasks that have not ended. */
+/** What does not grow: no table, a row for each status or table, at most 10,000 sessions of browsers and of MCP, providers that an operator has set, and tasks that have not ended. */
 const SCANNED =
-  /^SCAN (CONSTANT ROW|task_counts|sqlite_sequence|browser_sessions USING COVERING INDEX \w+|tasks USING (COVERING )?INDEX tasks_unfinished)$/;
+  /^SCAN (CONSTANT ROW|task_counts|sqlite_sequence|(browser|mcp)_sessions USING COVERING INDEX \w+|provider_keys|tasks USING (COVERING )?INDEX tasks_unfinished)$/;
 
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let database: Database;
@@ -36,6 +39,9 @@ beforeEach(async () => {
   new SqliteInboxStore(database, (event) => matrixEvent.parse(event));
   new SqliteBlockStore(database);
   new SqliteBrowserSessionStore(database);
+  new SqliteProviderKeyStore(database);
+  new SqliteMcpSessionStore(database);
+  signingKeyOf(database, 'any');
   database.prepare = prepare;
 });
 

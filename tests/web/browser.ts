@@ -1,3 +1,4 @@
+import { inject } from 'vitest';
 import { startHttpServer } from '../../src/http/server.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { SqliteBrowserSessionStore } from '../../src/store/sqlite/sqlite-browser-session-store.ts';
@@ -22,19 +23,20 @@ export async function startSessions() {
 interface PageServerOptions extends ServerOptions {
   kept?: SqliteBrowserSessionStore;
   now?: () => number;
+  /** The page's; absent: as it was built for all tests. */
   folder?: string;
 }
 
 /** The bridge with its page, and sessions that are `kept` elsewhere or end with it; `await using` stops it. */
 export async function startPageServer(
-  { kept, now, folder, ...options }: PageServerOptions = {},
+  { kept, now, folder = inject('builtPage'), ...options }: PageServerOptions = {},
   headers: Record<string, string> = {},
 ) {
   const own = kept ? undefined : await startSessions();
   const sessions = kept ?? own?.store;
   const server = await startServer({
     ...options,
-    page: sessions && { sessions, ...(now && { now }), ...(folder && { folder }) },
+    page: sessions && { sessions, folder, ...(now && { now }) },
   });
   return {
     ...server,
@@ -59,7 +61,7 @@ export async function reopen(
     allowedOrigins: [],
     tokens: [],
     maxBodyBytes: 1_000_000,
-    page: { sessions },
+    page: { sessions, folder: inject('builtPage') },
     services: bridge.services,
     logger: bridge.logger,
   });

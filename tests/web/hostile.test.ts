@@ -71,6 +71,52 @@ describe.each([360, 1280])('hostile words of a task are shown as words, %i pixel
     expect(await view.page.title()).not.toContain('owned');
   });
 
+  it('in the state of the bridge', async () => {
+    const { runner } = server.bridge;
+    const works = runner.dependencies;
+    runner.dependencies = [MARKUP, BIDI, ANSI].map((name) => ({
+      name,
+      status: 'degraded',
+      detail: EVERYTHING,
+    }));
+    await using view = await browser.open(`${server.http.url}/system`, { width });
+    await view.page
+      .getByRole('cell', { name: /onerror/ })
+      .first()
+      .waitFor();
+    await screenshot(view.page, `hostile-system-${width}`);
+    expect(await unsound(view.page)).toEqual([]);
+    expect(await view.page.title()).toBe('Degraded · System · letta-opencode');
+    runner.dependencies = works;
+  });
+
+  it('in what a new task may be given, in its refusal, and in the task that it continues', async () => {
+    const { runner } = server.bridge;
+    runner.choices = async () => ({
+      models: [{ id: `a/${BIDI}`, name: EVERYTHING, provider: MARKUP }],
+      agents: [{ name: BIDI, description: `${BIDI}${EVERYTHING}` }],
+      model: `a/${EVERYTHING}`,
+      agent: EVERYTHING,
+    });
+    await using view = await browser.open(`${server.http.url}/new?continue=${ended}`, { width });
+    const { page, faults } = view;
+    faults.allow(/status of 400/);
+    await page.getByRole('link', { name: /onerror/ }).waitFor();
+    await page.locator('#field-agent-list option').waitFor({ state: 'attached' });
+    expect(await unsound(page)).toEqual([]);
+    await page.getByLabel('What to do').fill(EVERYTHING);
+    await page.getByLabel('Model', { exact: true }).fill(EVERYTHING);
+    await page.getByRole('button', { name: 'Execute' }).click();
+    await expect.poll(() => page.locator('#field-model-error').textContent()).toContain('onerror');
+    await screenshot(page, `hostile-new-${width}`);
+    expect(await unsound(page)).toEqual([]);
+
+    runner.choices = () => Promise.reject(new Error(EVERYTHING));
+    await page.goto(`${server.http.url}/new`);
+    await page.getByText('The lists are missing').waitFor();
+    expect(await unsound(page)).toEqual([]);
+  });
+
   it.each(TABS)('in the view $name', async ({ id, name }) => {
     for (const [state, task] of Object.entries({ asking, ended })) {
       await using view = await browser.open(`${server.http.url}/tasks/${task}?tab=${id}`, { width });

@@ -4,11 +4,15 @@ import { reopen, startPageServer, startSessions } from './browser.ts';
 import { seriousBarriers } from './support/axe.ts';
 import { useBrowser } from './support/browser.ts';
 import { worstTask } from './support/long-tasks.ts';
+import { signIn } from './support/person.ts';
 import { screenshot } from './support/screenshot.ts';
 
 const browser = useBrowser();
 
 const ROOM = { limits: { maxConcurrent: 300, maxQueued: 300 } };
+const TOKEN = 'a-token-of-a-person';
+/** The list's first question; it asks for the open ones by their status. */
+const isTasks = ({ pathname, searchParams }: URL) => pathname === '/tasks' && !searchParams.has('status');
 const rows = (page: Page) => page.locator('.task-item');
 const descriptions = (page: Page) => page.locator('.task-item a').allTextContents();
 const focused = (page: Page) => page.evaluate('document.activeElement?.textContent');
@@ -93,8 +97,7 @@ test('a filter that is chosen while the first page is on its way is loaded as we
   const { page } = opened;
   const asked = Promise.withResolvers<void>();
   const go = Promise.withResolvers<void>();
-  const isUnfiltered = (url: URL) => url.pathname === '/tasks' && !url.searchParams.has('status');
-  await page.route(isUnfiltered, async (route) => {
+  await page.route(isTasks, async (route) => {
     asked.resolve();
     await go.promise;
     await route.continue();
@@ -207,6 +210,8 @@ test('times are right although the clock of the browser is off by an hour', asyn
     await page.locator('.task-item').waitFor();
     expect(await page.locator('.task-age').textContent()).toMatch(/^\d+ s ago$/);
     expect(await page.locator('.task-time').textContent()).toMatch(/^Ran [\d.]+ m?s$/);
+    await page.locator('.task-age time').hover();
+    expect(await page.locator('.task-age time').getAttribute('title')).toMatch(/20\d\d.*:\d\d:\d\d/);
   }
 });
 
@@ -246,9 +251,97 @@ test('200 tasks that work at once leave the page smooth', async () => {
       for (const [index, turn] of turns.entries()) turn.emit(usage(round * 1_000 + index));
       await page.evaluate('new Promise((resolve) => requestAnimationFrame(resolve))');
     }
-    await expect.poll(() => newest.getAttribute('title')).toContain('10,199');
+    await expect.poll(() => newest.textContent()).toContain('10.2k');
   });
   expect(worst).toBeLessThan(100);
+});
+
+test('the exact number of tokens is said on hover', async () => {
+  await using server = await startPageServer(ROOM);
+  const turn = await server.bridge.runner.turnOf(await server.api.start());
+  turn.emit(usage(10_199));
+  await using opened = await browser.open(server.http.url);
+  const cost = opened.page.locator('.task-cost');
+  const title = () => cost.getAttribute('title');
+  await expect.poll(() => cost.textContent()).toContain('10.2k');
+  await cost.hover();
+  await expect.poll(title).toBe('10,199 tokens');
+  // Also while the pointer stays.
+  turn.emit(usage(20_000));
+  await expect.poll(title).toBe('20,000 tokens');
+});
+
+test('the tasks are asked for once, while the scripts load, with and without tokens', async () => {
+  for (const tokens of [[], [{ token: TOKEN }]]) {
+    await using server = await startPageServer({ ...ROOM, tokens }, { authorization: `Bearer ${TOKEN}` });
+    await server.api.start({ task_description: 'one' });
+    await using opened = await browser.open(server.http.url);
+    const { page } = opened;
+    if (tokens.length > 0) await signIn(page, TOKEN);
+    await expect.poll(() => descriptions(page)).toEqual(['one']);
+    const asked: string[] = [];
+    page.on('request', (request) => {
+      const { pathname, search } = new URL(request.url());
+      asked.push(pathname + search);
+    });
+    await page.reload();
+    await expect.poll(() => descriptions(page)).toEqual(['one']);
+    await expect.poll(() => asked.some((url) => url.startsWith('/events'))).toBe(true);
+    expect(asked.filter((url) => url.startsWith('/tasks'))).toEqual(['/tasks?agent_id=*&limit=100']);
+  }
+});
+
+test('a bridge that takes its time for the tasks, or never says them, leaves a page that can be used', async () => {
+  await using server = await startPageServer(ROOM);
+  await server.api.start({ task_description: 'one' });
+  const go = Promise.withResolvers<void>();
+  const holdTasks = (page: Page) =>
+    page.route(isTasks, async (route) => {
+      await go.promise;
+      await route.continue();
+    });
+  await using opened = await browser.open(server.http.url, { before: holdTasks });
+  const { page } = opened;
+  await page.getByText('Loading…').waitFor();
+  await page.getByRole('link', { name: 'New task' }).first().click();
+  await page.getByRole('heading', { name: 'New task' }).waitFor();
+  await page.goBack();
+  await page.getByText('Loading…').waitFor();
+  go.resolve();
+  await expect.poll(() => descriptions(page)).toEqual(['one']);
+  await server.api.start({ task_description: 'two' });
+  await expect.poll(() => descriptions(page)).toEqual(['two', 'one']);
+});
+
+test.each([
+  ['an error', 500, 'application/problem+json', '{"code":"INTERNAL","detail":"It broke."}'],
+  ['no JSON', 200, 'text/html', '<html>A proxy says hello.</html>'],
+])('for an answer that is %s the connection is lost, until the bridge answers', async (_, ...answer) => {
+  const [status, contentType, body] = answer;
+  await using server = await startPageServer(ROOM);
+  await server.api.start({ task_description: 'one' });
+  const lie = (page: Page) => page.route(isTasks, (route) => route.fulfill({ status, contentType, body }));
+  await using opened = await browser.open(server.http.url, { before: lie });
+  const { page, faults } = opened;
+  faults.allow(/status of 500/);
+  await page.getByText('The connection to the bridge is lost.').waitFor();
+  await page.unroute(isTasks);
+  await expect.poll(() => descriptions(page)).toEqual(['one']);
+});
+
+test('a key leads to a row that the browser has had no time to draw', async () => {
+  await using server = await startPageServer(ROOM);
+  for (let index = 0; index < 45; index += 1) await server.api.start({ task_description: `Task ${index}` });
+  const neverIdle = (page: Page) => page.addInitScript('globalThis.requestIdleCallback = () => 0');
+  await using opened = await browser.open(server.http.url, { before: neverIdle });
+  const { page } = opened;
+  await expect.poll(() => rows(page).count()).toBe(20);
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('End');
+  await expect.poll(() => focused(page)).toBe('Task 0');
+  expect(await rows(page).count()).toBe(45);
+  await page.keyboard.press('k');
+  expect(await focused(page)).toBe('Task 1');
 });
 
 function usage(input_tokens: number) {

@@ -29,7 +29,8 @@ export async function startTask(description = 'Write sum.js.') {
     call,
     /** A call that is over. */
     ran(call_id: string, tool: string, title: string, more: Partial<Tool> = {}): void {
-      call('started', call_id, tool, title);
+      const { parent_call_id } = more;
+      call('started', call_id, tool, title, { parent_call_id });
       call('finished', call_id, tool, title, { ok: true, duration_ms: 12, ...more });
     },
     /** Many events of one kind of noise: what the model says and what commands print. */

@@ -34,7 +34,7 @@ describe('the output of a task', () => {
       output: `1\n2\n3\n${ESC}[31m4${ESC}[0m\n`,
     });
     task.call('started', 't1', 'task', 'Find callers');
-    task.ran('c2', 'grep', 'sum', { output: 'a.js' });
+    task.ran('c2', 'grep', 'sum', { output: 'a.js', parent_call_id: 't1' });
     task.call('finished', 't1', 'task', 'Find callers', { ok: true, output: 'None.' });
     task.run.emit({ kind: 'warning', code: 'ENGINE_UNREACHABLE', message: 'No answer.' });
     task.run.ask({ id: 'per_1', type: 'permission', title: 'Allow bash: rm' });

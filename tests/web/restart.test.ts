@@ -73,16 +73,16 @@ it('a bridge that is killed under an open page: the page says so, resumes, and l
   expect(lines.map((line) => z.object({ seq: z.number() }).parse(JSON.parse(line)).seq)).toEqual(stored);
 });
 
-it('the list goes on after a restart too', async () => {
+it.each(['SIGTERM', 'SIGKILL'] as const)('the list goes on after a restart by %s too', async (signal) => {
   await using view = await open('/');
   const { page } = view;
   await page.getByRole('list', { name: 'Tasks' }).waitFor();
-  await bridge.end('SIGTERM');
+  await bridge.end(signal);
   await page.getByText(LOST).waitFor();
   await bridge.start();
   await page.getByText(LOST).waitFor({ state: 'hidden' });
-  await bridge.api.start({ task_description: `Say it. ${scriptText([{ text: 'Said.' }])}` });
-  const row = page.getByRole('listitem').filter({ hasText: 'Say it.' });
+  await bridge.api.start({ task_description: `After ${signal}. ${scriptText([{ text: 'Said.' }])}` });
+  const row = page.getByRole('listitem').filter({ hasText: `After ${signal}.` });
   await row.getByText('Completed').waitFor({ timeout: 30_000 });
 });
 

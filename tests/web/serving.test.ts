@@ -16,11 +16,13 @@ import { startPageServer } from './browser.ts';
 const NAVIGATION = {
   accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8',
 };
+const TASKS_LINK = /<link rel="preload" as="fetch" crossorigin href="([^"]+)">\n/;
 const PAGES = ['/', '/new', '/system', '/sign-in', '/tasks/task_1'];
 
 let server: Awaited<ReturnType<typeof startPageServer>>;
 beforeAll(async () => {
-  server = await startPageServer({ tokens: [{ token: 'a-token' }] });
+  // As a checkout serves it: from its sources.
+  server = await startPageServer({ tokens: [{ token: 'a-token' }], folder: WEB_FOLDER });
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
@@ -236,7 +238,23 @@ test('the built page of the package is served without its sources', async () => 
       (await fetch(origin, { headers: NAVIGATION })).text(),
     ),
   );
-  expect(there).toBe(here);
+  const needs = (authentication: string): string => `data-authentication="${authentication}"`;
+  expect(here, 'needs a token').toContain(needs('token'));
+  expect(there?.replace(TASKS_LINK, ''), 'needs none').toBe(here?.replace(needs('token'), needs('none')));
+});
+
+test('the tasks are read along with the scripts only by the page that shows all, and only without tokens', async () => {
+  await using open = await startPageServer();
+  const html = async (origin: string, path: string): Promise<string> =>
+    (await fetch(`${origin}${path}`, { headers: NAVIGATION })).text();
+  const [, href = ''] = TASKS_LINK.exec(await html(open.origin, '/')) ?? [];
+  const { pathname, search } = new URL(href.replace('&amp;', '&'), 'https://example.org/tools/bridge/');
+  expect(pathname + search).toBe('/tools/bridge/tasks?agent_id=*&limit=100');
+  for (const path of [...PAGES.slice(1), '/?status=running', '/?']) {
+    expect(await html(open.origin, path), path).not.toMatch(TASKS_LINK);
+  }
+  // With tokens no cookie opens anything without a header, and a link sends none.
+  for (const path of PAGES) expect(await html(server.origin, path), path).not.toMatch(TASKS_LINK);
 });
 
 test('without the page the answer is 503 and says what to do, until it is there', async () => {

@@ -19,7 +19,7 @@ const start = (steps: Script, more: object = {}): Promise<string> =>
   served.api.start({ task_description: `Do it.\n${scriptText(steps)}`, ...more });
 const open = (id: string, look = {}) => browser.open(`${served.url}/tasks/${id}`, look);
 const state = (page: Page, name: string) =>
-  page.locator('.task-headline .status', { hasText: name }).waitFor();
+  page.locator('.task-headline .status', { hasText: name }).waitFor({ timeout: 45_000 });
 const task = async (id: string) => (await served.api.get(`/tasks/${id}`)).body;
 const events = async (id: string) => (await served.api.get(`/tasks/${id}/events?limit=1000`)).body.events;
 

@@ -62,6 +62,13 @@ it('what is inaccessible is told', async () => {
 it('a long task is told, and the heap measured', async () => {
   const { page } = await showing('');
   await page.evaluate('setTimeout(() => { const end = Date.now() + 200; while (Date.now() < end); })');
-  await expect.poll(() => takeLongTasks(page)).toEqual([expect.closeTo(200, -2)]);
+  // What is taken is gone from the page, and a busy machine makes the page's own start a long task too: all are kept.
+  const told: number[] = [];
+  await expect
+    .poll(async () => {
+      told.push(...(await takeLongTasks(page)));
+      return Math.max(...told, 0);
+    })
+    .toBeGreaterThan(150);
   expect(await heapBytes(page)).toBeGreaterThan(100_000);
 });

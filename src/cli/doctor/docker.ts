@@ -18,11 +18,17 @@ export const dockerEngine: Check = async ({ docker: { host, limits } }) => {
 };
 
 /** Without a provider's key no model can be called. */
-export const passedVariables: Check = async ({ docker: { limits } }) => {
+export const passedVariables: Check = async ({ docker: { limits }, providers }) => {
   const check = 'RUNNER_ENV_PASSTHROUGH';
+  const proxied = providers.proxy.enabled ? Object.keys(providers.environment) : [];
+  if (proxied.length > 0) {
+    const detail = `the credential proxy has the keys of ${proxied.join(', ')}; no container has them`;
+    return [{ check: 'provider keys', status: 'ok', detail }];
+  }
   const names = Object.keys(limits.env);
   if (names.length > 0) return [{ check, status: 'ok', detail: `containers get ${names.join(', ')}` }];
-  const next = 'Name the variable with the key of your provider, such as ANTHROPIC_API_KEY, and set it.';
+  const next =
+    'Set ANTHROPIC_API_KEY or another key of docs/provider-keys.md, or name variables with keys here.';
   return [{ check, status: 'warn', detail: 'containers get no variable of this environment', next }];
 };
 

@@ -27,7 +27,7 @@ export async function startLocalUpstream(
         () => transport.close(),
         logger,
       );
-    return { transport, close, failure: app.failure() };
+    return { transport, modern: { url: localUrl, token: lock.token }, close, failure: app.failure() };
   } catch (thrown) {
     await app.close().catch(() => undefined);
     throw thrown;

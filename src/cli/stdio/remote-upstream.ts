@@ -1,9 +1,10 @@
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { RESUME_HEADER, RESUME_NEVER } from '../../mcp/connection.ts';
 import type { LockInfo } from '../../store/lock-info.ts';
 import type { UpstreamTarget } from './upstream-target.ts';
 
 const TERMINATE_LIMIT_MS = 1_000;
-/** The stream of a session cannot be resumed: after a cut, the relay opens a new session. */
+/** After a cut, the relay opens a new session. A stream that ends is a lost bridge, so none may be resumable. */
 const NO_RECONNECT = {
   initialReconnectionDelay: 0,
   maxReconnectionDelay: 0,
@@ -14,7 +15,7 @@ const NO_RECONNECT = {
 /** The bridge of the process that holds the lock; undefined while it does not listen. */
 export function remoteUpstream({ url, token, kind }: LockInfo): UpstreamTarget | undefined {
   if (url === undefined || token === undefined) return undefined;
-  const headers = { authorization: `Bearer ${token}` };
+  const headers = { authorization: `Bearer ${token}`, [RESUME_HEADER]: RESUME_NEVER };
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     requestInit: { headers },
     reconnectionOptions: NO_RECONNECT,
@@ -26,5 +27,5 @@ export function remoteUpstream({ url, token, kind }: LockInfo): UpstreamTarget |
     await Promise.race([terminated, limit]);
     await transport.close();
   };
-  return { transport, close, failure: new Promise(() => undefined), remote: kind };
+  return { transport, modern: { url, token }, close, failure: new Promise(() => undefined), remote: kind };
 }

@@ -1,9 +1,12 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import type { ModernTarget } from '../../mcp/modern-request.ts';
 import type { LockInfo } from '../../store/lock-info.ts';
 
 /** The bridge to which the messages of a stdio client go. */
 export interface UpstreamTarget {
   transport: Transport;
+  /** Where its requests without a session go. */
+  modern: ModernTarget;
   /** Rejects when the bridge fails for good; never resolves. */
   failure: Promise<never>;
   close(): Promise<void>;

@@ -30,6 +30,11 @@ export const BRIDGE = {
     schema: text,
     about: 'Bearer token of who collects the metrics; without it only this machine can.',
   }),
+  METRICS_BY_AGENT: variable({
+    schema: flag,
+    default: 'false',
+    about: 'true: also tasks, tokens and cost by agent, for at most 200 agents.',
+  }),
   PROJECT_ID: variable({
     schema: z.string().max(200, 'must have at most 200 characters'),
     about: 'A label, such as the id of a project: each line of the log and the answer of /health have it.',

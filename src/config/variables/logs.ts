@@ -9,7 +9,7 @@ export const LOGS = {
   LOG_LEVEL: variable({
     schema: z.enum(LOG_LEVELS),
     default: 'info',
-    about: 'Log level; logs go to stderr.',
+    about: 'Log level; logs go to stderr. No level shows prompts, content or secrets.',
   }),
   DEBUG: variable({ schema: flag, default: 'false', about: 'true is LOG_LEVEL=debug.' }),
 };

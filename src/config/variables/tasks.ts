@@ -55,6 +55,12 @@ export const TASKS = {
     about:
       'How long a permission or question waits before it is rejected with a reason and the model continues.',
   }),
+  ELICITATION: variable({
+    schema: z.enum(['auto', 'off']),
+    default: 'auto',
+    about:
+      'auto: MCP clients that can show a form show permissions and questions to their user (docs/tools.md#forms). off: no client is sent a form.',
+  }),
   MAX_COST_USD: variable({
     schema: z.coerce.number().positive(),
     about: 'Cost limit of a task in US dollars, unless it sets max_cost_usd.',

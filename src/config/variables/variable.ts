@@ -5,6 +5,7 @@ type Group =
   | 'OpenCode server mode'
   | 'Docker mode'
   | 'Reproducible engine'
+  | 'Provider keys'
   | 'Tasks'
   | 'Commands of tasks'
   | 'Workspace'
@@ -13,7 +14,8 @@ type Group =
   | 'Matrix'
   | 'Webhooks'
   | 'Security'
-  | 'Logs';
+  | 'Logs'
+  | 'Traces';
 
 interface Definition<S extends z.ZodType> {
   schema: S;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { list, positive, text } from './schemas.ts';
+import { list, natural, positive, text } from './schemas.ts';
 import { variablesOf } from './variable.ts';
 
 const variable = variablesOf('Workspace');
@@ -15,6 +15,12 @@ export const WORKSPACE = {
     default: '',
     alias: 'WORKSPACE_ROOTS',
     about: 'Further folders, comma-separated, in which a task may name an existing directory.',
+  }),
+  DISK_MIN_FREE_MB: variable({
+    schema: natural,
+    default: '256',
+    about:
+      'Free megabytes in WORKSPACE_DIR and DATA_DIR below which no new task starts: tasks wait, and running ones are warned. 0: no minimum.',
   }),
   WORKSPACE_MAX_EVENTS: variable({
     schema: positive,

@@ -27,6 +27,8 @@ export interface Guards {
   /** The check behind `bearer`, for tokens that come otherwise: guesses count together. */
   token: TokenCheck;
   rate: RateGuard;
+  /** Of requests that ask for a Task: a client that is refused a few times takes its task for lost. */
+  polls: RateGuard;
 }
 
 export function createGuards({ tokens, rateLimit = 0, isFromCommand, ...rules }: GuardsOptions): Guards {
@@ -39,5 +41,6 @@ export function createGuards({ tokens, rateLimit = 0, isFromCommand, ...rules }:
     bearer: bearerGuard(tokens, token),
     token,
     rate: rateGuard(rateLimit),
+    polls: rateGuard(rateLimit),
   };
 }

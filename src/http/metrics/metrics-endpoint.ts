@@ -12,7 +12,7 @@ const PROXIED = ['x-forwarded-for', 'x-forwarded-host', 'forwarded'] as const;
 export interface MetricsSource {
   contentType: string;
   text(): Promise<string>;
-  /** Told of each response. */
+  /** Called with each response. */
   request(method: string, route: string, status: number, ms: number): void;
 }
 

@@ -1,8 +1,7 @@
-import type { Request, RequestHandler } from 'express';
+import type { RequestHandler } from 'express';
+import { routeOf } from '../route-of.ts';
 import type { MetricsSource } from './metrics-endpoint.ts';
 
-/** Paths that are no routes of express, by their first segment. */
-const NONE = 'none';
 /** Methods that are counted by name: a client can invent others. */
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'];
 
@@ -16,10 +15,4 @@ export function observeRequests({ request }: Pick<MetricsSource, 'request'>): Re
     });
     next();
   };
-}
-
-/** The route as it is written, such as `/tasks/:task_id`: a path has ids and names of files in it. */
-function routeOf({ route }: Request): string {
-  const path: unknown = route?.path;
-  return typeof path === 'string' ? path : NONE;
 }

@@ -4,7 +4,7 @@ import { BridgeError } from '../../errors.ts';
 import { sendError } from '../errors.ts';
 import type { Asset, Bundle } from './bundle.ts';
 import { Compressed, ENCODINGS } from './encodings.ts';
-import { pageHtml } from './html.ts';
+import { type Authentication, pageHtml } from './html.ts';
 import { loadPage, WEB_FOLDER } from './load-page.ts';
 import { ASSET_HEADERS, PAGE_HEADERS } from './page-headers.ts';
 
@@ -18,7 +18,7 @@ const TYPES: Record<string, string> = {
  * The web page. Its HTML is the same for everybody and needs no token: what it shows, it reads from the task API. A
  * path that is the API's too is answered with HTML only to what prefers HTML, as the navigation of a browser does.
  */
-export function pageRoutes(folder = WEB_FOLDER): Router {
+export function pageRoutes(authentication: Authentication, folder = WEB_FOLDER): Router {
   const router = Router();
   const compressed = new Compressed();
   let loading: Promise<Bundle> | undefined;
@@ -30,7 +30,7 @@ export function pageRoutes(folder = WEB_FOLDER): Router {
     });
     return loading;
   };
-  const html = orUnavailable(async (req, res) => sendHtml(req, res, await load()));
+  const html = orUnavailable(async (req, res) => sendHtml(req, res, await load(), authentication));
   // Not `get`, with which a router also answers OPTIONS, in place of the API.
   router.all(['/', '/new', '/system', '/sign-in'], (req, res, next) => {
     res.vary('Accept');
@@ -62,8 +62,9 @@ function orUnavailable(handler: (...args: Parameters<RequestHandler>) => Promise
     });
 }
 
-function sendHtml(req: Request, res: Response, { entry }: Bundle): void {
-  const html = pageHtml(entry, req.path.split('/').length - 2);
+function sendHtml(req: Request, res: Response, { entry }: Bundle, authentication: Authentication): void {
+  const depth = req.path.split('/').length - 2;
+  const html = pageHtml(entry, { depth, authentication, isList: req.url === '/' });
   const etag = `"${createHash('sha256').update(html).digest('base64url').slice(0, 27)}"`;
   res.set({ ...PAGE_HEADERS, 'Cache-Control': 'no-cache', ETag: etag });
   if (req.fresh) res.status(304).end();

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { createTask, createTaskFields } from '../../api/create-task.ts';
 import { shortText } from '../../api/inputs.ts';
+import { modelConfigInput } from '../../api/model-config.ts';
 import { outcomeFields, viewOutcome } from '../../api/task-view.ts';
 import { BridgeError, quote } from '../../errors.ts';
+import { requestIdOf } from '../request-id.ts';
 import { defineRoute, NONE } from '../route.ts';
 import { ROUTE_NAMES } from '../route-names.ts';
 
@@ -14,6 +16,7 @@ const body = z.strictObject({
   task_id: shortText.optional(),
   code: z.string().optional(),
   context: z.string().optional(),
+  model_config: modelConfigInput.optional(),
 });
 type Body = z.output<typeof body>;
 
@@ -49,14 +52,19 @@ export const executeRoute = defineRoute({
     'PAYLOAD_TOO_LARGE',
     'QUEUE_FULL',
     'FORBIDDEN',
+    'UNSUPPORTED',
   ],
   async run({ services, agentId, body: given, req }) {
     const { task_id: ownId, code: _code, context: _context, ...input } = given;
     if (agentId === undefined) throw needsAgent();
-    const accepted = await createTask(services, agentId, {
+    const order = {
       ...input,
       task_description: descriptionOf(given),
       idempotency_key: keyOf(given, req.headers['idempotency-key']),
+    };
+    const accepted = await createTask(services, agentId, order, {
+      requestId: requestIdOf(req),
+      traceparent: req.headers.traceparent,
     });
     const outcome = await viewOutcome(accepted.task, services, ROUTE_NAMES);
     const { id } = accepted.task;

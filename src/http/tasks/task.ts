@@ -3,6 +3,7 @@ import { CLAMPED } from '../../api/coerce-arguments.ts';
 import { lastEvents } from '../../api/last-events.ts';
 import { taskFields, viewTask } from '../../api/task-view.ts';
 import { changedSince, waitForTask } from '../../api/wait-for-task.ts';
+import { modelConfigSchema } from '../../tasks/model-config.ts';
 import { usedMs } from '../../tasks/task.ts';
 import { defineRoute, NONE } from '../route.ts';
 import { ROUTE_NAMES } from '../route-names.ts';
@@ -19,6 +20,7 @@ export const taskSchema = z.object({
   runner: z.string(),
   model: z.string().optional(),
   agent: z.string().optional(),
+  model_config: modelConfigSchema.optional(),
   continues: z.string().optional(),
   observers: z.array(z.string()),
   limits: z.object({
@@ -43,10 +45,11 @@ export const taskRoute = defineRoute({
   async run({ services, agentId, params }) {
     const task = await services.execution.find(agentId, params.task_id);
     const { agentId: agent_id, description, runner, model, agent, continues, observers, limits } = task;
+    const { modelConfig: model_config } = task;
     return {
       json: {
         ...(await viewTask(task, services, ROUTE_NAMES)),
-        ...{ agent_id, description, runner, model, agent, continues, observers },
+        ...{ agent_id, description, runner, model, agent, model_config, continues, observers },
         limits: {
           timeout_ms: limits.timeoutMs,
           max_cost_usd: limits.maxCostUsd,

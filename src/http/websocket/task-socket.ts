@@ -5,6 +5,7 @@ import { BridgeError, messageOf, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { SerialQueue } from '../../serial-queue.ts';
 import { isLive } from '../../tasks/live-frame.ts';
+import { logFields } from '../../tasks/log-fields.ts';
 import type { Task } from '../../tasks/task.ts';
 import { wellFormed } from '../../text.ts';
 import { ROUTE_NAMES } from '../route-names.ts';
@@ -156,7 +157,10 @@ export class TaskSocket {
     } catch (thrown) {
       const error = toBridgeError(thrown);
       if (error.code === 'INTERNAL') {
-        this.#options.logger.error({ taskId: task.id, err: messageOf(thrown) }, 'a WebSocket command failed');
+        this.#options.logger.error(
+          { ...logFields(task), err: messageOf(thrown) },
+          'a WebSocket command failed',
+        );
       }
       const { message: detail, ...view } = viewError(error, ROUTE_NAMES);
       return { type: 'error', id, detail, ...view };

@@ -9,10 +9,12 @@ import { shortText } from '../../api/inputs.ts';
 import type { ApiServices } from '../../api/services.ts';
 import { BridgeError, quote, toBridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import { logFields } from '../../tasks/log-fields.ts';
 import type { Task, TaskOwner } from '../../tasks/task.ts';
 import type { Refusal } from '../guards/guard.ts';
 import type { Guards } from '../guards/guards.ts';
 import type { Identity } from '../guards/token-check.ts';
+import { REQUEST_ID, requestIdOf } from '../request-id.ts';
 import type { StreamLimit } from '../stream-limit.ts';
 import type { Tickets } from '../tickets.ts';
 import { WritePacer } from '../write-pacer.ts';
@@ -62,21 +64,29 @@ export class WebSocketEndpoint {
       // A context of zlib for each connection costs 300 kB.
       perMessageDeflate: false,
     });
+    this.#server.on('headers', (headers, req) => headers.push(`X-Request-Id: ${requestIdOf(req)}`));
   }
 
   /** Handles the `upgrade` event of an HTTP server. */
   readonly upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const onError = (): unknown => socket.destroy();
     socket.on('error', onError);
+    const requestId = requestIdOf(req);
+    req.headers[REQUEST_ID] = requestId;
+    const refuse = (error: BridgeError, headers = {}): void => {
+      this.#options.logger.debug({ requestId, code: error.code }, 'a WebSocket was refused');
+      refuseUpgrade(socket, error, { ...headers, 'X-Request-Id': requestId });
+    };
     this.#admit(req)
       .then((admitted) => {
-        if ('error' in admitted) return refuseUpgrade(socket, admitted.error, admitted.headers);
+        if ('error' in admitted) return refuse(admitted.error, admitted.headers);
+        this.#options.logger.debug({ ...logFields(admitted.task), requestId }, 'a WebSocket is open');
         socket.off('error', onError);
         this.#server.handleUpgrade(req, socket, head, (client) =>
           this.#open(client, new WritePacer(socket), req, admitted),
         );
       })
-      .catch((thrown: unknown) => refuseUpgrade(socket, toBridgeError(thrown)));
+      .catch((thrown: unknown) => refuse(toBridgeError(thrown)));
   };
 
   /** Closes every WebSocket with a word on how to go on. */

@@ -13,6 +13,7 @@ export const answerTaskRequest = defineTool({
   input: z.strictObject({ task_id: taskId, agent_id: agentId, request_id: shortText, ...answerFields }),
   output: answeredSchema,
   annotations: { readOnlyHint: false, destructiveHint: true, openWorldHint: false },
+  claude: { searchHint: 'approve permission' },
   async run({ task_id, request_id, ...answer }, call) {
     const { services } = call;
     const task = await services.execution.find(call.agentId(), task_id);

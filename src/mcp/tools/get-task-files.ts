@@ -5,7 +5,7 @@ import { pageThatFits } from '../../api/pages.ts';
 import { BridgeError, quote } from '../../errors.ts';
 import { type FileChange, fileChangeSchema } from '../../tasks/events.ts';
 import type { Task } from '../../tasks/task.ts';
-import { PATCH_PAGE, ROWS_PAGE } from '../answer-limits.ts';
+import { MAX_ANSWER, PATCH_PAGE, ROWS_PAGE } from '../answer-limits.ts';
 import { defineTool, READ_ONLY, type ToolServices } from '../tool.ts';
 
 const output = z.object({
@@ -36,6 +36,7 @@ export const getTaskFiles = defineTool({
   }),
   output,
   annotations: READ_ONLY,
+  claude: { searchHint: 'coding task diff', maxResultSizeChars: MAX_ANSWER },
   async run({ task_id, path, include_diff, cursor }, call) {
     const { services } = call;
     const from = parseCursor(cursor);

@@ -7,13 +7,15 @@ import { iso } from '../../api/task-view.ts';
 import { BridgeError } from '../../errors.ts';
 import { describeEvent } from '../../tasks/describe-event.ts';
 import type { Task } from '../../tasks/task.ts';
+import { cutWithLength } from '../../text.ts';
+import { CONTENT_PAGE, MAX_ANSWER } from '../answer-limits.ts';
 import { defineTool, hint, READ_ONLY, type ToolServices } from '../tool.ts';
 
 const PAGE = 1_000;
-/** Characters of the events of one answer, in both forms together; of one event; of the artifacts. */
+/** Characters of the events of one answer, in both forms together; of one event; of the artifacts, in each form. */
 const MAX_EVENTS = 64_000;
 const MAX_EVENT = 16_000;
-const MAX_ARTIFACTS = 24_000;
+const MAX_ARTIFACTS = 12_000;
 
 /** What happened to a task, from its log, page by page. */
 export const getTaskHistory = defineTool({
@@ -23,7 +25,7 @@ export const getTaskHistory = defineTool({
   input: z.strictObject({
     task_id: taskId,
     agent_id: agentId,
-    events_limit: z.int().min(-1).max(PAGE).default(100).describe('-1: all that fit'),
+    events_limit: z.int().min(-1).max(PAGE).default(100).describe('Default 100; -1: all that fit'),
     events_offset: z.int().min(0).optional(),
     after_seq: z.int().min(0).optional(),
     include_artifacts: z.boolean().default(false),
@@ -37,6 +39,7 @@ export const getTaskHistory = defineTool({
     hint,
   }),
   annotations: READ_ONLY,
+  claude: { searchHint: 'coding task log', maxResultSizeChars: MAX_ANSWER },
   async run({ task_id, events_limit, events_offset, after_seq, include_artifacts }, call) {
     const { services } = call;
     const task = await services.execution.find(call.agentId(), task_id);
@@ -55,7 +58,8 @@ export const getTaskHistory = defineTool({
       artifacts,
     };
     const more = structured.next_after_seq === undefined ? '' : `\nMore: call again with after_seq ${last}.`;
-    const lines = page.map(({ line }) => line);
+    const lines = page.map(({ line, shown }) => (events_limit === 1 ? wholeEvent(shown) : line));
+    if (artifacts) lines.push(`Artifacts: ${JSON.stringify(artifacts)}`);
     const hints = [
       ...(page.some(({ shown }) => shown.truncated) ? [CUT_EVENTS] : []),
       ...(jsonSize(artifacts ?? []) < jsonSize(all ?? []) ? ['Not all artifacts are shown.'] : []),
@@ -71,6 +75,11 @@ export const getTaskHistory = defineTool({
 
 const CUT_EVENTS =
   'Events with truncated are cut: events_limit 1 with the after_seq before gives one of them whole.';
+
+/** For who reads the text alone: as much of one event as stands in both forms. */
+function wholeEvent(event: object): string {
+  return cutWithLength(JSON.stringify(event), CONTENT_PAGE);
+}
 
 /** As many events as fit into one answer, at least one; one alone is never cut. */
 async function pageOf(task: Task, after: number, limit: number, { execution }: ToolServices) {

@@ -23,15 +23,18 @@ export const health = defineTool({
     node: z.string(),
   }),
   annotations: READ_ONLY,
+  claude: { searchHint: 'opencode down' },
   async run(_input, { services }) {
     const { tasks: metrics, queue: _, ...report } = await healthReport(services);
     const dependencies = report.dependencies.map(({ name, status, detail }) => ({ name, status, detail }));
     const lines = dependencies.map(({ name, status, detail }) => `${name}: ${status} (${detail})`);
-    const { running, queued } = metrics;
+    const { running, queued, by_status } = metrics;
+    const counts = Object.entries(by_status).map(([status, n]) => `${n} ${status}`);
+    const up = `Up for ${report.uptime_ms} ms on Node ${process.versions.node}; tasks: ${counts.join(', ') || 'none'}.`;
     const head = `${report.status}, version ${report.version}, ${report.mode}: ${running} running, ${queued} queued.`;
     return {
       structured: { ...report, dependencies, metrics, node: process.versions.node },
-      text: [head, ...lines].join('\n'),
+      text: [head, up, ...lines].join('\n'),
     };
   },
 });

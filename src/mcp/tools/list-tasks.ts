@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { agentId } from '../../api/inputs.ts';
 import { listTasks as list, listTasksFields, taskListSchema } from '../../api/list-tasks.ts';
-import { viewTaskRow } from '../../api/task-view.ts';
+import { type taskRowSchema, viewTaskRow } from '../../api/task-view.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 /** The caller's tasks, newest first. */
@@ -12,12 +12,19 @@ export const listTasks = defineTool({
   input: z.strictObject({ agent_id: agentId, ...listTasksFields }),
   output: taskListSchema,
   annotations: READ_ONLY,
+  claude: { searchHint: 'delegated coding tasks' },
   async run({ status, limit, cursor }, call) {
     const query = { statuses: status && [status], limit, cursor };
     const structured = await list(call.services, call.agentId(), query, viewTaskRow);
     const { tasks, next_cursor } = structured;
-    const lines = tasks.map((it) => `${it.task_id} ${it.status} ${it.created_at} ${it.description}`);
+    const lines = tasks.map(rowText);
     const more = next_cursor === undefined ? [] : [`More: call again with cursor "${next_cursor}".`];
     return { structured, text: [`${tasks.length} tasks.`, ...lines, ...more].join('\n') };
   },
 });
+
+function rowText({ task_id, status, created_at, ended_at, ...it }: z.infer<typeof taskRowSchema>): string {
+  const times = ended_at === undefined ? created_at : `${created_at} to ${ended_at}`;
+  const summary = it.summary ? ` → ${it.summary}` : '';
+  return `${task_id} ${status} ${times} ${it.description}${summary}`;
+}

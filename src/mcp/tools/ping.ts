@@ -10,6 +10,7 @@ export const ping = defineTool({
   input: z.strictObject({ agent_id: agentId }),
   output: z.object({ pong: z.boolean(), version: z.string() }),
   annotations: READ_ONLY,
+  claude: { searchHint: 'opencode up' },
   run(_, { services: { version } }) {
     return { structured: { pong: true, version }, text: `pong, version ${version}` };
   },

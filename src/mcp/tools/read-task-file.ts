@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { contentOf, fileViewSchema, type TaskFilePage, viewFile } from '../../api/file-view.ts';
 import { agentId, path, taskId } from '../../api/inputs.ts';
 import { pageThatFits } from '../../api/pages.ts';
-import { CONTENT_PAGE } from '../answer-limits.ts';
+import { CONTENT_PAGE, MAX_ANSWER } from '../answer-limits.ts';
 import { defineTool, READ_ONLY } from '../tool.ts';
 
 /** One page of a file in a task's directory, exact to the byte. */
@@ -19,6 +19,7 @@ export const readTaskFile = defineTool({
   }),
   output: fileViewSchema,
   annotations: READ_ONLY,
+  claude: { searchHint: 'coding task output', maxResultSizeChars: MAX_ANSWER },
   async run({ task_id, file_path, offset, limit }, call) {
     const { execution } = call.services;
     const task = await execution.find(call.agentId(), task_id);

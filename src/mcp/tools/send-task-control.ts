@@ -17,6 +17,7 @@ export const sendTaskControl = defineTool({
   }),
   output: controlledSchema,
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+  claude: { searchHint: 'stop coding task' },
   async run({ task_id, control, reason }, call) {
     const { services } = call;
     const task = await services.execution.find(call.agentId(), task_id);

@@ -7,10 +7,11 @@ import { defineTool } from '../tool.ts';
 export const sendTaskMessage = defineTool({
   name: 'send_task_message',
   title: 'Message a task',
-  description: 'Tells the agent more: queue = after its turn, interrupt = now.',
+  description: 'Tells the agent more: queue (default) = after its turn, interrupt = now.',
   input: z.strictObject({ task_id: taskId, agent_id: agentId, ...messageFields }),
   output: messagedSchema,
   annotations: { readOnlyHint: false, destructiveHint: false, openWorldHint: false },
+  claude: { searchHint: 'steer coding agent' },
   async run({ task_id, ...message }, call) {
     const { services } = call;
     const task = await services.execution.find(call.agentId(), task_id);

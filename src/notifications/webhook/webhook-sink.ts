@@ -14,6 +14,8 @@ export interface WebhookSinkOptions {
   name: 'webhook' | 'callback';
   /** Where the events of a task go; undefined: nowhere. Throws DeliveryError where that is no longer allowed. */
   target: (task: Task) => URL | undefined;
+  /** The header `traceparent` of a task's requests; undefined: none. */
+  traceparent?: (task: Task) => string | undefined;
   /** Each signs every message. */
   secrets: readonly Uint8Array[];
   client: WebhookClient;
@@ -49,10 +51,16 @@ export class WebhookSink implements Sink {
   }
 
   #send(target: URL, task: Task, event: TaskEvent, signal: AbortSignal): Promise<void> {
-    const { secrets, client } = this.#options;
+    const { secrets, client, traceparent } = this.#options;
     const body = payload(task, event);
     const id = `${this.name}_${task.id}_${event.seq}`;
     const headers = signedHeaders(id, Math.floor(Date.now() / 1_000), body, secrets);
-    return client.post(target, body, headers, signal);
+    const trace = traceparent?.(task);
+    return client.post(
+      target,
+      body,
+      trace === undefined ? headers : { ...headers, traceparent: trace },
+      signal,
+    );
   }
 }

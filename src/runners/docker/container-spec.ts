@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { ContainerCreateOptions } from 'dockerode';
+import type { ModelConfig } from '../../tasks/model-config.ts';
 import { ENGINE_MEMORY } from '../opencode-protocol/engine-memory.ts';
+import { directly, type ProviderAccess, withProviders } from '../opencode-protocol/provider-blocks.ts';
 import { permissionVariable } from '../opencode-protocol/session-rules.ts';
+import { modelSettings, SYSTEM_PROMPT } from './model-settings.ts';
 
 /** The labels by which a bridge recognizes its containers. */
 export const LABELS = {
@@ -59,6 +62,11 @@ export interface ContainerOptions {
   /** `provider/model`. */
   model?: string | undefined;
   agent?: string | undefined;
+  /** The providers of models that it reaches without their keys. */
+  providers?: ProviderAccess | undefined;
+  modelConfig?: ModelConfig | undefined;
+  /** The file with the system prompt of `modelConfig`. */
+  systemPromptFile?: string | undefined;
 }
 
 /** The id of a prompt, which is also the name of its container. The same key gives the same name. */
@@ -69,14 +77,14 @@ export function containerName(bridgeId: string, key: string): string {
 
 /** The container of one run: the OpenCode CLI with JSON output, the prompt on stdin, and its limits. */
 export function containerSpec(options: ContainerOptions, limits: ContainerLimits): ContainerCreateOptions {
-  const { directory, dataDir, promptFile, hiddenFiles = [], user } = options;
+  const { directory, dataDir, promptFile, systemPromptFile, hiddenFiles = [], user } = options;
   const { outputBytes = DEFAULT_OUTPUT_LIMIT } = limits;
   return {
     Image: limits.image,
     // The prompt is a file, so that it is complete even where the bridge dies before the container starts.
     Entrypoint: ['/bin/sh', '-c', `exec "$@" < ${PROMPT}`, 'sh'],
     Cmd: command(options, limits),
-    Env: variables(limits),
+    Env: variables(options, limits),
     Labels: {
       [LABELS.bridge]: options.bridgeId,
       [LABELS.task]: options.taskId,
@@ -89,6 +97,7 @@ export function containerSpec(options: ContainerOptions, limits: ContainerLimits
         bindMount(directory, directory),
         bindMount(dataDir, DATA),
         bindMount(promptFile, PROMPT, true),
+        ...(systemPromptFile === undefined ? [] : [bindMount(systemPromptFile, SYSTEM_PROMPT, true)]),
         ...hiddenFiles.map(maskFile),
       ],
       ...restrictions(user, limits),
@@ -149,11 +158,17 @@ function command(
   ];
 }
 
-function variables({ env }: ContainerLimits): string[] {
+function variables(options: ContainerOptions, { env }: ContainerLimits): string[] {
+  const { providers } = options;
+  const settings = modelSettings(options, env);
+  const { OPENCODE_CONFIG_CONTENT = env.OPENCODE_CONFIG_CONTENT } = settings;
+  const content = withProviders(OPENCODE_CONFIG_CONTENT, providers?.blocks ?? {});
   const all = {
     ...ENGINE_MEMORY,
     OPENCODE_DISABLE_AUTOUPDATE: '1',
-    ...env,
+    ...directly(env, providers?.proxyHost),
+    ...settings,
+    ...(content !== undefined && { OPENCODE_CONFIG_CONTENT: content }),
     OPENCODE_PERMISSION: permissionVariable(env.OPENCODE_PERMISSION),
     HOME,
     XDG_DATA_HOME: DATA,

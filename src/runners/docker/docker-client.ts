@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
+import { z } from 'zod';
 import { BridgeError, messageOf, quote } from '../../errors.ts';
 import { connectDocker } from './connection.ts';
 import { followContainerLogs, type OnOutput } from './container-logs.ts';
@@ -9,6 +10,12 @@ const PAUSE_TIMEOUT_MS = 15_000;
 const PAUSE_RETRY_MS = 100;
 /** Characters of an image name with its digest that an error quotes. */
 const MAX_IMAGE_NAME = 500;
+
+const networkSchema = z.object({
+  IPAM: z
+    .object({ Config: z.array(z.object({ Subnet: z.string(), Gateway: z.string().optional() })).nullish() })
+    .nullish(),
+});
 
 export interface ContainerState {
   status: 'created' | 'running' | 'paused' | 'ended';
@@ -155,14 +162,27 @@ export class DockerClient {
     });
   }
 
-  /** All containers that have these labels, in any state. */
+  /** All containers that have these labels, in any state; `state` in Docker's words, such as `running` or `paused`. */
   list(
     labels: Readonly<Record<string, string>>,
-  ): Promise<{ name: string; labels: Record<string, string> }[]> {
+  ): Promise<{ name: string; state: string; labels: Record<string, string> }[]> {
     return this.#request(async () => {
       const label = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
       const found = await this.#docker.listContainers({ all: true, filters: { label } });
-      return found.map(({ Id, Names, Labels }) => ({ name: Names[0]?.slice(1) ?? Id, labels: Labels }));
+      return found.map(({ Id, Names, State, Labels }) => ({
+        name: Names[0]?.slice(1) ?? Id,
+        state: State,
+        labels: Labels,
+      }));
+    });
+  }
+
+  /** The ranges of addresses of a network, `10.1.0.0/16`, and the host's in each; none where there is no such network. */
+  subnets(network: string): Promise<{ subnet: string; gateway: string | undefined }[]> {
+    return this.#request(async () => {
+      const found = await ignoreStatus(404, this.#docker.getNetwork(network).inspect());
+      const ranges = networkSchema.parse(found ?? {}).IPAM?.Config ?? [];
+      return ranges.map(({ Subnet, Gateway }) => ({ subnet: Subnet, gateway: Gateway }));
     });
   }
 

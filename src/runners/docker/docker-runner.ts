@@ -3,17 +3,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, toBridgeError } from '../../errors.ts';
 import type { DependencyHealth } from '../../health.ts';
 import type { Logger } from '../../logger.ts';
+import type { ModelConfig } from '../../tasks/model-config.ts';
 import type { Task } from '../../tasks/task.ts';
-import type { Run, RunContext, Runner, TaskReader } from '../runner.ts';
+import type { ProviderAccess } from '../opencode-protocol/provider-blocks.ts';
+import type { ModelConfigTarget, Run, RunContext, Runner, RunnerResources, TaskReader } from '../runner.ts';
 import { type SentPrompt, sentPrompts } from '../sent-prompts.ts';
 import { bridgeIdOf } from './bridge-id.ts';
 import { Cleanup, conversationOf } from './cleanup.ts';
+import { containerResources } from './container-resources.ts';
 import { ContainerRun } from './container-run.ts';
 import type { ContainerLimits } from './container-spec.ts';
 import { containerUserFor } from './container-user.ts';
 import { assertSeparateFromDataDir, filesInside } from './data-dir-guard.ts';
 import { DockerClient } from './docker-client.ts';
 import { dockerHealth } from './docker-health.ts';
+import { requireModelConfig } from './model-settings.ts';
 import { SessionFolder } from './session-folder.ts';
 
 /** How often the health of Docker is checked and old containers are removed. */
@@ -29,6 +33,8 @@ export interface DockerRunnerOptions {
   dataDir: string;
   /** Files that no container may see. */
   envFiles?: readonly string[] | undefined;
+  /** The providers of models that a task reaches without their keys; `model` is provider/model. */
+  providers?: ((taskId: string, model: string | undefined) => Promise<ProviderAccess>) | undefined;
   store: TaskReader;
   logger: Logger;
 }
@@ -68,7 +74,8 @@ export class DockerRunner implements Runner {
   }
 
   async open(task: Task, { emit, past }: RunContext): Promise<Run> {
-    const { limits, model, agent, dataDir, envFiles = [] } = this.#options;
+    const { limits, agent, dataDir, envFiles = [], providers } = this.#options;
+    const model = task.model ?? this.#options.model;
     const sessionId = conversationOf(task);
     const { id: taskId, agentId, directory } = task;
     await assertSeparateFromDataDir('directory', directory, dataDir);
@@ -90,11 +97,13 @@ export class DockerRunner implements Runner {
         dataDir: folder.dataDir,
         hiddenFiles,
         user: `${user.uid}:${user.gid}`,
-        model: task.model ?? model,
+        model,
         agent: task.agent ?? agent,
+        modelConfig: task.modelConfig,
       },
       limits,
       docker: this.#docker,
+      providers: providers && (() => providers(taskId, model)),
       past,
       earlierPrompts: () => earlierTasks.flatMap((id) => this.#promptsOf(id)),
       emit,
@@ -107,8 +116,17 @@ export class DockerRunner implements Runner {
     return { model, agent };
   }
 
+  async requireModelConfig(config: ModelConfig, target: ModelConfigTarget): Promise<void> {
+    const { model, agent } = this.#options;
+    requireModelConfig(config, { model: target.model ?? model, agent: target.agent ?? agent });
+  }
+
   health(): DependencyHealth[] {
     return [this.#health];
+  }
+
+  resources(): Promise<RunnerResources> {
+    return containerResources(this.#docker, this.#bridgeId);
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { TaskEvent } from '../../tasks/events.ts';
+import type { ProviderAccess } from '../opencode-protocol/provider-blocks.ts';
 import { type SentPrompt, sentPrompts } from '../sent-prompts.ts';
 import { type ContainerLimits, type ContainerOptions, containerSpec, LABELS } from './container-spec.ts';
 import type { DockerClient } from './docker-client.ts';
@@ -7,9 +8,11 @@ import { unansweredPrompts } from './unanswered-prompts.ts';
 
 export interface PromptContainersOptions {
   folder: SessionFolder;
-  container: Omit<ContainerOptions, 'promptFile' | 'session'>;
+  container: Omit<ContainerOptions, 'promptFile' | 'systemPromptFile' | 'session'>;
   limits: ContainerLimits;
   docker: DockerClient;
+  /** The providers of models that the container reaches without their keys. */
+  providers?: (() => Promise<ProviderAccess>) | undefined;
   /** The task's log when the run was opened. */
   past: readonly TaskEvent[];
   /** The prompts of earlier tasks of the conversation. */
@@ -40,11 +43,15 @@ export class PromptContainers {
    */
   async create(name: string, text: string): Promise<void> {
     const { docker, folder, container, limits } = this.#options;
+    const providers = await this.#options.providers?.();
     for (const earlier of await this.list()) await docker.remove(earlier);
     const { state } = folder;
     const texts = [...this.#unanswered(state).map((prompt) => prompt.text), text];
     const promptFile = await folder.writePrompt(name, texts.join('\n\n'));
-    await docker.create(name, containerSpec({ ...container, promptFile, session: state?.session }, limits));
+    const system = container.modelConfig?.system_prompt;
+    const systemPromptFile = system === undefined ? undefined : await folder.writeSystemPrompt(system);
+    const options = { ...container, providers, promptFile, systemPromptFile, session: state?.session };
+    await docker.create(name, containerSpec(options, limits));
   }
 
   onRecorded(prompt: SentPrompt): void {

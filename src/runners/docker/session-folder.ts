@@ -49,16 +49,24 @@ export class SessionFolder {
   async writePrompt(id: string, text: string): Promise<string> {
     const folder = join(this.path, 'prompts');
     for (const name of await readdir(folder)) await rm(join(folder, name), { force: true });
-    const path = join(folder, id);
-    await writeFile(`${path}.new`, text, { mode: 0o444 });
-    await rename(`${path}.new`, path);
-    return path;
+    return replaceFile(join(folder, id), text);
+  }
+
+  /** The same for the file with the system prompt. */
+  writeSystemPrompt(text: string): Promise<string> {
+    return replaceFile(join(this.path, 'system-prompt'), text);
   }
 
   /** The ids of the tasks of this conversation. */
   async tasks(): Promise<string[]> {
     return readdir(join(this.path, 'tasks')).catch(() => []);
   }
+}
+
+async function replaceFile(path: string, text: string): Promise<string> {
+  await writeFile(`${path}.new`, text, { mode: 0o444 });
+  await rename(`${path}.new`, path);
+  return path;
 }
 
 /** Earlier versions stored the session id alone; which prompt it answered last is then unknown. */

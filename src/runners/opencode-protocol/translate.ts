@@ -26,10 +26,15 @@ const WRITERS: ReadonlySet<string> = new Set(['write', 'edit', 'multiedit', 'pat
 /** Tokens and money, of whatever it was used for. */
 export type Spending = Pick<AssistantMessage, 'tokens' | 'cost'>;
 
-/** The events of a tool call so far; a pending call has none. */
-export function toolEvents(part: ToolPart, directory: string): TaskEventBody[] {
+/** The events of a tool call so far; a pending call has none. `parent`: the call whose subagent made it. */
+export function toolEvents(part: ToolPart, directory: string, parent?: string): TaskEventBody[] {
   const { state, callID: call_id, tool } = part;
-  const call = { kind: 'tool' as const, call_id, tool };
+  const call = {
+    kind: 'tool' as const,
+    call_id,
+    tool,
+    ...(parent !== undefined && { parent_call_id: parent }),
+  };
   if (state.status === 'pending') return [];
   if (state.status === 'running') return [{ ...call, phase: 'started', title: titleOf(part) }];
   const duration_ms = Math.max(0, Math.round(state.time.end - state.time.start));

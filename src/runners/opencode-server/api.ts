@@ -39,6 +39,7 @@ export interface PromptRequest {
   text: string;
   model?: string | undefined;
   agent: string;
+  system?: string | undefined;
 }
 
 /** The requests to one OpenCode server. Answers are parsed; every failure is a BridgeError. */
@@ -93,7 +94,7 @@ export class OpenCodeApi {
     await this.#call('delete session', deleted);
   }
 
-  async prompt({ sessionId, messageId, text, model, agent }: PromptRequest): Promise<void> {
+  async prompt({ sessionId, messageId, text, model, agent, system }: PromptRequest): Promise<void> {
     const [providerID = '', ...rest] = (model ?? '').split('/');
     const sent = this.#client.session.promptAsync(
       {
@@ -101,6 +102,7 @@ export class OpenCodeApi {
         messageID: messageId,
         agent,
         ...(model !== undefined && { model: { providerID, modelID: rest.join('/') } }),
+        ...(system !== undefined && { system }),
         parts: [{ id: partId(messageId), type: 'text', text }],
       },
       within(REQUEST_TIMEOUT_MS),

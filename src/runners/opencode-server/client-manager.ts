@@ -1,18 +1,28 @@
-import type { DependencyHealth } from '../../health.ts';
+import { type DependencyHealth, downgraded } from '../../health.ts';
 import type { Logger } from '../../logger.ts';
+import { logFields } from '../../tasks/log-fields.ts';
+import type { ModelConfig } from '../../tasks/model-config.ts';
 import type { Task } from '../../tasks/task.ts';
 import type { ServerFile, Session, SessionStatus } from '../opencode-protocol/wire.ts';
-import type { Run, RunContext, Runner, RunnerChoices, Connection as TcpConnection } from '../runner.ts';
+import type {
+  ModelConfigTarget,
+  Run,
+  RunContext,
+  Runner,
+  RunnerChoices,
+  RunnerResources,
+  Connection as TcpConnection,
+} from '../runner.ts';
 import { abortable } from './abortable.ts';
 import { OpenCodeApi } from './api.ts';
 import { Approvals } from './approvals.ts';
-import { Choices } from './choices.ts';
 import { Connection } from './connection.ts';
 import { Defaults } from './defaults.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EngineSupervisor } from './engine-supervisor.ts';
 import { EventStream, type SessionListener } from './event-stream.ts';
 import { HealthMonitor } from './health-monitor.ts';
+import { Inquiries } from './inquiries.ts';
 import { Instances } from './instances.ts';
 import { SessionRun } from './session-run.ts';
 import type { TurnLimits } from './session-state.ts';
@@ -58,7 +68,7 @@ export class OpenCodeClientManager implements Runner {
   readonly #monitor: HealthMonitor;
   readonly #instances: Instances;
   readonly #defaults: Defaults;
-  readonly #choices: Choices;
+  readonly #inquiries: Inquiries;
   readonly #approvals = new Approvals();
   readonly #sessions: Sessions;
 
@@ -76,8 +86,8 @@ export class OpenCodeClientManager implements Runner {
     });
     this.#instances = new Instances(this.#api, options.instanceLingerMs, logger);
     this.#defaults = new Defaults(this.#api, options.now ?? Date.now);
-    this.#choices = new Choices(endpoint, options.now ?? Date.now);
-    this.#sessions = new Sessions(this.#api, options.asksOutside);
+    this.#inquiries = new Inquiries(endpoint, this.#instances, this.#defaults, options.now ?? Date.now);
+    this.#sessions = new Sessions(this.#api, endpoint, options.asksOutside);
     const streaming = (): boolean => this.#stream.connected;
     const idle = (): boolean => this.#instances.idle;
     const { process } = endpoint;
@@ -128,6 +138,7 @@ export class OpenCodeClientManager implements Runner {
         firstPromptId: task.promptId,
         model: task.model ?? this.#options.model ?? defaults.model,
         agent,
+        system: task.modelConfig?.system_prompt,
         guarded: session.guarded,
         exclusive: endpoint.process !== undefined,
         limits: this.#options.turnLimits,
@@ -137,7 +148,7 @@ export class OpenCodeClientManager implements Runner {
         stream: this.#stream,
         emit,
         live,
-        logger: logger.child({ taskId: task.id }),
+        logger: logger.child(logFields(task)),
         now,
         renew: async () => this.#instances.renew(directory, task.ownsDirectory || !!endpoint.process),
         onClose: () => this.#instances.release(directory, task.ownsDirectory),
@@ -194,18 +205,12 @@ export class OpenCodeClientManager implements Runner {
     return { model, agent };
   }
 
-  async choices(directory: string): Promise<RunnerChoices> {
-    try {
-      await this.#instances.acquire(directory);
-      const [lists, usual] = await Promise.all([
-        this.#choices.of(directory),
-        this.#defaults.of(directory, false),
-      ]);
-      return { ...lists, ...usual };
-    } finally {
-      // To list them starts the directory's instance; on a server of somebody else it may serve others too.
-      this.#instances.release(directory, this.#options.endpoint.process !== undefined);
-    }
+  choices(directory: string): Promise<RunnerChoices> {
+    return this.#inquiries.choices(directory);
+  }
+
+  requireModelConfig(config: ModelConfig, target: ModelConfigTarget): Promise<void> {
+    return this.#inquiries.requireModelConfig(config, target);
   }
 
   async mayHaveOpened(connection: TcpConnection): Promise<boolean> {
@@ -221,7 +226,13 @@ export class OpenCodeClientManager implements Runner {
     const commands = this.#options.endpoint.shells?.summary;
     const details = [version && `version ${version}`, stream, commands, lastError, problem];
     const detail = details.filter(Boolean).join('; ');
-    return [{ name: 'opencode-server', status: this.#stream.connected ? status : downgrade(status), detail }];
+    return [
+      { name: 'opencode-server', status: this.#stream.connected ? status : downgraded(status), detail },
+    ];
+  }
+
+  async resources(): Promise<RunnerResources | undefined> {
+    return this.#options.endpoint.process?.resources();
   }
 
   async close(): Promise<void> {
@@ -233,8 +244,4 @@ export class OpenCodeClientManager implements Runner {
 
 function isFresh({ ownsDirectory, continues }: Task): boolean {
   return ownsDirectory && continues === undefined;
-}
-
-function downgrade(status: DependencyHealth['status']): DependencyHealth['status'] {
-  return status === 'ok' ? 'degraded' : status;
 }

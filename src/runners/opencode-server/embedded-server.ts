@@ -2,20 +2,21 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BridgeError, messageOf } from '../../errors.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import { tail } from '../../text.ts';
 import { ENGINE_MEMORY } from '../opencode-protocol/engine-memory.ts';
+import { directly, type ProviderAccess, withProviders } from '../opencode-protocol/provider-blocks.ts';
 import type { Shells } from '../shell/shells.ts';
 import type { Endpoint } from './endpoint.ts';
+import { exitOf, lastLines, terminate } from './engine-child.ts';
+import { engineConfiguration } from './engine-configuration.ts';
 import { type EngineInput, passSecrets, SECRETS_READ } from './engine-secrets.ts';
 import { ENGINE_MARK, startWatcher } from './engine-watcher.ts';
 import { freePort } from './free-port.ts';
-import { rssOf } from './process-memory.ts';
+import { resourcesOf, rssOf } from './process-memory.ts';
 
 const START_LIMIT_MS = 60_000;
-/** OpenCode can ignore SIGTERM while it installs a plugin, so SIGKILL follows. */
-const TERM_LIMIT_MS = 3_000;
 const FIRST_BACKOFF_MS = 250;
 const LAST_BACKOFF_MS = 30_000;
 const STEADY_MS = 60_000;
@@ -28,6 +29,8 @@ export interface EmbeddedServerOptions {
   cwd: string;
   /** `snapshot` of OpenCode's configuration: it then copies the folder at every step, which is slow. */
   snapshot: boolean;
+  /** The providers of models, read at each start. */
+  providers?: (() => Promise<ProviderAccess>) | undefined;
   /** Where the commands of tasks run; absent: where OpenCode itself runs. */
   shells?: Shells | undefined;
   logger: Logger;
@@ -43,8 +46,11 @@ export class EmbeddedServer {
   #child: ChildProcess | undefined;
   #listeningPid: number | undefined;
   #lastError: string | undefined;
+  #starts = 0;
   /** Whether the engine reads its secrets from stdin; one that does not is restarted with all in its environment. */
   #secretsByStdin = true;
+  /** The providers that the present process was started with. */
+  #providers: ProviderAccess = { blocks: {} };
 
   private constructor(options: EmbeddedServerOptions, endpoint: Endpoint) {
     this.#options = options;
@@ -56,7 +62,9 @@ export class EmbeddedServer {
       process: {
         pid: () => this.#listeningPid,
         rss: () => rssOf(this.#listeningPid),
+        resources: () => resourcesOf(this.#listeningPid, this.#starts),
         restart: (signal) => this.#restart(signal),
+        outdated: () => this.#outdated(),
       },
     };
     this.#supervision = this.#supervise();
@@ -111,6 +119,9 @@ export class EmbeddedServer {
     const { port } = new URL(this.endpoint.url);
     const args = ['serve', '--hostname', '127.0.0.1', '--port', port];
     const mark = randomUUID();
+    if (this.#options.providers) this.#providers = await this.#options.providers();
+    // Nothing listens to the signal yet.
+    if (this.#stop.signal.aborted) return 'stopped';
     const { env, stdin } = this.#input();
     // In its own process group, so that Ctrl-C reaches only the bridge, which then stops the server.
     const child = spawn(binary, args, {
@@ -119,6 +130,7 @@ export class EmbeddedServer {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });
+    this.#starts += 1;
     child.stdin.on('error', () => undefined);
     child.stdin.end(stdin);
     this.#child = child;
@@ -152,6 +164,11 @@ export class EmbeddedServer {
     }
   }
 
+  async #outdated(): Promise<boolean> {
+    const now = await this.#options.providers?.();
+    return now !== undefined && !isDeepStrictEqual(now, this.#providers);
+  }
+
   #restart(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (!this.#child || this.#listeningPid === undefined) return;
     this.#resetListening();
@@ -178,35 +195,18 @@ export class EmbeddedServer {
     const { username, password } = this.endpoint;
     return {
       ...ENGINE_MEMORY,
-      ...env,
+      ...directly(env, this.#providers.proxyHost),
       OPENCODE_SERVER_USERNAME: username,
       OPENCODE_SERVER_PASSWORD: password,
       OPENCODE_DISABLE_AUTOUPDATE: '1',
-      OPENCODE_CONFIG_CONTENT: configuration(
-        env.OPENCODE_CONFIG_CONTENT,
+      OPENCODE_CONFIG_CONTENT: engineConfiguration(
+        withProviders(env.OPENCODE_CONFIG_CONTENT, this.#providers.blocks),
         { snapshot, autoupdate: false },
         shell,
       ),
       ...(shell !== undefined && { SHELL: shell }),
     };
   }
-}
-
-/** The user's inline configuration over our defaults. The shell is set here, so that no project's file sets it. */
-function configuration(content: string | undefined, defaults: object, shell: string | undefined): string {
-  try {
-    const given = content === undefined || content.trim() === '' ? {} : JSON.parse(content);
-    return JSON.stringify({ ...defaults, ...given, ...(shell !== undefined && { shell }) });
-  } catch (cause) {
-    throw new BridgeError('INVALID_INPUT', 'OPENCODE_CONFIG_CONTENT is not JSON.', { cause });
-  }
-}
-
-function exitOf(child: ChildProcess): Promise<string> {
-  return new Promise((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    child.once('close', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`));
-  });
 }
 
 /**
@@ -229,18 +229,4 @@ function listening(
       resolve(isReady ? 'listening' : 'secrets unread');
     });
   });
-}
-
-function lastLines(child: ChildProcess): () => string {
-  let last = '';
-  child.stderr?.setEncoding('utf8').on('data', (chunk) => {
-    last = tail(`${last}${chunk}`, 500);
-  });
-  return () => last.trim();
-}
-
-function terminate(child: ChildProcess): void {
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), TERM_LIMIT_MS);
-  child.once('close', () => clearTimeout(timer));
 }

@@ -1,3 +1,4 @@
+import type { RunnerResources } from '../runner.ts';
 import type { Shells } from '../shell/shells.ts';
 
 /** The address of one OpenCode server, and its credentials. */
@@ -25,8 +26,12 @@ export interface EngineProcess {
   pid(): number | undefined;
   /** Bytes of memory that it uses; 0 where that is unknown. */
   rss(): Promise<number>;
+  /** Its memory, and how often it was started anew. */
+  resources(): Promise<RunnerResources>;
   /** Restarts it; `listening` waits until it listens again. Does nothing while it does not listen. */
   restart(signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** Whether it was started with other providers than there are now. */
+  outdated(): Promise<boolean>;
 }
 
 /** The headers that authorise a request. */

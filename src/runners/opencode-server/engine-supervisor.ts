@@ -16,7 +16,7 @@ export interface EngineSupervisorOptions {
   logger: Logger;
 }
 
-/** Restarts an embedded server when it hangs, or when it uses too much memory and no task uses it. */
+/** Restarts an embedded server when it hangs; while no task uses it, for too much memory or for new providers too. */
 export class EngineSupervisor {
   readonly #options: EngineSupervisorOptions;
   #failures = 0;
@@ -32,7 +32,7 @@ export class EngineSupervisor {
     try {
       const answer = await health();
       this.#failures = 0;
-      await this.#restartLarge();
+      if (!(await this.#restartOutdated())) await this.#restartLarge();
       return answer;
     } catch (thrown) {
       // A check that began before the server listened does not count.
@@ -48,6 +48,14 @@ export class EngineSupervisor {
     this.#failures = 0;
     logger.error({ pid: process.pid() }, 'the embedded OpenCode server hangs; it is started anew');
     process.restart('SIGKILL');
+  }
+
+  async #restartOutdated(): Promise<boolean> {
+    const { process, idle, logger } = this.#options;
+    if (!idle() || !(await process.outdated()) || !idle()) return false;
+    logger.info({}, 'the providers have changed; the embedded OpenCode server is started anew');
+    process.restart('SIGTERM');
+    return true;
   }
 
   async #restartLarge(): Promise<void> {

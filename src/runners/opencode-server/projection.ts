@@ -7,9 +7,7 @@ import { type Background, BackgroundSubagents } from './background.ts';
 import { OpenRequests } from './open-requests.ts';
 import type { Records } from './records.ts';
 import { callKey, type Reported, reportedBy, reportedOf } from './reported.ts';
-
-/** The tool that runs a subagent, which has a model of its own to wait for. */
-const SUBAGENT = 'task';
+import { SUBAGENT, type Subagents, withSubagent } from './subagents.ts';
 
 export interface ProjectionOptions {
   sessionId: string;
@@ -30,6 +28,7 @@ interface Fields {
   reported: ReadonlySet<string>;
   /** The calls of tools that are at work, but for those that wait for a subagent. */
   runningTools: ReadonlySet<string>;
+  subagents: Subagents;
   /** The usage that an earlier process reported last, until the records have been read up to there. */
   reportedUsage: Usage | undefined;
 }
@@ -57,6 +56,7 @@ export class Projection {
       usage: new Map(),
       reported: new Set(past.flatMap(reportedBy)),
       runningTools: new Set(),
+      subagents: new Map(),
       reportedUsage: past.findLast((event) => event.kind === 'usage')?.usage,
     });
   }
@@ -207,7 +207,10 @@ export class Projection {
   /** Where the first event of a call is its end, its start is reported first. */
   #onTool(part: ToolPart): Step {
     const { state, callID, tool } = part;
-    const next = this.#withTool(callID, state.status === 'running' && tool !== SUBAGENT);
+    const isSubagent = tool === SUBAGENT;
+    const next = this.#withTool(callID, state.status === 'running' && !isSubagent).#with({
+      subagents: withSubagent(this.#fields.subagents, part),
+    });
     if (state.status === 'pending' || state.status === 'running') return next.#report(part);
     const [started, start] = next.#report({ ...part, state: { status: 'running', input: state.input } });
     const [finished, end] = started.#report(part);
@@ -224,9 +227,11 @@ export class Projection {
   }
 
   #report(part: ToolPart): Step {
+    const { options, subagents } = this.#fields;
+    const parent = subagents.get(part.sessionID);
     return this.#once(
       callKey(part.callID, part.state.status),
-      ...toolEvents(part, this.#fields.options.directory),
+      ...toolEvents(part, options.directory, parent),
     );
   }
 

@@ -18,6 +18,8 @@ export interface SessionRunOptions {
   firstPromptId?: string | undefined;
   model?: string | undefined;
   agent: string;
+  /** Text that each prompt adds to the agent's system prompt. */
+  system?: string | undefined;
   /** Whether the session's rules make OpenCode ask before edits outside of the directory. */
   guarded: boolean;
   /** Whether the bridge started the server. */

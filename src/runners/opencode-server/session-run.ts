@@ -26,9 +26,10 @@ export class SessionRun implements Run {
   }
 
   async turn({ text, key, recordedAs, recordedAt, record }: Prompt): Promise<TurnOutcome> {
-    const { sessionId, model, agent, stream, now } = this.#options;
+    const { sessionId, model, agent, system, stream, now } = this.#options;
     const promptId = recordedAs ?? messageId(key, now());
-    const { id, outcome } = this.#driver.begin({ sessionId, messageId: promptId, text, model, agent });
+    const request = { sessionId, messageId: promptId, text, model, agent, system };
+    const { id, outcome } = this.#driver.begin(request);
     try {
       await Promise.race([stream.ready(), outcome]);
       if (openTurn(this.#driver.state, id)) {

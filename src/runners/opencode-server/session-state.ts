@@ -15,7 +15,7 @@ export interface TurnLimits {
 }
 
 /** How a turn ends, once that is decided. The first decision stays. */
-type Ending =
+type TurnTermination =
   /** The outcome is known. */
   | { by: 'outcome' }
   /** The turn ends as interrupted when OpenCode has stopped; after an interruption the records may say `completed`. */
@@ -44,7 +44,7 @@ export interface Turn {
   watch: Watch | undefined;
   /** Whether a first poll found that the model had not been asked yet. */
   waitsForModel: boolean;
-  ending: Ending | undefined;
+  ending: TurnTermination | undefined;
   /** Whether the sessions are being aborted for this turn, or have been. */
   stopping: boolean;
 }

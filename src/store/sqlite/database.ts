@@ -38,6 +38,11 @@ function open(dataDir: string): Database {
   }
 }
 
+/** Throws if the database does not answer. */
+export function ping(database: Database): void {
+  database.prepare('PRAGMA user_version').get();
+}
+
 /** Runs the work in a transaction. */
 export function transaction(database: Database, work: () => void): void {
   guarded(database, () => {

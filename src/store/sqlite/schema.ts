@@ -115,4 +115,27 @@ export const MIGRATIONS: readonly string[] = [
      INSERT INTO removals (task_id, agent_id) VALUES (new.id, new.agent_id);
      DELETE FROM removals WHERE n <= (SELECT max(n) FROM removals) - 10000;
    END;`,
+  // Keys of providers are encrypted with a key that is not in the database.
+  `CREATE TABLE provider_keys (
+     provider TEXT PRIMARY KEY,
+     dialect TEXT NOT NULL,
+     base_url TEXT NOT NULL,
+     models TEXT NOT NULL,
+     key_id TEXT NOT NULL,
+     box BLOB NOT NULL,
+     created_at INTEGER NOT NULL,
+     updated_at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
+  // Of a session of MCP only hashes of its id are stored.
+  `CREATE TABLE mcp_sessions (
+     id_hash TEXT PRIMARY KEY,
+     proof TEXT NOT NULL,
+     handshake TEXT NOT NULL,
+     agent_id TEXT,
+     several INTEGER NOT NULL,
+     used_at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX mcp_sessions_by_use ON mcp_sessions (used_at);`,
+  // Made once and the same for every process of this database.
+  `CREATE TABLE signing_keys (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;`,
 ];

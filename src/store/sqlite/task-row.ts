@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { taskErrorSchema, taskRequestSchema, taskResultSchema, usageSchema } from '../../tasks/events.ts';
+import { modelConfigSchema } from '../../tasks/model-config.ts';
 import { TASK_STATUSES, type Task } from '../../tasks/task.ts';
 import { wellFormed } from '../../text.ts';
 
@@ -20,10 +21,13 @@ const stateSchema = z.object({
   ownsDirectory: z.boolean(),
   model: z.string().optional(),
   agent: z.string().optional(),
+  modelConfig: modelConfigSchema.optional(),
   sessionId: z.string().optional(),
   promptId: z.string().optional(),
   idempotencyKey: z.string().optional(),
   callbackUrl: z.string().optional(),
+  requestId: z.string().optional(),
+  traceparent: z.string().optional(),
   continues: z.string().optional(),
   observers: z.array(z.string()),
   limits: z.object({

@@ -47,7 +47,12 @@ export async function send(path: string, options: RequestOptions = {}): Promise<
 /** The JSON of an answer; its type is what the bridge promises for the route. */
 async function call<T>(path: string, options: RequestOptions): Promise<T> {
   const response = await send(path, options);
-  return response.status === 204 ? (undefined as T) : response.json();
+  if (response.status === 204) return undefined as T;
+  // Broken off, or by something in between that is no bridge.
+  return response.json().catch((thrown: unknown) => {
+    options.signal?.throwIfAborted();
+    throw unreachable(thrown);
+  });
 }
 
 export const api = {

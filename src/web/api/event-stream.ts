@@ -1,6 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { EVERY_AGENT, send } from './client.ts';
-import { unreachable } from './problem.ts';
+import { Problem, unreachable } from './problem.ts';
 
 /** The bridge sends a comment every 15 s; a connection on which nothing comes for longer is lost. */
 const SILENCE_MS = 40_000;
@@ -43,6 +43,9 @@ async function* chunksOf(stream: ReadableStream<string>): AsyncGenerator<string,
     for (let next = await inTime(reader.read()); !next.done; next = await inTime(reader.read())) {
       yield next.value;
     }
+  } catch (thrown) {
+    // Browsers throw errors of many kinds for a connection that broke.
+    throw thrown instanceof Problem ? thrown : unreachable(thrown);
   } finally {
     await reader.cancel().catch(() => {});
   }

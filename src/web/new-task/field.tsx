@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact';
-import { visible } from '../parts/plain-text.ts';
+import { visible, visibleName } from '../parts/plain-text.ts';
 import type { DraftField } from './draft.ts';
 
 interface FieldProps {
@@ -41,8 +41,13 @@ interface ListInputProps {
   value: string;
   onInput: (value: string) => void;
   onChange?: (value: string) => void;
-  choices: readonly { value: string; label?: string | undefined }[];
+  choices: readonly Choice[];
   placeholder?: string | undefined;
+}
+
+interface Choice {
+  value: string;
+  label?: string | undefined;
 }
 
 /** A text with suggestions; any other text is taken too. */
@@ -54,7 +59,7 @@ export function ListInput({ attributes, value, onInput, onChange, choices, place
         {...attributes}
         list={listId}
         value={value}
-        placeholder={placeholder}
+        placeholder={placeholder && visibleName(placeholder)}
         autocomplete="off"
         spellcheck={false}
         onInput={({ currentTarget }) => onInput(currentTarget.value)}
@@ -62,9 +67,15 @@ export function ListInput({ attributes, value, onInput, onChange, choices, place
       />
       <datalist id={listId}>
         {choices.map((choice) => (
-          <option key={choice.value} value={choice.value} label={choice.label} />
+          <option key={choice.value} value={choice.value} label={labelOf(choice)} />
         ))}
       </datalist>
     </>
   );
+}
+
+/** The value is what is taken, so it stays as it is; a label says what cannot be seen in it. */
+function labelOf({ value, label }: Choice): string | undefined {
+  const seen = visibleName(label ?? value);
+  return label === undefined && seen === value ? undefined : seen;
 }

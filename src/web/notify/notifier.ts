@@ -28,12 +28,12 @@ export function startNotifier(): void {
     if (!isWatching.value || !permitted.value) return;
     stop = new AbortController();
     void electLeader(navigator.locks, `notify ${base.pathname}`, stop.signal, (signal) =>
-      followWatched(signal, tell),
+      followWatched(signal, notify),
     );
   });
 }
 
-async function tell(taskId: string, { title, body }: News): Promise<void> {
+async function notify(taskId: string, { title, body }: News): Promise<void> {
   if (await isSeen(navigator.locks, taskId)) return;
   // A later notification of the task takes the place of an earlier one.
   const notification = new Notification(title, { body, tag: `${base.href}${taskId}` });

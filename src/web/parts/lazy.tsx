@@ -1,13 +1,13 @@
 import { signal } from '@preact/signals';
 import type { ComponentType } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 
 /** A component whose code is loaded when it is shown for the first time. */
 export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): ComponentType<P> {
   const loaded = signal<{ Component: ComponentType<P> } | undefined>(undefined);
   const failed = signal(false);
   return function Lazy(props: P) {
-    useEffect(() => {
+    useLayoutEffect(() => {
       if (loaded.value) return;
       failed.value = false;
       load().then(

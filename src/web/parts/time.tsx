@@ -2,8 +2,7 @@ import { useComputed, useSignal } from '@preact/signals';
 import { useLayoutEffect } from 'preact/hooks';
 import { now, second } from './clock.ts';
 import { formatAge, formatDuration } from './duration.ts';
-
-const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+import { exactTime } from './exact-time.ts';
 
 /** How long ago an instant was, ticking, with the exact local time on hover. */
 export function Age({ at }: { at: string }) {
@@ -12,7 +11,7 @@ export function Age({ at }: { at: string }) {
     return formatAge(now() - Date.parse(instant));
   });
   return (
-    <time dateTime={at} title={EXACT.format(new Date(at))}>
+    <time dateTime={at} onPointerEnter={({ currentTarget }) => (currentTarget.title = exactTime(at))}>
       {text}
     </time>
   );

@@ -15,18 +15,18 @@ const TABS: readonly [Tab, ...Tab[]] = [
   {
     id: 'changes',
     label: 'Changes',
-    Panel: lazy(async () => (await import('./changes/changes.tsx')).Changes),
+    Panel: lazy(async () => (await import('./views.ts')).Changes),
   },
-  { id: 'steps', label: 'Steps', Panel: lazy(async () => (await import('./steps/steps.tsx')).Steps) },
+  { id: 'steps', label: 'Steps', Panel: lazy(async () => (await import('./views.ts')).Steps) },
   {
     id: 'timeline',
     label: 'Timeline',
-    Panel: lazy(async () => (await import('./timeline/timeline.tsx')).Timeline),
+    Panel: lazy(async () => (await import('./views.ts')).Timeline),
   },
   {
     id: 'raw',
     label: 'Raw events',
-    Panel: lazy(async () => (await import('./raw/raw-events.tsx')).RawEvents),
+    Panel: lazy(async () => (await import('./views.ts')).RawEvents),
   },
 ];
 

@@ -44,12 +44,20 @@ export class TaskList {
   /** Rises when rows come, go or move. */
   readonly #moves = signal(0);
   #cursor: string | undefined;
+  /** Is over when the first page is there, if that was asked for before the list is followed. */
+  #prepared: Promise<void> | undefined;
   #ids: readonly string[] = [];
 
   constructor(filter: Filter) {
     this.listing = signal(this.#listingOf(filter));
     this.ids = computed(() => this.#sorted());
     this.counts = computed(() => this.#counted());
+  }
+
+  /** Asks for the first page, for whoever follows the list afterwards. */
+  prepare(): Promise<void> {
+    this.#prepared = this.load('first', new AbortController().signal);
+    return this.#prepared;
   }
 
   row(id: string): ReadonlySignal<TaskRow> | undefined {
@@ -86,7 +94,7 @@ export class TaskList {
     this.connection.value = 'connecting';
     while (!signal.aborted) {
       try {
-        if (this.#cursor === undefined) await this.#begin(signal);
+        if (this.#prepared || this.#cursor === undefined) await this.#begin(signal);
         const opened = (): void => {
           backoff.reset();
           this.connection.value = 'live';
@@ -109,7 +117,9 @@ export class TaskList {
 
   async #begin(signal: AbortSignal): Promise<void> {
     const listing = this.listing.value;
-    await this.load('first', signal);
+    await this.#prepared;
+    this.#prepared = undefined;
+    if (this.#cursor === undefined) await this.load('first', signal);
     // An open task may be older than the page.
     if (listing.hasMore || listing.filter.text !== '' || listing.filter.statuses.length > 0) {
       void loadOpenRows(signal).then(

@@ -1,4 +1,5 @@
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { whenIdle } from '../parts/when-idle.ts';
 import { TaskItem } from './task-item.tsx';
 import type { TaskList } from './task-list.ts';
 
@@ -14,9 +15,17 @@ const STEPS: Readonly<Record<string, number>> = {
   End: Number.POSITIVE_INFINITY,
 };
 
+/** About a screen: drawn first, so that one can read and click before the browser makes the others. As in tasks.css. */
+const FIRST_ROWS = 20;
+
 /** The rows. One of them is in the order of the Tab key; other keys move from row to row, Enter opens. */
 export function TaskRows({ list }: { list: TaskList }) {
   const ids = list.ids.value;
+  // Back from a task, its row has to be there.
+  const [isFirst, setIsFirst] = useState(list.current.peek() === undefined);
+  useEffect(() => whenIdle(() => setIsFirst(false)), []);
+  /** The row to which a key leads that is not drawn yet. */
+  const wanted = useRef<string>(undefined);
   const rows = useRef<HTMLUListElement>(null);
   const focused = idAt(document.activeElement);
 
@@ -26,6 +35,11 @@ export function TaskRows({ list }: { list: TaskList }) {
       linkOf(rows.current, focused)?.focus({ preventScroll: true });
     }
   }, [ids]);
+
+  useLayoutEffect(() => {
+    linkOf(rows.current, wanted.current)?.focus();
+    wanted.current = undefined;
+  }, [isFirst]);
 
   // Back from a task: at its row again.
   useEffect(() => {
@@ -43,7 +57,10 @@ export function TaskRows({ list }: { list: TaskList }) {
       const from = at === undefined ? -1 : known.indexOf(at);
       const to = at === undefined ? known.indexOf(list.tabStop.peek() ?? '') : from + step;
       const id = known[Math.max(0, Math.min(known.length - 1, to))];
-      if (id !== undefined) linkOf(rows.current, id)?.focus();
+      const link = linkOf(rows.current, id);
+      wanted.current = link ? undefined : id;
+      if (link) link.focus();
+      else setIsFirst(false);
     };
     document.addEventListener('keydown', onKeyDown);
     return () => document.removeEventListener('keydown', onKeyDown);
@@ -63,7 +80,7 @@ export function TaskRows({ list }: { list: TaskList }) {
         }}
         onClick={openRow}
       >
-        {ids.map((id) => (
+        {(isFirst ? ids.slice(0, FIRST_ROWS) : ids).map((id) => (
           <TaskItem key={id} list={list} id={id} />
         ))}
       </ul>

@@ -1,10 +1,10 @@
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { session } from '../api/session.ts';
 import { ProblemNote } from '../parts/problem.tsx';
 import { query } from '../router.ts';
 import { showState } from '../title.ts';
 import { Announcer } from './announcer.tsx';
-import { readFilter } from './filter.ts';
+import { type Filter, readFilter } from './filter.ts';
 import { FilterBar } from './filter-bar.tsx';
 import { FirstTask } from './first-task.tsx';
 import { TaskList } from './task-list.ts';
@@ -14,13 +14,19 @@ import './tasks.css';
 /** Kept while other pages are shown, so that the way back is instant; one for each session. */
 let kept: { owner: string; list: TaskList } | undefined;
 
+/** Asks the bridge for the tasks before the page is drawn; over when they are there, or its refusal. */
+export function prepareTasks(): Promise<void> {
+  return listOf(readFilter(query.peek())).prepare();
+}
+
 /** `/`. */
 export function TasksPage() {
   const filter = readFilter(query.value);
   const key = JSON.stringify(filter);
-  const list = useMemo(() => listOf(JSON.stringify(session.value ?? null), () => new TaskList(filter)), []);
+  const list = useMemo(() => listOf(filter), []);
   const stop = useRef(new AbortController());
-  useEffect(() => {
+  // Asks the bridge before the first picture is drawn, which takes as long as the answer.
+  useLayoutEffect(() => {
     const { signal } = stop.current;
     void list.follow(signal);
     return () => stop.current.abort();
@@ -74,7 +80,8 @@ function Content({ list }: { list: TaskList }) {
   return <p class="muted tasks-none">No task matches{text === '' ? '' : ` “${text}”`}.</p>;
 }
 
-function listOf(owner: string, make: () => TaskList): TaskList {
-  if (kept?.owner !== owner) kept = { owner, list: make() };
+function listOf(filter: Filter): TaskList {
+  const owner = JSON.stringify(session.value ?? null);
+  if (kept?.owner !== owner) kept = { owner, list: new TaskList(filter) };
   return kept.list;
 }

@@ -69,4 +69,4 @@ it('a server that sends an event without an end is left, and heard again', async
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   }
-}, 30_000);
+});

@@ -18,6 +18,7 @@ const documentShape = z.object({
       z.string(),
       z.object({
         operationId: z.string(),
+        security: z.array(z.record(z.string(), z.unknown())).optional(),
         parameters: z.array(z.union([parameterShape, z.object({ $ref: z.string() })])),
         requestBody: z
           .object({ content: z.record(z.string(), z.object({ schema: schemaShape })) })
@@ -42,7 +43,7 @@ export interface Operation {
 }
 
 /** For each operation of an OpenAPI document, requests to it. */
-export function operationsOf(document: unknown, authorization: string): Operation[] {
+export function operationsOf(document: unknown, tokens: { agent: string; operator: string }): Operation[] {
   const { paths, components } = documentShape.parse(document);
   const resolve = (schema: Schema): Schema => {
     const found =
@@ -51,7 +52,8 @@ export function operationsOf(document: unknown, authorization: string): Operatio
     return found;
   };
   return Object.entries(paths).flatMap(([template, methods]) =>
-    Object.entries(methods).map(([method, { operationId, parameters, requestBody }]) => {
+    Object.entries(methods).map(([method, { operationId, security = [], parameters, requestBody }]) => {
+      const token = security.some((scheme) => 'operator' in scheme) ? tokens.operator : tokens.agent;
       const named = parameters.map((parameter) =>
         '$ref' in parameter ? components.parameters[parameter.$ref.split('/').at(-1) ?? ''] : parameter,
       );
@@ -72,7 +74,7 @@ export function operationsOf(document: unknown, authorization: string): Operatio
         method: method.toUpperCase(),
         path: urlOf(template, given.path, given.query),
         headers: {
-          authorization,
+          authorization: `Bearer ${token}`,
           ...(given.stream ? { accept: 'text/event-stream' } : {}),
           ...(given.body === undefined ? {} : { 'content-type': 'application/json' }),
           ...mapValues(given.headers, String),

@@ -45,6 +45,9 @@ const TELLING: Readonly<Record<string, readonly (string | number)[]>> = {
   Range: ['bytes=0-3', 'bytes=2-', 'bytes=-2', 'bytes=900-', 'bytes=0-1,3-4', 'lines=1-2'],
   'If-None-Match': ['*', '"x"'],
   token: ['ann-token'],
+  provider: ['anthropic', 'openai', 'llm'],
+  api_key: ['sk-planted-key'],
+  base_url: ['http://llm.test/v1'],
 };
 /** Values that a valid request has nothing else than: others are refused for a reason that no schema says. */
 const ONLY: typeof TELLING = {

@@ -28,12 +28,22 @@ const outputOf = (task: Task): string =>
     .flatMap((event) => (event.kind === 'tool' ? [event.output] : []))
     .join('');
 
-it('writes a file, runs a command, and leaves nothing but its folder', async () => {
-  const task = await bridge.run([write('a.txt', 'hi\n'), bash('cat a.txt; exit 3'), { text: 'Done.' }]);
+const SETTINGS = { temperature: 0.25, max_tokens: 777, system_prompt: 'SPEAK LIKE A SAILOR' };
+/** The settings of each request of the conversation in which somebody said this. */
+const settingsIn = (words: string) =>
+  bridge.model.requests.flatMap(({ temperature, maxTokens, messages }) => {
+    if (!messages.some((each) => textOf(each).includes(words))) return [];
+    const system = messages.filter(({ role }) => role === 'system').map(textOf);
+    return [{ temperature, maxTokens, isSailor: system.join().includes('SPEAK LIKE A SAILOR') }];
+  });
+
+it('writes a file, runs a command with the settings of the model, and leaves nothing but its folder', async () => {
+  const steps = [write('a.txt', 'hi\n'), bash('cat a.txt; exit 3'), { text: 'Remember the word crocus.' }];
+  const task = await bridge.run(steps, { model: 'mock/m1', modelConfig: SETTINGS });
   expect(task, eventsOf(task)).toMatchObject({
     status: 'completed',
     result: {
-      summary: 'Done.',
+      summary: 'Remember the word crocus.',
       finish: 'stop',
       files_changed: [{ path: 'a.txt', change: 'added' }],
       exit_code: 0,
@@ -46,39 +56,25 @@ it('writes a file, runs a command, and leaves nothing but its folder', async () 
   ]);
   expect(await readFile(join(task.directory, 'a.txt'), 'utf8')).toBe('hi\n');
   await gone(task);
-});
+  const sailor = { temperature: 0.25, maxTokens: 777, isSailor: true };
+  expect(settingsIn('the word crocus')).toEqual([sailor, sailor, sailor]);
 
-/** The messages of the last model request that contains this text. */
-const conversation = (text: string): string[] => {
-  const has = bridge.model.requests.filter(({ messages }) =>
-    messages.some((each) => textOf(each).includes(text)),
+  // The session continues with continue_task_id, in the same folder, with what is new of the settings.
+  const next = { continueTaskId: task.id, modelConfig: { temperature: 0.5 } };
+  const second = await bridge.run([bash('cat a.txt')], next);
+  expect(second, eventsOf(second)).toMatchObject({
+    status: 'completed',
+    sessionId: task.sessionId,
+    modelConfig: { ...SETTINGS, temperature: 0.5 },
+  });
+  expect(outputOf(second)).toBe('hi\n');
+  expect(second.usage.input_tokens).toBe(200);
+  const asked = bridge.model.requests.findLast(({ messages }) =>
+    messages.some((each) => textOf(each).includes('"cat a.txt"')),
   );
-  return (has.at(-1)?.messages ?? []).filter(({ role }) => role !== 'system').map(textOf);
-};
-
-describe('the session continues', () => {
-  it('with a message, after the present run', async () => {
-    const task = await bridge.start([bash('sleep 1'), { text: 'First.' }]);
-    await bridge.until(task, is('attached'));
-    await bridge.execution.message(task, 'human', 'And the second?', 'queue');
-    expect(await bridge.end(task), eventsOf(task)).toMatchObject({
-      status: 'completed',
-      result: { summary: 'Understood: And the second?' },
-    });
-    const messages = conversation('And the second?');
-    expect(messages).toContain('First.');
-    expect(task.usage.input_tokens).toBe(0);
-    expect(bridge.now(task).usage.input_tokens).toBe(300);
-  });
-
-  it('with continue_task_id, in the same folder', async () => {
-    const first = await bridge.run([write('kept.txt', 'x'), { text: 'Remember the word crocus.' }]);
-    const second = await bridge.run([bash('cat kept.txt')], { continueTaskId: first.id });
-    expect(second).toMatchObject({ status: 'completed', sessionId: first.sessionId });
-    expect(outputOf(second)).toBe('x');
-    expect(second.usage.input_tokens).toBe(200);
-    expect(conversation('cat kept.txt')).toContain('Remember the word crocus.');
-  });
+  expect(asked?.messages.map(textOf)).toContain('Remember the word crocus.');
+  const warmer = { ...sailor, temperature: 0.5 };
+  expect(settingsIn('the word crocus')).toEqual([sailor, sailor, sailor, warmer, warmer]);
 });
 
 describe('a failure is reported with its cause', () => {
@@ -92,15 +88,6 @@ describe('a failure is reported with its cause', () => {
     expect(task, eventsOf(task)).toMatchObject({
       status: 'failed',
       error: { code: expect.stringMatching(/^(MODEL_NOT_FOUND|ENGINE_ERROR)$/) },
-    });
-  });
-
-  it('refused credentials', async () => {
-    const task = await bridge.run([{ fail: { status: 401 } }]);
-    expect(task).toMatchObject({
-      status: 'failed',
-      error: { code: 'PROVIDER_AUTH' },
-      result: { exit_code: 1 },
     });
   });
 });

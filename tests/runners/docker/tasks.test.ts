@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { textOf } from '../../../src/cli/demo/scripted-model/chat.ts';
 import { scriptText } from '../../../src/cli/demo/scripted-model/script.ts';
+import { bridgeIdOf } from '../../../src/runners/docker/bridge-id.ts';
+import { containerResources } from '../../../src/runners/docker/container-resources.ts';
+import { DockerClient } from '../../../src/runners/docker/docker-client.ts';
 import type { TaskEvent } from '../../../src/tasks/events.ts';
 import type { Task } from '../../../src/tasks/task.ts';
 import {
@@ -107,7 +110,13 @@ describe('pause', () => {
     const steps = [bash('for i in $(seq 100); do echo $i >> ticks; sleep 0.05; done'), { text: 'Counted.' }];
     const task = await bridge.start(steps);
     await appears(task, 'ticks');
+    const resources = () => containerResources(new DockerClient(engine.host), bridgeIdOf(bridge.dataDir));
+    expect(await resources()).toEqual({
+      memoryBytes: expect.toSatisfy((bytes: number) => bytes > 1_000_000),
+      containers: { running: 1, paused: 0 },
+    });
     await bridge.execution.pause(task, 'agent', undefined);
+    expect((await resources()).containers).toEqual({ running: 0, paused: 1 });
     const { State } = await (await containerOf(task)).inspect();
     expect(State.Paused).toBe(true);
     const before = await appears(task, 'ticks');
@@ -138,6 +147,28 @@ const conversation = (text: string): string[] => {
   );
   return (has.at(-1)?.messages ?? []).filter(({ role }) => role !== 'system').map(textOf);
 };
+
+it('a message is the next turn of the session, after the present one', async () => {
+  const task = await bridge.start([bash('sleep 1'), { text: 'First.' }]);
+  await bridge.until(task, is('attached'));
+  await bridge.execution.message(task, 'human', 'And the second?', 'queue');
+  expect(await bridge.end(task), eventsOf(task)).toMatchObject({
+    status: 'completed',
+    result: { summary: 'Understood: And the second?' },
+  });
+  expect(conversation('And the second?')).toContain('First.');
+  expect(task.usage.input_tokens).toBe(0);
+  expect(bridge.now(task).usage.input_tokens).toBe(300);
+});
+
+it('refused credentials fail the task, with the exit code of OpenCode', async () => {
+  const task = await bridge.run([{ fail: { status: 401 } }]);
+  expect(task).toMatchObject({
+    status: 'failed',
+    error: { code: 'PROVIDER_AUTH' },
+    result: { exit_code: 1 },
+  });
+});
 
 describe('a container is lost', () => {
   it('a container that vanishes: the agent is informed and continues', async () => {

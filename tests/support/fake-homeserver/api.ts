@@ -38,15 +38,23 @@ export class MatrixApi {
   /** The answers to transactions, by token. */
   readonly #transactions = new Map<string, object>();
   readonly #filters: string[] = [];
-  #messages = new RateLimit();
-  #creations = new RateLimit();
+  readonly #now: () => number;
+  #messages: RateLimit;
+  #creations: RateLimit;
   readonly #changes = new EventEmitter().setMaxListeners(0);
   #position = 0;
 
+  /** Limits count by this clock. */
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#messages = new RateLimit(now);
+    this.#creations = new RateLimit(now);
+  }
+
   /** Applies the default limits of Synapse from now on, or none. */
   limit(isStrict: boolean): void {
-    this.#messages = new RateLimit(isStrict ? MESSAGES : undefined);
-    this.#creations = new RateLimit(isStrict ? ROOMS : undefined);
+    this.#messages = new RateLimit(this.#now, isStrict ? MESSAGES : undefined);
+    this.#creations = new RateLimit(this.#now, isStrict ? ROOMS : undefined);
   }
 
   /** A token for a new device of this user. */

@@ -80,21 +80,25 @@ describe('a tool call', () => {
 });
 
 describe('a subagent', () => {
-  it('has the calls that begin while it works', () => {
+  it('has the calls that it makes, and no others that begin while it works', () => {
     const rows = rowsOf(
       call('started', 'c1', 'task'),
-      call('started', 'c2'),
-      call('finished', 'c2', 'bash', { ok: true }),
-      call('finished', 'c1', 'task', { ok: true }),
+      call('started', 'c2', 'bash', { parent_call_id: 'c1' }),
+      call('finished', 'c2', 'bash', { ok: true, parent_call_id: 'c1' }),
       call('started', 'c3'),
+      call('finished', 'c1', 'task', { ok: true }),
     );
     expect(rows.map(({ parent }) => parent)).toEqual([undefined, 'c1', undefined]);
     expect(textOfRow(rows[1] as LogRow)).toBe('  $ bash title of c2');
   });
 
-  it('is never inside of another that began with it', () => {
-    const rows = rowsOf(call('started', 'c1', 'task'), call('started', 'c2', 'task'), call('started', 'c3'));
-    expect(rows.map(({ parent }) => parent)).toEqual([undefined, undefined, 'c2']);
+  it('keeps its calls from those of another that works with it', () => {
+    const rows = rowsOf(
+      call('started', 'c1', 'task'),
+      call('started', 'c2', 'task'),
+      call('started', 'c3', 'bash', { parent_call_id: 'c1' }),
+    );
+    expect(rows.map(({ parent }) => parent)).toEqual([undefined, undefined, 'c1']);
   });
 });
 

@@ -13,7 +13,7 @@ const LOOK = `(() => {
       if (name !== 'form') faults.push('element ' + element.outerHTML.slice(0, 200));
     for (const { name: attribute, value } of element.attributes) {
       if (/^on/.test(attribute) || attribute === 'srcdoc') faults.push('attribute ' + attribute + '=' + value);
-      if (/^(title|aria-label|alt|placeholder)$/.test(attribute) && /${INVISIBLE}/u.test(value))
+      if (/^(title|aria-label|alt|placeholder|label)$/.test(attribute) && /${INVISIBLE}/u.test(value))
         faults.push('invisible characters in ' + attribute + ': ' + JSON.stringify(value.slice(0, 200)));
     }
     if (name === 'a' && element.hasAttribute('href')) {

@@ -12,12 +12,13 @@ export const ChatRequestSchema = z.looseObject({
   model: z.string(),
   messages: z.array(MessageSchema).min(1),
   stream: z.boolean().optional(),
+  temperature: z.number().optional(),
+  max_tokens: z.number().optional(),
   stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullish(),
   tools: z.array(z.looseObject({ function: z.looseObject({ name: z.string() }) })).optional(),
 });
 
 export type ChatMessage = z.infer<typeof MessageSchema>;
-export type ChatRequest = z.infer<typeof ChatRequestSchema>;
 
 /** The text parts of a message, joined by newlines; the reminders OpenCode adds as parts are left out. */
 export function textOf(message: ChatMessage): string {

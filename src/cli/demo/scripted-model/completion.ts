@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Step } from './script.ts';
+import type { Answer } from './answer.ts';
+import { isInterrupted, type Step } from './script.ts';
 
-const USAGE = { input: 100, output: 20 };
+const USAGE: NonNullable<Step['usage']> = { input: 100, output: 20 };
 
 interface ToolCall {
   id: string;
@@ -10,7 +11,7 @@ interface ToolCall {
 }
 
 /** One `delta` of a streamed answer. */
-interface Delta {
+export interface Delta {
   role?: 'assistant';
   content?: string;
   reasoning_content?: string;
@@ -18,7 +19,7 @@ interface Delta {
 }
 
 /** An answer in the OpenAI shape, whole and as the deltas it is streamed in. */
-interface Completion {
+export interface Completion {
   deltas: Delta[];
   whole(): object;
   chunk(delta: Delta): object;
@@ -26,6 +27,20 @@ interface Completion {
   finish(): object;
   usage(): object;
 }
+
+/** The events and the body of a completion; `includeUsage` as the request asks for it. */
+export function chatAnswer(completion: Completion, includeUsage: boolean): Answer {
+  const usage = includeUsage ? [event(completion.usage())] : [];
+  return {
+    opening: [event(completion.chunk({ role: 'assistant', content: '' }))],
+    deltas: completion.deltas.map((delta) => event(completion.chunk(delta))),
+    closing: [event(completion.finish()), ...usage, 'data: [DONE]\n\n'],
+    error: (message) => event({ error: { message, type: 'server_error', param: null, code: null } }),
+    whole: completion.whole,
+  };
+}
+
+const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
 
 /** Builds the answer that a step describes. */
 export function completionOf(step: Step, model: string, now: number): Completion {
@@ -56,15 +71,17 @@ export function completionOf(step: Step, model: string, now: number): Completion
 function deltasOf(step: Step, calls: ToolCall[]): Delta[] {
   const deltas: Delta[] = [];
   if (step.reasoning) deltas.push({ reasoning_content: step.reasoning });
-  const interrupted = step.cut === true || step.hang === 'mid';
-  for (const content of split(step.text ?? '', Math.max(step.chunks ?? 1, interrupted ? 2 : 1))) {
-    deltas.push({ content });
-  }
+  for (const content of piecesOf(step)) deltas.push({ content });
   for (const [index, call] of calls.entries()) {
     deltas.push({ tool_calls: [{ index, ...call, function: { name: call.function.name, arguments: '' } }] });
     deltas.push({ tool_calls: [{ index, function: { arguments: call.function.arguments } }] });
   }
   return deltas;
+}
+
+/** The text in as many pieces as the step says; what is interrupted has at least two. */
+export function piecesOf(step: Step): string[] {
+  return split(step.text ?? '', Math.max(step.chunks ?? 1, isInterrupted(step) ? 2 : 1));
 }
 
 /** At most `count` pieces of about equal length, none empty. */
@@ -93,7 +110,20 @@ function toolCalls(step: Step): ToolCall[] {
   }));
 }
 
+/** The tokens to report, those that the step leaves out as 0. */
+export function tokensOf({ usage = USAGE }: Step) {
+  const { input, output, cacheRead = 0, cacheWrite = 0, reasoning = 0 } = usage;
+  return { input, output, cacheRead, cacheWrite, reasoning };
+}
+
 function usageOf(step: Step): object {
-  const { input, output } = step.usage ?? USAGE;
-  return { prompt_tokens: input, completion_tokens: output, total_tokens: input + output };
+  const { input, output, cacheRead, cacheWrite, reasoning } = tokensOf(step);
+  const prompt_tokens = input + cacheRead + cacheWrite;
+  return {
+    prompt_tokens,
+    completion_tokens: output,
+    total_tokens: prompt_tokens + output,
+    ...(cacheRead > 0 && { prompt_tokens_details: { cached_tokens: cacheRead } }),
+    ...(reasoning > 0 && { completion_tokens_details: { reasoning_tokens: reasoning } }),
+  };
 }

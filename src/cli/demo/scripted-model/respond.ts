@@ -1,53 +1,52 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ChatRequest } from './chat.ts';
-import { completionOf } from './completion.ts';
-import type { Step } from './script.ts';
+import type { Answer } from './answer.ts';
+import { isInterrupted, type Step } from './script.ts';
 
-/** Sends a step as the answer to a request; rejects when `gone` aborts before the end. */
+/** Sends an answer as its step says; rejects when `gone` aborts before the end. */
 export async function respond(
   response: ServerResponse,
-  request: ChatRequest,
-  step: Step,
+  { step, answer, streamed }: { step: Step; answer: Answer; streamed: boolean },
   gone: AbortSignal,
 ): Promise<void> {
   if (step.startDelayMs) await sleep(step.startDelayMs, undefined, { signal: gone });
   if (step.hang === 'headers') return hang(gone);
-  if (request.stream) return stream(response, request, step, gone);
+  if (streamed) return stream(response, step, answer, gone);
   if (step.hang === 'mid') return hang(gone);
-  if (step.cut) response.destroy();
-  else sendJson(response, 200, completionOf(step, request.model, Date.now()).whole());
+  if (step.cut) return void response.destroy();
+  const body = JSON.stringify(answer.whole());
+  sendBody(response, 200, step.truncate ? body.slice(0, body.length / 2) : body);
 }
 
 /** Sends a failure in the OpenAI shape. */
 export function sendFailure(response: ServerResponse, failure: NonNullable<Step['fail']>): void {
-  const { status, message = `Scripted failure ${status}`, code = null, headers = {} } = failure;
+  const { status, message = `Scripted failure ${status}`, code = null, headers } = failure;
   sendJson(response, status, { error: { message, type: errorType(status), code } }, headers);
+}
+
+export function sendJson(response: ServerResponse, status: number, body: object, headers?: object): void {
+  sendBody(response, status, JSON.stringify(body), headers);
 }
 
 async function stream(
   response: ServerResponse,
-  request: ChatRequest,
   step: Step,
+  { opening, deltas, closing, error }: Answer,
   gone: AbortSignal,
 ): Promise<void> {
-  const answer = completionOf(step, request.model, Date.now());
-  const send = (data: object) => response.write(`data: ${JSON.stringify(data)}\n\n`);
-  const interrupted = step.cut === true || step.hang === 'mid';
-  const deltas = interrupted ? answer.deltas.slice(0, Math.ceil(answer.deltas.length / 2)) : answer.deltas;
-
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
-  send(answer.chunk({ role: 'assistant', content: '' }));
-  for (const [index, delta] of deltas.entries()) {
+  for (const event of opening) response.write(event);
+  const sent = isInterrupted(step) ? deltas.slice(0, Math.ceil(deltas.length / 2)) : deltas;
+  for (const [index, event] of sent.entries()) {
     if (index > 0 && step.delayMs) await sleep(step.delayMs, undefined, { signal: gone });
-    send(answer.chunk(delta));
+    response.write(event);
   }
   if (step.hang === 'mid') return hang(gone);
   if (step.cut) return cut(response);
-  send(answer.finish());
-  if (request.stream_options?.include_usage) send(answer.usage());
-  response.end('data: [DONE]\n\n');
+  if (step.truncate) return void response.end();
+  if (step.streamError !== undefined) return void response.end(error(step.streamError));
+  response.end(closing.join(''));
 }
 
 /** Destroys the socket once what was written has left it. */
@@ -60,9 +59,9 @@ async function hang(gone: AbortSignal): Promise<void> {
   if (!gone.aborted) await once(gone, 'abort');
 }
 
-function sendJson(response: ServerResponse, status: number, body: object, headers = {}): void {
+function sendBody(response: ServerResponse, status: number, body: string, headers = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers });
-  response.end(JSON.stringify(body));
+  response.end(body);
 }
 
 function errorType(status: number): string {

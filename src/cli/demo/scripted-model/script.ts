@@ -11,6 +11,20 @@ const FailureSchema = z.strictObject({
   headers: z.record(z.string(), z.string()).optional(),
 });
 
+const TokensSchema = z.int().nonnegative();
+
+const UsageSchema = z.strictObject({
+  /** Tokens of the prompt that were not read from a cache and not written to one. */
+  input: TokensSchema,
+  /** All tokens of the answer, those of the reasoning too. */
+  output: TokensSchema,
+  cacheRead: TokensSchema.optional(),
+  cacheWrite: TokensSchema.optional(),
+  reasoning: TokensSchema.optional(),
+  /** US dollars, which only OpenRouter reports. */
+  cost: z.number().nonnegative().optional(),
+});
+
 /** One answer of the model as data. */
 const StepSchema = z.strictObject({
   text: z.string().optional(),
@@ -22,12 +36,16 @@ const StepSchema = z.strictObject({
   /** Milliseconds before the response headers. */
   startDelayMs: z.number().nonnegative().optional(),
   tools: z.array(ToolUseSchema).optional(),
-  usage: z.strictObject({ input: z.int().nonnegative(), output: z.int().nonnegative() }).optional(),
+  usage: UsageSchema.optional(),
   finish: z.enum(['stop', 'length', 'tool_calls', 'content_filter']).optional(),
   /** Nothing more is sent: before the headers, or after about half of the deltas. */
   hang: z.enum(['headers', 'mid']).optional(),
   /** The socket is destroyed after about half of the deltas. */
   cut: z.literal(true).optional(),
+  /** The answer ends in order after about half of it, without the events that close a stream. */
+  truncate: z.literal(true).optional(),
+  /** A stream ends with an error event of this message after about half of the deltas. */
+  streamError: z.string().optional(),
   fail: FailureSchema.optional(),
 });
 
@@ -40,6 +58,11 @@ const RuleSchema = z.strictObject({ when: z.string().min(1), steps: ScriptSchema
 export type Step = z.infer<typeof StepSchema>;
 export type Script = z.infer<typeof ScriptSchema>;
 export type Rule = z.infer<typeof RuleSchema>;
+
+/** Whether the answer ends before its end. */
+export function isInterrupted({ cut, hang, truncate, streamError }: Step): boolean {
+  return cut === true || hang === 'mid' || truncate === true || streamError !== undefined;
+}
 
 /** A `<<[…]>>` in a message is not a script; the message says why. */
 export class ScriptError extends Error {

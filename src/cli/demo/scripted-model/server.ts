@@ -3,7 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { json } from 'node:stream/consumers';
 import { z } from 'zod';
 import { type ChatMessage, ChatRequestSchema } from './chat.ts';
-import { type Choice, chooseStep } from './choice.ts';
+import { chooseStep } from './choice.ts';
+import { chatAnswer, completionOf } from './completion.ts';
+import { failureCounter } from './failures.ts';
 import { respond, sendFailure } from './respond.ts';
 import { type Rule, ScriptError } from './script.ts';
 
@@ -21,6 +23,9 @@ export interface RecordedRequest {
   /** Position of the answer in its script. */
   step: number;
   title: boolean;
+  temperature: number | undefined;
+  /** Output tokens at most. */
+  maxTokens: number | undefined;
 }
 
 /** A running scripted model. */
@@ -32,7 +37,7 @@ export interface ScriptedModel {
   close(): Promise<void>;
 }
 
-/** Starts the model, on 127.0.0.1 unless told otherwise; without a port on a free one. */
+/** Starts the model, on 127.0.0.1 by default; without a port on a free one. */
 export async function startScriptedModel(
   options: { host?: string; port?: number; rules?: Rule[] } = {},
 ): Promise<ScriptedModel> {
@@ -68,11 +73,16 @@ export async function startScriptedModel(
       tools: (chat.tools ?? []).map((tool) => tool.function.name),
       step: choice.index,
       title: choice.title,
+      temperature: chat.temperature,
+      maxTokens: chat.max_tokens,
     });
     if (requests.length > KEPT_REQUESTS) requests.shift();
     const failure = failed(choice, session);
-    if (failure) sendFailure(response, failure);
-    else await respond(response, chat, choice.step, gone);
+    if (failure) return sendFailure(response, failure);
+    const { step } = choice;
+    const includeUsage = chat.stream_options?.include_usage === true;
+    const answer = chatAnswer(completionOf(step, chat.model, Date.now()), includeUsage);
+    await respond(response, { step, answer, streamed: chat.stream === true }, gone);
   }
 
   server.listen(port, host);
@@ -88,17 +98,6 @@ export async function startScriptedModel(
       server.closeAllConnections();
       await closed;
     },
-  };
-}
-
-/** Tells whether this request to a step fails; counts per step of a conversation. */
-function failureCounter() {
-  const counts = new Map<string, number>();
-  return ({ step, key }: Choice, session = '') => {
-    if (!step.fail) return undefined;
-    const count = (counts.get(`${session}:${key}`) ?? 0) + 1;
-    counts.set(`${session}:${key}`, count);
-    return count <= (step.fail.times ?? Number.POSITIVE_INFINITY) ? step.fail : undefined;
   };
 }
 

@@ -151,7 +151,7 @@ export class ChangeSet {
   }
 }
 
-/** A command may write files of which no event tells; the end brings them all. */
+/** A command may write files that no event reports; the end brings them all. */
 function mayChangeFiles(event: TaskEvent): boolean {
   switch (event.kind) {
     case 'file_changed':

@@ -8,16 +8,13 @@ const SUBAGENT = 'task';
 
 /**
  * Rows from events. Each event costs the same, however many there were: it appends a row, or replaces one.
- *
- * The log does not say which session a call belongs to. While a subagent works, the session that started it waits, so
- * what begins meanwhile is the subagent's; of several at once, that of the last one.
  */
 export class Projector {
   /** By id, in the order of the ids. */
   readonly rows = new Map<number, LogRow>();
   /** Calls that have not finished: their rows. */
   readonly #open = new Map<string, number>();
-  /** Calls of open subagents, in the order in which they began. */
+  /** The calls that run a subagent now. */
   readonly #subagents = new Set<string>();
   readonly #requests = new Map<string, string>();
   #directory = '';
@@ -81,8 +78,7 @@ export class Projector {
   }
 
   #start(event: EventOf<'tool'>): number[] {
-    const { seq: id, at, call_id: callId, tool } = event;
-    const parent = tool === SUBAGENT ? undefined : [...this.#subagents].at(-1);
+    const { seq: id, at, call_id: callId, tool, parent_call_id: parent } = event;
     this.#open.set(callId, id);
     if (tool === SUBAGENT) this.#subagents.add(callId);
     return this.#append({

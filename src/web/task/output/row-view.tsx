@@ -1,4 +1,5 @@
 import { Component, type ComponentChild } from 'preact';
+import { exactTime } from '../../parts/exact-time.ts';
 import { visible } from '../../parts/plain-text.ts';
 import type { LivePart } from '../live-text.ts';
 import type { Run, Style } from './ansi.ts';
@@ -30,7 +31,6 @@ export interface RowActions {
 }
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' });
-const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
 
 const TONES: Record<NoteRow['tone'], { mark: string; name: string }> = {
   model: { mark: '●', name: 'Model' },
@@ -94,7 +94,7 @@ export class RowView extends Component<RowProps> {
         data-id={row.id}
         aria-label={visible(`${name} ${head}`.trim().slice(0, 200))}
       >
-        <time class="log-time" dateTime={row.at} title={EXACT.format(new Date(row.at))}>
+        <time class="log-time" dateTime={row.at} title={exactTime(row.at)}>
           {CLOCK.format(new Date(row.at))}
         </time>
         <span class="log-mark" aria-hidden="true">

@@ -1,4 +1,4 @@
-import type { EventOf } from '../tasks/events.ts';
+import type { EventOf } from './events.ts';
 
 /** Replies that the vocabulary names; any other is the text of an answer. */
 const REPLIES: readonly string[] = ['once', 'always', 'reject', 'answered', 'none', 'unknown'];
