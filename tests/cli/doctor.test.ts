@@ -246,7 +246,7 @@ describe('with OPENCODE_SERVER_URL', () => {
   let server: RunningOpenCode;
   beforeAll(async () => {
     server = await startOpenCode({ modelUrl: `${NO_LISTENER}/v1` });
-  }, 90_000);
+  });
   afterAll(() => server?.stop());
   const variables = () => ({
     ...SERVER_MODE,

@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Rule, Script } from '../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { health } from '../../src/cli/opencode/health.ts';
@@ -19,8 +19,6 @@ import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { commandLine } from './command.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
-
 const SUCCEEDS: Script = [write(FILE, 'OpenCode works.\n'), { text: 'Done.' }];
 /** Longer than the command line may take: what waits for nothing is found. */
 const LIMIT = ['--timeout', '160'];
@@ -33,7 +31,7 @@ let server: RunningOpenCode;
 beforeAll(async () => {
   model = await startScriptedModel({ rules });
   server = await startOpenCode({ modelUrl: model.url });
-}, 90_000);
+});
 beforeEach(() => {
   rules[0].steps = SUCCEEDS;
 });

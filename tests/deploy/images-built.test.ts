@@ -10,7 +10,6 @@ import { engine } from '../support/docker.ts';
 import { IMAGES, inspect, notBuilt } from './built.ts';
 import { readTop, stageOf } from './dockerfile.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(notBuilt !== undefined, notBuilt));
 
 const { version, dependencies } = z

@@ -5,7 +5,6 @@ import { containerEnv, containerOf, engine, IMAGE, removeContainers } from '../s
 import { bash, slowly, subagent } from '../support/steps.ts';
 import { KEY, modelOf, startProviderKeysWorld } from './provider-keys-world.ts';
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
 /** What a task can read of its container. */

@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
@@ -12,7 +12,6 @@ import { tempDir } from '../support/temp.ts';
 import { readStore } from './parts.ts';
 import { startProgram } from './program.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
 const ENTRY = join(import.meta.dirname, '../../src/index.ts');

@@ -28,8 +28,6 @@ import { CRASHING, crashAt } from './crashing.ts';
 import { partsOf } from './parts.ts';
 import { type Program, startProgram } from './program.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
-
 const STEPS = [
   write('n.txt', 'one\n'),
   bash('cat n.txt >> twice.txt; cat n.txt >> twice.txt'),

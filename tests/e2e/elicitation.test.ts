@@ -14,8 +14,6 @@ import { ask, bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, startProgram } from './program.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-
 const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 const statusSchema = z.enum(TASK_STATUSES);
 const CONFIG = { permission: { bash: { '*': 'allow', 'touch *': 'ask' } } };

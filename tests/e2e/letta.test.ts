@@ -34,9 +34,7 @@ async function connect(bridge: Program) {
   return { call, letta, ready, close: () => client.close() };
 }
 
-it('a task that outlives its bridge and Letta is told once, in one block that goes away', {
-  timeout: 120_000,
-}, async () => {
+it('a task that outlives its bridge and Letta is told once, in one block that goes away', async () => {
   await using root = await tempDir('letta-');
   await using letta = await startLetta('s3cret');
   const agent_id = letta.addAgent();

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
@@ -10,8 +10,6 @@ import { findEncoded } from '../support/encodings.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, startProgram } from './program.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 /** Long enough that none is in a log by chance. */
 const PLANTED = {

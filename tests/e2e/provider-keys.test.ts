@@ -1,11 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { BUILT_IN_MODELS, hermeticEnv } from '../support/opencode.ts';
 import { DIALECT_NAMES } from '../support/scripted-provider/dialect.ts';
 import { bash, slowly, subagent } from '../support/steps.ts';
 import { KEY, OPERATOR, startProviderKeysWorld } from './provider-keys-world.ts';
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 /** What a hostile command can look at without asking: environments, and OpenCode's own records. */
 const LOOK = `{ env; cat /proc/self/environ; for p in /proc/[0-9]*; do cat $p/environ; done; set; } 2>/dev/null |

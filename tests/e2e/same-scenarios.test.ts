@@ -14,8 +14,6 @@ import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, startProgram } from './program.ts';
 import { overMcp, overRest, overWebSocket, type Result, type Way } from './ways.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-
 const CONFIG = { permission: { bash: { '*': 'allow', 'touch *': 'ask' } } };
 
 let folder: Awaited<ReturnType<typeof tempDir>>;

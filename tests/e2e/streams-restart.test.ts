@@ -8,8 +8,6 @@ import { bash, slowly } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, startProgram } from './program.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
-
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let model: ScriptedModel;
 beforeAll(async () => {

@@ -9,8 +9,6 @@ import { bash, subagent, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, startProgram } from './program.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
-
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const CALLER = '00f067aa0ba902b7';
 

@@ -6,8 +6,6 @@ import { type Bridge, startBridge } from '../support/bridge.ts';
 import { isRunning, processesOf } from '../support/processes.ts';
 import { bash, slowly } from '../support/steps.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 });
-
 /** Two bridges on one OpenCode, so that a kill hits the tasks of both. */
 let bridge: Bridge;
 let unforgiving: Bridge;

@@ -13,8 +13,6 @@ import { startBridge } from '../support/bridge.ts';
 import { engine, startDockerBridge, startScriptedDockerBridge } from '../support/docker.ts';
 import { bash, write } from '../support/steps.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
-
 /** What a runner needs around it. */
 interface World {
   runner: Runner;
@@ -80,7 +78,7 @@ describe.each(WORLDS)('the runner $title', ({ start, absent, name, ofOpenCodeOnl
       runner: name,
       directory,
     } as const;
-    const rest = { owns_directory: true, observers: [], timeout_ms: 60_000, session_id: before?.sessionId };
+    const rest = { owns_directory: true, observers: [], timeout_ms: 600_000, session_id: before?.sessionId };
     world.log.create(id, { ...event, ...rest }, 'print');
     world.log.append(id, { kind: 'started' });
     return { id, directory };
@@ -94,7 +92,7 @@ describe.each(WORLDS)('the runner $title', ({ start, absent, name, ofOpenCodeOnl
     const past: TaskEvent[] = world.log.store.events(id, 0, 1_000);
     const task = world.log.get(id);
     if (!task) throw new Error(`there is no task ${id}`);
-    const run = await world.runner.open(task, { emit, past, signal: AbortSignal.timeout(60_000) });
+    const run = await world.runner.open(task, { emit, past, signal: AbortSignal.timeout(600_000) });
     runs.push(run);
     const prompt = (text: string, key: string): Prompt => ({
       text,

@@ -10,9 +10,7 @@ async function untilAnother(bridge: Bridge, before: number | undefined): Promise
 }
 
 // Both wait most of the time, each for a bound of its own, on servers of their own.
-it.concurrent('an embedded server that hangs is started anew, and the task goes on', {
-  timeout: 180_000,
-}, async () => {
+it.concurrent('an embedded server that hangs is started anew, and the task goes on', async () => {
   // OpenCode sends a heartbeat every 10 s.
   await using bridge = await startBridge({ maxRetries: 0, silenceLimitMs: 15_000 });
   const task = await bridge.start([slowly('bla ', 100_000)], { timeoutMs: 180_000 });
@@ -31,9 +29,7 @@ it.concurrent('an embedded server that hangs is started anew, and the task goes 
   });
 });
 
-it.concurrent('an embedded server that has grown large is started anew once no task uses it', {
-  timeout: 180_000,
-}, async () => {
+it.concurrent('an embedded server that has grown large is started anew once no task uses it', async () => {
   // Less than any server has: it is restarted at each health check, but for the time of a task.
   await using bridge = await startBridge({ maxRssMb: 1 });
   const task = await bridge.start([bash('sleep 8'), { text: 'undisturbed' }]);

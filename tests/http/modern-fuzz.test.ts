@@ -106,9 +106,7 @@ const responseSchema = z.object({
   error: z.looseObject({ code: z.int(), message: z.string() }).optional(),
 });
 
-test(`no request of the new era is a fault of the bridge (FUZZ_SEED=${SEED})`, {
-  timeout: 60_000,
-}, async () => {
+test(`no request of the new era is a fault of the bridge (FUZZ_SEED=${SEED})`, async () => {
   const request = fc.record({
     method: fc.constantFrom(...METHODS),
     params: params(),

@@ -3,8 +3,6 @@ import { z } from 'zod';
 import { callTool, WITH_FORMS } from './modern.ts';
 import { startServer } from './server.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 const FORMS = { elicitation: {} };
 const PERMISSION = { id: 'per_1', type: 'permission' as const, permission: 'bash', patterns: ['make'] };
 const ONCE = { action: 'accept', content: { reply: 'once' } };

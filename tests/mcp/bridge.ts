@@ -82,7 +82,7 @@ export async function startScriptedBridge(options: BridgeOptions = {}) {
   const limits = {
     maxConcurrent: 5,
     maxQueued: 5,
-    defaultTimeoutMs: 60_000,
+    defaultTimeoutMs: 600_000,
     maxTimeoutMs: 600_000,
     maxDescriptionLength: 10_000,
     ...options.limits,
@@ -90,7 +90,7 @@ export async function startScriptedBridge(options: BridgeOptions = {}) {
   const requests = {
     policy: 'ask' as const,
     outside: 'reject' as const,
-    timeoutMs: 60_000,
+    timeoutMs: 600_000,
     ...options.requests,
   };
   const recovery = { policy: 'continue', max: 2 } as const;

@@ -5,8 +5,6 @@ import { messagesOf } from '../http/messages.ts';
 import { post, request, startServer } from '../http/server.ts';
 import { FORM_CLIENTS } from './form-client.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 const VERSION = { 'mcp-protocol-version': '2025-11-25' };
 const PERMISSION = { id: 'per_1', type: 'permission' as const, permission: 'bash', patterns: ['make'] };
 const ONCE = { action: 'accept', content: { reply: 'once' } };

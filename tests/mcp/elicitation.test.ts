@@ -3,8 +3,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { startServer } from '../http/server.ts';
 import { FORM_CLIENTS, type FormClient, type Person, type ShownForm } from './form-client.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 let server: Awaited<ReturnType<typeof startServer>>;
 const clients: FormClient[] = [];
 

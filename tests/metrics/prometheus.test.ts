@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
@@ -12,8 +12,6 @@ import { bridgeEnv, type Program, startProgram } from '../e2e/program.ts';
 import { RestClient } from '../http/rest.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const RULES = join(import.meta.dirname, '../../docs/deploy/prometheus/rules.yml');
 const absent =

@@ -27,7 +27,7 @@ describe.each(HOMESERVERS)('Matrix on $name', ({ name, start, absent }) => {
   let server: Homeserver;
   beforeAll(async () => {
     if (absent === undefined) server = await start();
-  }, 120_000);
+  });
   afterAll(() => server?.[Symbol.asyncDispose]());
   beforeEach((context) => context.skip(absent !== undefined, absent));
 

@@ -19,7 +19,7 @@ beforeAll(async () => {
   const session = await person.open('Warm');
   await person.prompt(session, [{ text: 'warm' }]);
   await person.notices.untilTold(session, 1);
-}, 180_000);
+});
 afterAll(() => person?.close());
 afterEach(() => {
   person.way.fault = undefined;
@@ -186,7 +186,7 @@ it('the token of the plugin is not in the environment of what the agent runs', a
   expect(states).toMatchObject([{ status: 'completed', output: '[]\n' }]);
 });
 
-it('`opencode run` has told of its turn when it ends', { timeout: 120_000 }, async () => {
+it('`opencode run` has told of its turn when it ends', async () => {
   await using home = await tempDir('run-');
   const args = ['run', '--title', 'Run', `Do_${scriptText([{ text: 'ran' }])}`];
   const child = spawn(findOpenCode(undefined, process.env.PATH), args, {

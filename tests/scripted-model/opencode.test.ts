@@ -26,7 +26,7 @@ beforeAll(async () => {
   undo.push(engine.stop);
   const credentials = Buffer.from(`${engine.username}:${engine.password}`).toString('base64');
   client = createOpencodeClient({ baseUrl: engine.url, headers: { authorization: `Basic ${credentials}` } });
-}, 90_000);
+});
 
 afterAll(async () => {
   for (const release of undo.reverse()) await release();

@@ -31,7 +31,7 @@ beforeAll(async () => {
   );
   const credentials = Buffer.from(`${engine.username}:${engine.password}`).toString('base64');
   client = createOpencodeClient({ baseUrl: engine.url, headers: { authorization: `Basic ${credentials}` } });
-}, 90_000);
+});
 
 afterAll(() => stack.disposeAsync(), 30_000);
 

@@ -40,7 +40,7 @@ export type Order = Omit<CreateTaskInput, 'description'> & {
 const LIMITS: ExecutionLimits = {
   maxConcurrent: 10,
   maxQueued: 100,
-  defaultTimeoutMs: 60_000,
+  defaultTimeoutMs: 600_000,
   maxTimeoutMs: 3_600_000,
   maxDescriptionLength: 1_000_000,
 };
@@ -91,7 +91,7 @@ export async function manage(
     log,
     files,
     limits: { ...LIMITS, ...setup.limits },
-    requests: { policy: 'ask', outside: 'reject', timeoutMs: 30_000, ...setup.requests },
+    requests: { policy: 'ask', outside: 'reject', timeoutMs: 600_000, ...setup.requests },
     recovery: { policy: 'continue', max: 2, ...setup.recovery },
     logger,
   });

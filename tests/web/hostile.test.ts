@@ -134,7 +134,7 @@ describe.each([360, 1280])('hostile words of a task are shown as words, %i pixel
 });
 
 describe('what a person opens', () => {
-  it('each file, as a diff and as content', { timeout: 120_000 }, async () => {
+  it('each file, as a diff and as content', async () => {
     await using view = await browser.open(`${server.http.url}/tasks/${ended}?tab=changes`);
     const { page } = view;
     const items = page.getByRole('tree', { name: 'Changed files' }).getByRole('treeitem');
@@ -150,7 +150,7 @@ describe('what a person opens', () => {
     }
   });
 
-  it('each event', { timeout: 120_000 }, async () => {
+  it('each event', async () => {
     await using view = await browser.open(`${server.http.url}/tasks/${asking}?tab=raw`);
     const { page } = view;
     const folded = page.getByRole('tabpanel').locator('[aria-expanded=false]');

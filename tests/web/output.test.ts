@@ -267,7 +267,7 @@ async function isInLog(page: Page, selector: string): Promise<boolean> {
 
 describe('a task with 20,000 events', () => {
   // By the processor time of its tasks: how long they take by the clock depends on what else the machine does.
-  it('stays smooth while 200 events come in a second', { timeout: 180_000 }, async () => {
+  it('stays smooth while 200 events come in a second', async () => {
     await using task = await startTask();
     task.emitMany(20_000);
     await using opened = await browser.open(task.origin);

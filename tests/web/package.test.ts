@@ -14,7 +14,7 @@ let files: string[];
 beforeAll(async () => {
   folder = await tempDir('bridge-package-');
   files = await pack(folder.path);
-}, 120_000);
+});
 afterAll(() => folder.remove());
 
 test('the package has the page as it was built, and neither its sources nor what builds it', () => {

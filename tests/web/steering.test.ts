@@ -252,9 +252,7 @@ it('the clock of the browser is an hour off: times are those of the bridge', asy
   await served.api.post(`/tasks/${id}/cancel`);
 });
 
-it('the bridge is killed and started again under the page: it says so, goes on, and loses no line', {
-  timeout: 120_000,
-}, async () => {
+it('the bridge is killed and started again under the page: it says so, goes on, and loses no line', async () => {
   const id = await start([slowly('word ', 60_000)]);
   await attached(id);
   await using view = await open(id);

@@ -77,7 +77,7 @@ beforeAll(async () => {
 });
 afterAll(() => bridge[Symbol.asyncDispose]());
 
-it('a person signs in, starts a task, follows, steers and reviews it', { timeout: 180_000 }, async () => {
+it('a person signs in, starts a task, follows, steers and reviews it', async () => {
   await using view = await browser.open(`${bridge.url}/`);
   const { page, faults } = view;
   // The model that does not exist.
@@ -160,7 +160,7 @@ it('a person signs in, starts a task, follows, steers and reviews it', { timeout
   await page.waitForURL((url) => taskUrl.startsWith(url.href.split('?')[0] ?? '-'));
 });
 
-it('another task is cancelled with a reason, and two tabs show the same', { timeout: 120_000 }, async () => {
+it('another task is cancelled with a reason, and two tabs show the same', async () => {
   await using view = await browser.open(`${bridge.url}/`);
   const { page, context } = view;
   await signIn(page, token);

@@ -263,7 +263,7 @@ describe('the same files are left out as by git itself', () => {
       ),
       { numRuns: 40 },
     );
-  }, 60_000);
+  });
 });
 
 function ignores(repo: string, user: string[], path: string): boolean {

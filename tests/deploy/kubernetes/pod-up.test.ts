@@ -26,7 +26,7 @@ import {
 import { quantity } from './pod-spec.ts';
 import { absent, startWorld, type World } from './world.ts';
 
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Takes memory until it is killed; gives up with code 3 before OpenCode's time limit of a command. */
 const GREEDY = `const all = [], end = Date.now() + 90_000;

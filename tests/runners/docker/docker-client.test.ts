@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { DockerClient } from '../../../src/runners/docker/docker-client.ts';
 import { engine, SCRIPTED_IMAGE } from '../../support/docker.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
 /** A container in which eight shells exceed the CPU limit. */

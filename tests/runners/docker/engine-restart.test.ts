@@ -7,8 +7,6 @@ import { afterAll, beforeEach, expect, it, vi } from 'vitest';
 import type { Task } from '../../../src/tasks/task.ts';
 import { bash } from '../../support/steps.ts';
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
-
 const SCRIPT = join(import.meta.dirname, '../../support/docker-engine');
 const SHARED = process.env.BRIDGE_TESTS_ENGINE ?? '/tmp/letta-opencode-plugin-engine';
 const WAITS = [bash('echo began > began; while ! test -e go; do sleep 0.1; done'), { text: 'Went on.' }];

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scriptText } from '../../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../../src/cli/demo/scripted-model/server.ts';
 import { containerSpec } from '../../../src/runners/docker/container-spec.ts';
@@ -16,8 +16,6 @@ import type { ModelConfig } from '../../../src/tasks/model-config.ts';
 import { hermeticEnv } from '../../support/opencode.ts';
 import { subagent } from '../../support/steps.ts';
 import { tempDir } from '../../support/temp.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const LIMITS = {
   image: 'i',

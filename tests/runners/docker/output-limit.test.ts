@@ -14,7 +14,6 @@ import {
 } from '../../support/docker.ts';
 import { bash } from '../../support/steps.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
 const MB = 1_000_000;

@@ -7,8 +7,6 @@ import type { Task } from '../../../src/tasks/task.ts';
 import { containersOf, type DockerBridge, engine, startDockerBridge } from '../../support/docker.ts';
 import { bash, write } from '../../support/steps.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
-
 // Behaviour that depends on OpenCode itself. Tests of the container alone are in tasks.test.ts.
 const SOFT = { permission: { bash: { '*': 'allow', 'git *': 'ask' } } };
 let bridge: DockerBridge;

@@ -1,9 +1,8 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { engine, startScriptedDockerBridge } from '../../support/docker.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
 it('a conversation is kept while one of its tasks exists, and removed with the last', async () => {

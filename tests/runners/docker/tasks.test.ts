@@ -18,8 +18,6 @@ import {
 import { bash, slowly } from '../../support/steps.ts';
 import { tempDir } from '../../support/temp.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
-
 let bridge: DockerBridge;
 beforeAll(async () => {
   if (engine.absent === undefined) bridge = await startScriptedDockerBridge({ roots: ['/tmp'] });

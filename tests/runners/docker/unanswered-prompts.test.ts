@@ -1,13 +1,12 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { textOf } from '../../../src/cli/demo/scripted-model/chat.ts';
 import { scriptText } from '../../../src/cli/demo/scripted-model/script.ts';
 import { unansweredPrompts } from '../../../src/runners/docker/unanswered-prompts.ts';
 import { type DockerBridge, engine, startScriptedDockerBridge } from '../../support/docker.ts';
 import { tempDir } from '../../support/temp.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
 /** Kills itself a given number of times before OpenCode starts; then it is OpenCode. */
