@@ -10,6 +10,7 @@ import { ASKS, cancelled } from './cancel.ts';
 import { ms, type Row } from './report.ts';
 import { median, residentMb, sideBySide } from './sample.ts';
 import { Contest, THREE_STEPS, TRIVIAL } from './tasks.ts';
+import { timedOut } from './time-limit.ts';
 
 /** OpenCode's garbage is collected some time after it came. */
 const SETTLES_MS = 10_000;
@@ -42,6 +43,7 @@ export async function* serverRows(): AsyncGenerator<Row> {
     yield await inWarmFolder(contest, warm);
     yield await inFreshFolders(contest);
     yield await cancelled(bridge, warm);
+    yield await timedOut(bridge, warm);
     yield* crowds(contest, warm);
     yield* memory(contest, warm, { server, bridge });
     yield await toolsList(bridge);

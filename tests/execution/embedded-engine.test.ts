@@ -41,7 +41,7 @@ it('that dies in a turn is started again; the task fails readably, the next one 
   const pid = await kill();
   const began = performance.now();
   const ended = await Promise.all([bridge.end(text), bridge.end(shell)]);
-  expect(performance.now() - began).toBeLessThan(15_000);
+  expect(performance.now() - began, 'not as long as the command').toBeLessThan(40_000);
   for (const task of ended) {
     expect(task).toMatchObject({
       status: 'failed',
@@ -69,7 +69,7 @@ it('that dies does not keep a cancel waiting', async () => {
   await kill();
   const began = performance.now();
   expect((await bridge.execution.cancel(task, 'agent', undefined)).status).toBe('cancelled');
-  expect(performance.now() - began).toBeLessThan(2_000);
+  expect(performance.now() - began, 'not as long as the command').toBeLessThan(20_000);
   expect((await bridge.run([{ text: 'works' }])).status).toBe('completed');
 });
 

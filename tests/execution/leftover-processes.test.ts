@@ -111,7 +111,7 @@ describe.each(sandboxes)('what the commands of a task have started, %s', (_, san
     await bridge.until(task, (event) => event.kind === 'tool' && event.phase === 'finished');
     const began = performance.now();
     await bridge.execution.cancel(task, 'agent', undefined);
-    expect(performance.now() - began).toBeLessThan(4_000);
+    expect(performance.now() - began, 'not as long as the command').toBeLessThan(20_000);
     expect(await sleeping('407')).toEqual([]);
   });
 

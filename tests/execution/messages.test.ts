@@ -57,7 +57,7 @@ describe('a message', () => {
     const began = performance.now();
     await bridge.execution.message(task, 'agent', 'stop that, say blue', 'interrupt');
     const ended = await bridge.end(task);
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(performance.now() - began, 'not as long as the command').toBeLessThan(15_000);
     expect(ended).toMatchObject({
       status: 'completed',
       result: { summary: 'Understood: stop that, say blue' },
@@ -146,7 +146,8 @@ describe('a message', () => {
       message: expect.stringContaining('is still queued'),
       reason: { kind: 'task_queued', taskId: waiting.id },
     });
-    for (const task of [...running, waiting]) await bridge.execution.cancel(task, 'agent', undefined);
+    // First the one that would begin as soon as another ends.
+    for (const task of [waiting, ...running]) await bridge.execution.cancel(task, 'agent', undefined);
   });
 
   it('that fails to arrive, because the turn fails, is said to be undelivered', async () => {
@@ -324,7 +325,8 @@ describe('pause', () => {
     await expect(bridge.execution.pause(waiting, 'agent', undefined)).rejects.toMatchObject({
       code: 'INVALID_STATE',
     });
-    for (const task of [...running, waiting]) await bridge.execution.cancel(task, 'agent', undefined);
+    // First the one that would begin as soon as another ends.
+    for (const task of [waiting, ...running]) await bridge.execution.cancel(task, 'agent', undefined);
   });
 
   it('of a task with an open request closes the request', async () => {

@@ -165,6 +165,6 @@ it('says at once that OpenCode cannot be reached', async () => {
   );
   await kill();
   await warned;
-  expect(performance.now() - began).toBeLessThan(1_000);
+  expect(performance.now() - began, 'not only when the health is looked at again').toBeLessThan(4_000);
   await bridge.execution.cancel(task, 'agent', undefined);
 });

@@ -175,13 +175,13 @@ it('does not send a prompt again that did arrive, though the answer was lost', a
 
 it('a server that is gone does not keep the limit from holding', async () => {
   await using bridge = await throughProxy();
-  const task = await bridge.start([bash('sleep 3'), { text: 'x' }], { timeoutMs: 2_000 });
+  const task = await bridge.start([bash('sleep 30'), { text: 'x' }], { timeoutMs: 2_000 });
   await bridge.until(task, ({ kind }) => kind === 'attached');
   const light = blackout();
   const ended = await bridge.end(task);
   light();
   expect(ended.status).toBe('timeout');
-  expect((ended.endedAt ?? 0) - (ended.startedAt ?? 0)).toBeLessThan(3_000);
+  expect((ended.endedAt ?? 0) - (ended.startedAt ?? 0), 'not as long as the command').toBeLessThan(20_000);
   expect(bridge.events(task)).toContainEqual(expect.objectContaining({ code: 'STOP_UNCONFIRMED' }));
   await owner.client.session.abort({ sessionID: ended.sessionId ?? '', directory: task.directory });
 });
@@ -205,7 +205,9 @@ it('a wrong password is told at once', async () => {
     status: 'failed',
     error: { code: 'ENGINE_UNAUTHORIZED', next: expect.stringContaining('OPENCODE_SERVER_PASSWORD') },
   });
-  expect((task.endedAt ?? 0) - (task.startedAt ?? 0)).toBeLessThan(5_000);
+  expect((task.endedAt ?? 0) - (task.startedAt ?? 0), 'not as long as a server is waited for').toBeLessThan(
+    30_000,
+  );
   expect(bridge.execution.health()).toMatchObject([{ status: 'down' }]);
   expect(JSON.stringify(bridge.execution.health())).toContain('401');
 });
