@@ -9,7 +9,8 @@ const ROUNDS = 5;
 /** What a task is at when its limit comes. */
 const WORK: Script[] = [[slowly('bla ', 30_000)], [bash('sleep 30')], [{ text: 'half a word', hang: 'mid' }]];
 
-const answerSchema = z.object({
+const begunSchema = z.object({ structuredContent: z.object({ task_id: z.string() }) });
+const endedSchema = z.object({
   structuredContent: z.object({ status: z.literal('timeout'), started_at: z.string(), ended_at: z.string() }),
 });
 
@@ -18,9 +19,12 @@ export async function timedOut({ client }: BenchBridge, directory: string): Prom
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const work of WORK) {
-      const order = { task_description: scriptText(work), directory, timeout_ms: LIMIT_MS, sync: true };
-      const answer = await client.callTool({ name: 'opencode_execute_task', arguments: order });
-      const { started_at, ended_at } = answerSchema.parse(answer).structuredContent;
+      const order = { task_description: scriptText(work), directory, timeout_ms: LIMIT_MS };
+      const begun = await client.callTool({ name: 'opencode_execute_task', arguments: order });
+      const { task_id } = begunSchema.parse(begun).structuredContent;
+      const question = { task_id, wait_ms: 30_000 };
+      const ended = await client.callTool({ name: 'get_task_status', arguments: question });
+      const { started_at, ended_at } = endedSchema.parse(ended).structuredContent;
       times.push(Date.parse(ended_at) - Date.parse(started_at) - LIMIT_MS);
     }
   }
