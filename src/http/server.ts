@@ -207,8 +207,9 @@ function application(
   return app;
 }
 
+/** As many may wait to be accepted as may be open: what does not fit into the queue is sent again seconds later. */
 async function listen(server: Server, { host, port }: HttpServerOptions): Promise<void> {
-  server.listen(port, host.replace(/^\[(.*)\]$/, '$1'));
+  server.listen({ port, host: host.replace(/^\[(.*)\]$/, '$1'), backlog: server.maxConnections });
   await once(server, 'listening').catch((cause: unknown) => {
     throw new BridgeError(
       'INVALID_STATE',

@@ -44,12 +44,15 @@ export class ModernHandler {
     const codec = roundTripCodec(stateKey);
     const options = { services, logger, ending, keys: new InputKeys(), tools, codec };
     this.#subscriptions = new Subscriptions(options);
-    this.#handler = createMcpHandler(() => createModernServer(options), {
-      legacy: 'reject',
-      bus: this.#subscriptions.bus,
-      maxSubscriptions: MAX_STREAMS,
-      onerror: (error) => logger.debug({ err: messageOf(error) }, 'error in an MCP request'),
-    });
+    this.#handler = createMcpHandler(
+      ({ requestInfo }) => createModernServer(options, requestInfo?.headers.get('mcp-method')),
+      {
+        legacy: 'reject',
+        bus: this.#subscriptions.bus,
+        maxSubscriptions: MAX_STREAMS,
+        onerror: (error) => logger.debug({ err: messageOf(error) }, 'error in an MCP request'),
+      },
+    );
   }
 
   /** Asks itself what a client asks first: the SDK makes most of its schemas at their first use. */

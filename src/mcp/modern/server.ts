@@ -55,8 +55,8 @@ const schema = z.looseObject({
 /** The list depends on the version of the bridge alone. */
 const CACHE = { ttlMs: 300_000, cacheScope: 'public' } as const;
 
-/** The server of one request. */
-export function createModernServer(options: ModernServerOptions): Server {
+/** The server of one request; the SDK has refused one whose header names another method than its body. */
+export function createModernServer(options: ModernServerOptions, method?: string | null): Server {
   const { services, tools } = options;
   const server = new TaskServer(infoOf(services), {
     capabilities: { tools: {}, ...RESOURCE_CAPABILITIES, extensions: { [TASKS]: {} } },
@@ -69,10 +69,12 @@ export function createModernServer(options: ModernServerOptions): Server {
     },
     requestState: { verify: options.codec.verify },
   });
-  server.setRequestHandler('tools/list', () => ({ tools: shownTools(tools) }));
   server.setRequestHandler('tools/call', ({ params }, context) =>
     callTool(params.name, params.arguments ?? {}, context, options),
   );
+  // Most requests are this one, and each handler takes time to add.
+  if (method === 'tools/call') return server;
+  server.setRequestHandler('tools/list', () => ({ tools: shownTools(tools) }));
   addTaskMethods(server, options);
   addResourceMethods(server, options);
   return server;

@@ -30,4 +30,9 @@ export class TaskServer extends Server {
       }
     };
   }
+
+  /** Behind the answer, which would wait for it: the SDK makes an error of each exchange that is over, with its stack. */
+  protected override _onclose(): void {
+    setImmediate(() => super._onclose());
+  }
 }
