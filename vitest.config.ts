@@ -11,7 +11,7 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 240_000,
     // On a busy machine all takes its time; what a case waits for is a state, not a moment.
-    expect: { poll: { timeout: 20_000 } },
+    expect: { poll: { timeout: 60_000 } },
     reporters: [
       'default',
       './tests/support/skip-reporter.ts',

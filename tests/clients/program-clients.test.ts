@@ -153,7 +153,7 @@ it(
         if (!answer.includes('pong')) throw new Error(answer);
         return answer;
       },
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     );
     await client.close();
     await expectObserved('sdk-2024', {

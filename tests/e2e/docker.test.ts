@@ -236,9 +236,9 @@ describe('while the bridge is away', () => {
 
   it('the time limit passes: the container is ended at the start', async () => {
     const first = await bridgeWith();
-    const given = { ...order(WAITS), timeout_ms: 8_000 };
+    const given = { ...order(WAITS), timeout_ms: 20_000 };
     const { task_id: id } = await first.call('opencode_execute_task', given);
-    await vi.waitUntil(() => containerOf({ id }).catch(() => false), { timeout: 7_000 });
+    await vi.waitUntil(() => containerOf({ id }).catch(() => false), { timeout: 60_000 });
     await end(first.program, 'SIGKILL');
     expect(await (await bridgeWith()).finish(given)).toMatchObject({ status: 'timeout' });
     await gone(id);

@@ -40,7 +40,7 @@ afterAll(async () => {
   serve?.child.kill('SIGTERM');
   await serve?.exit;
   await model?.close();
-  await vi.waitUntil(async () => (await processesOf(folder.path)).length === 0, { timeout: 10_000 });
+  await vi.waitUntil(async () => (await processesOf(folder.path)).length === 0, { timeout: 60_000 });
   await folder?.remove();
 });
 

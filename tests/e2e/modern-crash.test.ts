@@ -83,7 +83,7 @@ function until(taskId: string, is: (task: WireTask) => boolean): Promise<WireTas
       if (!is(task)) throw new Error(JSON.stringify(task));
       return task;
     },
-    { timeout: 40_000, interval: 50 },
+    { timeout: 60_000, interval: 50 },
   );
 }
 

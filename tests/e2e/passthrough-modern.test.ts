@@ -34,7 +34,7 @@ afterEach(async () => {
     child.kill('SIGKILL');
     await exit;
   }
-  await expect.poll(() => processesOf(folder.path), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => processesOf(folder.path)).toEqual([]);
   await folder.remove();
 });
 

@@ -128,7 +128,7 @@ const SCENARIOS: Record<string, { drive(way: Way): Promise<unknown>; comesTo: un
   'is told more, paused and resumed': {
     async drive(way) {
       const id = await start(way, [bash('sleep 3; echo one'), { text: 'First.' }]);
-      await vi.waitUntil(async () => (await way.status(id)).body.session_id, { timeout: 30_000 });
+      await vi.waitUntil(async () => (await way.status(id)).body.session_id, { timeout: 60_000 });
       const empty = await way.message(id, ' ');
       const told = await way.message(id, scriptText([{ text: 'Second.' }]));
       const paused = await way.control(id, 'pause');

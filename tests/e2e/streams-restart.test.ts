@@ -46,7 +46,7 @@ test('a bridge that is killed while streams are open: each goes on where it was'
   const states = api.stream('/events').catch(() => ({ events: [] }));
   const socket = new SocketClient(`${url}/tasks/${id}/stream?view=events`);
   await socket.until(({ event }) => event?.kind === 'tool' && event.phase === 'finished');
-  await vi.waitUntil(() => seen.length >= 5, 20_000);
+  await vi.waitUntil(() => seen.length >= 5, 60_000);
 
   first.child.kill('SIGKILL');
   await first.exit;

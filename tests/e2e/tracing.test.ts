@@ -62,7 +62,7 @@ it('a task is a span in the trace of its caller, with what it did below it, and 
   await vi.waitUntil(
     () => receiver.named('deliver to webhook').length > 0 && receiver.named('task').length > 0,
     {
-      timeout: 20_000,
+      timeout: 60_000,
     },
   );
   await stop(program);
@@ -129,13 +129,13 @@ it('a task that a killed bridge began goes on in a new trace, with a link to its
   const first = await serve(variables);
   const id = await first.api.start({ task_description: scriptText([bash('sleep 3'), { text: 'done' }]) });
   await first.api.stream(`/tasks/${id}/events`, ({ data }) => JSON.stringify(data).includes('sleep 3'));
-  await vi.waitUntil(() => receiver.named('queue').length > 0, { timeout: 20_000 });
+  await vi.waitUntil(() => receiver.named('queue').length > 0, { timeout: 60_000 });
   const queue = receiver.named('queue')[0];
   first.program.child.kill('SIGKILL');
   await first.program.exit;
   const second = await serve(variables);
   await second.api.stream(`/tasks/${id}/events`);
-  await vi.waitUntil(() => receiver.named('resumed task').length > 0, { timeout: 20_000 });
+  await vi.waitUntil(() => receiver.named('resumed task').length > 0, { timeout: 60_000 });
   await stop(second.program);
   const [resumed] = receiver.named('resumed task');
   if (!resumed) throw new Error('no span of the resumed task');

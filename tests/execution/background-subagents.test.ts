@@ -117,7 +117,7 @@ describe('a task with a subagent in the background', () => {
     const { data: [child] = [] } = await bridge.client.session.children({
       sessionID: bridge.now(task).sessionId ?? '',
     });
-    await vi.waitUntil(async () => (await bridge.busy(task)).length === 1, 10_000);
+    await vi.waitUntil(async () => (await bridge.busy(task)).length === 1, 60_000);
     await bridge.client.session.abort({ sessionID: child?.id ?? '' });
     expect(await bridge.end(task)).toMatchObject({ status: 'completed', result: { summary: 'launched' } });
   });

@@ -17,7 +17,7 @@ import { tempDir } from '../support/temp.ts';
 const HOST = join(import.meta.dirname, '../support/engine-host.ts');
 const LINGER_MS = 300;
 const until = (condition: () => boolean | Promise<boolean>) =>
-  vi.waitUntil(condition, { timeout: 20_000, interval: 20 });
+  vi.waitUntil(condition, { timeout: 60_000, interval: 20 });
 let bridge: Bridge;
 
 beforeAll(async () => {

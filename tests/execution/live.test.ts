@@ -32,13 +32,13 @@ function follow(
 }
 
 const untilShown = (frames: () => LiveFrame[], count: number) =>
-  vi.waitUntil(() => frames().length >= count, { timeout: 20_000 });
+  vi.waitUntil(() => frames().length >= count, { timeout: 60_000 });
 const textOf = (frames: readonly LiveFrame[]): string => frames.map(({ text }) => text).join('');
 
 it('shows the text while the model writes it', async () => {
   const task = await bridge.start([{ text: 'hello world', chunks: 4, hang: 'mid' }]);
   const { items, ended, frames } = follow(task);
-  await vi.waitUntil(() => textOf(frames()) === 'hello ', { timeout: 20_000 });
+  await vi.waitUntil(() => textOf(frames()) === 'hello ', { timeout: 60_000 });
   expect(items.filter((item) => !isLive(item) && item.kind === 'output')).toEqual([]);
   await bridge.execution.cancel(task, 'me', undefined);
   await ended;
@@ -65,7 +65,7 @@ it('shows the output of a command line by line', async () => {
   const { items, ended, frames } = follow(task);
   const output = () => frames().filter(({ kind }) => kind === 'tool_output');
   for (const line of [1, 2, 3]) {
-    await vi.waitUntil(() => output().some(({ text }) => text === `${line}\n`), { timeout: 20_000 });
+    await vi.waitUntil(() => output().some(({ text }) => text === `${line}\n`), { timeout: 60_000 });
     await writeFile(join(task.directory, `seen-${line}`), '');
   }
   await ended;
@@ -160,7 +160,7 @@ it('says where a cut of the event stream lost text', async () => {
     const { ended, frames } = follow(task, 0, undefined, other);
     await untilShown(frames, 1);
     proxy.cut();
-    await vi.waitUntil(() => frames().some(({ gap }) => gap), { timeout: 20_000 });
+    await vi.waitUntil(() => frames().some(({ gap }) => gap), { timeout: 60_000 });
     const [part, ...more] = new Set(frames().map((frame) => frame.part));
     expect(part).toMatch(/^prt_/);
     expect(more).toEqual([]);

@@ -140,7 +140,7 @@ describe('on the server of the bridge alone', () => {
       await reply(task, id, 'once');
       const messages = () => bridge.client.session.messages({ sessionID: deaf.now(task).sessionId ?? '' });
       const isDone = async () => JSON.stringify((await messages()).data).includes('"status":"completed"');
-      if (how === 'is done') await vi.waitUntil(isDone, 20_000);
+      if (how === 'is done') await vi.waitUntil(isDone, 60_000);
       proxy.fault = () => undefined;
       expect(await deaf.end(task)).toMatchObject({ status: 'failed', error: { code: CODE } });
       expect(closings(deaf, task)).toMatchObject([{ request_id: id, by: 'opencode', reply: 'answered' }]);
@@ -284,7 +284,7 @@ it('a request that is heard of only once its task is paused is void, and not sho
   await late.until(task, ({ kind }) => kind === 'attached');
   proxy.delayMs = 4_000;
   const pending = async () => (await bridge.client.permission.list({ directory: task.directory })).data ?? [];
-  await vi.waitUntil(async () => (await pending()).length > 0, 20_000);
+  await vi.waitUntil(async () => (await pending()).length > 0, 60_000);
   expect((await late.execution.pause(task, 'agent', undefined)).status).toBe('paused');
   expect(await pending()).toEqual([]);
   proxy.delayMs = 0;

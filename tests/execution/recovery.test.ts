@@ -31,7 +31,7 @@ async function kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
   const pid = bridge.engine?.pid;
   if (pid === undefined) throw new Error('no engine runs');
   process.kill(pid, signal);
-  await vi.waitUntil(() => !isRunning(pid), { timeout: 20_000, interval: 20 });
+  await vi.waitUntil(() => !isRunning(pid), { timeout: 60_000, interval: 20 });
 }
 
 interface Point {

@@ -123,7 +123,7 @@ describe.each(WORLDS)('the runner $title', ({ start, absent, name, ofOpenCodeOnl
 
   it('is healthy', async () => {
     await vi.waitUntil(() => world.runner.health().every(({ status }) => status === 'ok'), {
-      timeout: 20_000,
+      timeout: 60_000,
     });
     expect(world.runner.name).toBe(name);
   });

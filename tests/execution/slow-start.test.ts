@@ -96,7 +96,7 @@ it('lets a task go on that was paused while the tools of its folder were loading
     const { data } = await owner.client.session.messages({ sessionID: attached.session_id, directory });
     return data?.some(({ info }) => info.role === 'assistant');
   };
-  await vi.waitFor(async () => expect(await isStarting()).toBe(true), { timeout: 20_000, interval: 50 });
+  await vi.waitFor(async () => expect(await isStarting()).toBe(true), { timeout: 60_000, interval: 50 });
   await owner.execution.pause(task, 'agent', undefined);
   await owner.execution.resume(task, 'agent', undefined);
   expect(await owner.end(task), JSON.stringify(owner.events(task))).toMatchObject({ status: 'completed' });

@@ -60,7 +60,7 @@ it('loses nothing of a turn that ends while the stream is down', async () => {
   const task = await bridge.start([bash('echo one; sleep 1'), { text: 'unheard' }]);
   await bridge.until(task, ({ kind }) => kind === 'tool');
   const light = blackout();
-  await vi.waitUntil(async () => (await owner.busy(task)).length === 0, { timeout: 20_000 });
+  await vi.waitUntil(async () => (await owner.busy(task)).length === 0, { timeout: 60_000 });
   expect(bridge.now(task).status).toBe('running');
   light();
   const ended = await bridge.end(task);
@@ -84,7 +84,7 @@ it('tells what a gap swallowed even where the turn ends before the records can b
   const light = blackout();
   await bridge.untilAsked(task, 2);
   proxy.fault = (_method, path) => (path.endsWith('/children') ? 'refuse' : undefined);
-  await vi.waitUntil(async () => (await owner.busy(task)).length === 0, { timeout: 20_000 });
+  await vi.waitUntil(async () => (await owner.busy(task)).length === 0, { timeout: 60_000 });
   light();
   expect(await bridge.end(task)).toMatchObject({ status: 'completed', result: { summary: 'after the gap' } });
   const finished = bridge.events(task).filter((event) => event.kind === 'tool' && event.phase === 'finished');
@@ -122,7 +122,7 @@ it('hears of a request that was opened meanwhile, and of one that was closed', a
   const { directory } = task;
   await owner.client.permission.reply({ requestID: first.request.id, directory, reply: 'once' });
   const pending = async () => (await owner.client.permission.list({ directory })).data?.[0];
-  await vi.waitUntil(async () => ((await pending())?.id ?? first.request.id) !== first.request.id, 20_000);
+  await vi.waitUntil(async () => ((await pending())?.id ?? first.request.id) !== first.request.id, 60_000);
   light();
   const second = await bridge.until(task, ({ kind }) => kind === 'request_opened', first.seq);
   if (second.kind !== 'request_opened') return;
@@ -244,7 +244,7 @@ it('never touches the sessions of others on the same server', async () => {
       const last = (await read()).at(-1)?.info;
       return last?.role === 'assistant' && last.finish === 'stop';
     },
-    { timeout: 20_000, interval: 100 },
+    { timeout: 60_000, interval: 100 },
   );
   const parts = (await read()).flatMap((message) => message.parts);
   expect(JSON.stringify(parts)).toContain('unharmed\\n');

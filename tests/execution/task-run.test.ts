@@ -246,7 +246,7 @@ it('leaves an end that takes too long to the next process', async () => {
   await prompted();
   runner.stop = () => new Promise(() => undefined);
   execution.cancel(task, 'agent', 'enough').catch(() => undefined);
-  await vi.waitUntil(() => kinds(task).includes('control'), 20_000);
+  await vi.waitUntil(() => kinds(task).includes('control'), 60_000);
   await execution.close(0);
   expect(kinds(task)).not.toContain('cancelled');
   runner.stop = async () => undefined;

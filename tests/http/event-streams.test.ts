@@ -144,7 +144,7 @@ describe('a stream of events', () => {
     const stream = server.api.stream(`/tasks/${id}/events`);
     const states = server.api.stream('/events');
     const waiting = server.api.get(`/tasks/${id}/status?wait_ms=50000`);
-    await vi.waitFor(() => server.runner.turnOf(id), 20_000);
+    await vi.waitFor(() => server.runner.turnOf(id), 60_000);
     await server.http.close();
     expect((await stream).events.length).toBeGreaterThan(0);
     expect((await states).events[0]?.data.tasks).toMatchObject([{ task_id: id }]);
@@ -165,9 +165,9 @@ describe('a stream of events', () => {
       socket.write(
         `GET /tasks/${id}/events?after_seq=9999 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`,
       );
-      await vi.waitUntil(() => text.includes('\r\n\r\n'), 20_000);
+      await vi.waitUntil(() => text.includes('\r\n\r\n'), 60_000);
       vi.advanceTimersByTime(15_000);
-      await vi.waitUntil(() => text.includes(':\n\n'), 20_000);
+      await vi.waitUntil(() => text.includes(':\n\n'), 60_000);
       const closed = once(socket, 'close');
       socket.destroy();
       await closed;

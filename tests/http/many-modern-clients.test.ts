@@ -34,7 +34,7 @@ test('200 clients without sessions get the right answers, and leave nothing', as
   await round(3_000);
   expect(server.http.open()).toEqual({ sessions: 0, streams: 0 });
   expect(database.prepare('SELECT count(*) AS kept FROM mcp_sessions').get()).toEqual({ kept: 0 });
-  await expect.poll(openFiles, { timeout: 10_000 }).toBeLessThanOrEqual(before.files);
-  await expect.poll(handles, { timeout: 10_000 }).toBeLessThanOrEqual(before.handles);
+  await expect.poll(openFiles).toBeLessThanOrEqual(before.files);
+  await expect.poll(handles).toBeLessThanOrEqual(before.handles);
   expect(heldBytes() - bytes).toBeLessThan(2e6);
 });

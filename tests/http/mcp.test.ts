@@ -120,7 +120,7 @@ describe('a client that goes away', () => {
     });
     const response = await post(server.url, call, headers, abort.signal);
     expect(response.status).toBe(200);
-    const signal = await vi.waitFor(() => z.instanceof(AbortSignal).parse(follow.mock.calls[0]?.[2]), 20_000);
+    const signal = await vi.waitFor(() => z.instanceof(AbortSignal).parse(follow.mock.calls[0]?.[2]), 60_000);
     const stopped = once(signal, 'abort');
     abort.abort();
     await stopped;

@@ -50,7 +50,7 @@ async function asking(args: Record<string, unknown> = {}) {
       const page = await server.bridge.execution.list({ agentId: agent, limit: 9 });
       return page.tasks.length > 0 && page;
     },
-    { timeout: 20_000 },
+    { timeout: 60_000 },
   );
   const id = tasks[0]?.id ?? '';
   const run = await server.bridge.runner.turnOf(id);

@@ -65,7 +65,7 @@ describe('a line that is cut', () => {
     const before = methods.filter((it) => it === 'GET').length;
     proxy.cut();
     if (endsMeanwhile) run.complete('All is done.');
-    await vi.waitUntil(() => methods.filter((it) => it === 'GET').length > before, { timeout: 10_000 });
+    await vi.waitUntil(() => methods.filter((it) => it === 'GET').length > before, { timeout: 60_000 });
     run.complete('All is done.');
     expect((await outcome).structured).toMatchObject({
       status: 'completed',

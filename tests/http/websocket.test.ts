@@ -161,7 +161,7 @@ describe('the WebSocket of a task', () => {
     const client = task.follow('?view=events');
     await client.until(() => true);
     const last = () => client.frames.at(-1)?.event.seq;
-    await vi.waitUntil(() => last() >= 3, 20_000);
+    await vi.waitUntil(() => last() >= 3, 60_000);
     await task.http.close();
     expect(await client.closed).toEqual({ code: 1001, reason: `stopping: resume with after_seq=${last()}` });
     await task[Symbol.asyncDispose]();

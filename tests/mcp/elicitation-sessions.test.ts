@@ -72,7 +72,7 @@ function stream(response: Promise<Response>) {
   }
   const of = (method: string) => got.filter((message) => 'method' in message && message.method === method);
   const form = (n = 1) =>
-    vi.waitUntil(() => asked.safeParse(of('elicitation/create')[n - 1]).data, { timeout: 20_000 });
+    vi.waitUntil(() => asked.safeParse(of('elicitation/create')[n - 1]).data, { timeout: 60_000 });
   const result = async () => {
     await ended;
     return got.find((message) => 'result' in message || 'error' in message);
@@ -172,7 +172,7 @@ describe('a form', () => {
     const follow = vi.spyOn(server.bridge.execution, 'followLive');
     const calls = [wait(id), wait(id)];
     const form = await Promise.race(calls.map((call) => call.form()));
-    await vi.waitUntil(() => follow.mock.calls.length === 2, { timeout: 20_000 });
+    await vi.waitUntil(() => follow.mock.calls.length === 2, { timeout: 60_000 });
     follow.mockRestore();
     await say({ id: form.id, result: ONCE });
     await server.bridge.until(id, () => run.answers.length === 1);
@@ -251,7 +251,7 @@ test('progress goes on while a form is open', async () => {
   const call = wait(id);
   const form = await call.form();
   const before = call.of('notifications/progress').length;
-  await vi.waitUntil(() => call.of('notifications/progress').length > before + 3, { timeout: 20_000 });
+  await vi.waitUntil(() => call.of('notifications/progress').length > before + 3, { timeout: 60_000 });
   await say({ id: form.id, result: { action: 'cancel' } });
   await call.result();
   delete server.bridge.services.limits;

@@ -30,7 +30,7 @@ async function syncCall(kind: Kind, person: Person | undefined) {
   const call = { task_description: 'do it', sync: true, idempotency_key: 'key', agent_id };
   const answer = client.call(ORDER, call);
   answer.catch(() => undefined);
-  const id = await vi.waitUntil(async () => (await tasksOf(agent_id))[0], { timeout: 20_000 });
+  const id = await vi.waitUntil(async () => (await tasksOf(agent_id))[0], { timeout: 60_000 });
   const run = await server.bridge.runner.turnOf(id);
   const wait = (wait_ms = 50_000) => client.call('get_task_status', { task_id: id, agent_id, wait_ms });
   return { client, answer, call, agent_id, id, run, wait };
@@ -44,7 +44,7 @@ function slowPerson() {
     forms.push({ form, answer: resolve });
     return promise;
   };
-  const shown = (n = 1) => vi.waitUntil(() => forms[n - 1], { timeout: 20_000, interval: 5 });
+  const shown = (n = 1) => vi.waitUntil(() => forms[n - 1], { timeout: 60_000, interval: 5 });
   return { person, forms, shown };
 }
 
@@ -146,7 +146,7 @@ describe.each(KINDS)('a call that waits, of %s', (kind) => {
     const task = server.bridge.log.get(id);
     if (!task) throw new Error('no task');
     await server.bridge.execution.answer(task, 'per_1', { reply: 'reject' }, '@eve:example.org');
-    if (hasSession) await vi.waitUntil(() => form.withdrawn.aborted, { timeout: 20_000 });
+    if (hasSession) await vi.waitUntil(() => form.withdrawn.aborted, { timeout: 60_000 });
     fillIn({ action: 'accept', content: { reply: 'always' } });
     run.complete('did without');
     expect(await answer).toMatchObject({ status: 'completed' });

@@ -67,7 +67,7 @@ test('a sync call tells what happens and answers with the result', async () => {
 test('between two events progress shows the last line of the live text', async () => {
   await using t = await syncTask({ toolLimits: FAST });
   const shows = (line: string) =>
-    vi.waitFor(() => expect(t.progress.at(-1)?.message).toBe(line), { timeout: 20_000 });
+    vi.waitFor(() => expect(t.progress.at(-1)?.message).toBe(line), { timeout: 60_000 });
   const part = { kind: 'text', id: 'prt_1', child: false } as const;
   t.run.emit({ kind: 'todo', items: [{ content: 'a', status: 'completed', priority: '' }] });
   t.run.live.begin(part);
@@ -86,7 +86,7 @@ test('no progress comes right before the result, where the client no longer know
   await using t = await syncTask({ toolLimits: { ...FAST, progressEveryMs: 60_000 } });
   const unknown = vi.fn();
   t.client.client.onerror = unknown;
-  await vi.waitFor(() => expect(t.progress).toHaveLength(1), 20_000);
+  await vi.waitFor(() => expect(t.progress).toHaveLength(1), 60_000);
   // Held back because of the pace, and then overtaken by the end.
   t.run.tool('bash', 'the last step');
   t.run.complete('done');
@@ -208,18 +208,18 @@ test('wait_ms ends at the first change that matters, not before', async () => {
   const follow = vi.spyOn(bridge.execution, 'follow');
 
   const paused = waiting();
-  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(1), 20_000);
+  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(1), 60_000);
   run.tool('bash', 'a step that does not matter');
   await client.ok('send_task_control', { task_id: id, control: 'pause' });
   expect(await paused).toMatchObject({ status: 'paused' });
 
   const resumed = waiting();
-  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(2), 20_000);
+  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(2), 60_000);
   await client.ok('send_task_control', { task_id: id, control: 'resume' });
   expect(await resumed).toMatchObject({ status: 'running' });
 
   const asked = waiting();
-  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(3), 20_000);
+  await vi.waitFor(() => expect(follow).toHaveBeenCalledTimes(3), 60_000);
   run.ask({ id: 'per_1', type: 'permission' });
   expect(await asked).toMatchObject({ status: 'input_required' });
   expect(await waiting(), 'open requests are told at once').toMatchObject({ status: 'input_required' });

@@ -78,7 +78,7 @@ test('responses are counted by route, never by path', async () => {
     await (await fetch(`${url}${path}`)).text();
   }
   await (await fetch(`${url}/tasks`, { method: 'PROPFIND' })).text();
-  await vi.waitFor(() => expect(metrics.seen).toHaveBeenCalledTimes(7), 20_000);
+  await vi.waitFor(() => expect(metrics.seen).toHaveBeenCalledTimes(7), 60_000);
   expect(metrics.seen.mock.calls.map(([method, route, status]) => [method, route, status])).toEqual([
     ['GET', '/tasks/:task_id', 404],
     ['GET', '/tasks/:task_id/files/*path', 404],

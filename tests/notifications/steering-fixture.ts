@@ -17,7 +17,7 @@ import type { Homeserver } from '../support/homeserver.ts';
 import type { Content, Person, RoomEvent } from '../support/person.ts';
 import { tempDir } from '../support/temp.ts';
 
-const WITHIN = { timeout: 45_000, interval: 20 };
+const WITHIN = { timeout: 60_000, interval: 20 };
 
 /** Waits until something is so that nothing tells of. */
 export const until = <T>(check: () => T) => vi.waitFor(check, WITHIN);

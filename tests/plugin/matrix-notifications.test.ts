@@ -96,7 +96,7 @@ describe('a turn', () => {
     const { posts } = person.way;
     const turn = person.prompt(session, [{ text: 'for ever and ever', chunks: 4, hang: 'mid' }]);
     const asked = () => person.model.requests.some((request) => request.session === session);
-    await expect.poll(asked, { timeout: 30_000 }).toBe(true);
+    await expect.poll(asked).toBe(true);
     await person.client.session.abort({ sessionID: session, directory: person.directory });
     await turn;
     const error = { kind: 'error', text: 'Aborted' };
@@ -123,7 +123,7 @@ describe('a turn', () => {
     const { posts } = person.way;
     const task = await person.bridge.run([write('task.txt', 't\n'), { text: 'task done' }], { directory });
     expect(task).toMatchObject({ status: 'completed', result: { summary: 'task done' } });
-    await expect.poll(() => person.way.posts, { timeout: 30_000 }).toBe(posts + 1);
+    await expect.poll(() => person.way.posts).toBe(posts + 1);
     await person.prompt(session, [{ text: 'by hand' }]);
     expect(await toldOf(session, 1)).toMatchObject([{ text: 'by hand' }]);
     expect(person.notices.of(`${task.sessionId}`)).toEqual([]);
@@ -136,7 +136,7 @@ describe('a turn is over as ever, and told of later, while the bridge', () => {
     const { posts } = person.way;
     person.way.fault = 'refuse';
     await person.prompt(session, [{ text: 'said in vain' }]);
-    await expect.poll(() => person.way.posts, { timeout: 30_000 }).toBeGreaterThan(posts);
+    await expect.poll(() => person.way.posts).toBeGreaterThan(posts);
     expect(person.notices.of(session)).toEqual([]);
     person.way.fault = undefined;
     expect(await toldOf(session, 1)).toMatchObject([{ text: 'said in vain' }]);
@@ -150,10 +150,8 @@ describe('a turn is over as ever, and told of later, while the bridge', () => {
     person.way.fault = { status: 404, body: 'Matrix is off' };
     await person.prompt(session, [{ text: 'one' }]);
     await person.prompt(session, [{ text: 'two' }]);
-    await expect.poll(() => person.way.posts, { timeout: 30_000 }).toBe(posts + 2);
-    await expect
-      .poll(complaints, { timeout: 30_000 })
-      .toEqual([expect.stringContaining('404 Matrix is off')]);
+    await expect.poll(() => person.way.posts).toBe(posts + 2);
+    await expect.poll(complaints).toEqual([expect.stringContaining('404 Matrix is off')]);
     person.way.fault = undefined;
     await person.prompt(session, [{ text: 'three' }]);
     expect(await toldOf(session, 1)).toMatchObject([{ text: 'three' }]);

@@ -148,7 +148,7 @@ it(
     await expect.poll(read, { timeout: LIMIT }).toMatch(/\d+\n/);
     const pid = Number(await read());
     await engine.stop();
-    await expect.poll(() => isRunning(pid), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => isRunning(pid)).toBe(false);
     expect(await readdir(engine.home).catch(() => 'gone')).toBe('gone');
   },
   LIMIT + 30_000,

@@ -9,7 +9,7 @@ import { hasFocus, tabTo } from './support/person.ts';
 import { TABS } from './support/tabs.ts';
 
 const browser = useBrowser();
-const PATIENT = { timeout: 20_000 };
+const PATIENT = { timeout: 60_000 };
 
 let server: Awaited<ReturnType<typeof startPageServer>>;
 let asking: string;

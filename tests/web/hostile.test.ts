@@ -145,7 +145,7 @@ describe('what a person opens', () => {
       await file.click();
       const content = page.getByRole('button', { name: 'File', exact: true });
       if ((await content.count()) > 0) await content.click();
-      await expect.poll(() => page.getByText('Loading…').count(), { timeout: 20_000 }).toBe(0);
+      await expect.poll(() => page.getByText('Loading…').count()).toBe(0);
       expect(await unsound(page), await file.getAttribute('title').then(String)).toEqual([]);
     }
   });
@@ -170,7 +170,7 @@ async function untilShown(page: Page, wanted: Locator): Promise<void> {
         await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)');
         return wanted.count();
       },
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     )
     .toBeGreaterThan(0);
 }

@@ -49,7 +49,7 @@ it('a bridge that is killed under an open page: the page says so, resumes, and l
   const id = await bridge.api.start({ task_description: `Count. ${scriptText(steps)}` });
   await using view = await open(`/tasks/${id}`);
   const { page } = view;
-  await page.getByText('line 3 before').first().waitFor({ timeout: 30_000 });
+  await page.getByText('line 3 before').first().waitFor({ timeout: 60_000 });
 
   await bridge.end('SIGKILL');
   await page.getByText(LOST).waitFor();
@@ -83,7 +83,7 @@ it.each(['SIGTERM', 'SIGKILL'] as const)('the list goes on after a restart by %s
   await page.getByText(LOST).waitFor({ state: 'hidden' });
   await bridge.api.start({ task_description: `After ${signal}. ${scriptText([{ text: 'Said.' }])}` });
   const row = page.getByRole('listitem').filter({ hasText: `After ${signal}.` });
-  await row.getByText('Completed').waitFor({ timeout: 30_000 });
+  await row.getByText('Completed').waitFor({ timeout: 60_000 });
 });
 
 it('a token that is revoked ends its sessions; the next one leads back to the task', async () => {

@@ -19,16 +19,14 @@ const start = (steps: Script, more: object = {}): Promise<string> =>
   served.api.start({ task_description: `Do it.\n${scriptText(steps)}`, ...more });
 const open = (id: string, look = {}) => browser.open(`${served.url}/tasks/${id}`, look);
 const state = (page: Page, name: string) =>
-  page.locator('.task-headline .status', { hasText: name }).waitFor({ timeout: 45_000 });
+  page.locator('.task-headline .status', { hasText: name }).waitFor({ timeout: 60_000 });
 const task = async (id: string) => (await served.api.get(`/tasks/${id}`)).body;
 const events = async (id: string) => (await served.api.get(`/tasks/${id}/events?limit=1000`)).body.events;
 
-const enabled = (button: Locator) => expect.poll(() => button.isEnabled(), { timeout: 20_000 }).toBe(true);
+const enabled = (button: Locator) => expect.poll(() => button.isEnabled()).toBe(true);
 const closing = (page: Page, text: string) => page.locator('.request-closed').getByText(text);
 const has = (id: string, kind: string) =>
-  expect
-    .poll(async () => (await events(id)).map((event: { kind: string }) => event.kind), { timeout: 20_000 })
-    .toContain(kind);
+  expect.poll(async () => (await events(id)).map((event: { kind: string }) => event.kind)).toContain(kind);
 const works = (id: string) => has(id, 'tool');
 const attached = (id: string) => has(id, 'attached');
 
@@ -294,11 +292,9 @@ it('one notification for two pages, when the task asks and nobody looks', async 
     ...((await page.evaluate('told')) as unknown[]),
     ...((await second.evaluate('told')) as unknown[]),
   ];
-  await expect.poll(told, { timeout: 20_000 }).toEqual([['Asks you: Do it.', 'Allow bash: touch told.txt']]);
+  await expect.poll(told).toEqual([['Asks you: Do it.', 'Allow bash: touch told.txt']]);
   // The page that leads goes; the other one tells the end.
   await page.close();
   await second.getByRole('button', { name: 'Once', exact: true }).click();
-  await expect
-    .poll(() => second.evaluate('told.at(-1)'), { timeout: 20_000 })
-    .toEqual(['Completed: Do it.', 'ok']);
+  await expect.poll(() => second.evaluate('told.at(-1)')).toEqual(['Completed: Do it.', 'ok']);
 });

@@ -52,7 +52,7 @@ describe('the output of a container', () => {
       status: 'failed',
       error: { code: 'CONTAINER_OUTPUT_LIMIT', message: expect.stringContaining('RUNNER_OUTPUT_LIMIT') },
     });
-    await vi.waitUntil(async () => (await containersOf(task)).length === 0, { timeout: 20_000 });
+    await vi.waitUntil(async () => (await containersOf(task)).length === 0, { timeout: 60_000 });
   });
 });
 

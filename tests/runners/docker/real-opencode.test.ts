@@ -19,7 +19,7 @@ beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent)
 const is = (kind: TaskEvent['kind']) => (event: TaskEvent) => event.kind === kind;
 const eventsOf = (task: Task) => JSON.stringify(bridge.events(task), undefined, 1);
 const gone = (task: Task) =>
-  vi.waitUntil(async () => (await containersOf(task)).length === 0, { timeout: 20_000 });
+  vi.waitUntil(async () => (await containersOf(task)).length === 0, { timeout: 60_000 });
 const outputOf = (task: Task): string =>
   bridge
     .events(task)

@@ -30,7 +30,7 @@ const codes = (task: Task) =>
   bridge.events(task).flatMap((event) => (event.kind === 'warning' ? [event.code] : []));
 const eventsOf = (task: Task) => JSON.stringify(bridge.events(task), undefined, 1);
 const gone = (task: Task) =>
-  vi.waitUntil(async () => (await containersOf(task)).length === 0, { timeout: 20_000 });
+  vi.waitUntil(async () => (await containersOf(task)).length === 0, { timeout: 60_000 });
 const outputOf = (task: Task): string =>
   bridge
     .events(task)
@@ -183,7 +183,7 @@ describe('a container is lost', () => {
       description: `Find the crocus. ${scriptText([{ text: 'Said after all.' }])}`,
     });
     await bridge.until(task, is('attached'));
-    await vi.waitUntil(() => containerOf(task).catch(() => false), { timeout: 10_000 });
+    await vi.waitUntil(() => containerOf(task).catch(() => false), { timeout: 60_000 });
     await (await containerOf(task)).remove({ force: true });
     expect(await bridge.end(task), eventsOf(task)).toMatchObject({ status: 'completed' });
     expect(conversation('Find the crocus').join()).toContain('was restarted');

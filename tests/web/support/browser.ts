@@ -5,8 +5,8 @@ import { Faults } from './faults.ts';
 import { OBSERVE_LONG_TASKS } from './long-tasks.ts';
 import { screenshot } from './screenshot.ts';
 
-/** The tests start four files at a time, and a browser on a busy machine is slow. */
-const PATIENCE_MS = 20_000;
+/** Three files run at a time, and a browser on a busy machine is slow. */
+const PATIENCE_MS = 60_000;
 
 export interface Look {
   width?: number;
