@@ -186,7 +186,7 @@ test('a bridge that stops is said, and what happened meanwhile is shown when it 
   const id = await server.api.start({ task_description: 'one' });
   await using opened = await browser.open(server.http.url);
   const { page, faults } = opened;
-  faults.allow(/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING/);
+  faults.allow(/ERR_CONNECTION_(REFUSED|RESET)|ERR_INCOMPLETE_CHUNKED_ENCODING/);
   await expect.poll(() => descriptions(page)).toEqual(['one']);
   await server.http.close();
   await page.getByText('The connection to the bridge is lost.').waitFor();

@@ -20,7 +20,7 @@ test('the system page shows what works and what does not, and that the bridge is
   server.bridge.runner.dependencies = [{ name: 'opencode', status: 'ok', detail: 'version 1.2.3' }, webhook];
   await using opened = await browser.open(`${server.http.url}/system`, { width: 360 });
   const { page, faults } = opened;
-  faults.allow(/ERR_CONNECTION_REFUSED/);
+  faults.allow(/ERR_CONNECTION_(REFUSED|RESET)/);
   await page.getByText('webhook is degraded').waitFor();
   await expect.poll(() => page.title()).toBe('Degraded · System · letta-opencode');
   await page.getByText('<b>xxx').waitFor();
