@@ -83,6 +83,7 @@ it('provider 429 with retry-after: waits and goes on', async () => {
 it('a cut stream is no end of a turn', async () => {
   const task = await run([{ text: 'half of a sentence', chunks: 4, cut: true }], { timeoutMs: 5_000 });
   expect(['failed', 'timeout']).toContain(task.status);
+  expect(took(task), 'soon after its limit').toBeLessThan(20_000);
   expect(await bridge.busy(task)).toEqual([]);
 });
 
@@ -117,6 +118,7 @@ it('an unknown agent', async () => {
       next: expect.stringContaining('build'),
     },
   });
+  expect(took(task), 'not as long as a turn may take to start').toBeLessThan(20_000);
 });
 
 it('a bad model or agent does not stick to the session', async () => {
@@ -137,6 +139,7 @@ it.each(['headers', 'mid'] as const)('a model that hangs (%s) ends at the limit'
   const task = await run([{ text: 'half a word', hang }], { timeoutMs: 1_500 });
   expect(task.status).toBe('timeout');
   expect(took(task)).toBeGreaterThanOrEqual(1_500);
+  expect(took(task), 'soon after its limit').toBeLessThan(16_500);
   expect(await bridge.busy(task)).toEqual([]);
 });
 
