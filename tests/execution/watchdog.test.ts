@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Step } from '../../src/cli/demo/scripted-model/script.ts';
+import { type Step, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { messageId } from '../../src/runners/opencode-server/message-id.ts';
 import type { TaskEventBody } from '../../src/tasks/events.ts';
 import { newTaskId } from '../../src/tasks/ids.ts';
@@ -164,6 +164,41 @@ describe.concurrent('a model that hangs', () => {
     const statuses = await unforgiving.runner.getSessionInfo(task.sessionId ?? '');
     expect(statuses.status.type).toBe('idle');
   });
+});
+
+it('frees the folder of a turn that hung at its start only while no other turn starts there', async () => {
+  await using hasty = await startBridge({
+    on: { endpoint: { ...owner.endpoint, url: proxy.url }, model: owner.model },
+    turnLimits: { stallMs: 1_500 },
+  });
+  const shared = join(directory, 'shared');
+  await mkdir(shared);
+  const asked = Promise.withResolvers<void>();
+  const freed = Promise.withResolvers<undefined>();
+  proxy.fault = (_, path) => {
+    if (!path.includes('/instance/dispose') || !path.includes('shared')) return undefined;
+    asked.resolve();
+    return freed.promise;
+  };
+  const paused = await hasty.start([bash('sleep 20')], { directory: shared });
+  await hasty.until(paused, ({ kind }) => kind === 'tool');
+  await hasty.execution.pause(paused, 'agent', undefined);
+  const hung = await hasty.start([{ text: 'never', hang: 'headers' }], { directory: shared });
+  await asked.promise;
+  const answer = scriptText([{ ...slowly('bla ', 1_000), text: 'said in peace' }]);
+  await hasty.execution.message(paused, 'agent', answer, 'queue');
+  await hasty.execution.resume(paused, 'agent', undefined);
+  // Only a bridge that does not wait for the folder asks now.
+  await Promise.race([hasty.untilAsked(paused, 2), sleep(1_000)]);
+  freed.resolve(undefined);
+  const ended = await hasty.end(paused);
+  expect(ended, JSON.stringify(hasty.events(paused))).toMatchObject({
+    status: 'completed',
+    result: { summary: 'said in peace' },
+  });
+  expect(warnings(hasty, paused)).toEqual([]);
+  expect((await hasty.end(hung)).status).toBe('completed');
+  expect(warnings(hasty, hung)).toEqual(['TURN_STALLED']);
 });
 
 describe.concurrent('is no stall', () => {

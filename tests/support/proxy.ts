@@ -8,8 +8,8 @@ type Fault = 'refuse' | 'lose answer' | 'hang' | { status: number; type?: string
 
 export interface FaultyProxy {
   url: string;
-  /** Decides the fate of each request; undefined lets it pass. */
-  fault: (method: string, path: string) => Fault | undefined;
+  /** Decides the fate of each request, which waits for that; undefined lets it pass. */
+  fault: (method: string, path: string) => Fault | undefined | Promise<Fault | undefined>;
   /** The status of every answer of the target. */
   readonly statuses: number[];
   /** How often each frame of an event stream is sent. */
@@ -27,10 +27,11 @@ export interface FaultyProxy {
 export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const sockets = new Set<Socket>();
   const stalled = new WeakSet<Socket>();
-  const server = createServer((incoming, outgoing) => {
+  const server = createServer(async (incoming, outgoing) => {
     const { method, headers, socket } = incoming;
     if (stalled.has(socket)) return;
-    const fault = proxy.fault(method ?? '', incoming.url ?? '');
+    const decision = proxy.fault(method ?? '', incoming.url ?? '');
+    const fault = decision instanceof Promise ? await decision : decision;
     if (fault === 'refuse') return incoming.socket.destroy();
     if (fault === 'hang') return void incoming.resume();
     if (typeof fault === 'object') return answer(incoming, outgoing, fault);

@@ -111,16 +111,21 @@ export class OpenCodeApi {
   }
 
   async abort(sessionID: string, directory: string): Promise<void> {
-    this.#aborts.add(directory);
+    this.#aborts.onAbort(directory);
     await this.#call(
       'abort',
       this.#client.session.abort({ sessionID, directory }, within(REQUEST_TIMEOUT_MS)),
     );
   }
 
-  /** Whether an abort by the bridge may have broken the directory's instance. */
-  hasAborted(directory: string): boolean {
-    return this.#aborts.has(directory);
+  /** Stands for the instance that the directory has now, in `hasAborted`. */
+  instance(directory: string): number {
+    return this.#aborts.instance(directory);
+  }
+
+  /** Whether an abort by the bridge may have broken this instance of the directory. */
+  hasAborted(directory: string, instance: number): boolean {
+    return this.#aborts.has(directory, instance);
   }
 
   /** The busy sessions of a directory; an idle session is absent. */
@@ -230,8 +235,8 @@ export class OpenCodeApi {
 
   /** Frees OpenCode's instance of a directory; aborts what runs there. */
   async dispose(directory: string): Promise<void> {
-    this.#aborts.delete(directory);
     await this.#call('dispose', this.#client.instance.dispose({ directory }, within(REQUEST_TIMEOUT_MS)));
+    this.#aborts.onDisposed(directory);
   }
 
   #call(what: string, request: Promise<Answer>): Promise<unknown> {

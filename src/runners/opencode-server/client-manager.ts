@@ -150,7 +150,7 @@ export class OpenCodeClientManager implements Runner {
         live,
         logger: logger.child(logFields(task)),
         now,
-        renew: async () => this.#instances.renew(directory, task.ownsDirectory || !!endpoint.process),
+        folder: this.#instances.of(directory, task.ownsDirectory || !!endpoint.process),
         onClose: () => this.#instances.release(directory, task.ownsDirectory),
       });
     } catch (thrown) {

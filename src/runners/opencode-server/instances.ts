@@ -5,6 +5,16 @@ import type { OpenCodeApi } from './api.ts';
 /** Idle instances stay up to this total, with those in use; each takes about 33 MB of the server's memory. */
 const WARM_INSTANCES = 6;
 
+/** OpenCode's instance of a folder, for the turns that run there. */
+export interface FolderInstance {
+  /** While it is being freed: no prompt may leave then, because OpenCode would abort its turn. */
+  readonly freeing: Promise<void> | undefined;
+  /** Right before a prompt leaves: the instance is not freed until the turn has begun, as its status shows from then on. */
+  onStart(begun: Promise<void>): void;
+  /** Frees the instance, which cannot start a turn any more, so that OpenCode makes a new one; where the bridge may. */
+  renew(): Promise<void>;
+}
+
 /**
  * Frees OpenCode's instances of directories that the bridge made: some time after the last run in the directory, or
  * earlier where there are many instances and a run starts or none is left. OpenCode itself never frees one.
@@ -17,6 +27,8 @@ export class Instances {
   readonly #lingering = new Map<string, NodeJS.Timeout>();
   #closed = false;
   readonly #disposals = new Map<string, Promise<void>>();
+  /** Turns whose prompts have left and that OpenCode has not begun with, by directory. */
+  readonly #starting = new Map<string, Set<Promise<void>>>();
 
   constructor(api: OpenCodeApi, lingerMs: number, logger: Logger) {
     this.#api = api;
@@ -51,16 +63,37 @@ export class Instances {
     if (this.#inUse.size === 0) this.#freeSurplus();
   }
 
-  /**
-   * Frees the directory's instance, which cannot start a turn any more, so that OpenCode makes a new one. A busy
-   * session shows that it can: then nothing happens. `ours`: whether the bridge may do that.
-   */
-  async renew(directory: string, ours: boolean): Promise<void> {
-    if (!ours) return;
-    if (this.#disposals.has(directory)) return this.#disposals.get(directory);
-    await this.#track(directory, async () => {
-      if ((await this.#api.statuses(directory)).size === 0) await this.#api.dispose(directory);
+  /** `ours`: whether the bridge may free the directory's instance. */
+  of(directory: string, ours: boolean): FolderInstance {
+    const disposals = this.#disposals;
+    return {
+      get freeing() {
+        return disposals.get(directory);
+      },
+      onStart: (begun) => this.#onStart(directory, begun),
+      renew: async () => (ours ? this.#renew(directory) : undefined),
+    };
+  }
+
+  #onStart(directory: string, begun: Promise<void>): void {
+    const starting = this.#starting.get(directory) ?? new Set();
+    this.#starting.set(directory, starting.add(begun));
+    begun.then(() => {
+      starting.delete(begun);
+      if (starting.size === 0) this.#starting.delete(directory);
     });
+  }
+
+  /**
+   * From its first step on no prompt leaves for the directory, and one that has left is waited for. So no turn starts
+   * between the look at the statuses and the disposal. A busy session shows that the instance can start a turn.
+   */
+  #renew(directory: string): Promise<void> {
+    const dispose = async (): Promise<void> => {
+      await Promise.all(this.#starting.get(directory) ?? []);
+      if ((await this.#api.statuses(directory)).size === 0) await this.#api.dispose(directory);
+    };
+    return this.#disposals.get(directory) ?? this.#track(directory, dispose);
   }
 
   close(): void {

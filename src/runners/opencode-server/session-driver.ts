@@ -27,6 +27,7 @@ const STREAM_LIMIT_MS = 15_000;
 interface CurrentTurn {
   id: number;
   request: PromptRequest;
+  begun: () => void;
   conclude: (outcome: TurnOutcome) => void;
 }
 
@@ -77,16 +78,19 @@ export class SessionDriver {
     const moment = { now: now(), connected: stream.connected, approvals: approvals.of(directory) };
     const { state, effects } = reduce(this.#state, input, moment);
     this.#state = state;
+    if (!openTurn(state) || state.turn?.evidence.begun) this.#turn?.begun();
     for (const effect of effects) this.#run(effect);
   }
 
-  begin(request: PromptRequest): { id: number; outcome: Promise<TurnOutcome> } {
+  /** `begun` resolves when OpenCode has begun with the turn, or never will. */
+  begin(request: PromptRequest): { id: number; begun: Promise<void>; outcome: Promise<TurnOutcome> } {
     const { promise: outcome, resolve: conclude } = Promise.withResolvers<TurnOutcome>();
+    const begun = Promise.withResolvers<void>();
     this.#turns += 1;
     this.#stopping = undefined;
-    this.#turn = { id: this.#turns, request, conclude };
+    this.#turn = { id: this.#turns, request, begun: begun.resolve, conclude };
     this.dispatch({ type: 'begin turn', turn: this.#turns, promptId: request.messageId });
-    return { id: this.#turns, outcome };
+    return { id: this.#turns, begun: begun.promise, outcome };
   }
 
   /** Reads the records of the present turn, if there is one. */

@@ -5,6 +5,7 @@ import type { Shells } from '../shell/shells.ts';
 import type { OpenCodeApi } from './api.ts';
 import type { Approvals } from './approvals.ts';
 import type { EventStream } from './event-stream.ts';
+import type { FolderInstance } from './instances.ts';
 import type { TurnLimits } from './session-state.ts';
 
 export interface SessionRunOptions {
@@ -33,7 +34,6 @@ export interface SessionRunOptions {
   live: LiveSink | undefined;
   logger: Logger;
   now: () => number;
-  /** Frees OpenCode's instance of the directory, where the bridge may do that. */
-  renew: () => Promise<void>;
+  folder: FolderInstance;
   onClose: () => void;
 }

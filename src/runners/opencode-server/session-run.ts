@@ -26,19 +26,28 @@ export class SessionRun implements Run {
   }
 
   async turn({ text, key, recordedAs, recordedAt, record }: Prompt): Promise<TurnOutcome> {
-    const { sessionId, model, agent, system, stream, now } = this.#options;
+    const { sessionId, directory, model, agent, system, api, stream, folder, now } = this.#options;
     const promptId = recordedAs ?? messageId(key, now());
     const request = { sessionId, messageId: promptId, text, model, agent, system };
-    const { id, outcome } = this.#driver.begin(request);
+    const { id, begun, outcome } = this.#driver.begin(request);
+    const isOpen = (): boolean => openTurn(this.#driver.state, id) !== undefined;
     try {
       await Promise.race([stream.ready(), outcome]);
-      if (openTurn(this.#driver.state, id)) {
+      while (isOpen() && folder.freeing) await Promise.race([folder.freeing, outcome]);
+      const instance = api.instance(directory);
+      if (isOpen()) {
+        folder.onStart(begun);
         const perhapsSent = recordedAs !== undefined;
         if (!perhapsSent) record(promptId);
         this.#driver.dispatch({ type: 'send prompt', perhapsSent, sentAt: recordedAt });
       }
       const concluded = await outcome;
-      return await discountAbortedStart(this.#driver.state.turn?.evidence, concluded, this.#options);
+      return await discountAbortedStart(
+        this.#driver.state.turn?.evidence,
+        concluded,
+        instance,
+        this.#options,
+      );
     } finally {
       this.#driver.dispatch({ type: 'end turn', turn: id });
     }
