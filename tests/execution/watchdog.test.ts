@@ -166,39 +166,68 @@ describe.concurrent('a model that hangs', () => {
   });
 });
 
-it('frees the folder of a turn that hung at its start only while no other turn starts there', async () => {
-  await using hasty = await startBridge({
-    on: { endpoint: { ...owner.endpoint, url: proxy.url }, model: owner.model },
-    turnLimits: { stallMs: 1_500 },
+describe('the folder of a turn that hung at its start', () => {
+  const isDisposal = (path: string) => path.includes('/instance/dispose');
+  let hasty: Bridge;
+  let shared: string;
+  beforeAll(async () => {
+    hasty = await startBridge({
+      on: { endpoint: { ...owner.endpoint, url: proxy.url }, model: owner.model },
+      turnLimits: { stallMs: 1_500 },
+    });
+    shared = join(directory, 'shared');
+    await mkdir(shared);
   });
-  const shared = join(directory, 'shared');
-  await mkdir(shared);
-  const asked = Promise.withResolvers<void>();
-  const freed = Promise.withResolvers<undefined>();
-  proxy.fault = (_, path) => {
-    if (!path.includes('/instance/dispose') || !path.includes('shared')) return undefined;
-    asked.resolve();
-    return freed.promise;
-  };
-  const paused = await hasty.start([bash('sleep 20')], { directory: shared });
-  await hasty.until(paused, ({ kind }) => kind === 'tool');
-  await hasty.execution.pause(paused, 'agent', undefined);
-  const hung = await hasty.start([{ text: 'never', hang: 'headers' }], { directory: shared });
-  await asked.promise;
-  const answer = scriptText([{ ...slowly('bla ', 1_000), text: 'said in peace' }]);
-  await hasty.execution.message(paused, 'agent', answer, 'queue');
-  await hasty.execution.resume(paused, 'agent', undefined);
-  // Only a bridge that does not wait for the folder asks now.
-  await Promise.race([hasty.untilAsked(paused, 2), sleep(1_000)]);
-  freed.resolve(undefined);
-  const ended = await hasty.end(paused);
-  expect(ended, JSON.stringify(hasty.events(paused))).toMatchObject({
-    status: 'completed',
-    result: { summary: 'said in peace' },
+  afterAll(() => hasty.close());
+  const hang = () => hasty.start([{ text: 'never', hang: 'headers' }], { directory: shared });
+
+  it('is freed, and a prompt for it waits meanwhile', async () => {
+    const asked = Promise.withResolvers<void>();
+    const freed = Promise.withResolvers<undefined>();
+    proxy.fault = (_, path) => {
+      if (!isDisposal(path)) return undefined;
+      asked.resolve();
+      return freed.promise;
+    };
+    const paused = await hasty.start([bash('sleep 20')], { directory: shared });
+    await hasty.until(paused, ({ kind }) => kind === 'tool');
+    await hasty.execution.pause(paused, 'agent', undefined);
+    const hung = await hang();
+    await asked.promise;
+    const answer = scriptText([{ ...slowly('bla ', 1_000), text: 'said in peace' }]);
+    await hasty.execution.message(paused, 'agent', answer, 'queue');
+    await hasty.execution.resume(paused, 'agent', undefined);
+    // Only a bridge that does not wait for the folder asks now.
+    await Promise.race([hasty.untilAsked(paused, 2), sleep(1_000)]);
+    freed.resolve(undefined);
+    const ended = await hasty.end(paused);
+    expect(ended, JSON.stringify(hasty.events(paused))).toMatchObject({
+      status: 'completed',
+      result: { summary: 'said in peace' },
+    });
+    expect(warnings(hasty, paused)).toEqual([]);
+    expect((await hasty.end(hung)).status).toBe('completed');
+    expect(warnings(hasty, hung)).toEqual(['TURN_STALLED']);
   });
-  expect(warnings(hasty, paused)).toEqual([]);
-  expect((await hasty.end(hung)).status).toBe('completed');
-  expect(warnings(hasty, hung)).toEqual(['TURN_STALLED']);
+
+  it('is not freed while a prompt is on its way there', async () => {
+    const sent = Promise.withResolvers<undefined>();
+    let [prompts, disposals] = [0, 0];
+    proxy.fault = (method, path) => {
+      if (isDisposal(path)) disposals += 1;
+      return isPrompt(method, path) && ++prompts === 2 ? sent.promise : undefined;
+    };
+    const hung = await hang();
+    await hasty.untilAsked(hung);
+    const late = await hasty.start([slowly('bla ', 500)], { directory: shared });
+    // Only a bridge that does not wait for the prompt goes on now.
+    await Promise.race([hasty.until(hung, ({ kind }) => kind === 'warning'), sleep(3_000)]);
+    expect([prompts, disposals]).toEqual([2, 0]);
+    sent.resolve(undefined);
+    const ended = [await hasty.end(late), await hasty.end(hung)];
+    expect(ended.map(({ status }) => status)).toEqual(['completed', 'completed']);
+    expect([warnings(hasty, late), warnings(hasty, hung)]).toEqual([[], ['TURN_STALLED']]);
+  });
 });
 
 describe.concurrent('is no stall', () => {

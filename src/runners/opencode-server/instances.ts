@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { OpenCodeApi } from './api.ts';
 
 /** Idle instances stay up to this total, with those in use; each takes about 33 MB of the server's memory. */
 const WARM_INSTANCES = 6;
+/** OpenCode begins with a prompt in much less. */
+const BEGIN_LIMIT_MS = 5_000;
 
 /** OpenCode's instance of a folder, for the turns that run there. */
 export interface FolderInstance {
@@ -85,12 +88,15 @@ export class Instances {
   }
 
   /**
-   * From its first step on no prompt leaves for the directory, and one that has left is waited for. So no turn starts
-   * between the look at the statuses and the disposal. A busy session shows that the instance can start a turn.
+   * From its first step on no prompt leaves for the directory, and one that has left is waited for; one that cannot
+   * reach OpenCode keeps the instance. So no turn starts between the look at the statuses and the disposal. A busy
+   * session shows that the instance can start a turn.
    */
   #renew(directory: string): Promise<void> {
     const dispose = async (): Promise<void> => {
-      await Promise.all(this.#starting.get(directory) ?? []);
+      const begun = Promise.all(this.#starting.get(directory) ?? []);
+      if ((await Promise.race([begun, sleep(BEGIN_LIMIT_MS, undefined, { ref: false })])) === undefined)
+        return;
       if ((await this.#api.statuses(directory)).size === 0) await this.#api.dispose(directory);
     };
     return this.#disposals.get(directory) ?? this.#track(directory, dispose);
