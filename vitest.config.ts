@@ -3,6 +3,20 @@ import LongestFirst from './tests/support/longest-first.ts';
 
 const { BRIDGE_TESTS_REPORT: report } = process.env;
 const WEB = 'tests/web/**/*.test.ts';
+/** Files that each need a process of their own; the others share one with the files before and after them. */
+const ISOLATED = [
+  // They run the cases of other files, as clients of another era.
+  'tests/mcp/{2026-07-28,resources-2026-07-28}.test.ts',
+  // They measure the memory, the processor time or the open files of their process.
+  'tests/http/{event-streams,hostile,many-modern-clients,many-sessions,many-sockets,websocket}.test.ts',
+  'tests/runners/docker/{line-splitter,run-output}.test.ts',
+  // It sets a variable of its process before it imports the rest.
+  'tests/runners/docker/engine-restart.test.ts',
+  // They change the validators that they import.
+  'tests/deploy/kubernetes/*.test.ts',
+];
+/** For two cores: a file uses about half of one and waits the rest of the time. */
+const BRIDGE = { maxWorkers: 5, sequence: { groupOrder: 0 } };
 
 export default defineConfig({
   test: {
@@ -23,11 +37,14 @@ export default defineConfig({
         test: {
           name: 'bridge',
           include: ['tests/**/*.test.ts'],
-          exclude: [WEB],
-          // For two cores: a file uses about half of one and waits the rest of the time.
-          maxWorkers: 5,
-          sequence: { groupOrder: 0 },
+          exclude: [WEB, ...ISOLATED],
+          isolate: false,
+          ...BRIDGE,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'isolated', include: ISOLATED, ...BRIDGE },
       },
       {
         extends: true,

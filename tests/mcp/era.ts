@@ -32,7 +32,7 @@ export type Era = '2025-11-25' | '2026-07-28';
 
 let chosen: Era = '2025-11-25';
 
-/** The era of clients that tests make from now on. A test file runs in a process of its own. */
+/** The era of clients that tests make from now on, so only for a file that has a process of its own. */
 export function useEra(era: Era): void {
   chosen = era;
 }
