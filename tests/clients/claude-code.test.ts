@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { type Step, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { bridgeEnv, type Program, startProgram } from '../e2e/program.ts';
 import {
   CLAUDE_CODE_ABSENT,
@@ -12,8 +12,8 @@ import {
   claudeCodeUser,
   type Terminal,
 } from '../support/claude-code.ts';
-import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { type ScriptedProvider, startScriptedProvider } from '../support/scripted-provider/server.ts';
+import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { expectObserved } from './observed.ts';
@@ -29,7 +29,7 @@ const LIMIT_MS = 200_000;
 
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let model: ScriptedModel;
-let engine: RunningOpenCode;
+let engine: SharedOpenCode;
 let bridge: Program & { url: string };
 let proxy: RecordingProxy;
 let claude: ScriptedProvider;
@@ -43,8 +43,7 @@ const opened = new AsyncDisposableStack();
 beforeAll(async () => {
   if (absent) return;
   folder = opened.use(await tempDir('claude-code-bridge-'));
-  model = opened.adopt(await startScriptedModel(), (it) => it.close());
-  engine = opened.use(await startOpenCode({ modelUrl: model.url }));
+  ({ engine, model } = await sharedOpenCode());
   await serve();
   opened.defer(stop);
   proxy = opened.use(await startRecordingProxy(() => bridge.url));

@@ -4,8 +4,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
-import { startOpenCode } from '../support/opencode.ts';
+import { sharedOpenCode } from '../support/shared-engine.ts';
 import { readStages, readTop, stageOf } from './dockerfile.ts';
 
 const bridge = stageOf('Dockerfile', 'final');
@@ -131,18 +130,13 @@ it("the bridge's health check tells a bridge that answers from one that does not
 });
 
 it("the server's health check is let in by its password", async () => {
-  const model = await startScriptedModel();
-  try {
-    await using engine = await startOpenCode({ modelUrl: model.url });
-    const words = server
-      .words('HEALTHCHECK')
-      .map((word) => word.replace('http://127.0.0.1:3100/', `${engine.url}/`));
-    const check = (password: string) => run(words, { OPENCODE_SERVER_PASSWORD: password, ...PROXY });
-    expect(await check(engine.password)).toEqual({ code: 0, output: '' });
-    expect(await check('wrong')).toEqual({ code: 1, output: '' });
-  } finally {
-    await model.close();
-  }
+  const { engine } = await sharedOpenCode();
+  const words = server
+    .words('HEALTHCHECK')
+    .map((word) => word.replace('http://127.0.0.1:3100/', `${engine.url}/`));
+  const check = (password: string) => run(words, { OPENCODE_SERVER_PASSWORD: password, ...PROXY });
+  expect(await check(engine.password)).toEqual({ code: 0, output: '' });
+  expect(await check('wrong')).toEqual({ code: 1, output: '' });
 });
 
 it('the server starts with a password only', async () => {

@@ -6,11 +6,10 @@ import { createOpencodeClient, type OpencodeClient } from '@opencode-ai/sdk/v2/c
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import type { TaskEvent } from '../../src/tasks/events.ts';
 import { isEnd } from '../../src/tasks/task.ts';
 import { RestClient } from '../http/rest.ts';
-import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
+import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { WarmFolders } from '../support/warm-folders.ts';
@@ -26,8 +25,7 @@ const STEPS = [
 /** Where the folder of the task may not be made yet; elsewhere it is one that OpenCode knows already. */
 const IN_ITS_OWN = ['before created', 'after created', 'after started', 'before createSession'];
 
-let model: ScriptedModel;
-let engine: RunningOpenCode;
+let engine: SharedOpenCode;
 let root: Awaited<ReturnType<typeof tempDir>>;
 let folders: Awaited<ReturnType<typeof tempDir>>;
 let warm: WarmFolders;
@@ -37,8 +35,7 @@ beforeAll(async () => {
   root = await tempDir('crash-');
   folders = await tempDir('crash-folders-');
   warm = new WarmFolders(folders.path);
-  model = await startScriptedModel();
-  engine = await startOpenCode({ modelUrl: model.url });
+  ({ engine } = await sharedOpenCode());
   const authorization = `Basic ${Buffer.from(`${engine.username}:${engine.password}`).toString('base64')}`;
   opencode = createOpencodeClient({ baseUrl: engine.url, headers: { authorization }, throwOnError: true });
   bridge = await serve();
@@ -46,8 +43,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   if (bridge) await end(bridge.program, 'SIGTERM');
-  await engine.stop();
-  await model.close();
   await folders.remove();
   await root.remove();
 });

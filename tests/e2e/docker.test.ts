@@ -21,7 +21,7 @@ import {
   removeContainers,
   SCRIPTED_IMAGE,
 } from '../support/docker.ts';
-import { startOpenCode } from '../support/opencode.ts';
+import { sharedOpenCode } from '../support/shared-engine.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { CRASHING, crashAt } from './crashing.ts';
@@ -285,7 +285,7 @@ describe('while the bridge is away', () => {
   });
 
   it('the mode is changed from server mode: the session is aborted', async () => {
-    await using server = await startOpenCode({ modelUrl: model.url });
+    const { engine: server } = await sharedOpenCode();
     const { url: OPENCODE_SERVER_URL, password: OPENCODE_SERVER_PASSWORD } = server;
     const variables = { OPENCODE_SERVER_URL, OPENCODE_SERVER_PASSWORD };
     const before = await started({ ...variables, OPENCODE_SERVER_ENABLED: 'true' });

@@ -5,11 +5,10 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { workspaceBlockSchema } from '../../src/memory/block.ts';
 import { until } from '../notifications/delivering.ts';
 import { startLetta } from '../support/letta.ts';
-import { startOpenCode } from '../support/opencode.ts';
+import { sharedOpenCode } from '../support/shared-engine.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { type Program, startProgram } from './program.ts';
@@ -38,8 +37,7 @@ it('a task that outlives its bridge and Letta is told once, in one block that go
   await using root = await tempDir('letta-');
   await using letta = await startLetta('s3cret');
   const agent_id = letta.addAgent();
-  const model = await startScriptedModel();
-  await using engine = await startOpenCode({ modelUrl: model.url });
+  const { engine } = await sharedOpenCode();
   const env = {
     PATH: process.env.PATH ?? '',
     HOME: root.path,
@@ -113,6 +111,5 @@ it('a task that outlives its bridge and Letta is told once, in one block that go
   } finally {
     bridge.child.kill('SIGTERM');
     await bridge.exit;
-    await model.close();
   }
 });

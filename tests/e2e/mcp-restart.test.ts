@@ -1,11 +1,11 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
-import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
+import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { processesOf } from '../support/processes.ts';
+import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, startProgram } from './program.ts';
 
@@ -19,18 +19,12 @@ const RECONNECT = {
 const taskSchema = z.object({ task_id: z.string(), status: z.string() });
 
 let model: ScriptedModel;
-let engine: RunningOpenCode;
+let engine: SharedOpenCode;
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let bridge: Program & { url: string };
 
 beforeAll(async () => {
-  model = await startScriptedModel();
-  engine = await startOpenCode({ modelUrl: model.url });
-});
-
-afterAll(async () => {
-  await engine.stop();
-  await model.close();
+  ({ engine, model } = await sharedOpenCode());
 });
 
 beforeEach(async () => {

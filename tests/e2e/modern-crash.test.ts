@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { callTool, send, WITH_FORMS } from '../http/modern.ts';
-import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
+import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { ask, bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, startProgram } from './program.ts';
@@ -20,17 +20,12 @@ const taskSchema = z.looseObject({
 type WireTask = z.infer<typeof taskSchema>;
 
 let model: ScriptedModel;
-let engine: RunningOpenCode;
+let engine: SharedOpenCode;
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let bridge: Program & { url: string };
 
 beforeAll(async () => {
-  model = await startScriptedModel();
-  engine = await startOpenCode({ modelUrl: model.url });
-});
-afterAll(async () => {
-  await engine.stop();
-  await model.close();
+  ({ engine, model } = await sharedOpenCode());
 });
 beforeEach(async () => {
   folder = await tempDir('modern-crash-');

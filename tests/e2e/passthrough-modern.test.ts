@@ -1,30 +1,25 @@
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
-import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { processesOf } from '../support/processes.ts';
+import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, startProgram } from './program.ts';
 
 const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 
 let model: ScriptedModel;
-let engine: RunningOpenCode;
+let engine: SharedOpenCode;
 let folder: Awaited<ReturnType<typeof tempDir>>;
 const programs: Program[] = [];
 
 beforeAll(async () => {
-  model = await startScriptedModel();
-  engine = await startOpenCode({ modelUrl: model.url });
-});
-afterAll(async () => {
-  await engine.stop();
-  await model.close();
+  ({ engine, model } = await sharedOpenCode());
 });
 beforeEach(async () => {
   folder = await tempDir('passthrough-modern-');

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
-import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
+import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { processesOf } from '../support/processes.ts';
+import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, type StdioProgram, startProgram, startStdio } from './program.ts';
@@ -23,18 +23,12 @@ const ownerSchema = z.object({
 const taskSchema = z.object({ task_id: z.string(), status: z.string() });
 
 let model: ScriptedModel;
-let engine: RunningOpenCode;
+let engine: SharedOpenCode;
 let folder: Awaited<ReturnType<typeof tempDir>>;
 const programs: Program[] = [];
 
 beforeAll(async () => {
-  model = await startScriptedModel();
-  engine = await startOpenCode({ modelUrl: model.url });
-});
-
-afterAll(async () => {
-  await engine.stop();
-  await model.close();
+  ({ engine, model } = await sharedOpenCode());
 });
 
 beforeEach(async () => {

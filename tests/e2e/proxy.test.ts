@@ -10,7 +10,7 @@ import { commandLine, rowsOf } from '../cli/command.ts';
 import { startFakeHomeserver } from '../support/fake-homeserver.ts';
 import { type ForwardProxy, startForwardProxy } from '../support/forward-proxy.ts';
 import { startLetta } from '../support/letta.ts';
-import { startOpenCode } from '../support/opencode.ts';
+import { sharedOpenCode } from '../support/shared-engine.ts';
 import { tempDir } from '../support/temp.ts';
 import { SECRET, startReceiver } from '../support/webhook-receiver.ts';
 import { bridgeEnv, type StdioProgram, startProgram, startStdio } from './program.ts';
@@ -73,7 +73,7 @@ describe('loopback', () => {
 
   it('is called directly by doctor and opencode health, where the server is not ours', async () => {
     await using cli = await commandLine();
-    await using engine = await startOpenCode({ modelUrl: model.url });
+    const { engine } = await sharedOpenCode();
     const access = {
       OPENCODE_SERVER_ENABLED: 'true',
       OPENCODE_SERVER_URL: engine.url,

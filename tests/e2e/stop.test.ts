@@ -2,11 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
-import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
+import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, startProgram, startStdio } from './program.ts';
@@ -14,17 +14,12 @@ import { bridgeEnv, type Program, startProgram, startStdio } from './program.ts'
 const answerSchema = z.object({ task_id: z.string(), status: z.string(), next: z.string() });
 
 let model: ScriptedModel;
-let engine: RunningOpenCode;
+let engine: SharedOpenCode;
 let folder: Awaited<ReturnType<typeof tempDir>>;
 const programs: Program[] = [];
 
 beforeAll(async () => {
-  model = await startScriptedModel();
-  engine = await startOpenCode({ modelUrl: model.url });
-});
-afterAll(async () => {
-  await engine.stop();
-  await model.close();
+  ({ engine, model } = await sharedOpenCode());
 });
 beforeEach(async () => {
   folder = await tempDir('stop-');

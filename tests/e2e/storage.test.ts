@@ -5,25 +5,20 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
-import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
+import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { tempDir } from '../support/temp.ts';
 import { type Program, startProgram } from './program.ts';
 
 const taskSchema = z.object({ task_id: z.string(), status: z.string() });
 let folder: Awaited<ReturnType<typeof tempDir>>;
-let model: ScriptedModel;
-let engine: RunningOpenCode;
+let engine: SharedOpenCode;
 
 beforeEach(async () => {
   folder = await tempDir('storage-');
-  model = await startScriptedModel();
-  engine = await startOpenCode({ modelUrl: model.url });
+  ({ engine } = await sharedOpenCode());
 });
 afterEach(async () => {
-  await engine.stop();
-  await model.close();
   await folder.remove();
 });
 

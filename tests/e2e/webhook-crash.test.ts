@@ -4,10 +4,9 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { SENT_KINDS } from '../../src/notifications/webhook/payload.ts';
 import { until } from '../notifications/delivering.ts';
-import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
+import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { WarmFolders } from '../support/warm-folders.ts';
@@ -18,8 +17,7 @@ import { type Program, startProgram } from './program.ts';
 const CRASHING = join(import.meta.dirname, '../support/crash-entry.ts');
 const task_description = `Do it. ${scriptText([write('n.txt', 'one\n'), { text: 'Done.' }])}`;
 
-let model: ScriptedModel;
-let engine: RunningOpenCode;
+let engine: SharedOpenCode;
 let folders: Awaited<ReturnType<typeof tempDir>>;
 let warm: WarmFolders;
 let root: Awaited<ReturnType<typeof tempDir>>;
@@ -28,13 +26,10 @@ let receiver: Awaited<ReturnType<typeof startReceiver>>;
 beforeAll(async () => {
   folders = await tempDir('webhook-crash-folders-');
   warm = new WarmFolders(folders.path);
-  model = await startScriptedModel();
-  engine = await startOpenCode({ modelUrl: model.url });
+  ({ engine } = await sharedOpenCode());
 });
 
 afterAll(async () => {
-  await engine.stop();
-  await model.close();
   await folders.remove();
 });
 

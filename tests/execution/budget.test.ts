@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bridge, startBridge } from '../support/bridge.ts';
+import { sharedEngine } from '../support/shared-engine.ts';
 import { bash, subagent } from '../support/steps.ts';
 
 /** What an answer of the scripted model uses. */
@@ -10,7 +11,7 @@ const SIX_ANSWERS = [...Array.from({ length: 5 }, () => bash('true')), { text: '
 let bridge: Bridge;
 
 beforeAll(async () => {
-  bridge = await startBridge();
+  bridge = await startBridge({ on: await sharedEngine() });
 });
 afterAll(() => bridge.close());
 

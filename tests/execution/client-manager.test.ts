@@ -1,21 +1,18 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { createLogger } from '../../src/logger.ts';
 import { OpenCodeClientManager } from '../../src/runners/opencode-server/client-manager.ts';
-import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
+import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { tempDir } from '../support/temp.ts';
 
-let model: ScriptedModel;
-let server: RunningOpenCode;
+let server: SharedOpenCode;
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let manager: OpenCodeClientManager;
 
 beforeAll(async () => {
   folder = await tempDir('client-manager-');
-  model = await startScriptedModel();
-  server = await startOpenCode({ modelUrl: model.url });
+  ({ engine: server } = await sharedOpenCode());
   const { url, username, password } = server;
   const times = { healthIntervalMs: 5_000, maxRetries: 3, retryDelayMs: 1_000, instanceLingerMs: 0 };
   manager = new OpenCodeClientManager({
@@ -30,8 +27,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await manager.close();
-  await server.stop();
-  await model.close();
   await folder.remove();
 });
 

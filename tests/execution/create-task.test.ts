@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import type { Order } from '../support/manage.ts';
+import { sharedEngine } from '../support/shared-engine.ts';
 import { bash } from '../support/steps.ts';
 
 let bridge: Bridge;
 
 beforeAll(async () => {
-  bridge = await startBridge({ limits: { maxConcurrent: 1, maxQueued: 3 } });
+  bridge = await startBridge({ on: await sharedEngine(), limits: { maxConcurrent: 1, maxQueued: 3 } });
   await mkdir(bridge.workspaceDir, { recursive: true });
 });
 afterAll(() => bridge.close());

@@ -6,6 +6,7 @@ import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import type { Order } from '../support/manage.ts';
 import { processesOf } from '../support/processes.ts';
+import { sharedEngine } from '../support/shared-engine.ts';
 import { bash, slowly } from '../support/steps.ts';
 
 const SOON = { 'retry-after-ms': '200' };
@@ -13,7 +14,7 @@ let bridge: Bridge;
 let directory: string;
 
 beforeAll(async () => {
-  bridge = await startBridge();
+  bridge = await startBridge({ on: await sharedEngine() });
   directory = join(bridge.workspaceDir, 'warm');
   await mkdir(directory, { recursive: true });
   await bridge.run([{ text: 'warm' }], { directory });

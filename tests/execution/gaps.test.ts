@@ -6,6 +6,7 @@ import type { TaskEvent } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import { type FaultyProxy, startFaultyProxy } from '../support/proxy.ts';
+import { sharedEngine } from '../support/shared-engine.ts';
 import { bash, slowly, write } from '../support/steps.ts';
 
 const STEPS: Step[] = [
@@ -24,7 +25,7 @@ let quiet: unknown;
 const lines: { bridge: Bridge; proxy: FaultyProxy }[] = [];
 
 beforeAll(async () => {
-  owner = await startBridge();
+  owner = await startBridge({ on: await sharedEngine() });
   quiet = await tell(owner, []);
 });
 afterAll(async () => {

@@ -7,11 +7,12 @@ import type { Task } from '../../src/tasks/task.ts';
 import { TaskFiles } from '../../src/workspaces/task-files.ts';
 import { type Bridge, logger, startBridge } from '../support/bridge.ts';
 import { startFaultyProxy } from '../support/proxy.ts';
+import { sharedEngine } from '../support/shared-engine.ts';
 import { bash, slowly, subagent } from '../support/steps.ts';
 
 let bridge: Bridge;
 beforeAll(async () => {
-  bridge = await startBridge();
+  bridge = await startBridge({ on: await sharedEngine() });
   await bridge.run([{ text: 'warm' }]);
 });
 afterAll(() => bridge.close());

@@ -6,13 +6,14 @@ import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import type { TaskEvent } from '../../src/tasks/events.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
+import { sharedEngine } from '../support/shared-engine.ts';
 import { bash, slowly, write } from '../support/steps.ts';
 
 let bridge: Bridge;
 let directory: string;
 
 beforeAll(async () => {
-  bridge = await startBridge({ limits: { maxConcurrent: 2 } });
+  bridge = await startBridge({ on: await sharedEngine(), limits: { maxConcurrent: 2 } });
   directory = join(bridge.workspaceDir, 'warm');
   await mkdir(directory, { recursive: true });
   await bridge.run([{ text: 'warm' }], { directory });

@@ -2,12 +2,13 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Bridge, startBridge } from '../support/bridge.ts';
+import { sharedEngine } from '../support/shared-engine.ts';
 import { bash, write } from '../support/steps.ts';
 
 let bridge: Bridge;
 
 beforeAll(async () => {
-  bridge = await startBridge();
+  bridge = await startBridge({ on: await sharedEngine() });
 });
 afterAll(() => bridge.close());
 

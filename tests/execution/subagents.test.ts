@@ -2,13 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Bridge, startBridge } from '../support/bridge.ts';
+import { sharedEngine } from '../support/shared-engine.ts';
 import { bash, slowly, subagent, subagentCall, write } from '../support/steps.ts';
 
 let bridge: Bridge;
 let directory: string;
 
 beforeAll(async () => {
-  bridge = await startBridge();
+  bridge = await startBridge({ on: await sharedEngine() });
   directory = join(bridge.workspaceDir, 'warm');
   await mkdir(directory, { recursive: true });
   await bridge.run([{ text: 'warm' }], { directory });

@@ -4,13 +4,14 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
 import { processesOf } from '../support/processes.ts';
+import { sharedEngine } from '../support/shared-engine.ts';
 import { bash, slowly, subagent, subagentCall } from '../support/steps.ts';
 
 let bridge: Bridge;
 let directory: string;
 
 beforeAll(async () => {
-  bridge = await startBridge();
+  bridge = await startBridge({ on: await sharedEngine() });
   directory = join(bridge.workspaceDir, 'warm');
   await mkdir(directory, { recursive: true });
   await bridge.run([{ text: 'warm' }], { directory });

@@ -3,11 +3,12 @@ import { expect, test } from 'vitest';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { startHttpServer } from '../../src/http/server.ts';
 import { logger, startBridge } from '../support/bridge.ts';
+import { sharedEngine } from '../support/shared-engine.ts';
 import { bash, slowly } from '../support/steps.ts';
 import { connectClient } from './bridge.ts';
 
 test('progress shows what OpenCode writes and prints while a call waits', async () => {
-  await using bridge = await startBridge({ requests: { policy: 'allow' } });
+  await using bridge = await startBridge({ on: await sharedEngine(), requests: { policy: 'allow' } });
   const http = await startHttpServer({
     ...{
       host: '127.0.0.1',

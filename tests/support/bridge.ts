@@ -29,7 +29,14 @@ export interface BridgeSetup extends ManageSetup {
   /** Gives each task that names no folder a new one of its own. */
   fresh?: boolean;
   /** An engine that runs already, with the model it talks to; absent: an embedded one of its own. */
-  on?: { endpoint: Endpoint; model: ScriptedModel };
+  on?: {
+    endpoint: Endpoint;
+    model: ScriptedModel;
+    home?: string;
+    engine?: EmbeddedServer | undefined;
+    /** Other files use it after this bridge. */
+    isShared?: boolean;
+  };
   shells?: Partial<ShellsOptions>;
   /** More variables of the engine. */
   env?: Record<string, string>;
@@ -58,21 +65,9 @@ export async function startBridge(setup: BridgeSetup = {}) {
 async function build(setup: BridgeSetup, releases: Releases, close: () => Promise<void>) {
   const root = await tempDir('bridge-');
   releases.push(root.remove);
-  const home = join(root.path, 'home');
-  await mkdir(home);
-
-  const model = setup.on?.model ?? (await startScriptedModel());
-  if (!setup.on) releases.push(() => model.close());
-  const env = { ...hermeticEnv(home, model.url, setup.config), ...setup.env };
-  const shells = setup.on ? undefined : await startShells(root.path, env, setup);
-  const engine = shells && (await startEngine(home, env, shells));
-  if (engine) {
-    releases.push(() => expectNothingOf(home));
-    releases.push(() => shells?.close());
-    releases.push(() => engine.close());
-  }
-  const endpoint = setup.on?.endpoint ?? engine?.endpoint;
-  if (!endpoint) throw new Error('a bridge has an engine');
+  const on = setup.on ?? (await startEmbeddedEngine(root.path, setup, releases));
+  const { endpoint, engine, model, home = join(root.path, 'home') } = on;
+  if (setup.on?.isShared) releases.push(() => expectNothingOf(home, engine?.pid));
   const {
     instanceLingerMs = 60_000,
     turnLimits,
@@ -128,8 +123,15 @@ async function build(setup: BridgeSetup, releases: Releases, close: () => Promis
   };
 }
 
-function startEngine(home: string, env: Record<string, string>, shells: Shells): Promise<EmbeddedServer> {
-  return EmbeddedServer.start({
+/** An embedded engine with its model and its shells; everything of it lies under `root`. */
+export async function startEmbeddedEngine(root: string, setup: BridgeSetup = {}, releases: Releases = []) {
+  const home = join(root, 'home');
+  await mkdir(home);
+  const model = await startScriptedModel();
+  releases.push(() => model.close());
+  const env = { ...hermeticEnv(home, model.url, setup.config), ...setup.env };
+  const shells = await startShells(root, env, setup);
+  const engine = await EmbeddedServer.start({
     binary: findOpenCode(undefined, process.env.PATH),
     env,
     cwd: home,
@@ -137,6 +139,11 @@ function startEngine(home: string, env: Record<string, string>, shells: Shells):
     shells,
     logger,
   });
+  releases.push(() => expectNothingOf(home));
+  releases.push(() => shells.close());
+  releases.push(() => engine.close());
+  warmFolders.set(model, new WarmFolders(join(root, 'workspace', 'warm')));
+  return { endpoint: engine.endpoint, engine, model, home };
 }
 
 /** As the app does it. */
@@ -156,9 +163,9 @@ function startShells(root: string, env: Record<string, string>, setup: BridgeSet
   });
 }
 
-/** Kills what the engine left behind, and says what it was. */
-async function expectNothingOf(home: string): Promise<void> {
-  const left = await processesOf(home);
+/** Kills what the engine left behind, and says what it was; `engine` goes on where others use it. */
+async function expectNothingOf(home: string, engine?: number): Promise<void> {
+  const left = (await processesOf(home)).filter(({ pid }) => pid !== engine);
   for (const { pid } of left) process.kill(pid, 'SIGKILL');
   if (left.length > 0) throw new Error(`left behind: ${JSON.stringify(left)}`);
 }
