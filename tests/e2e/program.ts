@@ -7,6 +7,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { hermeticEnv } from '../support/opencode.ts';
+import { sharedOpenCode } from '../support/shared-engine.ts';
 
 const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 
@@ -28,6 +29,20 @@ export function bridgeEnv(root: string, modelUrl: string): Record<string, string
     OPENCODE_SERVER_ENABLED: 'true',
     MCP_PORT: '0',
     SHUTDOWN_GRACE_MS: '200',
+  };
+}
+
+/**
+ * The whole environment of a bridge on the OpenCode server of the worker, everything of the bridge under `root`. Aborts
+ * what runs on that server, so call it once for the bridges of a case.
+ */
+export async function sharedEngineEnv(root: string): Promise<Record<string, string>> {
+  const { engine, model } = await sharedOpenCode();
+  return {
+    ...bridgeEnv(root, model.url),
+    OPENCODE_SERVER_URL: engine.url,
+    OPENCODE_SERVER_USERNAME: engine.username,
+    OPENCODE_SERVER_PASSWORD: engine.password,
   };
 }
 

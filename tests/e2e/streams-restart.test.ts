@@ -1,26 +1,22 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { RestClient } from '../http/rest.ts';
 import { SocketClient } from '../http/socket-client.ts';
 import { bash, slowly } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { bridgeEnv, type Program, startProgram } from './program.ts';
+import { type Program, sharedEngineEnv, startProgram } from './program.ts';
 
 let folder: Awaited<ReturnType<typeof tempDir>>;
-let model: ScriptedModel;
+let environment: Record<string, string>;
 beforeAll(async () => {
   folder = await tempDir('streams-');
-  model = await startScriptedModel();
+  environment = await sharedEngineEnv(folder.path);
 });
-afterAll(async () => {
-  await model.close();
-  await folder.remove();
-});
+afterAll(() => folder.remove());
 
 async function serve(port: number): Promise<Program> {
-  const program = startProgram('serve', { ...bridgeEnv(folder.path, model.url), MCP_PORT: String(port) });
+  const program = startProgram('serve', { ...environment, MCP_PORT: String(port) });
   await program.says(/"url":"(http:[^"]+)\/mcp"/);
   return program;
 }

@@ -1,30 +1,27 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { RestClient } from '../http/rest.ts';
 import { findEncoded } from '../support/encodings.ts';
 import { type Span, startOtlpReceiver } from '../support/otlp-receiver.ts';
 import { bash, subagent, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { bridgeEnv, type Program, startProgram } from './program.ts';
+import { bridgeEnv, type Program, sharedEngineEnv, startProgram } from './program.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const CALLER = '00f067aa0ba902b7';
 
 let folder: Awaited<ReturnType<typeof tempDir>>;
-let model: ScriptedModel;
+let environment: Record<string, string>;
 beforeEach(async () => {
   folder = await tempDir('tracing-');
-  model = await startScriptedModel();
+  environment = await sharedEngineEnv(folder.path);
 });
-afterEach(async () => {
-  await model.close();
-  await folder.remove();
-});
+afterEach(() => folder.remove());
 
 async function serve(variables: Record<string, string>) {
-  const program = startProgram('serve', { ...bridgeEnv(folder.path, model.url), ...variables });
+  const program = startProgram('serve', { ...environment, ...variables });
   const [, url = ''] = await program.says(/"url":"(http:[^"]+)\/mcp"/);
   return { program, api: new RestClient(url, { 'x-agent-id': 'ann' }) };
 }
@@ -39,7 +36,12 @@ const ids = ({ traceId, spanId }: Span) => ({ traceId, spanId });
 it('a task is a span in the trace of its caller, with what it did below it, and no content', async () => {
   await using receiver = await startOtlpReceiver();
   await using hooks = await startOtlpReceiver();
+  const model = await startScriptedModel();
+  onTestFinished(() => model.close());
   const { program, api } = await serve({
+    // The embedded engine inherits from the bridge.
+    ...bridgeEnv(folder.path, model.url),
+    OPENCODE_SERVER_URL: '',
     OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`,
     OTEL_EXPORTER_OTLP_HEADERS: 'Authorization=Bearer%20planted-token-of-traces,x-tenant=t',
     OTEL_SERVICE_NAME: 'our-bridge',
