@@ -73,7 +73,7 @@ test('errors are at the field that they are about', async () => {
   await page.getByRole('button', { name: 'Execute' }).click();
   // The bridge names the first of them.
   await expect.poll(() => errorOf(page, 'timeLimit').textContent()).toContain('is not between');
-  expect(await page.evaluate('document.activeElement.name')).toBe('timeLimit');
+  await expect.poll(() => page.evaluate('document.activeElement.name')).toBe('timeLimit');
   expect(await field(page, 'Time limit').getAttribute('aria-invalid')).toBe('true');
   await screenshot(page, 'new-task-errors');
   expect(await seriousBarriers(page)).toEqual([]);
@@ -172,7 +172,7 @@ test('directories, models and agents are suggested, and a folder that is not all
   await field(page, 'Directory').fill('/etc');
   await field(page, 'Directory').press('Tab');
   await expect.poll(() => errorOf(page, 'directory').textContent()).toContain('outside the allowed folders');
-  expect(await page.evaluate('document.activeElement.name')).toBe('model');
+  await expect.poll(() => page.evaluate('document.activeElement.name')).toBe('model');
 });
 
 test('of a task that is not there, nothing is continued', async () => {
