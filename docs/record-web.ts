@@ -18,7 +18,7 @@ const FILES = {
 };
 
 /** Hands the tasks of the pictures over; answers with the id of the one that they show. */
-async function handOver(bridge: Served): Promise<string> {
+async function startTask(bridge: Served): Promise<string> {
   for (const task_description of [
     'Update the dependencies, and run the tests.',
     'Write a changelog for the last ten commits.',
@@ -59,7 +59,7 @@ try {
     // The agent's commands run with the Node that runs this.
     env: { ALLOWED_DIRECTORIES: PROJECT, PATH: `${dirname(process.execPath)}:${process.env.PATH}` },
   });
-  const id = await handOver(bridge);
+  const id = await startTask(bridge);
   const page = await open(browser, `${bridge.url}/tasks/${id}`, {});
   await page.locator('button[aria-disabled=false]', { hasText: 'Once' }).waitFor();
   await picture(page, 'task-light');

@@ -52,16 +52,16 @@ beforeAll(async () => {
     rules: [
       {
         when: 'hand it over',
-        steps: [handOver([held('gate'), { text: 'Made it.' }]), { text: 'Handed over.' }],
+        steps: [startTask([held('gate'), { text: 'Made it.' }]), { text: 'Handed over.' }],
       },
       {
         when: 'then another',
-        steps: [handOver([held('other'), { text: 'Made more.' }]), { text: 'Handed over.' }],
+        steps: [startTask([held('other'), { text: 'Made more.' }]), { text: 'Handed over.' }],
       },
       { when: 'what is two and two', steps: [{ text: 'Four, I think.' }] },
       {
         when: 'wait for it',
-        steps: [handOver([{ text: 'Made at once.' }], { sync: true }), { text: 'It is there.' }],
+        steps: [startTask([{ text: 'Made at once.' }], { sync: true }), { text: 'It is there.' }],
       },
     ],
   });
@@ -92,7 +92,7 @@ async function serve(port = '0'): Promise<void> {
 }
 
 /** A step of Claude's model that hands over a task whose model answers with these. */
-function handOver(steps: Step[], more: object = {}): Step {
+function startTask(steps: Step[], more: object = {}): Step {
   const args = { task_description: `Do it. ${scriptText(steps)}`, agent_id: 'claude', ...more };
   return { tools: [{ name: `mcp__${SERVER}__opencode_execute_task`, args }] };
 }

@@ -68,7 +68,7 @@ async function connect(bridge: Program): Promise<Client> {
 }
 
 /** Hands the same task over, again and again; its answer tells how the task stands. */
-async function handOver(bridge: Program, directory: string, sync: boolean) {
+async function startTask(bridge: Program, directory: string, sync: boolean) {
   const client = await connect(bridge);
   const callback_url = `http://${receiver.host}/callback`;
   const order = { task_description, idempotency_key: 'k', agent_id: 'me', directory, callback_url, sync };
@@ -128,11 +128,11 @@ describe('after a kill and a restart both receivers miss nothing, and get a repe
   ])('%s', async (at) => {
     const folder = warm.take();
     const first = startProgram('serve', { ...environment(), CRASH_AT: at }, { entry: CRASHING });
-    handOver(first, folder.path, true).catch(() => undefined);
+    startTask(first, folder.path, true).catch(() => undefined);
     await first.exit;
     expect(first.child.signalCode, first.stderr()).toBe('SIGKILL');
     const second = startProgram('serve', environment());
-    const { task_id, status } = await handOver(second, folder.path, true);
+    const { task_id, status } = await startTask(second, folder.path, true);
     expect(status).toBe('completed');
     await until(() => ended(task_id));
     await end(second);
@@ -153,7 +153,7 @@ it('a bridge that is killed while a receiver hangs, and while it is away, delive
     return 'hang';
   };
   const first = startProgram('serve', environment());
-  const { task_id, status } = await handOver(first, folder.path, true);
+  const { task_id, status } = await startTask(first, folder.path, true);
   expect(status).toBe('completed');
   await until(() => hanging === 2);
   first.child.kill('SIGKILL');

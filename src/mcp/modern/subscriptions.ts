@@ -120,7 +120,7 @@ export class Subscriptions {
     const caller = resourceCaller(this.#options.services, authInfo, headers);
     const accepted = await acceptedOf(uris.data, taskIds, caller);
     const { resources, tasks } = accepted;
-    this.#requireRoom(credential);
+    this.#assertCapacity(credential);
     const followed = [...resources.keys(), ...tasks.map(({ id }) => taskEventUri(id))];
     const filter = { ...notifications, resourceSubscriptions: followed };
     const response = await serve({ ...asked, params: { ...asked.params, notifications: filter } });
@@ -137,7 +137,7 @@ export class Subscriptions {
     return new Response(stream.readable, response);
   }
 
-  #requireRoom(credential: string | undefined): void {
+  #assertCapacity(credential: string | undefined): void {
     const { maxOfCaller = MAX_OF_CALLER } = this.#options;
     const open = this.#ofCaller.get(credential) ?? 0;
     if (open < maxOfCaller) return;
