@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, vi } from 'vitest';
 import { z } from 'zod';
 import { bash, write } from '../../support/steps.ts';
@@ -7,6 +8,8 @@ import type { Container } from './pod-spec.ts';
 import { probe } from './probes.ts';
 import type { World } from './world.ts';
 
+/** A kubelet asks every ten seconds; without any pause the probes themselves would be the load. */
+const PROBE_PAUSE_MS = 250;
 export const POLL = { timeout: 120_000, interval: 100 };
 export const BOTH = ['opencode-bridge', 'opencode-server'] as const;
 
@@ -33,6 +36,7 @@ export async function failuresInARow(world: World, name: string, goesOn: () => b
   while (goesOn()) {
     now = (await passes(world, name, 'livenessProbe')) ? 0 : now + 1;
     most = Math.max(most, now);
+    await sleep(PROBE_PAUSE_MS);
   }
   return most;
 }
