@@ -42,6 +42,7 @@ export async function claimPort(port: number): Promise<boolean> {
   try {
     socket.bind({ port, address: '127.0.0.1', exclusive: true });
     await once(socket, 'listening');
+    socket.on('error', () => undefined);
     socket.unref();
     return true;
   } catch {

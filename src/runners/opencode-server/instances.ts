@@ -94,9 +94,9 @@ export class Instances {
    */
   #renew(directory: string): Promise<void> {
     const dispose = async (): Promise<void> => {
-      const begun = Promise.all(this.#starting.get(directory) ?? []);
-      if ((await Promise.race([begun, sleep(BEGIN_LIMIT_MS, undefined, { ref: false })])) === undefined)
-        return;
+      const allBegun = Promise.all(this.#starting.get(directory) ?? []).then(() => true);
+      const late = sleep(BEGIN_LIMIT_MS, false, { ref: false });
+      if (!(await Promise.race([allBegun, late]))) return;
       if ((await this.#api.statuses(directory)).size === 0) await this.#api.dispose(directory);
     };
     return this.#disposals.get(directory) ?? this.#track(directory, dispose);
