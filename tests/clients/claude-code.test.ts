@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { type Step, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
-import { bridgeEnv, type Program, startProgram } from '../e2e/program.ts';
+import { externalEnv, type Program, startProgram } from '../e2e/program.ts';
 import {
   CLAUDE_CODE_ABSENT,
   type ClaudeCodeUser,
@@ -13,7 +12,7 @@ import {
   type Terminal,
 } from '../support/claude-code.ts';
 import { type ScriptedProvider, startScriptedProvider } from '../support/scripted-provider/server.ts';
-import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
+import { type SharedServer, sharedOpenCode } from '../support/shared-engine.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { expectObserved } from './observed.ts';
@@ -28,8 +27,7 @@ const ALLOWED = ['--permission-mode', 'default', '--allowedTools', `mcp__${SERVE
 const LIMIT_MS = 200_000;
 
 let folder: Awaited<ReturnType<typeof tempDir>>;
-let model: ScriptedModel;
-let engine: SharedOpenCode;
+let server: SharedServer;
 let bridge: Program & { url: string };
 let proxy: RecordingProxy;
 let claude: ScriptedProvider;
@@ -43,7 +41,7 @@ const opened = new AsyncDisposableStack();
 beforeAll(async () => {
   if (absent) return;
   folder = opened.use(await tempDir('claude-code-bridge-'));
-  ({ engine, model } = await sharedOpenCode());
+  server = await sharedOpenCode();
   await serve();
   opened.defer(stop);
   proxy = opened.use(await startRecordingProxy(() => bridge.url));
@@ -82,10 +80,8 @@ beforeEach(({ skip }) => skip(absent, CLAUDE_CODE_ABSENT));
 
 async function serve(port = '0'): Promise<void> {
   const program = startProgram('serve', {
-    ...bridgeEnv(folder.path, model.url),
+    ...externalEnv(folder.path, server),
     MCP_PORT: port,
-    OPENCODE_SERVER_URL: engine.url,
-    OPENCODE_SERVER_PASSWORD: engine.password,
   });
   const [, url = ''] = await program.says(/"url":"(http:[^"]+\/mcp)"/);
   bridge = { ...program, url };

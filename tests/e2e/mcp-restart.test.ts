@@ -3,11 +3,10 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { processesOf } from '../support/processes.ts';
-import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
+import { type SharedServer, sharedOpenCode } from '../support/shared-engine.ts';
 import { tempDir } from '../support/temp.ts';
-import { bridgeEnv, type Program, startProgram } from './program.ts';
+import { externalEnv, type Program, startProgram } from './program.ts';
 
 /** The client's default of two attempts ends before a busy machine has started a bridge. */
 const RECONNECT = {
@@ -18,13 +17,12 @@ const RECONNECT = {
 };
 const taskSchema = z.object({ task_id: z.string(), status: z.string() });
 
-let model: ScriptedModel;
-let engine: SharedOpenCode;
+let server: SharedServer;
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let bridge: Program & { url: string };
 
 beforeAll(async () => {
-  ({ engine, model } = await sharedOpenCode());
+  server = await sharedOpenCode();
 });
 
 beforeEach(async () => {
@@ -40,9 +38,7 @@ afterEach(async () => {
 
 async function serve(more: Record<string, string> = {}): Promise<void> {
   const program = startProgram('serve', {
-    ...bridgeEnv(folder.path, model.url),
-    OPENCODE_SERVER_URL: engine.url,
-    OPENCODE_SERVER_PASSWORD: engine.password,
+    ...externalEnv(folder.path, server),
     ...more,
   });
   const [, url = ''] = await program.says(/"url":"(http:[^"]+\/mcp)"/);

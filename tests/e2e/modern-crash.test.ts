@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { callTool, send, WITH_FORMS } from '../http/modern.ts';
-import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
+import { type SharedServer, sharedOpenCode } from '../support/shared-engine.ts';
 import { ask, bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { bridgeEnv, type Program, startProgram } from './program.ts';
+import { externalEnv, type Program, startProgram } from './program.ts';
 
 const taskSchema = z.looseObject({
   taskId: z.string(),
@@ -19,13 +18,12 @@ const taskSchema = z.looseObject({
 });
 type WireTask = z.infer<typeof taskSchema>;
 
-let model: ScriptedModel;
-let engine: SharedOpenCode;
+let server: SharedServer;
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let bridge: Program & { url: string };
 
 beforeAll(async () => {
-  ({ engine, model } = await sharedOpenCode());
+  server = await sharedOpenCode();
 });
 beforeEach(async () => {
   folder = await tempDir('modern-crash-');
@@ -39,9 +37,7 @@ afterEach(async () => {
 
 async function serve(): Promise<Program & { url: string }> {
   const program = startProgram('serve', {
-    ...bridgeEnv(folder.path, model.url),
-    OPENCODE_SERVER_URL: engine.url,
-    OPENCODE_SERVER_PASSWORD: engine.password,
+    ...externalEnv(folder.path, server),
   });
   const [, url = ''] = await program.says(/"url":"(http:[^"]+\/mcp)"/);
   return { ...program, url };

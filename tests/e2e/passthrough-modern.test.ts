@@ -4,22 +4,20 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { processesOf } from '../support/processes.ts';
-import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
+import { type SharedServer, sharedOpenCode } from '../support/shared-engine.ts';
 import { tempDir } from '../support/temp.ts';
-import { bridgeEnv, type Program, startProgram } from './program.ts';
+import { externalEnv, type Program, startProgram } from './program.ts';
 
 const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 
-let model: ScriptedModel;
-let engine: SharedOpenCode;
+let server: SharedServer;
 let folder: Awaited<ReturnType<typeof tempDir>>;
 const programs: Program[] = [];
 
 beforeAll(async () => {
-  ({ engine, model } = await sharedOpenCode());
+  server = await sharedOpenCode();
 });
 beforeEach(async () => {
   folder = await tempDir('passthrough-modern-');
@@ -35,10 +33,8 @@ afterEach(async () => {
 
 function environment(): Record<string, string> {
   return {
-    ...bridgeEnv(folder.path, model.url),
+    ...externalEnv(folder.path, server),
     ...COMPILE_CACHE,
-    OPENCODE_SERVER_URL: engine.url,
-    OPENCODE_SERVER_PASSWORD: engine.password,
   };
 }
 

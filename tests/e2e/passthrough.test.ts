@@ -6,12 +6,11 @@ import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type Script, scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { processesOf } from '../support/processes.ts';
-import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
+import { type SharedServer, sharedOpenCode } from '../support/shared-engine.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { bridgeEnv, type Program, type StdioProgram, startProgram, startStdio } from './program.ts';
+import { externalEnv, type Program, type StdioProgram, startProgram, startStdio } from './program.ts';
 
 const ownerSchema = z.object({
   pid: z.number(),
@@ -22,13 +21,12 @@ const ownerSchema = z.object({
 });
 const taskSchema = z.object({ task_id: z.string(), status: z.string() });
 
-let model: ScriptedModel;
-let engine: SharedOpenCode;
+let server: SharedServer;
 let folder: Awaited<ReturnType<typeof tempDir>>;
 const programs: Program[] = [];
 
 beforeAll(async () => {
-  ({ engine, model } = await sharedOpenCode());
+  server = await sharedOpenCode();
 });
 
 beforeEach(async () => {
@@ -47,9 +45,7 @@ afterEach(async () => {
 /** A bridge on the OpenCode server that all of these tests share. */
 function environment(more: Record<string, string> = {}): Record<string, string> {
   return {
-    ...bridgeEnv(folder.path, model.url),
-    OPENCODE_SERVER_URL: engine.url,
-    OPENCODE_SERVER_PASSWORD: engine.password,
+    ...externalEnv(folder.path, server),
     ...more,
   };
 }

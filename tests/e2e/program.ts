@@ -7,7 +7,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { hermeticEnv } from '../support/opencode.ts';
-import { sharedOpenCode } from '../support/shared-engine.ts';
+import type { SharedServer } from '../support/shared-engine.ts';
 
 const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 
@@ -32,12 +32,8 @@ export function bridgeEnv(root: string, modelUrl: string): Record<string, string
   };
 }
 
-/**
- * The whole environment of a bridge on the OpenCode server of the worker, everything of the bridge under `root`. Aborts
- * what runs on that server, so call it once for the bridges of a case.
- */
-export async function sharedEngineEnv(root: string): Promise<Record<string, string>> {
-  const { engine, model } = await sharedOpenCode();
+/** The same with an OpenCode server that others use too. */
+export function externalEnv(root: string, { engine, model }: SharedServer): Record<string, string> {
   return {
     ...bridgeEnv(root, model.url),
     OPENCODE_SERVER_URL: engine.url,

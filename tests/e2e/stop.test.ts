@@ -5,21 +5,19 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import type { ScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
-import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
+import { type SharedServer, sharedOpenCode } from '../support/shared-engine.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { bridgeEnv, type Program, startProgram, startStdio } from './program.ts';
+import { externalEnv, type Program, startProgram, startStdio } from './program.ts';
 
 const answerSchema = z.object({ task_id: z.string(), status: z.string(), next: z.string() });
 
-let model: ScriptedModel;
-let engine: SharedOpenCode;
+let server: SharedServer;
 let folder: Awaited<ReturnType<typeof tempDir>>;
 const programs: Program[] = [];
 
 beforeAll(async () => {
-  ({ engine, model } = await sharedOpenCode());
+  server = await sharedOpenCode();
 });
 beforeEach(async () => {
   folder = await tempDir('stop-');
@@ -33,9 +31,7 @@ afterEach(async () => {
 });
 
 const environment = (graceMs: number): Record<string, string> => ({
-  ...bridgeEnv(folder.path, model.url),
-  OPENCODE_SERVER_URL: engine.url,
-  OPENCODE_SERVER_PASSWORD: engine.password,
+  ...externalEnv(folder.path, server),
   SHUTDOWN_GRACE_MS: String(graceMs),
 });
 

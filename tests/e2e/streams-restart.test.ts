@@ -3,15 +3,16 @@ import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { RestClient } from '../http/rest.ts';
 import { SocketClient } from '../http/socket-client.ts';
+import { sharedOpenCode } from '../support/shared-engine.ts';
 import { bash, slowly } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { type Program, sharedEngineEnv, startProgram } from './program.ts';
+import { externalEnv, type Program, startProgram } from './program.ts';
 
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let environment: Record<string, string>;
 beforeAll(async () => {
   folder = await tempDir('streams-');
-  environment = await sharedEngineEnv(folder.path);
+  environment = externalEnv(folder.path, await sharedOpenCode());
 });
 afterAll(() => folder.remove());
 

@@ -5,9 +5,10 @@ import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts'
 import { RestClient } from '../http/rest.ts';
 import { findEncoded } from '../support/encodings.ts';
 import { type Span, startOtlpReceiver } from '../support/otlp-receiver.ts';
+import { sharedOpenCode } from '../support/shared-engine.ts';
 import { bash, subagent, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { bridgeEnv, type Program, sharedEngineEnv, startProgram } from './program.ts';
+import { bridgeEnv, externalEnv, type Program, startProgram } from './program.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const CALLER = '00f067aa0ba902b7';
@@ -16,7 +17,7 @@ let folder: Awaited<ReturnType<typeof tempDir>>;
 let environment: Record<string, string>;
 beforeEach(async () => {
   folder = await tempDir('tracing-');
-  environment = await sharedEngineEnv(folder.path);
+  environment = externalEnv(folder.path, await sharedOpenCode());
 });
 afterEach(() => folder.remove());
 

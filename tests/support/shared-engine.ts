@@ -11,14 +11,19 @@ import { tempDir } from './temp.ts';
 /** A server that other test files use too, so none may stop it. */
 export type SharedOpenCode = Pick<RunningOpenCode, 'url' | 'username' | 'password' | 'pid' | 'home'>;
 
-let external: ReturnType<typeof startExternal> | undefined;
+export interface SharedServer {
+  engine: SharedOpenCode;
+  model: ScriptedModel;
+}
+
+let external: Promise<SharedServer> | undefined;
 let embedded: ReturnType<typeof startEmbedded> | undefined;
 
 /**
  * The OpenCode server of this worker with the default configuration, for one test file after the other. What earlier
  * files left in it is freed, and aborted where it still runs.
  */
-export async function sharedOpenCode(): ReturnType<typeof startExternal> {
+export async function sharedOpenCode(): Promise<SharedServer> {
   if (external) {
     const { engine } = await external;
     if (isRunning(engine.pid)) {
@@ -31,7 +36,7 @@ export async function sharedOpenCode(): ReturnType<typeof startExternal> {
   return external;
 }
 
-async function startExternal(): Promise<{ engine: SharedOpenCode; model: ScriptedModel }> {
+async function startExternal(): Promise<SharedServer> {
   const model = await startScriptedModel();
   const engine = await startOpenCode({ modelUrl: model.url });
   endWithWorker(engine.home, engine.home);
