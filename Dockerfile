@@ -15,11 +15,12 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && node node_modules/opencode-ai/postinstall.mjs \
   && rm -rf node_modules/opencode-linux-*
 
-# The page, as the package has it. npm's cache of the stage above saves most of the downloads.
-FROM dependencies AS page
+# What the package has.
+FROM dependencies AS build
 RUN npm ci --ignore-scripts --prefer-offline --no-audit --no-fund
+COPY build build
 COPY src src
-RUN node src/http/page/build.ts /page
+RUN node build/index.ts
 
 FROM ${BASE_IMAGE}
 RUN { command -v git && command -v rg && command -v tini && test -e /etc/ssl/certs/ca-certificates.crt; } \
@@ -31,8 +32,7 @@ RUN mkdir -p /data /workspace /home/node && chown 1000:1000 /data /workspace /ho
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
-COPY src src
-COPY --from=page /page src/web
+COPY --from=build /app/dist dist
 
 ENV NODE_ENV=production \
   HOME=/home/node \
@@ -47,7 +47,7 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 \
   CMD ["env", "-u", "NODE_USE_ENV_PROXY", "-u", "NODE_OPTIONS", "node", "-e", "fetch(`http://127.0.0.1:${process.env.MCP_PORT}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # Shells that OpenCode leaves behind become children of the first process, and tini buries them.
-ENTRYPOINT ["tini", "--", "node", "src/index.ts"]
+ENTRYPOINT ["tini", "--", "node", "dist/index.js"]
 CMD ["serve"]
 
 ARG VERSION=unknown

@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 import LongestFirst from './tests/support/longest-first.ts';
 
 const { BRIDGE_TESTS_REPORT: report } = process.env;
+/** Bundles the program that tests start. */
+const PROGRAM = './tests/support/build-program.ts';
 const WEB = 'tests/web/**/*.test.ts';
 /** Files that each need a process of their own; the others share one with the files before and after them. */
 const ISOLATED = [
@@ -38,19 +40,20 @@ export default defineConfig({
           name: 'bridge',
           include: ['tests/**/*.test.ts'],
           exclude: [WEB, ...ISOLATED],
+          globalSetup: PROGRAM,
           isolate: false,
           ...BRIDGE,
         },
       },
       {
         extends: true,
-        test: { name: 'isolated', include: ISOLATED, ...BRIDGE },
+        test: { name: 'isolated', include: ISOLATED, globalSetup: PROGRAM, ...BRIDGE },
       },
       {
         extends: true,
         test: {
           name: 'web',
-          globalSetup: './tests/web/support/build-page.ts',
+          globalSetup: [PROGRAM, './tests/web/support/build-page.ts'],
           include: [WEB],
           // A browser alone fills a core, and some cases measure whether the page is smooth.
           maxWorkers: 3,

@@ -47,7 +47,7 @@ async function main(command: string): Promise<number> {
       process.stdout.write(`${USAGE}\n`);
       return 0;
     case '--version':
-      process.stdout.write(`${(await import('./version.ts')).VERSION}\n`);
+      process.stdout.write(`${(await import('./package.ts')).VERSION}\n`);
       return 0;
     default:
       process.stderr.write(`Unknown command ${JSON.stringify(command)}.\n${USAGE}\n`);

@@ -25,7 +25,7 @@ const FOUNDATION = [
   'health',
   'text',
   'logger',
-  'version',
+  'package',
   'clock',
   'loopback',
   'session-notice',

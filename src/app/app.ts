@@ -7,6 +7,7 @@ import type { HttpServer } from '../http/server.ts';
 import type { Logger } from '../logger.ts';
 import type { Pipe } from '../mcp/session.ts';
 import { WorkspaceManager } from '../memory/workspace-manager.ts';
+import { VERSION } from '../package.ts';
 import { withMismatch } from '../runners/runner-mismatch.ts';
 import { EventLog } from '../store/event-log.ts';
 import { type DataDirLock, lockDataDir } from '../store/sqlite/data-dir-lock.ts';
@@ -16,7 +17,6 @@ import { SqliteMcpSessionStore } from '../store/sqlite/sqlite-mcp-session-store.
 import { signingKeyOf } from '../store/sqlite/sqlite-signing-keys.ts';
 import { SqliteTaskRemovals } from '../store/sqlite/sqlite-task-removals.ts';
 import { SqliteTaskStore } from '../store/sqlite/sqlite-task-store.ts';
-import { VERSION } from '../version.ts';
 import { Retention } from '../workspaces/retention.ts';
 import { openProviders } from './credential-proxy.ts';
 import { startDeliveries } from './deliveries.ts';

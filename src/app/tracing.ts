@@ -1,8 +1,8 @@
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../logger.ts';
+import { VERSION } from '../package.ts';
 import type { EventLog } from '../store/event-log.ts';
 import type { BridgeTracing } from '../tracing/bridge-tracing.ts';
-import { VERSION } from '../version.ts';
 
 /** Loads what makes traces, if they are sent somewhere. */
 export async function openTracing(

@@ -8,7 +8,7 @@ import { thenRelease } from '../app/release.ts';
 import { loadIsolatedConfig } from '../config/isolated.ts';
 import { printable } from '../errors.ts';
 import { createLogger, type Logger } from '../logger.ts';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../package.ts';
 import { EXIT } from './command.ts';
 import { runTask } from './demo/run-task.ts';
 import { RULES } from './demo/script.ts';

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { MEANINGS } from '../api/field-meanings.ts';
 import { NAMES } from '../api/inputs.ts';
 import { BridgeError, type ErrorCode } from '../errors.ts';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../package.ts';
 import { CSRF_HEADER } from './browser-session/browser-sessions.ts';
 import { SESSION_COOKIE } from './browser-session/session-cookie.ts';
 import type { JsonSchema } from './json-schema.ts';

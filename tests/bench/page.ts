@@ -1,4 +1,4 @@
-import { WEB_FOLDER } from '../../src/http/page/load-page.ts';
+import { WEB_FOLDER } from '../../src/package.ts';
 import { startPageServer } from '../web/browser.ts';
 import { launchChromium, noChromium } from '../web/support/chromium.ts';
 import { ms, type Row } from './report.ts';

@@ -1,11 +1,10 @@
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { COMPILE_CACHE } from '../support/compile-cache.ts';
+import { COMPILE_CACHE, PROGRAM } from '../support/built-program.ts';
 import { hermeticEnv } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 
-const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 /** Nothing listens there: no test of a command prompts a model. */
 const NO_MODEL = 'http://127.0.0.1:1/v1';
 const LIMIT_MS = 90_000;
@@ -32,7 +31,7 @@ export async function commandLine() {
     };
     return new Promise((resolve) => {
       const options = { env, cwd: home.path, timeout: LIMIT_MS };
-      execFile(process.execPath, [ENTRY, ...[command].flat()], options, (error, stdout, stderr) => {
+      execFile(process.execPath, [PROGRAM, ...[command].flat()], options, (error, stdout, stderr) => {
         const code = typeof error?.code === 'number' ? error.code : error ? -1 : 0;
         resolve({ code, stdout, stderr });
       });

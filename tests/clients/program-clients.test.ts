@@ -10,14 +10,13 @@ import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scrip
 import { authorization } from '../../src/runners/opencode-server/endpoint.ts';
 import { bridgeEnv, type Program, startProgram } from '../e2e/program.ts';
 import { startServer } from '../http/server.ts';
-import { COMPILE_CACHE } from '../support/compile-cache.ts';
+import { COMPILE_CACHE, PROGRAM } from '../support/built-program.ts';
 import { type RunningOpenCode, startOpenCode } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 import { expectObserved, versionOf } from './observed.ts';
 import { type RecordingProxy, type Sent, startRecordingProxy } from './recording-proxy.ts';
 
 const LIMIT_MS = 180_000;
-const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 
 /** Nothing is handed over on stdio here, so the bridge of that needs no OpenCode. */
 const NO_OPENCODE = { OPENCODE_SERVER_URL: 'http://127.0.0.1:1', OPENCODE_SERVER_PASSWORD: 'x' };
@@ -40,7 +39,7 @@ beforeAll(async () => {
   await server.restart({ sessionStore: server.bridge.mcpSessions });
   proxy = opened.use(await startRecordingProxy(() => server.url));
   owner = await serve(folder.path);
-  const command = [process.execPath, ENTRY, 'stdio'];
+  const command = [process.execPath, PROGRAM, 'stdio'];
   const started = await startOpenCode({
     modelUrl: model.url,
     config: {
@@ -130,7 +129,7 @@ it(
     const client = new Client({ name: 'c', version: '1' }, { capabilities: {} });
     const transport = new StdioClientTransport({
       command: process.execPath,
-      args: [ENTRY, 'stdio'],
+      args: [PROGRAM, 'stdio'],
       env: environmentOfStdio(home),
       stderr: 'ignore',
     });

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../src/config/config.ts';
 import { envFileFaults } from '../../src/config/env-file.ts';
-import { COMPILE_CACHE } from '../support/compile-cache.ts';
+import { COMPILE_CACHE, PROGRAM } from '../support/built-program.ts';
 import { tempDir } from '../support/temp.ts';
 
-const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 const BOM = '\uFEFF';
 let folder: Awaited<ReturnType<typeof tempDir>>;
 
@@ -19,7 +18,7 @@ afterEach(() => folder.remove());
 /** Starts the bridge as `npm start` does, beside a `.env` that a start must refuse. */
 async function start(content: string | Buffer) {
   await writeFile(join(folder.path, '.env'), content);
-  const { status, stderr } = spawnSync(process.execPath, ['--env-file-if-exists=.env', ENTRY, 'serve'], {
+  const { status, stderr } = spawnSync(process.execPath, ['--env-file-if-exists=.env', PROGRAM, 'serve'], {
     cwd: folder.path,
     env: { ...COMPILE_CACHE, PATH: process.env.PATH, HOME: folder.path },
     encoding: 'utf8',

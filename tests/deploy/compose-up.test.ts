@@ -118,7 +118,7 @@ async function expectEarlier(client: Client, modes: string[]): Promise<void> {
 /** The bridge is ready, and its doctor finds nothing wrong. */
 async function expectMode(mode: string, checked: string): Promise<void> {
   expect(await deployment.health()).toMatchObject({ status: 'ok', mode });
-  const doctor = await deployment.project.exec('letta-opencode-plugin', ['node', 'src/index.ts', 'doctor']);
+  const doctor = await deployment.project.exec('letta-opencode-plugin', ['node', 'dist/index.js', 'doctor']);
   expect(doctor).toEqual({ code: 0, output: expect.stringMatching(new RegExp(`^${checked} +ok`, 'm')) });
 }
 

@@ -8,6 +8,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
+import { MODEL_IN_CONTAINER } from '../support/built-program.ts';
 import { containerEnv, engine, removeContainers } from '../support/docker.ts';
 import { tempDir } from '../support/temp.ts';
 import { compose, fillIn } from './compose.ts';
@@ -19,8 +20,6 @@ const READY = { timeout: 120_000, interval: 200 };
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of compose
 const MODE = '${OPENCODE_SERVER_ENABLED}';
 const MODEL = 'http://model:8080/v1';
-const MODEL_ENTRY = `import { startScriptedModel } from '/app/src/cli/demo/scripted-model/server.ts';
-await startScriptedModel({ host: '0.0.0.0', port: 8080 });`;
 
 export type Deployment = Awaited<ReturnType<typeof deploy>>;
 
@@ -105,7 +104,8 @@ function additions(network: string): Record<'true' | 'false', object> {
   const toModel = containerEnv(MODEL);
   const model = {
     image: 'letta-opencode-plugin:local',
-    entrypoint: ['node', '--input-type=module', '-e', MODEL_ENTRY],
+    entrypoint: MODEL_IN_CONTAINER.command,
+    volumes: [MODEL_IN_CONTAINER.mount],
     networks: ['bridge'],
     healthcheck: { disable: true },
     init: true,

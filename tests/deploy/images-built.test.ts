@@ -7,6 +7,7 @@ import type { ContainerCreateOptions } from 'dockerode';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { engine } from '../support/docker.ts';
+import { tempDir } from '../support/temp.ts';
 import { IMAGES, inspect, notBuilt } from './built.ts';
 import { readTop, stageOf } from './dockerfile.ts';
 
@@ -105,15 +106,17 @@ describe.each(NAMES)('the image of the %s', (name) => {
   });
 });
 
-/** Tells which sources these are, wherever it runs. */
+/** Tells which program this is, wherever it runs. */
 const DIGEST = `const hash = crypto.createHash('sha256');
-for (const path of fs.readdirSync('src', { recursive: true }).sort())
-  if (path.endsWith('.ts')) hash.update(path).update(fs.readFileSync('src/' + path));
+for (const path of fs.readdirSync('dist', { recursive: true }).sort())
+  if (fs.statSync('dist/' + path).isFile()) hash.update(path).update(fs.readFileSync('dist/' + path));
 process.stdout.write(hash.digest('hex'));`;
 
-it('the bridge has the sources as they are here; if not: tests/support/docker-images', async () => {
-  const cwd = join(import.meta.dirname, '../..');
-  const { stdout } = await promisify(execFile)(process.execPath, ['-e', DIGEST], { cwd });
+it('the bridge has the program as it is built here; if not: tests/support/docker-images', async () => {
+  await using folder = await tempDir('image-');
+  const node = (...args: string[]) => promisify(execFile)(process.execPath, args, { cwd: folder.path });
+  await node(join(import.meta.dirname, '../../build/index.ts'), join(folder.path, 'dist'));
+  const { stdout } = await node('-e', DIGEST);
   expect(await run(IMAGES.bridge, { Entrypoint: ['node', '-e', DIGEST], Cmd: [] })).toEqual({
     code: 0,
     output: stdout,
@@ -135,9 +138,9 @@ it('the bridge has the packages that it needs, and none for development', async 
 });
 
 it('the bridge has its page as it was built', async () => {
-  const script = `import { loadPage, WEB_FOLDER } from './src/http/page/load-page.ts';
-const { entry, assets } = await loadPage(WEB_FOLDER);
-process.stdout.write(String(assets.some(({ name }) => name === entry.script)));`;
+  const script = `import { readFileSync, existsSync } from 'node:fs';
+const { entry } = JSON.parse(readFileSync('dist/web/manifest.json', 'utf8'));
+process.stdout.write(String(existsSync('dist/web/' + entry.script)));`;
   const Entrypoint = ['node', '--input-type=module', '-e', script];
   expect(await run(IMAGES.bridge, { Entrypoint, Cmd: [] })).toEqual({ code: 0, output: 'true' });
 });

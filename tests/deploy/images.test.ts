@@ -64,9 +64,13 @@ it.each([
   }
 });
 
-it('the bridge has the page as it was built, not what builds it', () => {
-  expect(stageOf('Dockerfile', 'page').last('RUN')).toBe('node src/http/page/build.ts /page');
-  expect(bridge.all('COPY').at(-1)).toBe('--from=page /page src/web');
+it('the bridge has the program and its page as they were built, not what builds them', () => {
+  expect(stageOf('Dockerfile', 'build').last('RUN')).toBe('node build/index.ts');
+  expect(bridge.all('COPY')).toEqual([
+    '--from=dependencies /app/node_modules node_modules',
+    'package.json LICENSE ./',
+    '--from=build /app/dist dist',
+  ]);
 });
 
 it('the bridge has no development dependencies, serves on 3500 and keeps its state in volumes', () => {
@@ -87,9 +91,8 @@ it('the bridge has no development dependencies, serves on 3500 and keeps its sta
 it('what the images are started with is in them', () => {
   for (const stage of [bridge, server])
     expect(stage.all('RUN').join('\n')).toMatch(/apt-get install .*tini /);
-  expect(bridge.words('ENTRYPOINT')).toEqual(['tini', '--', 'node', 'src/index.ts']);
+  expect(bridge.words('ENTRYPOINT')).toEqual(['tini', '--', 'node', 'dist/index.js']);
   expect(bridge.words('CMD')).toEqual(['serve']);
-  expect(bridge.all('COPY').map((rest) => rest.split(' ').at(-2))).toContain('src');
   expect(server.words('CMD')).toEqual(['opencode', 'serve', '--hostname', '0.0.0.0', '--port', '3100']);
   expect(runner.words('ENTRYPOINT')).toEqual([]);
 });

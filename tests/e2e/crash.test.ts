@@ -9,11 +9,12 @@ import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import type { TaskEvent } from '../../src/tasks/events.ts';
 import { isEnd } from '../../src/tasks/task.ts';
 import { RestClient } from '../http/rest.ts';
+import { CRASHING } from '../support/built-program.ts';
 import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { WarmFolders } from '../support/warm-folders.ts';
-import { CRASHING, crashAt } from './crashing.ts';
+import { crashAt } from './crashing.ts';
 import { partsOf } from './parts.ts';
 import { type Program, startProgram } from './program.ts';
 

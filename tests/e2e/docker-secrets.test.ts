@@ -6,6 +6,7 @@ import { beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
+import { PROGRAM } from '../support/built-program.ts';
 import { containerEnv, engine, removeContainers, SCRIPTED_IMAGE } from '../support/docker.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
@@ -14,7 +15,6 @@ import { startProgram } from './program.ts';
 
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
-const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 const TOKEN = 'SECRET-mcp';
 /** What a hostile task of a container can look at: every environment, its mounts, its folder. */
 const LOOK = `{ env; cat .env; cat /proc/[0-9]*/environ; grep -rhs SECRE[T]- /opencode /home /tmp .; } 2>&1 |
@@ -54,7 +54,7 @@ async function bridge() {
     GIT_INDEX_FILE: '/SECRET-git-index',
   };
   const args = { entry: `--env-file=${join(project, '.env')}`, args: ['serve'] };
-  const program = startProgram(ENTRY, variables, args);
+  const program = startProgram(PROGRAM, variables, args);
   const [, url = ''] = await program.says(/"url":"(http:[^"]+\/mcp)"/);
   const client = new Client({ name: 'test', version: '0' });
   const requestInit = { headers: { authorization: `Bearer ${TOKEN}` } };

@@ -12,6 +12,7 @@ import { OpenCodeApi } from '../../src/runners/opencode-server/api.ts';
 import type { TaskEvent } from '../../src/tasks/events.ts';
 import { isEnd } from '../../src/tasks/task.ts';
 import { RestClient } from '../http/rest.ts';
+import { CRASHING } from '../support/built-program.ts';
 import {
   containerEnv,
   containerOf,
@@ -24,7 +25,7 @@ import {
 import { sharedOpenCode } from '../support/shared-engine.ts';
 import { bash, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
-import { CRASHING, crashAt } from './crashing.ts';
+import { crashAt } from './crashing.ts';
 import { partsOf } from './parts.ts';
 import { type Program, startProgram } from './program.ts';
 

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import type { ElicitResult } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
@@ -7,14 +6,13 @@ import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { isEnd, TASK_STATUSES } from '../../src/tasks/task.ts';
 import { FORM_CLIENTS, type FormClient } from '../mcp/form-client.ts';
-import { COMPILE_CACHE } from '../support/compile-cache.ts';
+import { COMPILE_CACHE, PROGRAM } from '../support/built-program.ts';
 import { hermeticEnv } from '../support/opencode.ts';
 import { processesOf } from '../support/processes.ts';
 import { ask, bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, startProgram } from './program.ts';
 
-const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 const statusSchema = z.enum(TASK_STATUSES);
 const CONFIG = { permission: { bash: { '*': 'allow', 'touch *': 'ask' } } };
 
@@ -61,7 +59,7 @@ test.each(WAYS)('OpenCode asks the person at %s, over %s', async (kind, way) => 
   };
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: [ENTRY, 'stdio'],
+    args: [PROGRAM, 'stdio'],
     env,
     stderr: 'ignore',
   });

@@ -1,16 +1,13 @@
-import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { COMPILE_CACHE } from '../support/compile-cache.ts';
+import { COMPILE_CACHE, PROGRAM } from '../support/built-program.ts';
 import { processesOf } from '../support/processes.ts';
 import { type SharedServer, sharedOpenCode } from '../support/shared-engine.ts';
 import { tempDir } from '../support/temp.ts';
 import { externalEnv, type Program, startProgram } from './program.ts';
-
-const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 
 let server: SharedServer;
 let folder: Awaited<ReturnType<typeof tempDir>>;
@@ -51,7 +48,7 @@ async function connect(mode: 'auto' | 'legacy' | { pin: string }): Promise<Clien
   await client.connect(
     new StdioClientTransport({
       command: process.execPath,
-      args: [ENTRY, 'stdio'],
+      args: [PROGRAM, 'stdio'],
       env: environment(),
       stderr: 'ignore',
     }),

@@ -1,16 +1,14 @@
-import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { getDefaultEnvironment, StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { type ScriptedModel, startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
-import { COMPILE_CACHE } from '../support/compile-cache.ts';
+import { COMPILE_CACHE, PROGRAM } from '../support/built-program.ts';
 import { isRunning } from '../support/processes.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, startProgram } from './program.ts';
 
-const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 const TASK = `Do it. ${scriptText([
   { tools: [{ name: 'write', args: { filePath: 'a b/grüße.txt', content: 'hello\n' } }] },
   { text: 'Written.' },
@@ -129,7 +127,12 @@ describe('stdio', () => {
     const client = new Client({ name: 'test', version: '0' });
     const env = { ...COMPILE_CACHE, ...getDefaultEnvironment(), ...environment() };
     await client.connect(
-      new StdioClientTransport({ command: process.execPath, args: [ENTRY, 'stdio'], env, stderr: 'ignore' }),
+      new StdioClientTransport({
+        command: process.execPath,
+        args: [PROGRAM, 'stdio'],
+        env,
+        stderr: 'ignore',
+      }),
     );
     await runTask(client);
     await client.close();

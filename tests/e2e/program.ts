@@ -5,11 +5,9 @@ import type { Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
-import { COMPILE_CACHE } from '../support/compile-cache.ts';
+import { COMPILE_CACHE, PROGRAM } from '../support/built-program.ts';
 import { hermeticEnv } from '../support/opencode.ts';
 import type { SharedServer } from '../support/shared-engine.ts';
-
-const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 
 export interface Program {
   child: ChildProcess;
@@ -46,7 +44,7 @@ export function externalEnv(root: string, { engine, model }: SharedServer): Reco
 export function startProgram(
   command: string,
   env: Record<string, string>,
-  { entry = ENTRY, prelude = ':', args = [] as string[] } = {},
+  { entry = PROGRAM, prelude = ':', args = [] as string[] } = {},
 ): Program {
   const shell = ['-c', `${prelude}; exec "$@"`, 'sh', process.execPath, entry, command, ...args];
   return watch(
@@ -65,7 +63,7 @@ export interface StdioProgram extends Program {
 
 /** Starts `stdio` as an editor does. */
 export function startStdio(env: Record<string, string>): StdioProgram {
-  const child = spawn(process.execPath, [ENTRY, 'stdio'], {
+  const child = spawn(process.execPath, [PROGRAM, 'stdio'], {
     env: { ...COMPILE_CACHE, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });

@@ -11,12 +11,12 @@ import { permissionVariable } from '../../src/runners/opencode-protocol/session-
 import { authorization } from '../../src/runners/opencode-server/endpoint.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { commandLine, rowsOf } from '../cli/command.ts';
+import { PROGRAM } from '../support/built-program.ts';
 import { startOpenCode } from '../support/opencode.ts';
 import { subagent } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { bridgeEnv, type Program, startProgram } from './program.ts';
 
-const ENTRY = join(import.meta.dirname, '../../src/index.ts');
 const outcomeSchema = z.object({ status: z.string(), result: z.object({ summary: z.string() }) });
 const historySchema = z.object({ events: z.array(z.looseObject({ kind: z.string() })) });
 const listSchema = z.object({ tasks: z.array(z.object({ task_id: z.string() })) });
@@ -36,7 +36,7 @@ beforeAll(async () => {
   const own = join(folder.path, 'config/opencode');
   await mkdir(project);
   await mkdir(own, { recursive: true });
-  const local = { type: 'local', command: [process.execPath, ENTRY, 'stdio'], enabled: true };
+  const local = { type: 'local', command: [process.execPath, PROGRAM, 'stdio'], enabled: true };
   remoteUrl = `http://127.0.0.1:${port}/mcp`;
   const remote = { type: 'remote', url: remoteUrl, enabled: true };
   await writeFile(join(own, 'opencode.json'), JSON.stringify({ mcp: { local, remote } }));

@@ -1,13 +1,18 @@
 import { execFile } from 'node:child_process';
-import { cp, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readFile, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
 import { startProgram } from '../e2e/program.ts';
 import { tempDir } from '../support/temp.ts';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
+
+const lockSchema = z.object({
+  packages: z.record(z.string(), z.object({ dev: z.boolean().optional(), link: z.boolean().optional() })),
+});
 
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let files: string[];
@@ -22,7 +27,13 @@ test('the package has the page as it was built, and neither its sources nor what
   expect(page).toContain('dist/web/manifest.json');
   expect(page.filter((path) => /\/main-\w+\.(js|css)$/.test(path))).toHaveLength(2);
   expect(files.filter((path) => /\.tsx?$/.test(path) && !path.startsWith('.opencode/'))).toEqual([]);
-  expect(files).not.toContain('dist/http/page/build.js');
+});
+
+test('the package has the licenses of what is in its bundles', async () => {
+  const licenses = await readFile(join(folder.path, 'package/dist/third-party-licenses.txt'), 'utf8');
+  for (const name of ['zod', 'express', 'preact', 'highlight.js'])
+    expect(licenses).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(`, 'm'));
+  expect(licenses).toContain('Permission is hereby granted');
 });
 
 test('the packed bridge serves the page', async () => {
@@ -86,7 +97,7 @@ async function pack(target: string): Promise<string[]> {
       maxBuffer: 10_000_000,
     },
   );
-  for (const path of tracked.split('\0').filter((it) => /^(src|docs|\.opencode)\/|^[^/]+$/.test(it))) {
+  for (const path of tracked.split('\0').filter((it) => /^(build|src|docs|\.opencode)\/|^[^/]+$/.test(it))) {
     await cp(join(ROOT, path), join(copy, path));
   }
   await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
@@ -94,6 +105,17 @@ async function pack(target: string): Promise<string[]> {
   const { stdout: listed } = await run('tar', ['-xvzf', stdout.trim().split('\n').at(-1) ?? ''], {
     cwd: target,
   });
-  await symlink(join(ROOT, 'node_modules'), join(target, 'package/node_modules'));
+  await linkDependencies(join(target, 'package/node_modules'));
   return listed.split('\n').map((path) => path.replace(/^package\//, ''));
+}
+
+/** What npm installs with the package, and nothing else. */
+async function linkDependencies(target: string): Promise<void> {
+  const { packages } = lockSchema.parse(JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8')));
+  const installed = Object.keys(packages).filter((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+$/.test(path));
+  for (const path of installed.filter((it) => !packages[it]?.dev && !packages[it]?.link)) {
+    const link = join(target, '..', path);
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(join(ROOT, path), link);
+  }
 }

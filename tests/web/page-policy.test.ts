@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { bundlePage } from '../../src/http/page/bundle.ts';
-import { WEB_FOLDER } from '../../src/http/page/load-page.ts';
+import { WEB_FOLDER } from '../../src/package.ts';
 import { startPageServer } from './browser.ts';
 import { useBrowser } from './support/browser.ts';
 

@@ -6,7 +6,7 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writePage } from '../../src/http/page/built-page.ts';
 import { bundlePage } from '../../src/http/page/bundle.ts';
-import { WEB_FOLDER } from '../../src/http/page/load-page.ts';
+import { WEB_FOLDER } from '../../src/package.ts';
 import { say, statusOf, wire } from '../http/raw.ts';
 import { startServer } from '../http/server.ts';
 import { tempDir } from '../support/temp.ts';

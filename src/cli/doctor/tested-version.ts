@@ -1,13 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import { OPENCODE_VERSION } from '../../package.ts';
 import type { Finding } from './check.ts';
-
-/** The version of OpenCode that this package depends on and is tested with. */
-const TESTED = z
-  .object({ dependencies: z.object({ 'opencode-ai': z.string() }) })
-  .parse(JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))).dependencies[
-  'opencode-ai'
-];
 
 /** A row about a version of OpenCode: ok where it satisfies `expected`, else a warning. */
 export function judgeVersion(
@@ -16,9 +8,9 @@ export function judgeVersion(
   expected: 'the tested one' | 'in the tested range',
   detail: string,
 ): Finding {
-  const range = TESTED.replace(/\d+$/, '');
-  const fits = expected === 'the tested one' ? version === TESTED : version.startsWith(range);
+  const range = OPENCODE_VERSION.replace(/\d+$/, '');
+  const fits = expected === 'the tested one' ? version === OPENCODE_VERSION : version.startsWith(range);
   if (fits) return { check, status: 'ok', detail };
-  const next = `The bridge is tested with OpenCode ${TESTED}; others may send events that it does not know.`;
-  return { check, status: 'warn', detail: `${detail}, tested is ${TESTED}`, next };
+  const next = `The bridge is tested with OpenCode ${OPENCODE_VERSION}; others may send events that it does not know.`;
+  return { check, status: 'warn', detail: `${detail}, tested is ${OPENCODE_VERSION}`, next };
 }

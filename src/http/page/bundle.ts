@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { BuildOptions, Metafile } from 'esbuild';
 
 /** A file of the page: its name has a hash of its content. */
@@ -45,18 +45,28 @@ const OPTIONS = {
 
 let running = 0;
 
+/** A bundle that was just made. */
+interface FreshBundle extends Bundle {
+  /** The absolute paths of the files that went into it. */
+  inputs: readonly string[];
+}
+
 /** Bundles the page from its sources. Throws where esbuild is not installed. */
-export async function bundlePage(entryPoint: string): Promise<Bundle> {
+export async function bundlePage(entryPoint: string): Promise<FreshBundle> {
   const { build, stop } = await import('esbuild');
+  const folder = dirname(entryPoint);
   running += 1;
   try {
     const { outputFiles, metafile } = await build({
       ...OPTIONS,
+      // The hashes in the names depend on relative paths.
+      absWorkingDir: folder,
       entryPoints: [entryPoint],
       outdir: '/assets',
     });
     const assets = outputFiles.map(({ path, contents }) => ({ name: nameOf(path), content: contents }));
-    return { entry: entryOf(metafile, entryPoint, assets), assets };
+    const inputs = Object.keys(metafile.inputs).map((path) => join(folder, path));
+    return { entry: entryOf(metafile, basename(entryPoint), assets), assets, inputs };
   } finally {
     running -= 1;
     // Its process, which all builds share, would stay as long as this one.
@@ -66,8 +76,7 @@ export async function bundlePage(entryPoint: string): Promise<Bundle> {
 
 function entryOf({ outputs }: Metafile, entryPoint: string, assets: readonly Asset[]): Entry {
   // What is loaded later is an entry point of esbuild too.
-  const isEntry = (it: string | undefined): boolean => it !== undefined && resolve(it) === entryPoint;
-  const [path = '', output] = Object.entries(outputs).find(([, it]) => isEntry(it.entryPoint)) ?? [];
+  const [path = '', output] = Object.entries(outputs).find(([, it]) => it.entryPoint === entryPoint) ?? [];
   const imports = output?.imports.filter(({ kind }) => kind === 'import-statement') ?? [];
   return {
     script: nameOf(path),

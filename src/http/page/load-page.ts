@@ -1,12 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { BridgeError, messageOf } from '../../errors.ts';
 import { MANIFEST, readPage } from './built-page.ts';
 import type { Bundle } from './bundle.ts';
-
-/** In the package the page as it was built, in a checkout its sources. */
-export const WEB_FOLDER = fileURLToPath(new URL('../../web', import.meta.url));
 
 /** The page of a folder: as built, or bundled now. Throws UNSUPPORTED with the way out if neither is possible. */
 export async function loadPage(folder: string): Promise<Bundle> {

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { BridgeError } from '../../errors.ts';
+import { WEB_FOLDER } from '../../package.ts';
 import { sendError } from '../errors.ts';
 import type { Asset, Bundle } from './bundle.ts';
 import { Compressed, ENCODINGS } from './encodings.ts';
 import { type Authentication, pageHtml } from './html.ts';
-import { loadPage, WEB_FOLDER } from './load-page.ts';
+import { loadPage } from './load-page.ts';
 import { ASSET_HEADERS, PAGE_HEADERS } from './page-headers.ts';
 
 const TYPES: Record<string, string> = {

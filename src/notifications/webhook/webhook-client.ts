@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { DeliveryError } from '../../delivery-error.ts';
 import { messageOf } from '../../errors.ts';
+import { VERSION } from '../../package.ts';
 import { type ProxyRules, type RequestRouter, requestRouter } from '../../proxy.ts';
-import { VERSION } from '../../version.ts';
 import { retryAfterMs } from '../retry-after.ts';
 import { isExplicit } from './callback-hosts.ts';
 import { checkedLookup } from './public-addresses.ts';

@@ -3,14 +3,13 @@ import { z } from 'zod';
 import { type Script, scriptText } from '../../../src/cli/demo/scripted-model/script.ts';
 import { isEnd, TASK_STATUSES } from '../../../src/tasks/task.ts';
 import { RestClient } from '../../http/rest.ts';
+import { MODEL_IN_CONTAINER } from '../../support/built-program.ts';
 import { containerEnv, engine } from '../../support/docker.ts';
 import { IMAGES, notBuilt } from '../built.ts';
 import { buildOverlay, find, absent as noKubectl, type Overlay } from './build.ts';
 import { Pod } from './pod.ts';
 
 const MODEL = 'http://model:8080/v1';
-const MODEL_ENTRY = `import { startScriptedModel } from '/app/src/cli/demo/scripted-model/server.ts';
-await startScriptedModel({ host: '0.0.0.0', port: 8080 });`;
 
 const statusSchema = z.looseObject({ status: z.enum(TASK_STATUSES) });
 
@@ -35,10 +34,10 @@ export async function startWorld(name: Overlay['name'], settings: Record<string,
   const network = await engine.api.createNetwork({ Name: id });
   const model = await engine.api.createContainer({
     Image: IMAGES.bridge,
-    Entrypoint: ['node', '--input-type=module', '-e', MODEL_ENTRY],
+    Entrypoint: MODEL_IN_CONTAINER.command,
     Cmd: [],
     Healthcheck: { Test: ['NONE'] },
-    HostConfig: { NetworkMode: id, Init: true },
+    HostConfig: { NetworkMode: id, Init: true, Binds: [MODEL_IN_CONTAINER.mount] },
     NetworkingConfig: { EndpointsConfig: { [id]: { Aliases: ['model'] } } },
   });
   const workload = find(objects, name === 'standalone' ? 'StatefulSet' : 'Deployment');

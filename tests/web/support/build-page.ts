@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { writePage } from '../../../src/http/page/built-page.ts';
 import { bundlePage } from '../../../src/http/page/bundle.ts';
-import { WEB_FOLDER } from '../../../src/http/page/load-page.ts';
+import { WEB_FOLDER } from '../../../src/package.ts';
 import { tempDir } from '../../support/temp.ts';
 
 declare module 'vitest' {
