@@ -1,53 +1,77 @@
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { SENT_KINDS } from '../../src/notifications/webhook/payload.ts';
+import { RestClient } from '../http/rest.ts';
 import { until } from '../notifications/delivering.ts';
+import { CRASHING } from '../support/built-program.ts';
 import { type SharedOpenCode, sharedOpenCode } from '../support/shared-engine.ts';
 import { write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { WarmFolders } from '../support/warm-folders.ts';
 import { SECRET, startReceiver } from '../support/webhook-receiver.ts';
-import { readStore } from './parts.ts';
+import { crashAt } from './crashing.ts';
 import { type Program, startProgram } from './program.ts';
 
-const CRASHING = join(import.meta.dirname, '../support/crash-entry.ts');
+const healthSchema = z.object({
+  dependencies: z.array(z.object({ lag: z.object({ events: z.number() }).optional() })),
+});
 const task_description = `Do it. ${scriptText([write('n.txt', 'one\n'), { text: 'Done.' }])}`;
+
+interface Bridge {
+  program: Program;
+  url: string;
+  client: Client;
+  api: RestClient;
+}
 
 let engine: SharedOpenCode;
 let folders: Awaited<ReturnType<typeof tempDir>>;
 let warm: WarmFolders;
 let root: Awaited<ReturnType<typeof tempDir>>;
 let receiver: Awaited<ReturnType<typeof startReceiver>>;
+/** The bridge that delivered the last case's messages after a crash; it is the one to crash next. */
+let bridge: Bridge | undefined;
+const programs = new Set<Program>();
 
 beforeAll(async () => {
   folders = await tempDir('webhook-crash-folders-');
   warm = new WarmFolders(folders.path);
+  root = await tempDir('webhook-crash-');
+  receiver = await startReceiver();
   ({ engine } = await sharedOpenCode());
 });
 
 afterAll(async () => {
-  await folders.remove();
-});
-
-beforeEach(async () => {
-  root = await tempDir('webhook-crash-');
-  receiver = await startReceiver();
-});
-
-afterEach(async () => {
+  if (bridge) await end(bridge.program, 'SIGTERM');
   await receiver.stop();
+  await folders.remove();
   await root.remove();
 });
 
-function environment() {
-  return {
+afterEach(async () => {
+  for (const program of programs) {
+    expect(program.stderr()).not.toContain(SECRET.slice(6));
+    expect(program.stderr()).not.toContain('s3cret-path');
+    if (program !== bridge?.program) await end(program, 'SIGKILL');
+  }
+});
+
+async function end(program: Program, signal: NodeJS.Signals): Promise<void> {
+  program.child.kill(signal);
+  await program.exit;
+  programs.delete(program);
+}
+
+async function serve(): Promise<Bridge> {
+  const variables = {
     PATH: process.env.PATH ?? '',
     HOME: root.path,
     DATA_DIR: join(root.path, 'data'),
+    CRASH_FILE: join(root.path, 'crash-at'),
     ALLOWED_DIRECTORIES: folders.path,
     OPENCODE_SERVER_ENABLED: 'true',
     OPENCODE_SERVER_URL: engine.url,
@@ -58,35 +82,45 @@ function environment() {
     WEBHOOK_SECRET: SECRET,
     WEBHOOK_ALLOWED_HOSTS: receiver.host,
   };
-}
-
-async function connect(bridge: Program): Promise<Client> {
-  const [, url = ''] = await bridge.says(/"url":"(http:[^"]+\/mcp)"/);
+  const program = startProgram('serve', variables, { entry: CRASHING });
+  programs.add(program);
+  const [, url = ''] = await program.says(/"url":"(http:[^"]+)\/mcp"/);
   const client = new Client({ name: 'test', version: '0' });
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
-  return client;
+  await client.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`)));
+  return { program, url, client, api: new RestClient(url, { 'x-agent-id': 'me' }) };
 }
 
 /** Hands the same task over, again and again; its answer tells how the task stands. */
-async function startTask(bridge: Program, directory: string, sync: boolean) {
-  const client = await connect(bridge);
+async function startTask({ client }: Bridge, key: string, directory: string) {
   const callback_url = `http://${receiver.host}/callback`;
-  const order = { task_description, idempotency_key: 'k', agent_id: 'me', directory, callback_url, sync };
+  const order = {
+    task_description,
+    idempotency_key: key,
+    agent_id: 'me',
+    directory,
+    callback_url,
+    sync: true,
+  };
   const result = await client.callTool({ name: 'opencode_execute_task', arguments: order });
   return z.object({ task_id: z.string(), status: z.string() }).parse(result.structuredContent);
 }
 
-async function end(bridge: Program): Promise<void> {
-  bridge.child.kill('SIGTERM');
-  await bridge.exit;
-  expect(bridge.stderr()).not.toContain(SECRET.slice(6));
-  expect(bridge.stderr()).not.toContain('s3cret-path');
+/** Until every message is delivered, and the bridge has stored that. */
+async function untilDelivered({ url }: Bridge): Promise<void> {
+  const events = async (): Promise<number[]> => {
+    const { dependencies } = healthSchema.parse(await (await fetch(`${url}/health`)).json());
+    return dependencies.flatMap(({ lag }) => lag?.events ?? []);
+  };
+  await expect.poll(events).toEqual([0, 0]);
 }
 
 /** What both receivers have to get of the task, by the log. */
-function expected(taskId: string): string[] {
-  const { events } = readStore(join(root.path, 'data'), taskId);
-  return events.filter(({ kind }) => SENT_KINDS.has(kind)).map(({ seq }) => `${taskId}_${seq}`);
+async function expected({ api }: Bridge, taskId: string): Promise<string[]> {
+  const { body } = await api.get(`/tasks/${taskId}/events?limit=1000`);
+  const { events } = z
+    .object({ events: z.array(z.object({ seq: z.number(), kind: z.string() })) })
+    .parse(body);
+  return events.filter(({ kind }) => SENT_KINDS.has(kind as never)).map(({ seq }) => `${taskId}_${seq}`);
 }
 
 /** The ids at one receiver, each once, in the order in which they arrived. */
@@ -97,20 +131,18 @@ const firstOf = (prefix: string, taskId: string) =>
     .filter((id) => id.startsWith(prefix))
     .map((id) => id.slice(prefix.length));
 
-function expectComplete(taskId: string): void {
-  for (const prefix of ['webhook_', 'callback_']) expect(firstOf(prefix, taskId)).toEqual(expected(taskId));
+/** How many messages of the task came, repeats included. */
+const arrived = (taskId: string) => receiver.arrived.filter(({ data }) => data.task_id === taskId).length;
+
+async function expectComplete(from: Bridge, taskId: string): Promise<void> {
+  await untilDelivered(from);
+  const ids = await expected(from, taskId);
+  expect(ids.length).toBeGreaterThan(0);
+  for (const prefix of ['webhook_', 'callback_']) expect(firstOf(prefix, taskId)).toEqual(ids);
   expect(receiver.wrong).toEqual([]);
   for (const [, repeats] of Map.groupBy(receiver.arrived, ({ id }) => id))
     for (const { data } of repeats) expect(data.event).toEqual(repeats[0]?.data.event);
 }
-
-const ended = (taskId: string) =>
-  ['webhook_', 'callback_'].every((prefix) =>
-    receiver.arrived.some(
-      ({ id, type, data }) =>
-        data.task_id === taskId && id.startsWith(prefix) && /completed|failed/.test(type),
-    ),
-  );
 
 describe('after a kill and a restart both receivers miss nothing, and get a repeat only with the same id', () => {
   it.each([
@@ -127,18 +159,19 @@ describe('after a kill and a restart both receivers miss nothing, and get a repe
     'before acknowledged#6',
   ])('%s', async (at) => {
     const folder = warm.take();
-    const first = startProgram('serve', { ...environment(), CRASH_AT: at }, { entry: CRASHING });
-    startTask(first, folder.path, true).catch(() => undefined);
-    await first.exit;
-    expect(first.child.signalCode, first.stderr()).toBe('SIGKILL');
-    const second = startProgram('serve', environment());
-    const { task_id, status } = await startTask(second, folder.path, true);
+    const first = bridge ?? (await serve());
+    bridge = undefined;
+    await crashAt(first.program, join(root.path, 'crash-at'), at);
+    startTask(first, at, folder.path).catch(() => undefined);
+    await first.program.exit;
+    expect(first.program.child.signalCode, first.program.stderr()).toBe('SIGKILL');
+    const second = await serve();
+    const { task_id, status } = await startTask(second, at, folder.path);
     expect(status).toBe('completed');
-    await until(() => ended(task_id));
-    await end(second);
+    await expectComplete(second, task_id);
+    bridge = second;
     folder.usedWhile(() => false);
-    expectComplete(task_id);
-    const repeats = receiver.arrived.length - receiver.messagesOf(task_id).length;
+    const repeats = arrived(task_id) - receiver.messagesOf(task_id).length;
     expect(repeats).toBeLessThanOrEqual(2);
     if (at.startsWith('before acknowledged')) expect(repeats).toBeGreaterThan(0);
   });
@@ -152,25 +185,23 @@ it('a bridge that is killed while a receiver hangs, and while it is away, delive
     hanging += 1;
     return 'hang';
   };
-  const first = startProgram('serve', environment());
-  const { task_id, status } = await startTask(first, folder.path, true);
+  const first = bridge ?? (await serve());
+  bridge = undefined;
+  const { task_id, status } = await startTask(first, 'hanging', folder.path);
   expect(status).toBe('completed');
   await until(() => hanging === 2);
-  first.child.kill('SIGKILL');
-  await first.exit;
+  await end(first.program, 'SIGKILL');
   await receiver.stop();
 
-  const second = startProgram('serve', environment());
-  await second.says(/"sink":"callback".*a delivery failed/);
-  second.child.kill('SIGKILL');
-  await second.exit;
+  const second = await serve();
+  await second.program.says(/"sink":"callback".*a delivery failed/);
+  await end(second.program, 'SIGKILL');
   receiver.fault = () => undefined;
   await receiver.start();
 
-  const third = startProgram('serve', environment());
-  await until(() => ended(task_id));
-  await end(third);
+  const third = await serve();
+  await expectComplete(third, task_id);
+  bridge = third;
   folder.usedWhile(() => false);
-  expectComplete(task_id);
-  expect(receiver.arrived).toHaveLength(2 * expected(task_id).length);
+  expect(arrived(task_id)).toBe(2 * (await expected(third, task_id)).length);
 });
