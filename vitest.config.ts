@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import LongestFirst from './tests/support/longest-first.ts';
 
 const { BRIDGE_TESTS_REPORT: report } = process.env;
-/** Bundles the program that tests start. */
+/** Builds the program that tests start. */
 const PROGRAM = './tests/support/build-program.ts';
 const WEB = 'tests/web/**/*.test.ts';
 /** Files that each need a process of their own; the others share one with the files before and after them. */
@@ -53,7 +53,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'web',
-          globalSetup: [PROGRAM, './tests/web/support/build-page.ts'],
+          isolate: false,
+          globalSetup: PROGRAM,
           include: [WEB],
           // A browser alone fills a core, and some cases measure whether the page is smooth.
           maxWorkers: 3,

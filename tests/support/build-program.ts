@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
 import { copyFile, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildProgram, ROOT } from '../../build/program.ts';
+import { buildPackage } from '../../build/package.ts';
+import { ROOT } from '../../build/program.ts';
 import { BUILT } from './built-program.ts';
 
 /**
- * Vitest's global setup: bundles the program as `npm run build` does, for the tests that start it. What has not
- * changed stays where it is, so that another run of the tests may use it, and Node its compiled code.
+ * Vitest's global setup: builds the program and its page as `npm run build` does, for the tests that start them. What
+ * has not changed stays where it is, so that another run of the tests may use it, and Node its compiled code.
  */
 export default async function setUp(): Promise<void> {
   const folder = `${BUILT}-${process.pid}`;
-  await buildProgram(join(folder, 'dist'), [
+  await buildPackage(join(folder, 'dist'), [
     'tests/support/crash-entry.ts',
     'tests/support/scripted-model-host.ts',
   ]);

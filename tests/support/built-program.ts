@@ -8,6 +8,9 @@ export const BUILT = join(CACHE, 'program');
 /** The program as the package has it. */
 export const PROGRAM = join(BUILT, 'dist/index.js');
 
+/** Its page. */
+export const BUILT_PAGE = join(BUILT, 'dist/web');
+
 /** The program that kills itself at a point, see `crash-entry.ts`. */
 export const CRASHING = join(BUILT, 'dist/crash-entry.js');
 

@@ -1,9 +1,9 @@
-import { inject } from 'vitest';
 import { startHttpServer } from '../../src/http/server.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { SqliteBrowserSessionStore } from '../../src/store/sqlite/sqlite-browser-session-store.ts';
 import { RestClient } from '../http/rest.ts';
 import { type ServerOptions, startServer } from '../http/server.ts';
+import { BUILT_PAGE } from '../support/built-program.ts';
 import { tempDir } from '../support/temp.ts';
 
 /** A folder for the sessions of browsers, which outlives a server. */
@@ -29,7 +29,7 @@ interface PageServerOptions extends ServerOptions {
 
 /** The bridge with its page, and sessions that are `kept` elsewhere or end with it; `await using` stops it. */
 export async function startPageServer(
-  { kept, now, folder = inject('builtPage'), ...options }: PageServerOptions = {},
+  { kept, now, folder = BUILT_PAGE, ...options }: PageServerOptions = {},
   headers: Record<string, string> = {},
 ) {
   const own = kept ? undefined : await startSessions();
@@ -61,7 +61,7 @@ export async function reopen(
     allowedOrigins: [],
     tokens: [],
     maxBodyBytes: 1_000_000,
-    page: { sessions, folder: inject('builtPage') },
+    page: { sessions, folder: BUILT_PAGE },
     services: bridge.services,
     logger: bridge.logger,
   });
