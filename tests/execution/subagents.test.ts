@@ -1,7 +1,8 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type Bridge, startBridge } from '../support/bridge.ts';
+import { startFaultyProxy } from '../support/proxy.ts';
 import { sharedEngine } from '../support/shared-engine.ts';
 import { bash, slowly, subagent, subagentCall, write } from '../support/steps.ts';
 
@@ -73,4 +74,37 @@ it('does not count the children of the task before', async () => {
   expect(ended).toMatchObject({ status: 'completed', usage: { input_tokens: 100 } });
   const tools = bridge.events(second).flatMap((event) => (event.kind === 'tool' ? [event.tool] : []));
   expect(new Set(tools)).toEqual(new Set(['bash']));
+});
+
+it('reads the records of a session after those below it, so that the call of a subagent is always known', async () => {
+  const shared = await sharedEngine();
+  const proxy = await startFaultyProxy(shared.endpoint.url);
+  const endpoint = { ...shared.endpoint, url: proxy.url };
+  const distant = await startBridge({ on: { endpoint, model: shared.model } });
+  try {
+    const wait = bash('until [ -e gate ]; do sleep 0.1; done');
+    const task = await distant.start([subagent([wait, { text: 'sub' }]), { text: 'done' }]);
+    await distant.until(task, (event) => event.kind === 'tool' && event.title.startsWith('until'));
+    const order: string[] = [];
+    const listed = Promise.withResolvers<void>();
+    proxy.fault = async (_method, path) => {
+      if (path.startsWith('/question')) listed.resolve();
+      const session = /^\/session\/(\w+)\/message/.exec(path)?.[1];
+      if (session === undefined) return undefined;
+      const isOwn = session === distant.store.get(task.id)?.sessionId;
+      order.push(isOwn ? 'own' : 'below');
+      if (!isOwn) await listed.promise;
+      if (!isOwn) order.push('below is read');
+      return undefined;
+    };
+    proxy.cut();
+    await vi.waitUntil(() => order.includes('own'), { timeout: 60_000 });
+    expect(order).toEqual(['below', 'below is read', 'own']);
+    proxy.fault = () => undefined;
+    await writeFile(join(task.directory, 'gate'), '');
+    expect(await distant.end(task)).toMatchObject({ status: 'completed', result: { summary: 'done' } });
+  } finally {
+    await distant.close();
+    await proxy.close();
+  }
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { heldBytes } from '../support/memory.ts';
-import { open, say, statusOf, wire } from './raw.ts';
+import { closed, open, say, statusOf, wire } from './raw.ts';
 import { answerOf, beginSession, post, request, startServer } from './server.ts';
 
 let server: Awaited<ReturnType<typeof startServer>>;
@@ -126,10 +126,9 @@ describe('slow clients', () => {
   test('that go on a byte at a time are cut off too', async () => {
     await using slow = await startServer({ connections });
     const socket = open(slow.http.port);
-    const closed = once(socket, 'close');
     socket.resume().write('GET /health HTTP/1.1\r\nHost: localhost\r\nA: ');
     const drip = setInterval(() => socket.write('b'), 20);
-    await closed;
+    await closed(socket);
     clearInterval(drip);
   });
 

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 
@@ -7,12 +6,17 @@ export function open(port: number): Socket {
   return connect(port, '127.0.0.1').on('error', () => undefined);
 }
 
+/** Its end, also by an error: a server that closes while the client still writes resets the connection. */
+export function closed(socket: Socket): Promise<void> {
+  return socket.closed ? Promise.resolve() : new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
 /** Everything the server says to these bytes until it closes the connection. */
 export async function say(port: number, bytes: string | Buffer): Promise<string> {
   const socket = open(port);
   socket.write(bytes);
   const answer = await text(socket.setEncoding('latin1')).catch(() => '');
-  if (!socket.closed) await once(socket, 'close');
+  await closed(socket);
   return answer;
 }
 

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import { open, say, statusOf, wire } from './raw.ts';
+import { heldBytes } from '../support/memory.ts';
+import { closed, open, say, statusOf, wire } from './raw.ts';
 import { RestClient, startApi } from './rest.ts';
 import { refusalOf, SocketClient, type SocketFrame } from './socket-client.ts';
 
@@ -133,12 +134,12 @@ describe('the WebSocket of a task', () => {
     const clients = numbers(10).map(() => task.follow('?view=events'));
     await Promise.all(clients.map((client) => client.until(() => true)));
     for (const { socket } of clients) socket.pause();
-    const before = process.memoryUsage().rss;
+    const before = heldBytes();
     for (const n of numbers(1_500)) {
       task.turn.tool('bash', `step ${n}`, 'x'.repeat(10_000));
       if (n % 50 === 0) await pause(1);
     }
-    expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
+    expect(heldBytes() - before).toBeLessThan(100_000_000);
     await pause(400);
     for (const { socket } of clients) socket.resume();
     const [{ code, reason } = { code: 0, reason: '' }] = await Promise.all(
@@ -175,7 +176,7 @@ describe('the WebSocket of a task', () => {
       `GET /tasks/${task.id}/stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}\r\n\r\n`,
     );
     socket.resume();
-    await once(socket, 'close');
+    await closed(socket);
   });
 
   test('takes a frame as large as a body, and none larger', async () => {
