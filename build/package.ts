@@ -6,7 +6,7 @@ import { WEB_FOLDER } from '../src/package.ts';
 import { licensesOf } from './licenses.ts';
 import { buildProgram } from './program.ts';
 
-/** Writes the program, its page and the licenses of what is in them into `folder`, which is emptied before. */
+/** Writes the program, its page and the licenses of what is in them into `folder`, which should be new. */
 export async function buildPackage(folder: string, entryPoints: readonly string[] = []): Promise<void> {
   const inputs = await buildProgram(folder, entryPoints);
   const page = await bundlePage(join(WEB_FOLDER, 'main.tsx'));

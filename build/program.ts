@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -32,12 +31,11 @@ const OPTIONS = {
 } as const;
 
 /**
- * Bundles the program and the packages it uses into `folder`, which is emptied before: `index.js`, the parts that it
- * loads when they are needed, and what OpenCode preloads. All lie side by side, whatever folder of `src` they are of.
+ * Bundles the program and the packages it uses into `folder`: `index.js`, the parts that it loads when they are needed,
+ * and what OpenCode preloads. All lie side by side, whatever folder of `src` they are of.
  * `entryPoints` come in addition, and share the parts. Returns the absolute paths of the files that went into it.
  */
 export async function buildProgram(folder: string, entryPoints: readonly string[] = []): Promise<string[]> {
-  await rm(folder, { recursive: true, force: true });
   const { metafile } = await build({
     ...OPTIONS,
     entryPoints: ['src/index.ts', ...entryPoints],
