@@ -33,8 +33,6 @@ export async function stdio(): Promise<number> {
   const work = async (): Promise<void> => {
     try {
       await serveClient(relay, config, logger, { stopped, signal: stop.signal });
-      await relay.drain();
-      // The relay has passed on every answer until now.
       relay.rejectAll(
         'The bridge stopped before it had an answer. Tasks are kept: call get_task_status again.',
       );
@@ -71,9 +69,9 @@ async function serveClient(
         throw thrown;
       },
     );
-    if (signal.aborted) return upstream.close();
+    if (signal.aborted) return endSession(relay, upstream);
     logger.warn({ reason }, 'the connection to the bridge is lost; looking for another bridge');
-    relay.interrupt(
+    await relay.interrupt(
       `The bridge that served this call is gone (${reason}). Try again, with the same idempotency_key where there was one: tasks are kept.`,
     );
     await upstream.close();
@@ -83,6 +81,17 @@ async function serveClient(
     if (upstream.remote === 'serve') lockFrom = now + RESTART_MS;
     await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
   }
+}
+
+/** The answers that the end of the session gives to open calls arrive after it, on connections of their own. */
+async function endSession(relay: Relay, upstream: UpstreamTarget): Promise<void> {
+  await thenRelease(
+    async () => {
+      await upstream.end();
+      await relay.drain();
+    },
+    () => upstream.close(),
+  );
 }
 
 /** Relays messages until the bridge is lost; resolves with the reason. */

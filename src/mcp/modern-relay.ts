@@ -14,7 +14,6 @@ import { isModern, type ModernMessage, type ModernTarget, messagesOf, postModern
 const REFUSED = -32_000;
 /** Statuses of a bridge that did not take the request: another token, or it stops. */
 const NOT_TAKEN: readonly number[] = [401, 503];
-const DRAIN_LIMIT_MS = 1_000;
 /** How long an answer of a lost bridge may take to arrive. */
 const LATE_MS = 500;
 
@@ -65,11 +64,10 @@ export class ModernRelay {
     }
   }
 
-  /** Resolves when each request has its answer, or soon after; a subscription is never answered. */
+  /** Resolves when each request has its answer; a subscription is never answered. */
   async drain(): Promise<void> {
-    const limit = new Promise((resolve) => setTimeout(resolve, DRAIN_LIMIT_MS).unref());
     const calls = [...this.#open].filter(({ message }) => message.method !== 'subscriptions/listen');
-    await Promise.race([Promise.all(calls.map(({ done }) => done)), limit]);
+    await Promise.all(calls.map(({ done }) => done));
   }
 
   /** Rejects all requests; there will be no other bridge. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import {
   CancelledNotificationSchema,
@@ -19,6 +20,10 @@ import type { ModernTarget } from './modern-request.ts';
 import { Upstream } from './upstream.ts';
 
 const REFUSED = -32_000;
+/** How long answers may take to arrive after the session has ended. */
+const DRAIN_LIMIT_MS = 1_000;
+/** The same after the bridge was lost: its answers and the loss arrive on different connections. */
+const LATE_MS = 500;
 const REPLAY = 'letta-opencode-plugin/replay';
 const REPEATED = 'letta-opencode-plugin/repeated';
 
@@ -45,6 +50,7 @@ export class Relay {
   readonly #modern: ModernRelay;
   /** Unanswered requests, by the id that the server knows. */
   readonly #pending = new Map<RequestId, JSONRPCRequest>();
+  readonly #onAllAnswered: (() => void)[] = [];
   /** What the server asks the client, by id. */
   readonly #asked = new Set<RequestId>();
   #repeated = 0;
@@ -79,13 +85,15 @@ export class Relay {
     return { lost: Promise.race([upstream.lost, ...(modern ? [this.#modern.connect(modern)] : [])]) };
   }
 
-  /** Resolves when the answers that a bridge gave before its end have been forwarded. */
-  drain(): Promise<void> {
-    return this.#modern.drain();
+  /** Resolves when the answers that a bridge gave before its end have been forwarded, or at a time limit. */
+  async drain(): Promise<void> {
+    await within(DRAIN_LIMIT_MS, Promise.all([this.#allAnswered(), this.#modern.drain()]));
   }
 
   /** Rejects the requests that the lost server left open, except `initialize`, which goes to the next one. */
-  interrupt(text: string): void {
+  async interrupt(text: string): Promise<void> {
+    this.#modern.interrupt();
+    await within(LATE_MS, this.#allAnswered());
     for (const request of this.#pending.values()) {
       if (request === this.#initialize) this.#unsent.unshift(request);
       else this.#refuse(request.id, text);
@@ -97,7 +105,6 @@ export class Relay {
       this.#sendToClient({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
     }
     this.#asked.clear();
-    this.#modern.interrupt();
   }
 
   /** Rejects all requests; there will be no other server. */
@@ -145,7 +152,9 @@ export class Relay {
     }
     this.#pending.set(id, request);
     this.#send(upstream, { ...request, id }, (reason) => {
-      if (this.#pending.get(id) === request && this.#pending.delete(id)) this.#refuse(request.id, reason);
+      if (this.#pending.get(id) !== request) return;
+      this.#settle(id);
+      this.#refuse(request.id, reason);
     });
   }
 
@@ -154,7 +163,7 @@ export class Relay {
     const [match, another] = [...this.#pending].filter(([, { id }]) => id === cancelled);
     if (!match || another) return;
     const [requestId] = match;
-    this.#pending.delete(requestId);
+    this.#settle(requestId);
     const params = 'params' in message ? { ...message.params, requestId } : { requestId };
     this.#send(upstream, { jsonrpc: '2.0', method: 'notifications/cancelled', params });
   }
@@ -180,9 +189,18 @@ export class Relay {
   #answer(message: JSONRPCResponse): void {
     const request = message.id === undefined ? undefined : this.#pending.get(message.id);
     if (message.id === undefined || !request) return;
-    this.#pending.delete(message.id);
     if (request === this.#initialize) this.#upstream?.useProtocolOf(message);
     this.#sendToClient({ ...message, id: request.id });
+    this.#settle(message.id);
+  }
+
+  #settle(id: RequestId): void {
+    this.#pending.delete(id);
+    if (this.#pending.size === 0) for (const resolve of this.#onAllAnswered.splice(0)) resolve();
+  }
+
+  async #allAnswered(): Promise<void> {
+    if (this.#pending.size > 0) await new Promise<void>((resolve) => this.#onAllAnswered.push(resolve));
   }
 
   async #replayHandshake(upstream: Upstream): Promise<void> {
@@ -212,6 +230,10 @@ export class Relay {
       this.#logger.debug({ err: messageOf(thrown) }, 'a message did not reach the client');
     });
   }
+}
+
+async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  await Promise.race([work, sleep(limitMs, undefined, { ref: false })]);
 }
 
 function isAnswer(message: JSONRPCMessage): message is JSONRPCResponse {

@@ -1,10 +1,11 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
+import { startFaultyProxy } from '../support/proxy.ts';
 import { type SharedServer, sharedOpenCode } from '../support/shared-engine.ts';
 import { bash } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
@@ -88,6 +89,10 @@ const TOLD = {
   status: 'running',
   next: expect.stringMatching(/^The bridge is stopping.*tasks are kept.*get_task_status with task_id "task_/),
 };
+const SESSION_ENDED = {
+  status: 'running',
+  next: expect.stringMatching(/^This session was ended.*get_task_status/),
+};
 
 describe('at SIGTERM, calls that wait are answered with the task as it is', () => {
   it('by serve, to a real client over HTTP; the task is taken up by the next one', async () => {
@@ -131,16 +136,31 @@ describe('at SIGTERM, calls that wait are answered with the task as it is', () =
     const [first, second] = [await stdio(), await stdio()];
     const [one, two] = [await twoWaiting(first.client), await twoWaiting(second.client)];
     first.program.child.kill('SIGTERM');
-    const ended = {
-      status: 'running',
-      next: expect.stringMatching(/^This session was ended.*get_task_status/),
-    };
-    expect(await one.answers).toMatchObject([ended, ended]);
+    expect(await one.answers).toMatchObject([SESSION_ENDED, SESSION_ENDED]);
     expect(await first.program.exit).toBe(0);
     await client.close();
     bridge.child.kill('SIGTERM');
     expect(await two.answers).toMatchObject([TOLD, TOLD]);
     expect(await bridge.exit).toBe(0);
+  });
+
+  it('by a stdio that passes through, where the answers come later than the end of all else', async () => {
+    const { program: bridge, client } = await serve();
+    const owner = join(folder.path, 'bridge', 'owner.json');
+    const info = z.looseObject({ url: z.url() }).parse(JSON.parse(await readFile(owner, 'utf8')));
+    const proxy = await startFaultyProxy(info.url);
+    await writeFile(owner, JSON.stringify({ ...info, url: `${proxy.url}/mcp` }));
+    const [first, second] = [await stdio(), await stdio()];
+    const [one, two] = [await twoWaiting(first.client), await twoWaiting(second.client)];
+    await client.close();
+    proxy.delayMs = 300;
+    first.program.child.kill('SIGTERM');
+    expect(await one.answers).toMatchObject([SESSION_ENDED, SESSION_ENDED]);
+    expect(await first.program.exit).toBe(0);
+    bridge.child.kill('SIGTERM');
+    expect(await two.answers).toMatchObject([TOLD, TOLD]);
+    expect(await bridge.exit).toBe(0);
+    await proxy.close();
   });
 
   it('with an error by a stdio that passes through to a bridge that hangs', async () => {

@@ -106,7 +106,7 @@ test('what a lost bridge left open is answered once for each request, under the 
   await expect.poll(() => asked.length).toBe(3);
   expect(new Set(asked.map((message) => 'id' in message && message.id)).size).toBe(3);
   await far.close();
-  relay.interrupt('gone');
+  await relay.interrupt('gone');
   expect(got).toMatchObject(Array(3).fill({ id: 7, error: { message: 'gone' } }));
   await say({ id: 7, method: 'd' });
   await say({ id: 7, method: 'e' });

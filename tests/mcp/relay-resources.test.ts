@@ -59,7 +59,7 @@ test('resources, prompts and completion pass; a subscription outlives the bridge
   await client.subscribe(`task://${id}/result`, (uri) => updates.push(uri));
   await server.restart();
   await lost;
-  relay.interrupt('gone');
+  await relay.interrupt('gone');
   await join(server);
   await complete(server, id);
   await expect.poll(() => updates).toContain(`task://${id}/result`);

@@ -85,7 +85,7 @@ test('what a lost server left open is answered; the next one gets to know the cl
   await expect.poll(() => first.got.length).toBe(3);
   await far.close();
   expect(await lost).toBe('the connection was closed');
-  relay.interrupt('gone');
+  await relay.interrupt('gone');
   await client.say({
     id: 2,
     method: 'tools/call',
@@ -113,8 +113,8 @@ test('what a lost server asked is withdrawn, unless it was answered or withdrawn
   await client.say({ id: 'a', result: { action: 'cancel' } });
   await server.say({ method: 'notifications/cancelled', params: { requestId: 'b' } });
   await expect.poll(() => [server.got.length, client.got.length]).toEqual([1, 4]);
-  relay.interrupt('gone');
-  relay.interrupt('gone');
+  await relay.interrupt('gone');
+  await relay.interrupt('gone');
   await expect.poll(() => client.got.length).toBe(5);
   expect(client.got.at(-1)).toMatchObject({
     method: 'notifications/cancelled',
@@ -129,7 +129,7 @@ test('an initialize that a lost server did not answer is answered by the next', 
   await relay.connect(near);
   await client.say(initialize);
   await far.close();
-  relay.interrupt('gone');
+  await relay.interrupt('gone');
   const [again, next] = InMemoryTransport.createLinkedPair();
   const server = await end(next);
   await relay.connect(again);

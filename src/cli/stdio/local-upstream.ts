@@ -21,13 +21,9 @@ export async function startLocalUpstream(
       { url: localUrl, mode: app.services.mode, dataDir: config.dataDir },
       'the bridge serves stdio',
     );
-    const close = (): Promise<void> =>
-      thenRelease(
-        () => app.close(),
-        () => transport.close(),
-        logger,
-      );
-    return { transport, modern: { url: localUrl, token: lock.token }, close, failure: app.failure() };
+    const end = (): Promise<void> => app.close();
+    const close = (): Promise<void> => thenRelease(end, () => transport.close(), logger);
+    return { transport, modern: { url: localUrl, token: lock.token }, end, close, failure: app.failure() };
   } catch (thrown) {
     await app.close().catch(() => undefined);
     throw thrown;

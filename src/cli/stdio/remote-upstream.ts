@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { RESUME_HEADER, RESUME_NEVER } from '../../mcp/connection.ts';
 import type { LockInfo } from '../../store/lock-info.ts';
@@ -20,12 +21,22 @@ export function remoteUpstream({ url, token, kind }: LockInfo): UpstreamTarget |
     requestInit: { headers },
     reconnectionOptions: NO_RECONNECT,
   });
-  const close = async (): Promise<void> => {
+  let ending: Promise<void> | undefined;
+  const end = async (): Promise<void> => {
+    ending ??= transport.terminateSession().catch(() => undefined);
     // The other process may be gone or hang: neither may delay this one.
-    const terminated = transport.terminateSession().catch(() => undefined);
-    const limit = new Promise((resolve) => setTimeout(resolve, TERMINATE_LIMIT_MS).unref());
-    await Promise.race([terminated, limit]);
+    await Promise.race([ending, sleep(TERMINATE_LIMIT_MS, undefined, { ref: false })]);
+  };
+  const close = async (): Promise<void> => {
+    if (!ending) await end();
     await transport.close();
   };
-  return { transport, modern: { url, token }, close, failure: new Promise(() => undefined), remote: kind };
+  return {
+    transport,
+    modern: { url, token },
+    end,
+    close,
+    failure: new Promise(() => undefined),
+    remote: kind,
+  };
 }

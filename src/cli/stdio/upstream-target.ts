@@ -9,6 +9,9 @@ export interface UpstreamTarget {
   modern: ModernTarget;
   /** Rejects when the bridge fails for good; never resolves. */
   failure: Promise<never>;
+  /** Ends the session: the bridge answers its open calls. Answers can still arrive until `close`. */
+  end(): Promise<void>;
+  /** Closes the connection, after `end` where that was not called. */
   close(): Promise<void>;
   /** The command of the process that runs the bridge; absent: this process. */
   remote?: LockInfo['kind'];
