@@ -17,6 +17,19 @@ export const LABELS = {
 export const HOME = '/home/agent';
 const DATA = '/opencode/data';
 const PROMPT = '/opencode/prompt';
+/**
+ * OpenCode 1.18.33 installs the SDK of its plugins from npm, 63 MB, into the configuration folder of a new home, unless
+ * the package files there name it (its `Npm.install`). The home of a container is new each time, in memory, and has no
+ * plugins; those of the task's folder have the SDK in their own folder. Where this fails, OpenCode does as it would.
+ */
+const MARK_SDK_INSTALLED = `
+{
+  config=$HOME/.config/opencode
+  sdk='"dependencies":{"@opencode-ai/plugin":"*"}'
+  mkdir -p "$config/node_modules"
+  echo "{$sdk}" > "$config/package.json"
+  echo "{\\"packages\\":{\\"\\":{$sdk}}}" > "$config/package-lock.json"
+} 2> /dev/null`;
 const NAME_LENGTH = 24;
 /** Bytes that a run may write to stdout and stderr, measured in its log. */
 export const DEFAULT_OUTPUT_LIMIT = 256 * 2 ** 20;
@@ -82,7 +95,7 @@ export function containerSpec(options: ContainerOptions, limits: ContainerLimits
   return {
     Image: limits.image,
     // The prompt is a file, so that it is complete even where the bridge dies before the container starts.
-    Entrypoint: ['/bin/sh', '-c', `exec "$@" < ${PROMPT}`, 'sh'],
+    Entrypoint: ['/bin/sh', '-c', `${MARK_SDK_INSTALLED}\nexec "$@" < ${PROMPT}`, 'sh'],
     Cmd: command(options, limits),
     Env: variables(options, limits),
     Labels: {

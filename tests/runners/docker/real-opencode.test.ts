@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
 import { textOf } from '../../../src/cli/demo/scripted-model/chat.ts';
 import type { TaskEvent } from '../../../src/tasks/events.ts';
 import type { Task } from '../../../src/tasks/task.ts';
@@ -10,11 +13,33 @@ import { bash, write } from '../../support/steps.ts';
 // Behaviour that depends on OpenCode itself. Tests of the container alone are in tasks.test.ts.
 const SOFT = { permission: { bash: { '*': 'allow', 'git *': 'ask' } } };
 let bridge: DockerBridge;
+let registry: Awaited<ReturnType<typeof startRegistry>>;
 beforeAll(async () => {
-  if (engine.absent === undefined) bridge = await startDockerBridge({ config: SOFT });
+  registry = await startRegistry();
+  const variables = { npm_config_registry: registry.url };
+  if (engine.absent === undefined) bridge = await startDockerBridge({ config: SOFT, variables });
 });
-afterAll(() => bridge?.close());
+afterAll(async () => {
+  await bridge?.close();
+  await registry.close();
+});
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
+
+/** A registry of npm that has no package. */
+async function startRegistry() {
+  const asked: string[] = [];
+  const server = createServer((incoming, outgoing) => {
+    asked.push(incoming.url ?? '');
+    outgoing.writeHead(404).end();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = z.object({ port: z.number() }).parse(server.address());
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    await once(server.close(), 'close');
+  };
+  return { url: `http://127.0.0.1:${port}/`, asked, close };
+}
 
 const is = (kind: TaskEvent['kind']) => (event: TaskEvent) => event.kind === kind;
 const eventsOf = (task: Task) => JSON.stringify(bridge.events(task), undefined, 1);
@@ -73,6 +98,8 @@ it('writes a file, runs a command with the settings of the model, and leaves not
   expect(asked?.messages.map(textOf)).toContain('Remember the word crocus.');
   const warmer = { ...sailor, temperature: 0.5 };
   expect(settingsIn('the word crocus')).toEqual([sailor, sailor, sailor, warmer, warmer]);
+  // Each container has a new home, into which OpenCode would install the SDK of its plugins.
+  expect(registry.asked).toEqual([]);
 });
 
 describe('a failure is reported with its cause', () => {
