@@ -6,7 +6,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { COMPILE_CACHE, PROGRAM } from '../support/built-program.ts';
-import { hermeticEnv } from '../support/opencode.ts';
+import { hermeticHome } from '../support/opencode.ts';
 import type { SharedServer } from '../support/shared-engine.ts';
 
 export interface Program {
@@ -22,7 +22,7 @@ export interface Program {
 /** The whole environment of a bridge with an embedded server, everything of it under `root`. */
 export function bridgeEnv(root: string, modelUrl: string): Record<string, string> {
   return {
-    ...hermeticEnv(root, modelUrl),
+    ...hermeticHome(root, modelUrl),
     DATA_DIR: join(root, 'bridge'),
     OPENCODE_SERVER_ENABLED: 'true',
     MCP_PORT: '0',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
-import { BUILT_IN_MODELS, hermeticEnv } from '../support/opencode.ts';
+import { BUILT_IN_MODELS, hermeticHome } from '../support/opencode.ts';
 import { DIALECT_NAMES } from '../support/scripted-provider/dialect.ts';
 import { bash, slowly, subagent } from '../support/steps.ts';
 import { KEY, OPERATOR, startProviderKeysWorld } from './provider-keys-world.ts';
@@ -12,7 +12,7 @@ tr '\\0' '\\n' | grep -ac 'plante[d]\\|serve[r]\\.[0-9a-f]'; echo looked`;
 let world: Awaited<ReturnType<typeof startProviderKeysWorld>>;
 beforeAll(async () => {
   world = await startProviderKeysWorld((root) => ({
-    ...hermeticEnv(root, 'http://127.0.0.1:1/v1'),
+    ...hermeticHome(root, 'http://127.0.0.1:1/v1'),
     ...BUILT_IN_MODELS,
     OPENCODE_CONFIG_CONTENT: JSON.stringify({ autoupdate: false, share: 'disabled', snapshot: false }),
     OPENCODE_SERVER_ENABLED: 'true',

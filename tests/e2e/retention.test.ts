@@ -10,7 +10,7 @@ import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { openDatabase } from '../../src/store/sqlite/database.ts';
 import { SqliteTaskStore } from '../../src/store/sqlite/sqlite-task-store.ts';
-import { hermeticEnv } from '../support/opencode.ts';
+import { hermeticHome } from '../support/opencode.ts';
 import { write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { created } from '../tasks/created.ts';
@@ -45,7 +45,7 @@ it('a bridge removes what ended 31 days ago, and keeps what is new', async () =>
   const dataDir = join(root.path, 'bridge');
   const paths = await leaveOldTask(dataDir);
   const bridge = startProgram('serve', {
-    ...hermeticEnv(root.path, model.url),
+    ...hermeticHome(root.path, model.url),
     DATA_DIR: dataDir,
     OPENCODE_SERVER_ENABLED: 'true',
     MCP_PORT: '0',

@@ -8,7 +8,7 @@ import { findOpenCode } from '../../src/runners/opencode-server/binary.ts';
 import { EmbeddedServer } from '../../src/runners/opencode-server/embedded-server.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, type BridgeSetup, logger, startBridge } from '../support/bridge.ts';
-import { hermeticEnv } from '../support/opencode.ts';
+import { hermeticHome } from '../support/opencode.ts';
 import { bash, slowly, subagentCall, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -29,7 +29,7 @@ beforeAll(async () => {
   engine = await EmbeddedServer.start({
     binary: findOpenCode(undefined, process.env.PATH),
     env: {
-      ...hermeticEnv(home.path, model.url),
+      ...hermeticHome(home.path, model.url),
       OPENCODE_EXPERIMENTAL_BACKGROUND_SUBAGENTS: 'true',
     },
     cwd: home.path,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, type BridgeSetup, startBridge } from '../support/bridge.ts';
+import { markSdkInstalled } from '../support/opencode.ts';
 import { type FaultyProxy, startFaultyProxy } from '../support/proxy.ts';
 import { bash, slowly } from '../support/steps.ts';
 
@@ -32,19 +33,6 @@ async function hanging(name: string, timeout: number): Promise<string> {
   const mcp = { slow: { type: 'local', command: ['sleep', '611'], timeout } };
   await writeFile(join(directory, 'opencode.json'), JSON.stringify({ mcp }));
   return directory;
-}
-
-/**
- * As after OpenCode's npm install of the SDK for tools. An instance that is disposed of during that install leaves its
- * lock behind, and the next one with tools waits until the lock is 60 s old.
- */
-async function installed(config: string): Promise<void> {
-  const sdk = '@opencode-ai/plugin';
-  const dependencies = { [sdk]: '1.18.33' };
-  const packages = { '': { dependencies }, [`node_modules/${sdk}`]: { version: '1.18.33' } };
-  await mkdir(join(config, 'node_modules', sdk), { recursive: true });
-  await writeFile(join(config, 'package.json'), JSON.stringify({ dependencies }));
-  await writeFile(join(config, 'package-lock.json'), JSON.stringify({ packages }));
 }
 
 const warnings = (on: Bridge, task: Task) =>
@@ -87,8 +75,9 @@ it('lets a task go on that was paused while the tools of its folder were loading
   const slow = 'await new Promise((resolve) => setTimeout(resolve, 3_000));';
   const tool = "export default { description: 'Slow', args: {}, execute: async () => 'done' };";
   await writeFile(join(directory, '.opencode', 'tool', 'slow.ts'), `${slow}\n${tool}\n`);
-  for (const config of [join(directory, '.opencode'), join(owner.home, 'config', 'opencode')])
-    await installed(config);
+  // An instance that is disposed of during the install of the SDK leaves its lock behind, and the next one with tools
+  // waits until the lock is 60 s old.
+  markSdkInstalled(join(directory, '.opencode'));
   const task = await owner.start([{ text: 'ok' }], { directory });
   const isStarting = async () => {
     const attached = owner.events(task).find(({ kind }) => kind === 'attached');

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { scriptText } from '../../src/cli/demo/scripted-model/script.ts';
 import { findOpenCode } from '../../src/runners/opencode-server/binary.ts';
 import type { SessionNotice } from '../../src/session-notice.ts';
-import { hermeticEnv } from '../support/opencode.ts';
+import { hermeticHome } from '../support/opencode.ts';
 import { bash, subagent, write } from '../support/steps.ts';
 import { tempDir } from '../support/temp.ts';
 import { type Person, PLUGIN, startPerson } from './person.ts';
@@ -189,7 +189,7 @@ it('`opencode run` has told of its turn when it ends', async () => {
   const args = ['run', '--title', 'Run', `Do_${scriptText([{ text: 'ran' }])}`];
   const child = spawn(findOpenCode(undefined, process.env.PATH), args, {
     cwd: person.directory,
-    env: { ...hermeticEnv(home.path, person.model.url), ...person.env },
+    env: { ...hermeticHome(home.path, person.model.url), ...person.env },
     stdio: 'ignore',
   });
   const [code] = await once(child, 'exit');

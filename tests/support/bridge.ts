@@ -12,7 +12,7 @@ import type { TurnLimits } from '../../src/runners/opencode-server/session-state
 import { Shells, type ShellsOptions } from '../../src/runners/shell/shells.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type ManageSetup, manage, type Releases } from './manage.ts';
-import { hermeticEnv } from './opencode.ts';
+import { hermeticHome } from './opencode.ts';
 import { processesOf } from './processes.ts';
 import { tempDir } from './temp.ts';
 import { WarmFolders } from './warm-folders.ts';
@@ -129,7 +129,7 @@ export async function startEmbeddedEngine(root: string, setup: BridgeSetup = {},
   await mkdir(home);
   const model = await startScriptedModel();
   releases.push(() => model.close());
-  const env = { ...hermeticEnv(home, model.url, setup.config), ...setup.env };
+  const env = { ...hermeticHome(home, model.url, setup.config), ...setup.env };
   const shells = await startShells(root, env, setup);
   const engine = await EmbeddedServer.start({
     binary: findOpenCode(undefined, process.env.PATH),

@@ -13,7 +13,7 @@ import {
 } from '../../../src/runners/docker/model-settings.ts';
 import { findOpenCode } from '../../../src/runners/opencode-server/binary.ts';
 import type { ModelConfig } from '../../../src/tasks/model-config.ts';
-import { hermeticEnv } from '../../support/opencode.ts';
+import { hermeticHome } from '../../support/opencode.ts';
 import { subagent } from '../../support/steps.ts';
 import { tempDir } from '../../support/temp.ts';
 
@@ -136,7 +136,7 @@ describe('the real OpenCode with these variables', () => {
     const folder = join(root.path, 'config', 'opencode');
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, 'opencode.json'), JSON.stringify({ instructions: [paths.own] }));
-    const env = hermeticEnv(root.path, model.url);
+    const env = hermeticHome(root.path, model.url);
     const settings = { temperature: 0.25, max_tokens: 77, system_prompt: 'as in the file' };
     const { [OUTPUT_LIMIT]: limit = '', OPENCODE_CONFIG_CONTENT: content = '' } = variables(
       spec(settings, env),

@@ -5,7 +5,7 @@ import { type ScriptedModel, startScriptedModel } from '../../../src/cli/demo/sc
 import { freePort } from '../../../src/runners/opencode-server/free-port.ts';
 import { bridgeEnv, type Program, startProgram } from '../../e2e/program.ts';
 import { RestClient } from '../../http/rest.ts';
-import { hermeticEnv } from '../../support/opencode.ts';
+import { hermeticHome } from '../../support/opencode.ts';
 import { tempDir } from '../../support/temp.ts';
 
 /** The bridge as users start it, with its embedded OpenCode and the scripted model. */
@@ -35,7 +35,7 @@ export async function serve(
   const url = `http://127.0.0.1:${port}`;
   const environment = {
     ...bridgeEnv(folder.path, model.url),
-    ...hermeticEnv(folder.path, model.url, config),
+    ...hermeticHome(folder.path, model.url, config),
     MCP_PORT: `${port}`,
     ALLOWED_DIRECTORIES: join(folder.path),
     ...(token !== undefined && { MCP_AUTH_TOKENS: token }),
