@@ -6,7 +6,7 @@ import { testLimits } from '../support/docker.ts';
 import { tempDir } from '../support/temp.ts';
 import { type BenchBridge, startBenchBridge } from './bench-bridge.ts';
 import { ByHand } from './by-hand.ts';
-import { cleared, dockerMode, engineForBench } from './engine.ts';
+import { benchEnv, cleared, dockerMode, engineForBench } from './engine.ts';
 import { ms, type Row } from './report.ts';
 import { sideBySide } from './sample.ts';
 import { runTask, TRIVIAL } from './tasks.ts';
@@ -46,7 +46,7 @@ export async function* dockerRows(): AsyncGenerator<Row> {
   };
   const bridge = await startBenchBridge(env, await freePort());
   try {
-    const hand = new ByHand(join(root.path, 'by-hand'), testLimits(model.url));
+    const hand = new ByHand(join(root.path, 'by-hand'), testLimits(model.url, { env: benchEnv(model.url) }));
     const before = (): Promise<void> => cleared(env.DATA_DIR);
     yield await one(bridge, hand, before);
     yield await eight(bridge, hand, before);

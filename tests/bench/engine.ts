@@ -32,9 +32,14 @@ function whyNot(thrown: unknown): string {
     ?.replace(/^docker-engine: /, '')}`;
 }
 
+/** The environment of both sides' containers: OpenCode has its built-in models, as for users. */
+export function benchEnv(modelUrl: string): Record<string, string> {
+  return { ...containerEnv(modelUrl), ...BUILT_IN_MODELS };
+}
+
 /** The variables of a bridge in Docker mode on it, whose containers reach the scripted model. */
 export function dockerMode(modelUrl: string): Record<string, string> {
-  const env = { ...containerEnv(modelUrl), ...BUILT_IN_MODELS };
+  const env = benchEnv(modelUrl);
   return {
     ...env,
     OPENCODE_SERVER_ENABLED: 'false',
