@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { beforeEach, describe, expect, it } from 'vitest';
+import util from 'node:util';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { DockerClient } from '../../../src/runners/docker/docker-client.ts';
 import { engine, SCRIPTED_IMAGE } from '../../support/docker.ts';
 
@@ -24,6 +25,19 @@ it('pauses a container that has used up its CPU quota, every time', async () => 
     expect(await busy.api.state(busy.name)).toMatchObject({ status: 'paused' });
     await busy.api.unpause(busy.name);
     expect(await busy.api.state(busy.name)).toMatchObject({ status: 'running' });
+  }
+});
+
+it('has its transport look at no socket of other requests, which it does for a message that nobody reads', async () => {
+  await using busy = await start(0.05);
+  const inspected = vi.spyOn(util, 'inspect');
+  try {
+    await busy.api.state(busy.name);
+    const texts = inspected.mock.results.map(({ value }) => String(value));
+    expect(texts.join()).toContain(`/containers/${busy.name}/json`);
+    expect(texts.join().length).toBeLessThan(2_000);
+  } finally {
+    inspected.mockRestore();
   }
 });
 
