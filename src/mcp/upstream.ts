@@ -14,6 +14,9 @@ import { SerialQueue } from '../serial-queue.ts';
 /** Statuses of a server that does not know this session or this caller. */
 const SESSION_REJECTED: ReadonlySet<number> = new Set([401, 404]);
 
+/** What the SDK 1.32 says where a stream has ended or broken that must not be resumed. */
+const STREAM_ENDED = /^(SSE stream disconnected|Maximum reconnection attempts)/;
+
 /** The ordered connection to one server; `lost` resolves with the reason once it is broken. */
 export class Upstream {
   readonly lost: Promise<string>;
@@ -35,7 +38,7 @@ export class Upstream {
     transport.onclose = () => resolve('the connection was closed');
     transport.onerror = (error) => {
       logger.debug({ err: error.message }, 'error on the connection to the bridge');
-      if (!isRefusal(error)) resolve(error.message);
+      if (!isRefusal(error)) resolve(STREAM_ENDED.test(error.message) ? 'its stream ended' : error.message);
     };
   }
 

@@ -225,7 +225,9 @@ describe('stdio joins', () => {
     pending.catch(() => undefined);
     await b.client.callTool({ name: 'ping', arguments: {} });
     a.child.kill('SIGKILL');
-    await expect(pending).rejects.toThrow(/The bridge that served this call is gone .*Try again/);
+    await expect(pending).rejects.toThrow(
+      /The bridge that served this call is gone \(its stream ended\).*Try again/,
+    );
     expect(['running', 'queued']).toContain(await statusOf(b.client, task));
     expect((await owner()).pid).toBe(b.child.pid);
     await release();

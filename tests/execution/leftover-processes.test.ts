@@ -16,8 +16,10 @@ const sandboxes = [
 const SERVER = (port: number): string =>
   `node -e "require('http').createServer((_, r) => r.end('served')).listen(${port}, '127.0.0.1')"`;
 /** What survives the end of its command: no terminal, no group, no signal of a hang-up. */
-const inBackground = (command: string) =>
-  bash(`(setsid nohup ${command} > /dev/null 2>&1 &); sleep 0.3; echo started`);
+const inBackground = (command: string, ready = 'sleep 0.3') =>
+  bash(`(setsid nohup ${command} > /dev/null 2>&1 &); ${ready}; echo started`);
+const serving = (port: number) =>
+  inBackground(SERVER(port), `until curl -s -o /dev/null http://127.0.0.1:${port}; do sleep 0.1; done`);
 
 describe.each(sandboxes)('what the commands of a task have started, %s', (_, sandbox) => {
   let bridge: Bridge;
@@ -44,13 +46,13 @@ describe.each(sandboxes)('what the commands of a task have started, %s', (_, san
       ...order,
     });
     await bridge.until(task, (event) => event.kind === 'tool' && event.phase === 'finished');
-    expect(await sleeping(seconds)).toHaveLength(1);
+    await expect.poll(() => sleeping(seconds)).toHaveLength(1);
     return task;
   };
 
   it('is there for its next command, is told with its port, and ends with it', async () => {
     const port = await freePort();
-    const steps = [inBackground(SERVER(port)), bash(`curl -s http://127.0.0.1:${port}`), { text: 'Done.' }];
+    const steps = [serving(port), bash(`curl -s http://127.0.0.1:${port}`), { text: 'Done.' }];
     const task = await bridge.run(steps, { directory });
     expect(output(task)[1]).toContain('served');
     expect(task.result?.processes_left).toEqual([
@@ -129,7 +131,7 @@ describe.each(sandboxes)('where it is to be kept, %s', (_, sandbox) => {
     const ports = [await freePort(), await freePort()];
     const bridge = await startBridge({ shells: { sandbox, leftovers: 'keep' } });
     try {
-      const first = await bridge.run([inBackground(SERVER(ports[0] ?? 0)), { text: 'Done.' }]);
+      const first = await bridge.run([serving(ports[0] ?? 0), { text: 'Done.' }]);
       expect(first.result?.processes_left).toMatchObject([{ ports: [ports[0]] }]);
       const answer = bash(`curl -s http://127.0.0.1:${ports[0]}`);
       const second = await bridge.run([answer, { text: 'Done.' }], { continueTaskId: first.id });
@@ -145,7 +147,7 @@ describe.each(sandboxes)('where it is to be kept, %s', (_, sandbox) => {
       await bridge.until(third, ({ kind }) => kind === 'tool');
       await bridge.execution.cancel(third, 'agent', undefined);
       await expect(fetch(`http://127.0.0.1:${ports[0]}`)).rejects.toThrow();
-      await bridge.run([inBackground(SERVER(ports[1] ?? 0)), { text: 'Done.' }]);
+      await bridge.run([serving(ports[1] ?? 0), { text: 'Done.' }]);
       expect(await (await fetch(`http://127.0.0.1:${ports[1]}`)).text()).toBe('served');
     } finally {
       await bridge.close();
