@@ -61,7 +61,7 @@ async function serveClient(
   let until = Date.now() + CONNECT_LIMIT_MS;
   for (;;) {
     const upstream = await connectUpstream(config, logger, { lockFrom, until, signal });
-    if (!upstream) return;
+    if (!upstream) return relay.drain();
     const since = Date.now();
     const reason = await Promise.race([relayUntilLost(relay, upstream), stopped, upstream.failure]).catch(
       async (thrown) => {
