@@ -6,6 +6,7 @@ import { createOpencodeClient } from '@opencode-ai/sdk/v2/client';
 import { startScriptedModel } from '../../src/cli/demo/scripted-model/server.ts';
 import { authorization } from '../../src/runners/opencode-server/endpoint.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
+import buildProgram from '../support/build-program.ts';
 import { startOpenCode } from '../support/opencode.ts';
 import { startFaultyProxy } from '../support/proxy.ts';
 import { tempDir } from '../support/temp.ts';
@@ -47,6 +48,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 async function build(random: Random): Promise<World & { dataDir: string }> {
+  await buildProgram();
   const root = await tempDir('soak-');
   releases.push(root.remove);
   const model = await startScriptedModel();

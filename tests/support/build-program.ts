@@ -6,10 +6,11 @@ import { ROOT } from '../../build/program.ts';
 import { BUILT } from './built-program.ts';
 
 /**
- * Vitest's global setup: builds the program and its page as `npm run build` does, for the tests that start them. What
- * has not changed stays where it is, so that another run of the tests may use it, and Node its compiled code.
+ * Builds the program and its page as `npm run build` does, for the tests and scripts that start them; for tests it is
+ * Vitest's global setup. What has not changed stays where it is, so that another run may use it, and Node its compiled
+ * code.
  */
-export default async function setUp(): Promise<void> {
+export default async function buildProgram(): Promise<void> {
   const folder = `${BUILT}-${process.pid}`;
   await buildPackage(join(folder, 'dist'), [
     'tests/support/crash-entry.ts',

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Script } from '../../../src/cli/demo/scripted-model/script.ts';
+import buildProgram from '../../support/build-program.ts';
 import { bash, write } from '../../support/steps.ts';
 import type { Container } from './pod-spec.ts';
 import { probe } from './probes.ts';
@@ -104,6 +105,7 @@ async function measure(world: World, { what, tasks, atOnce }: (typeof LOADS)[num
   });
 }
 
+await buildProgram();
 const world = await startWorld('standalone', { MAX_CONCURRENT_TASKS: '8' });
 try {
   const bridge = world.pod.spec.containers.find(({ name }) => name === 'opencode-bridge');
