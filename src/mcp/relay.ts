@@ -120,7 +120,9 @@ export class Relay {
     if (this.#modern.receive(message)) return;
     this.#remember(message);
     if (this.#upstream) this.#toServer(this.#upstream, message);
-    else this.#unsent.push(message);
+    else if ('method' in message) this.#unsent.push(message);
+    // The server that asked is gone: its question needs no answer, and no cancellation either.
+    else if (message.id !== undefined) this.#asked.delete(message.id);
   }
 
   /** Keeps what the next server has to know: the client's handshake, and the agents that it has called as. */

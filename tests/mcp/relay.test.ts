@@ -122,6 +122,26 @@ test('what a lost server asked is withdrawn, unless it was answered or withdrawn
   });
 });
 
+test('what the client answers to a lost server goes to no other, which may use the same ids', async () => {
+  const { relay, client } = await relayed();
+  const [near, far] = InMemoryTransport.createLinkedPair();
+  const first = await end(far);
+  const { lost } = await relay.connect(near);
+  await first.say({ id: 'a', method: 'elicitation/create', params: {} });
+  await expect.poll(() => client.got.length).toBe(1);
+  await far.close();
+  await lost;
+  await client.say({ id: 'a', result: { action: 'accept' } });
+  await relay.interrupt('gone');
+  await client.say({ id: 1, method: 'b' });
+  const [again, next] = InMemoryTransport.createLinkedPair();
+  const server = await end(next);
+  await relay.connect(again);
+  await expect.poll(() => server.got.length).toBeGreaterThan(0);
+  expect(server.got).toMatchObject([{ id: 1, method: 'b' }]);
+  expect(client.got).toHaveLength(1);
+});
+
 test('an initialize that a lost server did not answer is answered by the next', async () => {
   const { relay, client } = await relayed();
   const [near, far] = InMemoryTransport.createLinkedPair();
