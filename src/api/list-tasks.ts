@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { BridgeError, quote } from '../errors.ts';
 import { TASK_STATUSES, type Task, type TaskOwner } from '../tasks/task.ts';
 import { shortText } from './inputs.ts';
-import { rowsThatFit } from './pages.ts';
+import { jsonSize, rowsThatFit } from './pages.ts';
 import type { ApiServices } from './services.ts';
 import { taskRowSchema } from './task-view.ts';
 
 const MAX_LIMIT = 100;
-/** JSON characters of the tasks in one answer. */
+/** Most characters of the tasks in one answer. */
 const MAX_ROWS = 60_000;
 
 export const listTasksFields = {
@@ -27,16 +27,23 @@ export const taskListSchema = z.object({
   next_cursor: z.string().optional(),
 });
 
+/** How much a page may hold, and how much of that a row takes. */
+export interface PageSize<R> {
+  max: number;
+  sizeOf: (row: R) => number;
+}
+
 /** A page of the owner's tasks as rows of a view, newest first. */
 export async function listTasks<R extends { task_id: string }>(
   { execution }: ApiServices,
   agentId: TaskOwner,
   { cursor, limit, ...query }: ListTasks,
   view: (task: Task) => R,
+  { max, sizeOf }: PageSize<R> = { max: MAX_ROWS, sizeOf: jsonSize },
 ): Promise<{ tasks: R[]; next_cursor?: string | undefined }> {
   if (cursor !== undefined && !/^task_[0-9a-z]+$/.test(cursor)) throw notACursor(cursor);
   const { tasks: found, next } = await execution.list({ ...query, agentId, limit, before: cursor });
-  const tasks = rowsThatFit(found.map(view), MAX_ROWS);
+  const tasks = rowsThatFit(found.map(view), max, sizeOf);
   return { tasks, next_cursor: found.length > tasks.length ? tasks.at(-1)?.task_id : next };
 }
 

@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CallToolResultSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
@@ -210,14 +210,28 @@ test('a question, a result and a failure of any length fit, and are told in part
   await small('opencode_execute_task', { task_description: 'x' });
 });
 
-test('a list of a hundred tasks fits', async () => {
-  for (let n = 0; n < 100; n += 1) {
-    const id = await client.start({ task_description: 'x'.repeat(500) }).catch(() => undefined);
-    if (id) (await bridge.runner.turnOf(id)).complete('s'.repeat(4_000));
-    if (id) await bridge.until(id, ({ status }) => isEnd(status));
+test('a list of a hundred tasks comes whole, by pages that fit', async () => {
+  // With paths of this length the JSON alone would fit, but not together with the text.
+  const folder = dirname(directory);
+  const named = join(folder, 'd'.repeat(Math.max(1, 75 - folder.length)));
+  await mkdir(named);
+  const made: string[] = [task_id];
+  run.complete('s'.repeat(4_000));
+  for (let n = 0; n < 99; n += 1) {
+    const id = await client.start({ task_description: 'x'.repeat(500), directory: named });
+    (await bridge.runner.turnOf(id)).complete('s'.repeat(4_000));
+    await bridge.until(id, ({ status }) => isEnd(status));
+    made.push(id);
   }
-  const { structured } = await small('list_tasks', { limit: 100 });
-  expect(z.array(z.unknown()).parse(structured.tasks)).toHaveLength(100);
+  const listed: string[] = [];
+  let cursor: unknown;
+  do {
+    const { structured } = await small('list_tasks', { limit: 100, ...(cursor ? { cursor } : {}) });
+    const rows = z.array(z.object({ task_id: z.string() })).parse(structured.tasks);
+    listed.push(...rows.map((row) => row.task_id));
+    cursor = structured.next_cursor;
+  } while (cursor !== undefined);
+  expect(listed).toEqual(made.reverse());
 });
 
 test('a health report with long details fits', async () => {
