@@ -106,7 +106,9 @@ it('keeps six instances at most, those in use among them, and frees the idle one
 
 it('is given a bounded heap, unless the user says otherwise', async () => {
   const environment = await readFile(`/proc/${bridge.engine?.pid}/environ`, 'utf8');
-  expect(environment.split('\0')).toContain('BUN_JSC_forceRAMSize=2500000000');
+  expect(environment.split('\0')).toEqual(
+    expect.arrayContaining(['BUN_JSC_forceRAMSize=2500000000', 'BUN_JSC_useFTLJIT=0']),
+  );
   const env = { ...hermeticEnv(bridge.home, bridge.model.url), BUN_JSC_forceRAMSize: '2000000000' };
   const options = { binary: findOpenCode(undefined, process.env.PATH), env, cwd: bridge.home };
   const own = await EmbeddedServer.start({ ...options, snapshot: false, logger: createLogger('silent') });

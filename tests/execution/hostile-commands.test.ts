@@ -77,6 +77,7 @@ describe.each(sandboxes)('a hostile command of a task, %s', (_, sandbox) => {
     expect(got.environment).toContain('HARMLESS=harmless');
     expect(got.environment).toContain('GITHUB_TOKEN=handed on');
     expect(got.environment).not.toMatch(/^OPENCODE_(SERVER|CONFIG|PID)/m);
+    expect(got.environment, 'what only the runtime of OpenCode reads').not.toMatch(/^BUN_(JSC|INSPECT)/m);
     expect(got.environment).not.toContain(PROVIDER_KEY);
     expect(got.environment).not.toContain(CONFIGURED_KEY);
     expect(got.environment).not.toContain('AWS_PROFILE');

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { scriptedProviderConfig } from '../../src/cli/demo/scripted-model/provider-config.ts';
-import { ENGINE_MEMORY } from '../../src/runners/opencode-protocol/engine-memory.ts';
+import { ENGINE_MEMORY, ENGINE_START } from '../../src/runners/opencode-protocol/engine-runtime.ts';
 import { freePort } from '../../src/runners/opencode-server/free-port.ts';
 import { tempDir } from './temp.ts';
 
@@ -96,6 +96,7 @@ export async function startOpenCode(options: {
       cwd: home.path,
       env: {
         ...ENGINE_MEMORY,
+        ...ENGINE_START,
         ...hermeticHome(home.path, options.modelUrl, options.config),
         OPENCODE_SERVER_PASSWORD: password,
         ...options.env,

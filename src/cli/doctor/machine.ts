@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { ENOUGH_MAPPINGS } from '../../runners/opencode-protocol/engine-memory.ts';
+import { ENOUGH_MAPPINGS } from '../../runners/opencode-protocol/engine-runtime.ts';
 import type { Check } from './check.ts';
 import { versionOf } from './program.ts';
 

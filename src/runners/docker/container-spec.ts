@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ContainerCreateOptions } from 'dockerode';
 import type { ModelConfig } from '../../tasks/model-config.ts';
-import { ENGINE_MEMORY } from '../opencode-protocol/engine-memory.ts';
+import { ENGINE_MEMORY, ENGINE_START } from '../opencode-protocol/engine-runtime.ts';
 import { directly, type ProviderAccess, withProviders } from '../opencode-protocol/provider-blocks.ts';
 import { permissionVariable } from '../opencode-protocol/session-rules.ts';
 import { modelSettings, SYSTEM_PROMPT } from './model-settings.ts';
@@ -30,6 +30,8 @@ const MARK_SDK_INSTALLED = `
   echo "{$sdk}" > "$config/package.json"
   echo "{\\"packages\\":{\\"\\":{$sdk}}}" > "$config/package-lock.json"
 } 2> /dev/null`;
+/** Options of OpenCode's runtime, which reads them at its start. */
+const RUNTIME = { ...ENGINE_MEMORY, ...ENGINE_START };
 const NAME_LENGTH = 24;
 /** Bytes that a run may write to stdout and stderr, measured in its log. */
 export const DEFAULT_OUTPUT_LIMIT = 256 * 2 ** 20;
@@ -95,7 +97,7 @@ export function containerSpec(options: ContainerOptions, limits: ContainerLimits
   return {
     Image: limits.image,
     // The prompt is a file, so that it is complete even where the bridge dies before the container starts.
-    Entrypoint: ['/bin/sh', '-c', `${MARK_SDK_INSTALLED}\nexec "$@" < ${PROMPT}`, 'sh'],
+    Entrypoint: ['/bin/sh', '-c', entrypoint(limits), 'sh'],
     Cmd: command(options, limits),
     Env: variables(options, limits),
     Labels: {
@@ -157,6 +159,19 @@ export function bindMount(Source: string, Target: string, ReadOnly = false) {
   return { Type: 'bind', Source, Target, ReadOnly } as const;
 }
 
+function entrypoint({ env }: ContainerLimits): string {
+  return [MARK_SDK_INSTALLED, hideRuntime(env), `exec "$@" < ${PROMPT}`].join('\n');
+}
+
+/** Has OpenCode remove the options of its runtime before a command of the agent could inherit them. */
+function hideRuntime(env: Readonly<Record<string, string>>): string {
+  const names = ['BUN_INSPECT_PRELOAD', ...Object.keys(RUNTIME).filter((name) => !(name in env))];
+  return `
+preload=$HOME/.hide-runtime.js
+echo 'for (const name of ${JSON.stringify(names)}) delete process.env[name];' > "$preload" \\
+  && export BUN_INSPECT_PRELOAD="$preload"`;
+}
+
 function command(
   { session, model, agent, taskId }: ContainerOptions,
   { permissions }: ContainerLimits,
@@ -177,7 +192,7 @@ function variables(options: ContainerOptions, { env }: ContainerLimits): string[
   const { OPENCODE_CONFIG_CONTENT = env.OPENCODE_CONFIG_CONTENT } = settings;
   const content = withProviders(OPENCODE_CONFIG_CONTENT, providers?.blocks ?? {});
   const all = {
-    ...ENGINE_MEMORY,
+    ...RUNTIME,
     OPENCODE_DISABLE_AUTOUPDATE: '1',
     ...directly(env, providers?.proxyHost),
     ...settings,

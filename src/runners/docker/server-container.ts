@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ContainerCreateOptions } from 'dockerode';
 import { BridgeError } from '../../errors.ts';
-import { ENGINE_MEMORY } from '../opencode-protocol/engine-memory.ts';
+import { ENGINE_MEMORY } from '../opencode-protocol/engine-runtime.ts';
 import {
   bindMount,
   boundedLog,

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import { ENGINE_MEMORY } from '../opencode-protocol/engine-memory.ts';
+import { ENGINE_MEMORY, ENGINE_START } from '../opencode-protocol/engine-runtime.ts';
 import { directly, type ProviderAccess, withProviders } from '../opencode-protocol/provider-blocks.ts';
 import type { Shells } from '../shell/shells.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -185,8 +185,9 @@ export class EmbeddedServer {
 
   #input(): EngineInput {
     const env = this.#env();
-    if (!this.#secretsByStdin) return { env, stdin: '' };
-    return passSecrets(env, randomBytes(24).toString('base64url'));
+    if (!this.#secretsByStdin) return { env: { ...ENGINE_MEMORY, ...env }, stdin: '' };
+    const runtime = { ...ENGINE_MEMORY, ...ENGINE_START };
+    return passSecrets(env, { runtime, decoy: randomBytes(24).toString('base64url') });
   }
 
   #env(): Record<string, string | undefined> {
@@ -194,7 +195,6 @@ export class EmbeddedServer {
     const shell = shells?.path;
     const { username, password } = this.endpoint;
     return {
-      ...ENGINE_MEMORY,
       ...directly(env, this.#providers.proxyHost),
       OPENCODE_SERVER_USERNAME: username,
       OPENCODE_SERVER_PASSWORD: password,

@@ -18,17 +18,25 @@ export interface EngineInput {
 
 /**
  * Splits the environment. An engine that does not read its secrets (another OpenCode than the tested one) gets
- * `decoy` as its password, which nobody knows: it never listens without one.
+ * `decoy` as its password, which nobody knows: it never listens without one. What the environment does not set of
+ * `runtime` is added, for the engine alone.
  */
-export function passSecrets(env: Environment, decoy: string): EngineInput {
+export function passSecrets(
+  env: Environment,
+  { runtime, decoy }: { runtime: Readonly<Record<string, string>>; decoy: string },
+): EngineInput {
   const secrets = Object.entries(env).filter(([name]) => isSecretName(name));
   const open = Object.entries(env).filter(([name]) => !isSecretName(name));
   return {
     env: {
+      ...runtime,
       ...Object.fromEntries(open),
       BUN_INSPECT_PRELOAD: PRELOAD,
       OPENCODE_SERVER_PASSWORD: decoy,
     },
-    stdin: JSON.stringify({ secrets: Object.fromEntries(secrets), withheld: SERVER_ONLY }),
+    stdin: JSON.stringify({
+      secrets: Object.fromEntries(secrets),
+      withheld: [...SERVER_ONLY, ...Object.keys(runtime).filter((name) => !(name in env))],
+    }),
   };
 }

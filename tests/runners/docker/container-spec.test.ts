@@ -75,6 +75,15 @@ describe('the container of a turn', () => {
     expect(JSON.stringify(rest)).not.toContain('secret');
   });
 
+  it('has options for the runtime of OpenCode, which only those of the operator outlive', () => {
+    const env = { BUN_JSC_useFTLJIT: '1' };
+    const { Env, Entrypoint } = containerSpec(ORDER, { ...LIMITS, env });
+    expect(Env).toEqual(expect.arrayContaining(['BUN_JSC_useFTLJIT=1', 'BUN_JSC_largeHeapSize=268435456']));
+    expect(Entrypoint?.[2]).toContain(
+      `["BUN_INSPECT_PRELOAD","BUN_JSC_forceRAMSize","BUN_JSC_largeHeapSize"]`,
+    );
+  });
+
   it.each([
     [{}, LIMITS, ['--title', 'task_1', '--auto']],
     [{ session: 'ses_1' }, LIMITS, ['--session', 'ses_1', '--auto']],

@@ -25,11 +25,12 @@ afterAll(async () => {
 });
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));
 
-/** A registry of npm that has no package. */
+/** A registry of npm that has no package; notes which are asked for. */
 async function startRegistry() {
   const asked: string[] = [];
   const server = createServer((incoming, outgoing) => {
-    asked.push(incoming.url ?? '');
+    // Hostile commands of other tests ask every port of this machine.
+    if (incoming.url?.startsWith('/@')) asked.push(incoming.url);
     outgoing.writeHead(404).end();
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -59,6 +60,18 @@ const settingsIn = (words: string) =>
     const system = messages.filter(({ role }) => role === 'system').map(textOf);
     return [{ temperature, maxTokens, isSailor: system.join().includes('SPEAK LIKE A SAILOR') }];
   });
+
+it('has options for its runtime that its commands do not inherit', async () => {
+  const task = await bridge.run([
+    bash(`env | grep ^BUN_; tr '\\0' '\\n' < /proc/$PPID/environ | grep ^BUN_JSC`),
+    { text: 'Done.' },
+  ]);
+  expect(outputOf(task).trim().split('\n').sort(), eventsOf(task)).toEqual([
+    'BUN_JSC_forceRAMSize=2500000000',
+    'BUN_JSC_largeHeapSize=268435456',
+    'BUN_JSC_useFTLJIT=0',
+  ]);
+});
 
 it('writes a file, runs a command with the settings of the model, and leaves nothing but its folder', async () => {
   const steps = [write('a.txt', 'hi\n'), bash('cat a.txt; exit 3'), { text: 'Remember the word crocus.' }];
