@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 import LongestFirst from './tests/support/longest-first.ts';
+import { memoryFolder } from './tests/support/memory-folder.ts';
 
-const { BRIDGE_TESTS_REPORT: report } = process.env;
+const { BRIDGE_TESTS_REPORT: report, TMPDIR = memoryFolder() } = process.env;
 /** Builds the program that tests start. */
 const PROGRAM = './tests/support/build-program.ts';
 const WEB = 'tests/web/**/*.test.ts';
@@ -23,6 +24,7 @@ const BRIDGE = { maxWorkers: 5, sequence: { groupOrder: 0 } };
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
+    ...(TMPDIR && { env: { TMPDIR } }),
     // Against what hangs. What must be quick is measured by the case itself, not by these.
     testTimeout: 240_000,
     hookTimeout: 240_000,

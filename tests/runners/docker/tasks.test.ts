@@ -1,4 +1,5 @@
 import { chown, readFile, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { textOf } from '../../../src/cli/demo/scripted-model/chat.ts';
@@ -20,7 +21,7 @@ import { tempDir } from '../../support/temp.ts';
 
 let bridge: DockerBridge;
 beforeAll(async () => {
-  if (engine.absent === undefined) bridge = await startScriptedDockerBridge({ roots: ['/tmp'] });
+  if (engine.absent === undefined) bridge = await startScriptedDockerBridge({ roots: [tmpdir()] });
 });
 afterAll(() => bridge?.close());
 beforeEach((context) => context.skip(engine.absent !== undefined, engine.absent));

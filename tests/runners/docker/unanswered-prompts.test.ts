@@ -1,4 +1,5 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { textOf } from '../../../src/cli/demo/scripted-model/chat.ts';
@@ -26,7 +27,7 @@ async function dying(deaths: number, policy: 'continue' | 'fail') {
   await writeFile(join(folder.path, 'deaths'), `${deaths}`);
   await chmod(join(folder.path, 'deaths'), 0o666);
   const bridge = await startScriptedDockerBridge({
-    roots: ['/tmp'],
+    roots: [tmpdir()],
     recovery: { policy, max: 5 },
     variables: { PATH: `${bin}:/usr/local/bin:/usr/bin:/bin` },
   });

@@ -1,9 +1,8 @@
 import { mkdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 
-const FOLDER = process.env.BRIDGE_TESTS_ARTEFACTS ?? join(tmpdir(), 'letta-opencode-plugin-pages');
+const FOLDER = process.env.BRIDGE_TESTS_ARTEFACTS ?? '/tmp/letta-opencode-plugin-pages';
 
 /** Keeps a picture of the page as it is now, outside of the tree. */
 export async function screenshot(page: Page, name: string, { fullPage = false } = {}): Promise<void> {
