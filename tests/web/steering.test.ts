@@ -196,8 +196,9 @@ it('an interrupting message ends the turn', async () => {
 it('a task that has ended is continued, and deleted after a question', async () => {
   const id = await start([{ text: 'First.' }]);
   await using view = await open(id);
-  // The page of the removed task may be about to follow it.
+  // The page of the removed task may be about to follow it, or to read it again.
   view.faults.allow(/WebSocket .* 404/);
+  view.faults.allow(new RegExp(`status of 404 .*/tasks/${id}\\?`));
   const { page } = view;
   await state(page, 'Completed');
   const field = page.getByLabel('Follow-up');
