@@ -7,7 +7,7 @@ import { type Background, BackgroundSubagents } from './background.ts';
 import { OpenRequests } from './open-requests.ts';
 import type { Records } from './records.ts';
 import { callKey, type Reported, reportedBy, reportedOf } from './reported.ts';
-import { SUBAGENT, type Subagents, withSubagent } from './subagents.ts';
+import { SUBAGENT, Subagents } from './subagents.ts';
 
 export interface ProjectionOptions {
   sessionId: string;
@@ -56,7 +56,7 @@ export class Projection {
       usage: new Map(),
       reported: new Set(past.flatMap(reportedBy)),
       runningTools: new Set(),
-      subagents: new Map(),
+      subagents: Subagents.NONE,
       reportedUsage: past.findLast((event) => event.kind === 'usage')?.usage,
     });
   }
@@ -91,7 +91,10 @@ export class Projection {
   onEvent(event: OpenCodeEvent, approvals: readonly Approval[]): Step {
     const { background, options, requests } = this.#fields;
     switch (event.type) {
-      case 'session.created':
+      case 'session.created': {
+        const { id, parentID } = event.properties.info;
+        return [this.#with({ subagents: this.#fields.subagents.onCreated(id, parentID) }), []];
+      }
       case 'session.deleted':
         return [this, []];
       case 'message.updated':
@@ -209,7 +212,7 @@ export class Projection {
     const { state, callID, tool } = part;
     const isSubagent = tool === SUBAGENT;
     const next = this.#withTool(callID, state.status === 'running' && !isSubagent).#with({
-      subagents: withSubagent(this.#fields.subagents, part),
+      subagents: this.#fields.subagents.onPart(part),
     });
     if (state.status === 'pending' || state.status === 'running') return next.#report(part);
     const [started, start] = next.#report({ ...part, state: { status: 'running', input: state.input } });
@@ -228,7 +231,7 @@ export class Projection {
 
   #report(part: ToolPart): Step {
     const { options, subagents } = this.#fields;
-    const parent = subagents.get(part.sessionID);
+    const parent = subagents.callOf(part.sessionID);
     return this.#once(
       callKey(part.callID, part.state.status),
       ...toolEvents(part, options.directory, parent),
