@@ -9,13 +9,17 @@
 export const ENGINE_MEMORY = { BUN_JSC_forceRAMSize: '2500000000' } as const;
 
 /**
- * With these OpenCode 1.18.33 starts in four fifths of the processor time, and tasks take less of it too: what the
- * optimizing compiler costs does not pay off, and the first garbage collections find little garbage. The most memory
- * in use grows by 35 MB, in 440 (docs/decisions/0040).
+ * With these OpenCode 1.18.33 starts in three quarters of the processor time, and tasks take no more of it: what the
+ * compilers cost pays off late, and the first garbage collections find little garbage (docs/decisions/0040).
  *
  * Only for an OpenCode whose child processes do not inherit them: other programs on JavaScriptCore may compute a lot.
  */
-export const ENGINE_START = { BUN_JSC_useFTLJIT: '0', BUN_JSC_largeHeapSize: '268435456' } as const;
+export const ENGINE_START = {
+  BUN_JSC_useFTLJIT: '0',
+  BUN_JSC_thresholdForJITAfterWarmUp: '1000',
+  BUN_JSC_thresholdForOptimizeAfterWarmUp: '3000',
+  BUN_JSC_largeHeapSize: '268435456',
+} as const;
 
 /** A server with many instances should have at least so many mappings. */
 export const ENOUGH_MAPPINGS = 262_144;

@@ -69,6 +69,8 @@ it('has options for its runtime that its commands do not inherit', async () => {
   expect(outputOf(task).trim().split('\n').sort(), eventsOf(task)).toEqual([
     'BUN_JSC_forceRAMSize=2500000000',
     'BUN_JSC_largeHeapSize=268435456',
+    'BUN_JSC_thresholdForJITAfterWarmUp=1000',
+    'BUN_JSC_thresholdForOptimizeAfterWarmUp=3000',
     'BUN_JSC_useFTLJIT=0',
   ]);
 });
