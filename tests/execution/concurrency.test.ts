@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Bridge, startBridge } from '../support/bridge.ts';
@@ -73,6 +73,8 @@ it('runs 50 tasks, ten at a time, in ten folders', async () => {
       result: { summary: `done ${n}` },
       usage: { input_tokens: 300 },
     });
+    const events = JSON.stringify(bridge.events(task), undefined, 1);
+    expect(await readdir(task.directory), events).toContain(`twice-${n}.txt`);
     expect(await readFile(join(task.directory, `twice-${n}.txt`), 'utf8')).toBe(`${n}\n${n}\n`);
   }
 });

@@ -8,6 +8,24 @@ import { screenshot } from './support/screenshot.ts';
 const browser = useBrowser();
 const MARKUP = '<img src=x onerror="globalThis.pwned=1">';
 
+/** `observe(false, true)` says of every observed element that it left the window and came back. */
+const KEEP_OBSERVED = `
+  const Observer = globalThis.IntersectionObserver;
+  const observed = [];
+  globalThis.IntersectionObserver = class extends Observer {
+    constructor(callback, options) {
+      super(callback, options);
+      this.callback = callback;
+    }
+    observe(target) {
+      observed.push([this.callback, target]);
+      super.observe(target);
+    }
+  };
+  globalThis.observe = (...changes) => {
+    for (const [callback, target] of observed) callback(changes.map((isIntersecting) => ({ target, isIntersecting })));
+  };`;
+
 let server: Awaited<ReturnType<typeof startApi>>;
 let id: string;
 let run: ScriptedRun;
@@ -86,6 +104,18 @@ describe('raw events', () => {
     await page.getByText(/^1 of /).waitFor();
     await page.getByRole('button', { name: /finished/ }).click();
     await page.getByText(`"title": "${MARKUP.replaceAll('"', '\\"')}"`).waitFor();
+  });
+
+  it('are there when the window passes over them twice between two frames', async () => {
+    await using view = await browser.open(`${server.http.url}/tasks/${id}?tab=raw`, {
+      before: (page) => page.addInitScript(KEEP_OBSERVED),
+    });
+    const { page } = view;
+    const rows = page.getByRole('tabpanel').locator('[aria-expanded]');
+    await rows.first().waitFor();
+    await page.evaluate('globalThis.observe(false, true)');
+    await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+    expect(await rows.count()).toBeGreaterThan(0);
   });
 
   it('of half a million characters are shown in part', async () => {

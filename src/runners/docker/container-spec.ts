@@ -168,7 +168,7 @@ function hideRuntime(env: Readonly<Record<string, string>>): string {
   const names = ['BUN_INSPECT_PRELOAD', ...Object.keys(RUNTIME).filter((name) => !(name in env))];
   return `
 preload=$HOME/.hide-runtime.js
-echo 'for (const name of ${JSON.stringify(names)}) delete process.env[name];' > "$preload" \\
+echo 'for (const name of ${JSON.stringify(names)}) delete Bun.env[name];' > "$preload" \\
   && export BUN_INSPECT_PRELOAD="$preload"`;
 }
 

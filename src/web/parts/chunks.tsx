@@ -40,6 +40,8 @@ interface ChunkProps<T> extends ChunksProps<T> {
 class Chunk<T> extends Component<ChunkProps<T>, { near: boolean }> {
   override state = { near: this.props.from === 0 };
   readonly #element = createRef<HTMLDivElement>();
+  /** The last report; the state follows only with the next frame. */
+  #near = this.state.near;
   /** What it needed when it was last shown. */
   #height: number | undefined;
 
@@ -67,7 +69,8 @@ class Chunk<T> extends Component<ChunkProps<T>, { near: boolean }> {
   }
 
   #set(near: boolean): void {
-    if (near === this.state.near) return;
+    if (near === this.#near) return;
+    this.#near = near;
     if (!near) this.#height = this.#element.current?.offsetHeight;
     this.setState({ near });
   }

@@ -41,9 +41,19 @@ async function keepLast(page: Page): Promise<void> {
   await screenshot(page, `last-${name}`).catch(() => undefined);
 }
 
-/** One Chromium for the tests of a file, which are skipped where there is none. */
+/** The Chromium of this worker, which ends with it: each page has a profile of its own. */
+let shared: Browser | undefined;
+
+async function sharedBrowser(): Promise<Browser> {
+  if (!shared?.isConnected()) shared = await launchChromium();
+  return shared;
+}
+
+/** Chromium for the tests of a file, which are skipped where there is none. */
 export class BrowserOfTests {
   #browser: Browser | undefined;
+  /** Whether it has arguments of its own, and is closed after the file. */
+  #isOwn = false;
   readonly #opened: WatchedPage[] = [];
 
   get browser(): Browser {
@@ -83,7 +93,8 @@ export class BrowserOfTests {
   }
 
   async start(args: readonly string[]): Promise<void> {
-    this.#browser = await launchChromium(args);
+    this.#isOwn = args.length > 0;
+    this.#browser = this.#isOwn ? await launchChromium(args) : await sharedBrowser();
   }
 
   /** Ends the pages of a test; answers with their faults. */
@@ -94,7 +105,7 @@ export class BrowserOfTests {
   }
 
   async close(): Promise<void> {
-    await this.#browser?.close();
+    if (this.#isOwn) await this.#browser?.close();
   }
 }
 
