@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { BridgeError } from '../../errors.ts';
 
-const START_TIMEOUT_MS = 10_000;
+const START_TIMEOUT_MS = 30_000;
 /** Characters of bubblewrap's stderr that an error quotes. */
 const STDERR_LENGTH = 500;
 const statusSchema = z.object({ 'child-pid': z.number().int(), 'pid-namespace': z.number().int() });

@@ -16,8 +16,8 @@ const SERVER_VARIABLES = [
   'OPENCODE_DISABLE_AUTOUPDATE',
   'OPENCODE_PID',
 ];
-/** How often a command checks for its sandbox, every 50 ms. */
-const MAX_WAITS = 200;
+/** How often a command checks for its sandbox, every 50 ms: for longer than the sandbox may take to start. */
+const MAX_WAITS = 800;
 
 export interface WrapperOptions {
   /** The bridge's private folder for shells. */
