@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { COMPILE_CACHE, PROGRAM } from '../support/built-program.ts';
+import { COMPILE_CACHE, FEW_COLLECTIONS, PROGRAM } from '../support/built-program.ts';
 import { hermeticEnv } from '../support/opencode.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -31,10 +31,15 @@ export async function commandLine() {
     };
     return new Promise((resolve) => {
       const options = { env, cwd: home.path, timeout: LIMIT_MS };
-      execFile(process.execPath, [PROGRAM, ...[command].flat()], options, (error, stdout, stderr) => {
-        const code = typeof error?.code === 'number' ? error.code : error ? -1 : 0;
-        resolve({ code, stdout, stderr });
-      });
+      execFile(
+        process.execPath,
+        [FEW_COLLECTIONS, PROGRAM, ...[command].flat()],
+        options,
+        (error, stdout, stderr) => {
+          const code = typeof error?.code === 'number' ? error.code : error ? -1 : 0;
+          resolve({ code, stdout, stderr });
+        },
+      );
     });
   };
   return { home: home.path, dataDir, workspaceDir, run, [Symbol.asyncDispose]: home.remove };

@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
-import { COMPILE_CACHE, PROGRAM } from '../support/built-program.ts';
+import { COMPILE_CACHE, FEW_COLLECTIONS, PROGRAM } from '../support/built-program.ts';
 import { hermeticHome } from '../support/opencode.ts';
 import type { SharedServer } from '../support/shared-engine.ts';
 
@@ -46,7 +46,16 @@ export function startProgram(
   env: Record<string, string>,
   { entry = PROGRAM, prelude = ':', args = [] as string[] } = {},
 ): Program {
-  const shell = ['-c', `${prelude}; exec "$@"`, 'sh', process.execPath, entry, command, ...args];
+  const shell = [
+    '-c',
+    `${prelude}; exec "$@"`,
+    'sh',
+    process.execPath,
+    FEW_COLLECTIONS,
+    entry,
+    command,
+    ...args,
+  ];
   return watch(
     spawn('/bin/sh', shell, { env: { ...COMPILE_CACHE, ...env }, stdio: ['ignore', 'pipe', 'pipe'] }),
   );
@@ -63,7 +72,7 @@ export interface StdioProgram extends Program {
 
 /** Starts `stdio` as an editor does. */
 export function startStdio(env: Record<string, string>): StdioProgram {
-  const child = spawn(process.execPath, [PROGRAM, 'stdio'], {
+  const child = spawn(process.execPath, [FEW_COLLECTIONS, PROGRAM, 'stdio'], {
     env: { ...COMPILE_CACHE, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
