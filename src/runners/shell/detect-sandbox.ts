@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { BridgeError, messageOf, quote } from '../../errors.ts';
+import { BridgeError, messageOf } from '../../errors.ts';
 import { findPrograms, type SandboxPrograms } from './programs.ts';
 import { Sandbox } from './sandbox.ts';
 import { SESSION_VARIABLE, statePath, wrapperPath, wrapperScript } from './wrapper.ts';
@@ -29,9 +29,8 @@ const PROBE_TIMEOUT_MS = 15_000;
 const PROBE_SESSION = 'probe';
 const SHELL = '/bin/sh';
 
-/** The probe: it must neither see the hidden file nor be able to write to /usr. */
-const COMMAND = (secret: string): string =>
-  `if [ -e ${quote(secret)} ] || [ -w /usr ]; then echo open; else echo "isolated $$"; fi`;
+/** The probe: it must neither see the hidden file, its argument, nor be able to write to /usr. */
+const COMMAND = 'if [ -e "$1" ] || [ -w /usr ]; then echo open; else echo "isolated $$"; fi';
 
 /**
  * Runs a command in a sandbox to find out whether that works: bubblewrap can be installed and still be forbidden by the
@@ -88,7 +87,7 @@ async function runProbe(
   try {
     const env = { PATH: '/usr/bin:/bin', [SESSION_VARIABLE]: PROBE_SESSION };
     const options = { cwd: '/', env, timeout: PROBE_TIMEOUT_MS };
-    const { stdout } = await run(wrapper, ['-c', COMMAND(secret)], options);
+    const { stdout } = await run(wrapper, ['-c', COMMAND, 'sh', secret], options);
     // Process ids in a new namespace are small.
     const [verdict, pid] = stdout.trim().split(' ');
     if (verdict !== 'isolated' || Number(pid) > 100)

@@ -7,6 +7,7 @@ import { cacheVariables } from '../../../src/runners/shell/caches.ts';
 import { detectSandbox } from '../../../src/runners/shell/detect-sandbox.ts';
 import { withheldNames } from '../../../src/runners/shell/secret-names.ts';
 import { wrapperScript } from '../../../src/runners/shell/wrapper.ts';
+import { noSandbox } from '../../support/sandbox.ts';
 import { tempDir } from '../../support/temp.ts';
 
 /** A PATH with a bwrap that the kernel refuses, as in most containers. */
@@ -34,6 +35,18 @@ it('a sandbox that does not work here is detected by a probe, and reported', asy
     next: expect.stringContaining('SHELL_SANDBOX=auto'),
   });
   expect(await readdir(folder.path)).toEqual(['bin']);
+});
+
+it.each([
+  ['long', 'x'.repeat(200)],
+  ['for a shell', `it's "$(echo x > escaped)" \\ 1`],
+])('a sandbox works whatever the path of the data folder: %s', async (_, name) => {
+  await using folder = await tempDir('boundary-');
+  const data = join(folder.path, name);
+  await mkdir(data);
+  const found = await detectSandbox('auto', { PATH: process.env.PATH }, data);
+  expect(found).toMatchObject(noSandbox === undefined ? { kind: 'bubblewrap' } : { kind: 'none' });
+  expect(await readdir(folder.path)).toEqual([name]);
 });
 
 it('off is off', async () => {
