@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { Projection } from '../../../src/runners/opencode-server/projection.ts';
 import { Subagents } from '../../../src/runners/opencode-server/subagents.ts';
 
 const CALL = { id: 'prt', messageID: 'msg', sessionID: 'ses', type: 'tool', tool: 'task' } as const;
@@ -41,4 +42,24 @@ it('a session of another session, or one that nobody saw begin, has no call here
   expect(left.onCreated('ses_c', 'ses_a').callOf('ses_c')).toBeUndefined();
   expect(left.onPart(pending('c', 'ses_a')).onCreated('ses_c', 'ses_a').callOf('ses_c')).toBe('c');
   expect(left.callOf('ses_unknown')).toBeUndefined();
+});
+
+it('a command of a subagent that its call has not named is reported below that call', () => {
+  const options = { sessionId: 'ses', directory: '/w', guarded: false, limits: { startMs: 1 } };
+  const session = (id: string) => ({
+    type: 'session.created' as const,
+    properties: { info: { id, parentID: 'ses', directory: '/w', time: { created: 0 } } },
+  });
+  const updated = (part: ReturnType<typeof pending | typeof running>) => ({
+    type: 'message.part.updated' as const,
+    properties: { part },
+  });
+  const before = [updated(pending('a')), updated(pending('b')), session('ses_a'), session('ses_b')];
+  let projection = Projection.from(options, []);
+  for (const event of [...before, updated(running('a', 'ses_a')), updated(running('b'))])
+    [projection] = projection.onEvent(event, []);
+  const state = { status: 'running' as const, input: { command: 'ls' } };
+  const part = { ...CALL, sessionID: 'ses_b', callID: 'c', tool: 'bash', state };
+  const [, events] = projection.onEvent({ type: 'message.part.updated', properties: { part } }, []);
+  expect(events).toMatchObject([{ kind: 'tool', phase: 'started', call_id: 'c', parent_call_id: 'b' }]);
 });
