@@ -81,6 +81,7 @@ export function assemble(values: Values, env: Environment) {
     shell: {
       sandbox: values.SHELL_SANDBOX,
       writable: values.SHELL_SANDBOX_WRITABLE,
+      readable: values.SHELL_SANDBOX_READABLE,
       passthrough: values.SHELL_ENV_PASSTHROUGH,
       leftovers: values.LEFTOVER_PROCESSES,
     },

@@ -8,6 +8,8 @@ import type { Values } from './variables.ts';
 
 /** Required by Matrix. */
 const REQUIRED_FOR_MATRIX = ['MATRIX_HOMESERVER_URL', 'MATRIX_ACCESS_TOKEN', 'MATRIX_USER_ID'] as const;
+/** Each path must be absolute. */
+const PATH_LISTS = ['ALLOWED_DIRECTORIES', 'SHELL_SANDBOX_WRITABLE', 'SHELL_SANDBOX_READABLE'] as const;
 
 /** What is wrong with values that could be read, one line for each problem. */
 export function validate(values: Partial<Values>, env: Environment): string[] {
@@ -37,7 +39,7 @@ function bindProblems({ MCP_HOST: host = '', MCP_AUTH_TOKENS = [], ALLOW_UNAUTHE
 }
 
 function pathProblems(values: Partial<Values>, env: Environment): string[] {
-  return (['ALLOWED_DIRECTORIES', 'SHELL_SANDBOX_WRITABLE'] as const).flatMap((name) =>
+  return PATH_LISTS.flatMap((name) =>
     (values[name] ?? [])
       .filter((path) => !isAbsolute(path))
       .map((path) => `${nameIn(env, name)} ${quote(path)} must be an absolute path.`),

@@ -29,6 +29,7 @@ async function cost(sandbox: 'bwrap' | 'off', where: string): Promise<Row> {
     folder: join(root.path, 'shell'),
     sandbox,
     writable: [],
+    readable: [],
     passthrough: [],
     leftovers: 'end',
     env: { PATH, HOME },

@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -34,13 +34,29 @@ describe('with an embedded server', () => {
       opencode: expect.stringMatching(/^ok 1\.18\.33 \(.*opencode/),
       'commands of tasks':
         noSandbox === undefined
-          ? 'ok commands in a sandbox (bubblewrap)'
+          ? expect.stringMatching(/^ok commands in a sandbox \(bubblewrap\)/)
           : `warn commands without a sandbox (${noSandbox})`,
       'embedded server': expect.stringMatching(/^ok healthy after \d+\.\d s$/),
     });
     expect(outcome.stderr).toBe('');
     expect(await readdir(cli.workspaceDir)).toEqual([]);
     expect(await readdir(cli.dataDir)).toEqual(['workspaces']);
+  });
+
+  it('lists the credentials that commands of tasks do not see', async (context) => {
+    context.skip(noSandbox !== undefined, noSandbox);
+    await using cli = await commandLine();
+    await mkdir(join(cli.home, '.ssh'));
+    await writeFile(join(cli.home, '.npmrc'), '_authToken=secret');
+    const variables = { ...SERVER_MODE, OPENCODE_BIN: '/nowhere/opencode' };
+    const rows = rowsOf(await cli.run('doctor', variables));
+    const hidden = `${join(cli.home, '.ssh')}, ${join(cli.home, '.npmrc')}`;
+    expect(rows['commands of tasks']).toContain(
+      `(bubblewrap); hidden from them unless SHELL_SANDBOX_READABLE names it: ${hidden}`,
+    );
+    const shown = await cli.run('doctor', { ...variables, SHELL_SANDBOX_READABLE: join(cli.home, '.npmrc') });
+    expect(rowsOf(shown)['commands of tasks']).toContain(join(cli.home, '.ssh'));
+    expect(rowsOf(shown)['commands of tasks']).not.toContain('.npmrc');
   });
 
   it('says that OPENCODE_BIN is not there', async () => {

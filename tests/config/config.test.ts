@@ -55,7 +55,7 @@ describe('an empty environment', () => {
         maxRssMb: 2_000,
         turnLimits: { startMs: 30_000, stallMs: 600_000 },
       },
-      shell: { sandbox: 'auto', writable: [], passthrough: [], leftovers: 'end' },
+      shell: { sandbox: 'auto', writable: [], readable: [], passthrough: [], leftovers: 'end' },
       docker: {
         host: 'unix:///var/run/docker.sock',
         limits: {
@@ -425,6 +425,7 @@ describe('Docker mode', () => {
     [{ RUNNER_ENV_PASSTHROUGH: 'GIT_DIR' }, /^RUNNER_ENV_PASSTHROUGH names GIT_DIR/],
     [{ SHELL_SANDBOX: 'docker' }, /^SHELL_SANDBOX "docker"/],
     [{ SHELL_SANDBOX_WRITABLE: 'cache' }, /^SHELL_SANDBOX_WRITABLE "cache" must be an absolute path/],
+    [{ SHELL_SANDBOX_READABLE: '~/.npmrc' }, /^SHELL_SANDBOX_READABLE "~\/.npmrc" must be an absolute path/],
     [{ LEFTOVER_PROCESSES: 'kill' }, /^LEFTOVER_PROCESSES "kill"/],
   ])('refuses %j', (env: Record<string, string>, says) => {
     expect(problemsOf(env)).toEqual([expect.stringMatching(says)]);

@@ -152,6 +152,7 @@ function startShells(root: string, env: Record<string, string>, setup: BridgeSet
     folder: join(root, 'data', 'shell'),
     sandbox: 'auto',
     writable: [],
+    readable: [],
     passthrough: [],
     leftovers: 'end',
     env,

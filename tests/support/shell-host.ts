@@ -6,17 +6,18 @@ import { Shells } from '../../src/runners/shell/shells.ts';
 
 /**
  * `node shell-host.ts <root> <command>…`: runs commands one after the other in one task's shell, as the current
- * user. Prints their results and leftover processes as JSON.
+ * user. `READABLE` names a path that is shown to them. Prints their results and leftover processes as JSON.
  */
 const [, , root = '', ...commands] = process.argv;
 const directory = join(root, 'workspace', 'one');
 for (const folder of [directory, join(root, 'workspace', 'two'), join(root, 'data')])
   await mkdir(folder, { recursive: true });
-const { PATH, HOME } = process.env;
+const { PATH, HOME, READABLE } = process.env;
 const shells = await Shells.start({
   folder: join(root, 'data', 'shell'),
   sandbox: 'bwrap',
   writable: [],
+  readable: READABLE === undefined ? [] : [READABLE],
   passthrough: [],
   leftovers: 'end',
   env: { PATH, HOME },

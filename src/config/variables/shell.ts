@@ -18,6 +18,12 @@ export const SHELL = {
     about:
       'Existing paths, comma-separated, that commands in the sandbox may see and write besides the folder of their task, such as a cache or a socket.',
   }),
+  SHELL_SANDBOX_READABLE: variable({
+    schema: list,
+    default: '',
+    about:
+      'Existing paths, comma-separated, that commands in the sandbox may read although they hold credentials, such as /home/anna/.npmrc.',
+  }),
   SHELL_ENV_PASSTHROUGH: variable({
     schema: list,
     default: '',

@@ -1,6 +1,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isInside } from '../../workspaces/paths.ts';
+import { findCredentials } from './credentials.ts';
 import { repositoryOf } from './repository.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -19,35 +20,40 @@ export interface SandboxRules {
   roots: readonly string[];
   /** Paths that every task may write. */
   writable: readonly string[];
+  /** Paths that every task may read, though there are credentials at them or below. */
+  readable: readonly string[];
 }
 
 /** Sockets in these folders (Docker, D-Bus, the service manager of a user) can start programs outside the sandbox. */
 const RUNTIME_FOLDERS = ['/run', '/var/run'];
+/** Empty in the sandbox; a home in one of them is shown nevertheless. */
+const EMPTY_FOLDERS = ['/tmp', '/var/tmp', '/dev'];
 /** DNS needs these parts of the runtime folders. */
 const DNS_PATHS = ['/run/systemd/resolve', '/run/resolvconf', '/run/NetworkManager/resolv.conf'];
 
 /** The mounts of a task that works in `directory`, the outermost first. */
 export async function mountsFor(rules: SandboxRules, directory: string, tmp: string): Promise<Mount[]> {
-  const { env, workspaceDir, roots, writable } = rules;
+  const { env, workspaceDir, roots, writable, readable } = rules;
   const home = env.HOME ?? '/';
   const repository = await repositoryOf(directory, [workspaceDir, ...roots]);
   // Git folders in the directory get no mount of their own: a mount point cannot be moved or removed.
   const gitDirs = (repository?.gitDirs ?? []).filter((path) => !isInside(directory, path));
-  const [hidden, readOnly, writablePaths] = await Promise.all([
-    existing('hidden', [...RUNTIME_FOLDERS, ...rules.privateFolders, ...engineFolders(env), workspaceDir]),
+  // What lies in the task's folder is the task's, unless that folder is a home.
+  const shown = [...readable, ...writable, ...(isInside(directory, home) ? [] : [directory])];
+  // Of two mounts of one path the later one wins: the operator can show what is hidden, but never the bridge's files.
+  const groups = await Promise.all([
+    ['/tmp', '/var/tmp'].map((path): Mount => ({ kind: 'scratch', path, source: tmp })),
+    existing('hidden', [...RUNTIME_FOLDERS, workspaceDir, ...(await findCredentials(env, shown))]),
     existing('read-only', [
       ...DNS_PATHS,
-      ...(isInside('/tmp', home) ? [home] : []),
+      ...(EMPTY_FOLDERS.some((folder) => isInside(folder, home)) ? [home] : []),
       ...(repository && repository.root !== directory ? [repository.root] : []),
+      ...readable,
     ]),
     existing('writable', [directory, ...gitDirs, ...writable]),
+    existing('hidden', [...rules.privateFolders, ...engineFolders(env)]),
   ]);
-  const scratch: Mount[] = ['/tmp', '/var/tmp'].map((path) => ({ kind: 'scratch', path, source: tmp }));
-  // Of two mounts of one path the later one wins: the operator can show what is hidden, but never the bridge's files.
-  const alwaysHidden = await existing('hidden', [...rules.privateFolders, ...engineFolders(env)]);
-  const byPath = new Map(
-    [...scratch, ...hidden, ...readOnly, ...writablePaths, ...alwaysHidden].map((it) => [it.path, it]),
-  );
+  const byPath = new Map(groups.flat().map((it) => [it.path, it]));
   return [...byPath.values()].sort((one, other) => depth(one.path) - depth(other.path));
 }
 

@@ -83,6 +83,7 @@ describe('the mounts of a sandbox', () => {
     env: { HOME: '/root' },
     roots: [],
     writable: [],
+    readable: [],
     get workspaceDir() {
       return workspace;
     },

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { chown, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -23,8 +23,19 @@ describe.each(isRoot ? ['root', 'another user'] : ['this user'])('the shell of a
   const uid = other ? USER : process.getuid?.();
 
   /** Runs the commands in one shell, in a root folder with a secret of the bridge and a file of another task. */
-  async function outcomesOf(...commands: string[]) {
+  const outcomesOf = (...commands: string[]) => outcomesWith({}, undefined, ...commands);
+
+  /** The same with these files in the home, of which one path is shown to commands. */
+  async function outcomesWith(
+    home: Record<string, string>,
+    readable: string | undefined,
+    ...commands: string[]
+  ) {
     await using root = await tempDir('shells-');
+    for (const [name, content] of Object.entries(home)) {
+      await mkdir(dirname(join(root.path, name)), { recursive: true });
+      await writeFile(join(root.path, name), content);
+    }
     await mkdir(join(root.path, 'workspace', 'two'), { recursive: true });
     await mkdir(join(root.path, 'data'));
     await writeFile(join(root.path, 'data', 'owner.json'), 'secret');
@@ -32,7 +43,8 @@ describe.each(isRoot ? ['root', 'another user'] : ['this user'])('the shell of a
     if (other) await giveAway(root.path);
     const as = other ? ['setpriv', '--reuid', `${USER}`, '--regid', `${USER}`, '--clear-groups'] : [];
     const [program = '', ...args] = [...as, process.execPath, HOST, root.path, ...commands];
-    const env = { PATH: process.env.PATH, HOME: root.path };
+    const READABLE = readable && join(root.path, readable);
+    const env = { PATH: process.env.PATH, HOME: root.path, READABLE };
     return told.parse(JSON.parse((await run(program, args, { env, cwd: root.path })).stdout));
   }
 
@@ -71,6 +83,27 @@ describe.each(isRoot ? ['root', 'another user'] : ['this user'])('the shell of a
     expect(outcomes[0]?.stdout).not.toContain('two');
     expect(outcomes[1]?.stdout).not.toContain('node');
     expect(Number(outcomes[2]?.stdout)).toBeLessThan(8);
+  });
+
+  it('finds no key, token or password in the home, but what the operator shows', async () => {
+    const home = {
+      '.ssh/id_ed25519': 'secret key',
+      '.ssh/known_hosts': 'a host',
+      '.aws/credentials': 'secret of a cloud',
+      '.config/gh/hosts.yml': 'secret of a forge',
+      '.git-credentials': 'https://anna:secret@forge.test',
+      '.npmrc': '//registry.test/:_authToken=secret\n',
+      '.yarnrc.yml': 'npmRegistryServer: https://registry.test\n',
+      '.bash_history': 'login --password secret',
+    };
+    const { outcomes } = await outcomesWith(
+      home,
+      '.ssh/known_hosts',
+      `cd && cat ${Object.keys(home).join(' ')} 2> /dev/null`,
+      'cd && ls -A .ssh .aws; rm -rf .ssh .npmrc; mv .aws cloud; umount .aws; cat .ssh/id_ed25519 .npmrc',
+    );
+    expect(outcomes[0]?.stdout).toBe('a hostnpmRegistryServer: https://registry.test\n');
+    expect(outcomes[1]?.stdout).toBe('.aws:\n\n.ssh:\nknown_hosts\n');
   });
 
   it('resists the usual escapes', async () => {
