@@ -187,7 +187,8 @@ export class EmbeddedServer {
     const env = this.#env();
     if (!this.#secretsByStdin) return { env: { ...ENGINE_MEMORY, ...env }, stdin: '' };
     const runtime = { ...ENGINE_MEMORY, ...ENGINE_START };
-    return passSecrets(env, { runtime, decoy: randomBytes(24).toString('base64url') });
+    const decoy = randomBytes(24).toString('base64url');
+    return passSecrets(env, { runtime, decoy, files: this.#options.shells?.files });
   }
 
   #env(): Record<string, string | undefined> {

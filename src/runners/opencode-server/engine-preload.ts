@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { FileGuard, type FileGuardInput } from './file-guard.ts';
 
 /**
- * Runs inside the embedded OpenCode, before OpenCode itself (BUN_INSPECT_PRELOAD), and imports nothing of the
- * bridge. It reads the secrets from stdin, so that /proc shows none, and sets the environment of every child.
+ * Runs inside the embedded OpenCode, before OpenCode itself (BUN_INSPECT_PRELOAD). It imports nothing that OpenCode
+ * imports too, and of the bridge only what is written for here. It reads the secrets from stdin, so that /proc shows
+ * none, sets the environment of every child, and guards the files of tasks.
  */
 
 /** The input from `engine-secrets.ts`. */
@@ -11,11 +12,14 @@ interface SecretsInput {
   secrets: Record<string, string>;
   /** Names of variables that no child of OpenCode gets. */
   withheld: string[];
+  /** Absent: commands have no sandbox, and links in the folders of tasks lead anywhere. */
+  files?: FileGuardInput;
 }
 
 type Environment = Record<string, string | undefined>;
 interface SpawnOptions {
   cmd?: string[];
+  cwd?: string;
   env?: Environment;
 }
 type Spawn = (first: string[] | SpawnOptions, options?: SpawnOptions) => unknown;
@@ -48,10 +52,13 @@ const HARMLESS_GIT = {
 
 const engine = globalThis as unknown as EngineGlobals;
 const { Bun } = engine;
-const { secrets, withheld }: SecretsInput = JSON.parse(readFileSync(0, 'utf8'));
+const { readFileSync } = process.getBuiltinModule('node:fs');
+const { secrets, withheld, files }: SecretsInput = JSON.parse(readFileSync(0, 'utf8'));
+const guard = files && new FileGuard(files);
 Object.assign(Bun.env, secrets);
 delete Bun.env.BUN_INSPECT_PRELOAD;
 keepMemoryPrivate();
+guard?.install(Bun);
 Bun.spawn = guarded(Bun.spawn);
 Bun.spawnSync = guarded(Bun.spawnSync);
 process.stdout.write('engine-preload: ready\n');
@@ -72,16 +79,27 @@ function keepMemoryPrivate(): void {
 
 function guarded(spawn: Spawn): Spawn {
   return (first, options) => {
-    if (Array.isArray(first)) return spawn(first, { ...options, env: environment(first, options?.env) });
-    return spawn({ ...first, env: environment(first.cmd ?? [], first.env) });
+    const given = Array.isArray(first) ? { ...options, cmd: first } : first;
+    const { cmd = [], cwd } = given;
+    // OpenCode runs ripgrep outside of the sandbox, in a folder that the model names.
+    const folder = cwd !== undefined && isProgram('rg', cmd) ? guard?.pin(cwd) : undefined;
+    try {
+      return spawn({ ...given, ...(folder && { cwd: folder.path }), cmd, env: environment(cmd, given.env) });
+    } finally {
+      folder?.release?.();
+    }
   };
 }
 
-function environment([program = '']: string[], given: Environment = Bun.env): Environment {
+function isProgram(name: string, [program = '']: string[]): boolean {
+  return program === name || program.endsWith(`/${name}`);
+}
+
+function environment(cmd: string[], given: Environment = Bun.env): Environment {
   const env: Environment = { ...given, [SESSION]: sessionOfCommand() };
   for (const name of withheld) delete env[name];
   // OpenCode runs git outside of the sandbox, in a repository whose configuration a task may have written.
-  if (/(^|\/)git$/.test(program)) Object.assign(env, HARMLESS_GIT);
+  if (isProgram('git', cmd)) Object.assign(env, HARMLESS_GIT);
   if (env[SESSION] === undefined) delete env[SESSION];
   return env;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BridgeError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { ProcessLeft } from '../../tasks/events.ts';
-import { isInside } from '../../workspaces/paths.ts';
+import { isInside, realpathAllowMissing } from '../../workspaces/paths.ts';
 import { removeTrees } from '../../workspaces/trash.ts';
 import type { Connection } from '../runner.ts';
 import { cacheVariables } from './caches.ts';
@@ -12,6 +12,7 @@ import { describeSandbox, detectSandbox, type SandboxMode, type SandboxSupport }
 import type { SandboxRules } from './mounts.ts';
 import { withVariable } from './processes.ts';
 import { defaultShell } from './programs.ts';
+import { SandboxViews } from './sandbox-views.ts';
 import { withheldNames } from './secret-names.ts';
 import { TaskShell } from './task-shell.ts';
 import { killAll } from './termination.ts';
@@ -39,18 +40,24 @@ export class Shells {
   readonly #options: ShellsOptions;
   readonly #shells = new Map<string, TaskShell>();
   readonly #connectionOwners = new ConnectionOwners();
+  readonly #views: SandboxViews;
+  /** The folders below which the folders of tasks lie. */
+  readonly #areas: string[];
   #lastEnd = Number.NEGATIVE_INFINITY;
 
-  private constructor(options: ShellsOptions, support: SandboxSupport, path: string) {
+  private constructor(options: ShellsOptions, support: SandboxSupport, path: string, areas: string[]) {
     this.#options = options;
     this.sandbox = support;
     this.path = path;
+    this.#areas = areas;
+    this.#views = new SandboxViews(join(options.folder, 'views.json'));
   }
 
   /** Throws where a sandbox is required and does not work. No other process may use the folder. */
   static async start(given: ShellsOptions): Promise<Shells> {
     await mkdir(given.folder, { recursive: true, mode: 0o700 });
     const options = { ...given, folder: await realpath(given.folder) };
+    const areas = await Promise.all([given.workspaceDir, ...given.roots].map(realpathAllowMissing));
     const { folder, env, passthrough, writable, logger } = options;
     await removeLeftovers(folder);
     const support = await detectSandbox(options.sandbox, env, folder);
@@ -64,7 +71,12 @@ export class Shells {
     await chmod(path, 0o700);
     if (support.kind === 'none')
       logger.warn({ reason: support.reason }, 'commands of tasks run without a sandbox');
-    return new Shells(options, support, path);
+    return new Shells(options, support, path, areas);
+  }
+
+  /** For OpenCode: how its own tools see no more than commands. Undefined where commands have no sandbox. */
+  get files(): { views: string; areas: string[] } | undefined {
+    return this.sandbox.kind === 'none' ? undefined : { views: this.#views.file, areas: this.#areas };
   }
 
   /** For health: whether commands run in a sandbox. */
@@ -81,7 +93,8 @@ export class Shells {
       );
     }
     await this.#shells.get(sessionId)?.ended;
-    if (!this.#shells.has(sessionId)) this.#create(sessionId, directory);
+    const shell = this.#shells.get(sessionId) ?? this.#create(sessionId, directory);
+    await shell.ready;
   }
 
   /**
@@ -126,13 +139,14 @@ export class Shells {
     await removeLeftovers(this.#options.folder);
   }
 
-  #create(sessionId: string, directory: string): void {
+  #create(sessionId: string, directory: string): TaskShell {
     const { folder, logger } = this.#options;
     const shell = new TaskShell({
       sessionId,
       directory,
       folder,
       rules: this.#options,
+      views: this.#views,
       support: this.sandbox,
       logger,
       onEnd: () => {
@@ -141,6 +155,7 @@ export class Shells {
       },
     });
     this.#shells.set(sessionId, shell);
+    return shell;
   }
 }
 

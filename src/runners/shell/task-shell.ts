@@ -6,9 +6,10 @@ import type { ProcessLeft } from '../../tasks/events.ts';
 import { removeTrees } from '../../workspaces/trash.ts';
 import type { SandboxSupport } from './detect-sandbox.ts';
 import { describeProcesses } from './leftover-processes.ts';
-import { mountsFor, type SandboxRules } from './mounts.ts';
+import { type Mount, mountsFor, type SandboxRules } from './mounts.ts';
 import { findProcesses, inNamespace, type ProcessMatcher, withVariable } from './processes.ts';
 import { Sandbox, writeFailure } from './sandbox.ts';
+import type { SandboxViews } from './sandbox-views.ts';
 import { killAll, terminate } from './termination.ts';
 import { SESSION_VARIABLE, statePath } from './wrapper.ts';
 
@@ -21,6 +22,7 @@ export interface TaskShellOptions {
   /** The private folder of all shells. */
   folder: string;
   rules: SandboxRules;
+  views: SandboxViews;
   support: SandboxSupport;
   logger: Logger;
   onEnd: () => void;
@@ -37,19 +39,31 @@ export interface TaskShellOptions {
  * - `end` is final: nothing is started again, and `onEnd` is called when no process is left.
  */
 export class TaskShell {
+  /** Resolves when OpenCode's file tools know what commands see. */
+  readonly ready: Promise<void>;
   readonly #options: TaskShellOptions;
   readonly #state: string;
   readonly #tmp: string;
+  readonly #mounts: Promise<Mount[]>;
   #sandbox: Promise<Sandbox | undefined> = Promise.resolve(undefined);
   #starts = 0;
   #ending: Promise<void> | undefined;
 
   constructor(options: TaskShellOptions) {
-    const { folder, sessionId } = options;
+    const { folder, sessionId, rules, directory, support } = options;
     this.#options = options;
     this.#state = statePath(folder, sessionId);
     this.#tmp = join(folder, 'tmp', sessionId);
+    this.#mounts = support.kind === 'none' ? Promise.resolve([]) : mountsFor(rules, directory, this.#tmp);
+    this.ready = this.#announce();
+    this.ready.catch(() => undefined);
     this.#start();
+  }
+
+  /** Tells the file tools of OpenCode what commands see. */
+  async #announce(): Promise<void> {
+    const { support, views, sessionId, directory } = this.#options;
+    if (support.kind === 'bubblewrap') await views.add(sessionId, directory, await this.#mounts);
   }
 
   get directory(): string {
@@ -82,6 +96,7 @@ export class TaskShell {
     const remaining = sandbox ? 0 : await killAll(matcher);
     if (remaining > 0)
       throw new BridgeError('INTERNAL', `${remaining} processes of the task could not be ended.`);
+    await this.#options.views.remove(this.#options.sessionId);
     await removeTrees([this.#state, this.#tmp], { PATH: '/usr/bin:/bin' });
   }
 
@@ -103,11 +118,11 @@ export class TaskShell {
   }
 
   async #launch({ programs: { bwrap }, asRoot }: SandboxSupport & { kind: 'bubblewrap' }): Promise<Sandbox> {
-    const { rules, directory, folder } = this.#options;
+    const { folder } = this.#options;
     await mkdir(this.#tmp, { recursive: true, mode: 0o700 });
     await chmod(this.#tmp, 0o1777);
     if (this.#starts > MAX_STARTS) throw new Error('its commands killed it too often');
-    const mounts = await mountsFor(rules, directory, this.#tmp);
+    const mounts = await this.#mounts;
     const onExit = (): void => this.#start();
     return Sandbox.start({ bwrap, asRoot, mounts, state: this.#state, owner: folder, onExit });
   }
