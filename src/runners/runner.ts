@@ -122,7 +122,7 @@ export interface Runner {
   choices?(directory: string): Promise<RunnerChoices | undefined>;
   /** Throws UNSUPPORTED or INVALID_INPUT, by name, for what such a task cannot have; absent: it can have no settings. */
   requireModelConfig?(config: ModelConfig, target: ModelConfigTarget): Promise<void>;
-  /** Whether a connection within this machine may come from a command of a task, as far as it can be known. */
+  /** Whether a connection within this machine may come from a command of a task or from OpenCode itself, as far as it can be known. */
   mayHaveOpened?(connection: Connection): Promise<boolean>;
   health(): DependencyHealth[];
   /** What OpenCode uses; rejects if that cannot be read, absent where its processes are not the bridge's. */

@@ -73,6 +73,31 @@ describe.skipIf(noSandbox !== undefined)(
       expect(said).not.toContain('hostile');
       expect(await other.call({ agent_id: 'hostile' }, 'list_tasks')).toMatchObject({ tasks: [] });
     });
+
+    it('is not open to what OpenCode fetches for a task', async () => {
+      await using client = await connect(url);
+      const secret = 'work of another agent';
+      await client.call({
+        task_description: `${secret} ${scriptText([{ text: 'Done.' }])}`,
+        agent_id: 'good',
+        sync: true,
+      });
+      const port = new URL(url).port;
+      const fetched = ['127.0.0.1', 'localhost'].map((host) => ({
+        name: 'webfetch',
+        args: { url: `http://${host}:${port}/tasks?agent_id=*`, format: 'text' },
+      }));
+      const asked = await client.call({
+        task_description: scriptText([{ tools: fetched }, { text: 'Done.' }]),
+        agent_id: 'hostile',
+        sync: true,
+      });
+      expect(asked).toMatchObject({ status: 'completed' });
+      const seen = JSON.stringify(model.requests.at(-1));
+      expect(seen).toContain('webfetch');
+      expect(seen).not.toContain(secret);
+      expect(seen).toContain('403');
+    });
   },
 );
 

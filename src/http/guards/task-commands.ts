@@ -2,7 +2,7 @@ import { BridgeError } from '../../errors.ts';
 import { isLocalConnection } from '../../loopback.ts';
 import type { Refusal } from './guard.ts';
 
-/** Whether a connection within this machine may come from a command of a task. */
+/** Whether a connection within this machine may come from a command of a task, or from the OpenCode that runs tasks. */
 export type IsFromCommand = (connection: { remotePort: number; localPort: number }) => Promise<boolean>;
 
 interface TcpConnection {
@@ -28,7 +28,8 @@ export function taskCommandGuard(
     const decision = decided.get(socket) ?? decide(socket);
     decided.set(socket, decision);
     if (!(await decision)) return undefined;
-    const message = 'This connection comes from a command of a task, or cannot be distinguished from one.';
+    const message =
+      'This connection comes from a command of a task or from OpenCode, or cannot be distinguished from one.';
     const next = 'A token identifies a client: the operator can set MCP_AUTH_TOKENS.';
     return { error: new BridgeError('FORBIDDEN', message, { next }) };
   };

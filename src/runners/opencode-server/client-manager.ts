@@ -214,7 +214,8 @@ export class OpenCodeClientManager implements Runner {
   }
 
   async mayHaveOpened(connection: TcpConnection): Promise<boolean> {
-    return (await this.#options.endpoint.shells?.mayBeFromSandbox(connection)) ?? false;
+    const { shells, process } = this.#options.endpoint;
+    return (await shells?.mayBeOfTask(connection, process?.pid())) ?? false;
   }
 
   health(): DependencyHealth[] {

@@ -5,17 +5,22 @@ import { socketInodesOf, type TcpSocket, tcpSockets } from './sockets.ts';
 /** How many processes are read at the same time. */
 const BATCH_SIZE = 16;
 
+interface Owner {
+  pid: number;
+  inSandbox: boolean;
+}
+
 /** One scan of /proc. */
 interface SocketScan {
-  /** Inodes of the sockets of processes outside of every sandbox, and of those inside one. */
-  outsideSandbox: ReadonlySet<string>;
-  inSandbox: ReadonlySet<string>;
+  /** The processes that have a socket, by its inode. */
+  owners: ReadonlyMap<string, readonly Owner[]>;
   /** Sockets by `<local port> <remote port>`. */
   byPorts: ReadonlyMap<string, TcpSocket[]>;
 }
 
 /**
- * Finds out whether a connection belongs to a process of a sandbox (Linux). A sandbox has another PID namespace than
+ * Finds out whether a connection may be the work of a task: of a process in a sandbox, or of OpenCode, which fetches
+ * what the model names (Linux). A sandbox has another PID namespace than
  * the bridge, and so have the namespaces that its processes create. A socket without an owner proves nothing: it may be
  * closed already, or in transit from one process to another.
  */
@@ -23,15 +28,16 @@ export class ConnectionOwners {
   #scan: Promise<SocketScan> | undefined;
   #next: Promise<SocketScan> | undefined;
 
-  /** Whether the connection certainly belongs to a process outside of every sandbox. */
-  async isOutsideSandbox({ remotePort, localPort }: Connection): Promise<boolean> {
-    const { outsideSandbox, inSandbox, byPorts } = await this.#newScan();
+  /** Whether the connection certainly belongs to a process outside of every sandbox, other than `engine`. */
+  async isOutside({ remotePort, localPort }: Connection, engine?: number): Promise<boolean> {
+    const { owners, byPorts } = await this.#newScan();
     const sockets = byPorts.get(`${remotePort} ${localPort}`) ?? [];
     const own = process.getuid?.() ?? 0;
     const isOutside = ({ uid, inode }: TcpSocket): boolean => {
-      if (inode === '0' || inSandbox.has(inode)) return false;
+      const known = owners.get(inode) ?? [];
+      if (inode === '0' || known.some(({ pid, inSandbox }) => inSandbox || pid === engine)) return false;
       // Without root the bridge cannot read the processes of other users, and its sandboxes cannot change their user.
-      return outsideSandbox.has(inode) || (own !== 0 && uid !== own);
+      return known.length > 0 || (own !== 0 && uid !== own);
     };
     return sockets.length > 0 && sockets.every(isOutside);
   }
@@ -52,17 +58,17 @@ export class ConnectionOwners {
   async #readSockets(): Promise<SocketScan> {
     const own = await readlink('/proc/self/ns/pid');
     const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger);
-    const outsideSandbox = new Set<string>();
-    const inSandbox = new Set<string>();
+    const owners = new Map<string, Owner[]>();
     for (let start = 0; start < pids.length; start += BATCH_SIZE) {
       const read = async (pid: number): Promise<void> => {
         const [namespace, inodes] = await Promise.all([namespaceOf(pid), socketInodesOf(pid)]);
-        for (const inode of inodes) (namespace === own ? outsideSandbox : inSandbox).add(inode);
+        const owner = { pid, inSandbox: namespace !== own };
+        for (const inode of inodes) owners.set(inode, [...(owners.get(inode) ?? []), owner]);
       };
       await Promise.all(pids.slice(start, start + BATCH_SIZE).map(read));
     }
     // The table is read last, so that a socket that was closed during the scan has no owner in it.
-    return { outsideSandbox, inSandbox, byPorts: await socketsByPorts() };
+    return { owners, byPorts: await socketsByPorts() };
   }
 }
 

@@ -123,13 +123,16 @@ export class Shells {
     await Promise.all(shells.map((shell) => shell.end()));
   }
 
-  /** Whether a connection within this machine may come from a command in a sandbox. False where there is no sandbox. */
-  async mayBeFromSandbox(connection: Connection): Promise<boolean> {
+  /**
+   * Whether a connection within this machine may come from a command in a sandbox, or from `engine`, the process of
+   * OpenCode. False where there is no sandbox.
+   */
+  async mayBeOfTask(connection: Connection, engine: number | undefined): Promise<boolean> {
     const noneOpen = this.#shells.size === 0 && performance.now() - this.#lastEnd > LATE_CONNECTION_MS;
     return (
       this.sandbox.kind === 'bubblewrap' &&
       !noneOpen &&
-      !(await this.#connectionOwners.isOutsideSandbox(connection))
+      !(await this.#connectionOwners.isOutside(connection, engine))
     );
   }
 

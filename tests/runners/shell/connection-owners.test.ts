@@ -32,9 +32,7 @@ describe.skipIf(process.platform !== 'linux')('who has opened a connection (Linu
 
   it('is known for a process outside of every sandbox, for any number of concurrent calls', async () => {
     const all = await Promise.all(Array.from({ length: 50 }, open));
-    expect(await Promise.all(all.map(({ ours }) => owners.isOutsideSandbox(ports(ours))))).not.toContain(
-      false,
-    );
+    expect(await Promise.all(all.map(({ ours }) => owners.isOutside(ports(ours))))).not.toContain(false);
     for (const { ours, theirs } of all) theirs.destroy() && ours.destroy();
   });
 
@@ -45,11 +43,11 @@ describe.skipIf(process.platform !== 'linux')('who has opened a connection (Linu
     theirs.destroy();
     ours.resume();
     await once(ours, 'end');
-    expect(await owners.isOutsideSandbox({ remotePort, localPort })).toBe(false);
+    expect(await owners.isOutside({ remotePort, localPort })).toBe(false);
     ours.destroy();
   });
 
   it('is unknown where there is no such connection', async () => {
-    expect(await owners.isOutsideSandbox({ remotePort: 1, localPort: port })).toBe(false);
+    expect(await owners.isOutside({ remotePort: 1, localPort: port })).toBe(false);
   });
 });
