@@ -22,7 +22,7 @@ type Access = 'read' | 'write';
 const fs = process.getBuiltinModule('node:fs');
 const { dirname, basename, join, resolve } = process.getBuiltinModule('node:path');
 const { fileURLToPath } = process.getBuiltinModule('node:url');
-const { readFileSync, statSync, openSync, closeSync, readlinkSync, constants } = fs;
+const { readFileSync, statSync, lstatSync, openSync, closeSync, readlinkSync, constants } = fs;
 const realpath = fs.realpathSync.native;
 /** Of Linux, without a name in Node: opens the place of a file and not its content. */
 const O_PATH = 0o10000000;
@@ -128,8 +128,7 @@ export class FileGuard {
   #viewOf(path: string): SandboxView | undefined {
     if (!this.#input.areas.some((area) => isInside(area, path))) return undefined;
     this.#refresh();
-    const views = this.#views.filter((view) => isInside(view.directory, path));
-    return deepest(views, (view) => view.directory);
+    return deepest(this.#views, path, (view) => view.directory);
   }
 
   /** The bridge puts a new file in place of the old one before a turn begins. */
@@ -145,25 +144,24 @@ export class FileGuard {
 
 /** Throws EACCES where commands do not see the place, or for writing may not write it. */
 function admit(view: SandboxView, place: string, access: Access, name: string, path: string): void {
-  const mount = deepest(
-    view.mounts.filter((each) => isInside(each.path, place)),
-    (each) => each.path,
-  );
+  const mount = deepest(view.mounts, place, (it) => it.path);
   const kind = mount?.kind ?? 'read-only';
   if (kind === 'writable' || (kind === 'read-only' && access === 'read')) return;
   const message = `EACCES: permission denied, ${name} '${path}': it leads to a place that this task may not ${access}`;
   throw Object.assign(new Error(message), { errno: -13, code: 'EACCES', syscall: name, path });
 }
 
-/** The path without links; where nothing exists, as it would be made. */
+/** The path without links; where nothing exists, as it would be made. Most paths that are asked for do not exist. */
 function realOf(path: string, links = 0): string {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  const parent = dirname(path);
+  if (!found && parent !== path) return join(realOf(parent, links), basename(path));
   try {
     return realpath(path);
-  } catch {
+  } catch (thrown) {
     const target = links < MAX_LINKS ? targetOf(path) : undefined;
-    if (target !== undefined) return realOf(resolve(dirname(path), target), links + 1);
-    const parent = dirname(path);
-    return parent === path ? path : join(realOf(parent, links), basename(path));
+    if (target === undefined) throw thrown;
+    return realOf(resolve(parent, target), links + 1);
   }
 }
 
@@ -225,6 +223,12 @@ function isInside(folder: string, path: string): boolean {
   return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
 }
 
-function deepest<T>(all: readonly T[], pathOfOne: (one: T) => string): T | undefined {
-  return all.toSorted((one, other) => pathOfOne(other).length - pathOfOne(one).length)[0];
+/** The one with the longest of the paths that `path` lies in. */
+function deepest<T>(all: readonly T[], path: string, folderOf: (one: T) => string): T | undefined {
+  let found: T | undefined;
+  for (const one of all) {
+    const folder = folderOf(one);
+    if (isInside(folder, path) && (!found || folder.length > folderOf(found).length)) found = one;
+  }
+  return found;
 }
