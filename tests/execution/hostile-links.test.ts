@@ -5,8 +5,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Step } from '../../src/cli/demo/scripted-model/script.ts';
 import type { Task } from '../../src/tasks/task.ts';
 import { type Bridge, startBridge } from '../support/bridge.ts';
+import { markSdkInstalled } from '../support/opencode.ts';
 import { noSandbox } from '../support/sandbox.ts';
 import { bash, subagent, write } from '../support/steps.ts';
+import { tempDir } from '../support/temp.ts';
 
 const SECRET = 'a secret of somebody else';
 const tool = (name: string, args: Record<string, unknown>): Step => ({ tools: [{ name, args }] });
@@ -42,11 +44,9 @@ async function folder(name: string): Promise<string> {
 }
 
 /** All that the model was told in the task. */
-const told = (task: Task) => JSON.stringify(bridge.asked(task));
-const tools = (task: Task) =>
-  bridge
-    .events(task)
-    .flatMap((event) => (event.kind === 'tool' && event.phase === 'finished' ? [event] : []));
+const told = (task: Task, on = bridge) => JSON.stringify(on.asked(task));
+const tools = (task: Task, on = bridge) =>
+  on.events(task).flatMap((event) => (event.kind === 'tool' && event.phase === 'finished' ? [event] : []));
 
 describe('a link in the folder of a task', () => {
   it.each(['bridge', 'task', 'home'] as const)('shows no tool what is hidden: %s', async (whose) => {
@@ -153,4 +153,37 @@ describe('a link in the folder of a task', () => {
     expect(told(task)).not.toContain(SECRET);
     expect(told(task), 'the race took place').toContain('my own');
   });
+});
+
+it('a task may work in the home, where OpenCode has its own files, and is shown no keys there', async () => {
+  await using folder = await tempDir('home-');
+  const HOME = folder.path;
+  const own = {
+    XDG_DATA_HOME: join(HOME, '.local/share'),
+    XDG_CONFIG_HOME: join(HOME, '.config'),
+    XDG_STATE_HOME: join(HOME, '.local/state'),
+  };
+  markSdkInstalled(join(own.XDG_CONFIG_HOME, 'opencode'));
+  await put(join(HOME, '.ssh', 'secret.txt'), SECRET);
+  await put(join(HOME, 'notes.txt'), 'my notes');
+  await using there = await startBridge({ env: { HOME, ...own }, roots: [HOME] });
+  const steps = [
+    tool('read', { filePath: 'notes.txt' }),
+    // Longer than OpenCode tells the model: it keeps the whole in a file of its own, which the model may read.
+    bash('seq 1 20000'),
+    write('new.txt', 'x'),
+    tool('read', { filePath: '.ssh/secret.txt' }),
+    tool('grep', { pattern: 'somebody', path: '.ssh' }),
+    { text: 'Done.' },
+  ];
+  const task = await there.run(steps, { directory: HOME });
+  expect(task).toMatchObject({ status: 'completed' });
+  expect(tools(task, there).map(({ ok }) => ok)).toEqual([true, true, true, false, false]);
+  expect(told(task, there)).not.toContain(SECRET);
+  const kept = /(\/[^ "\\]*\/tool-output\/[A-Za-z0-9_]+)/.exec(told(task, there))?.[1];
+  const next = await there.run([tool('read', { filePath: kept, offset: 19000 }), { text: 'Done.' }], {
+    directory: HOME,
+    continueTaskId: task.id,
+  });
+  expect(tools(next, there).map(({ ok }) => ok)).toEqual([true]);
 });

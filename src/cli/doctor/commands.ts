@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { findCredentials } from '../../runners/shell/credentials.ts';
 import { describeSandbox, detectSandbox } from '../../runners/shell/detect-sandbox.ts';
+import { engineFolders } from '../../runners/shell/mounts.ts';
 import { type Check, failed } from './check.ts';
 
 const MAX_PATHS = 10;
@@ -13,7 +14,9 @@ export const commands: Check = async ({ shell, childEnv, dataDir }) => {
     const found = await detectSandbox(shell.sandbox, childEnv, dataDir);
     const detail = describeSandbox(found);
     if (found.kind === 'bubblewrap') {
-      const hidden = await findCredentials(childEnv, [...shell.readable, ...shell.writable]);
+      // What is hidden whatever the operator sets is not listed.
+      const shown = [...shell.readable, ...shell.writable, dataDir, ...engineFolders(childEnv)];
+      const hidden = await findCredentials(childEnv, shown);
       return [{ check, status: 'ok', detail: detail + describeHidden(hidden) }];
     }
     if (shell.sandbox === 'off') return [{ check, status: 'ok', detail }];

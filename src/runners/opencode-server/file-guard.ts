@@ -10,10 +10,14 @@ import { type Prepare, type Prepared, prepareCalls } from './prepare-calls.ts';
  * link at any moment.
  */
 
-/** From the bridge: the file with the views, and the folders in which the folders of tasks lie. */
+/** From the bridge. */
 export interface FileGuardInput {
+  /** The file with the views of the open conversations. */
   views: string;
+  /** The folders in which the folders of tasks lie. */
   areas: readonly string[];
+  /** OpenCode's own folders, which it uses also where they lie in the folder of a task. */
+  own: readonly string[];
 }
 
 type Access = 'read' | 'write';
@@ -126,7 +130,9 @@ export class FileGuard {
 
   /** The view of the task in whose folder the path lies, by its text. */
   #viewOf(path: string): SandboxView | undefined {
-    if (!this.#input.areas.some((area) => isInside(area, path))) return undefined;
+    const { areas, own } = this.#input;
+    if (!areas.some((area) => isInside(area, path))) return undefined;
+    if (own.some((folder) => isInside(folder, path))) return undefined;
     this.#refresh();
     return deepest(this.#views, path, (view) => view.directory);
   }

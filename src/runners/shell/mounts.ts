@@ -58,7 +58,7 @@ export async function mountsFor(rules: SandboxRules, directory: string, tmp: str
 }
 
 /** OpenCode's folders, with provider credentials, configuration and the sessions of all tasks; and the Docker socket. */
-function engineFolders(env: Environment): string[] {
+export function engineFolders(env: Environment): string[] {
   const { HOME: home = '/' } = env;
   const base = [
     env.XDG_DATA_HOME ?? join(home, '.local/share'),

@@ -9,7 +9,7 @@ import type { Connection } from '../runner.ts';
 import { cacheVariables } from './caches.ts';
 import { ConnectionOwners } from './connection-owners.ts';
 import { describeSandbox, detectSandbox, type SandboxMode, type SandboxSupport } from './detect-sandbox.ts';
-import type { SandboxRules } from './mounts.ts';
+import { engineFolders, type SandboxRules } from './mounts.ts';
 import { withVariable } from './processes.ts';
 import { defaultShell } from './programs.ts';
 import { SandboxViews } from './sandbox-views.ts';
@@ -75,8 +75,9 @@ export class Shells {
   }
 
   /** For OpenCode: how its own tools see no more than commands. Undefined where commands have no sandbox. */
-  get files(): { views: string; areas: string[] } | undefined {
-    return this.sandbox.kind === 'none' ? undefined : { views: this.#views.file, areas: this.#areas };
+  get files(): { views: string; areas: string[]; own: string[] } | undefined {
+    if (this.sandbox.kind === 'none') return undefined;
+    return { views: this.#views.file, areas: this.#areas, own: engineFolders(this.#options.env) };
   }
 
   /** For health: whether commands run in a sandbox. */

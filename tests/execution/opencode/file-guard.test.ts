@@ -21,13 +21,15 @@ async function place() {
   for (const name of ['task/own', 'hidden', 'public']) await writeFile(at(name, 'file'), name);
   for (const name of ['hidden', 'public', 'own'])
     await symlink(at(name === 'own' ? 'task/own' : name), at('task', `to-${name}`));
+  await mkdir(at('task', 'engine'));
+  await symlink(at('hidden'), at('task', 'engine', 'to-hidden'));
   await symlink(at('public', 'new'), at('task', 'dangling'));
   const views = new SandboxViews(at('views.json'));
   await views.add('ses_1', at('task'), [
     { kind: 'hidden', path: at('hidden'), folder: true },
     { kind: 'writable', path: at('task'), folder: true },
   ]);
-  return { root, at, views, input: { views: views.file, areas: [root.path] } };
+  return { root, at, views, input: { views: views.file, areas: [root.path], own: [at('task', 'engine')] } };
 }
 
 /** Runs calls in a process whose files are guarded, each as `ok` or the code of its error. */
@@ -162,8 +164,11 @@ describe('the functions for files, in the folder of a task', () => {
   it('work as ever outside of it, and where no task is at work', async () => {
     const there = await place();
     await using _ = { [Symbol.asyncDispose]: there.root.remove };
-    const outside = { read: `fs.readFileSync(${JSON.stringify(there.at('hidden', 'file'))})` };
-    expect(await outcomesIn(there, outside)).toEqual({ read: 'ok' });
+    const outside = {
+      read: `fs.readFileSync(${JSON.stringify(there.at('hidden', 'file'))})`,
+      'in a folder of OpenCode': "fs.readFileSync('engine/to-hidden/file')",
+    };
+    expect(await outcomesIn(there, outside)).toEqual(all(outside, 'ok'));
     await there.views.remove('ses_1');
     expect(await outcomesIn(there, { read: "fs.readFileSync('to-hidden/file')" })).toEqual({ read: 'ok' });
   });
