@@ -20,6 +20,8 @@ import { bridgeEnv, type Program, startProgram } from './program.ts';
 const outcomeSchema = z.object({ status: z.string(), result: z.object({ summary: z.string() }) });
 const historySchema = z.object({ events: z.array(z.looseObject({ kind: z.string() })) });
 const listSchema = z.object({ tasks: z.array(z.object({ task_id: z.string() })) });
+/** Without one the bridge refuses the OpenCode that runs its tasks, see commands-guard.test.ts. */
+const TOKEN = 'a-token-of-the-bridge';
 let folder: Awaited<ReturnType<typeof tempDir>>;
 let model: ScriptedModel;
 let serve: Program;
@@ -38,17 +40,28 @@ beforeAll(async () => {
   await mkdir(own, { recursive: true });
   const local = { type: 'local', command: [process.execPath, PROGRAM, 'stdio'], enabled: true };
   remoteUrl = `http://127.0.0.1:${port}/mcp`;
-  const remote = { type: 'remote', url: remoteUrl, enabled: true };
+  const remote = {
+    type: 'remote',
+    url: remoteUrl,
+    enabled: true,
+    headers: { Authorization: `Bearer ${TOKEN}` },
+  };
   await writeFile(join(own, 'opencode.json'), JSON.stringify({ mcp: { local, remote } }));
   await writeFile(
     join(project, 'opencode.json'),
     JSON.stringify({ mcp: { 'of-project': remote }, permission: { '*': 'allow' } }),
   );
-  const env = { ...bridgeEnv(folder.path, model.url), MCP_PORT: `${port}`, ALLOWED_DIRECTORIES: folder.path };
+  const env = {
+    ...bridgeEnv(folder.path, model.url),
+    MCP_PORT: `${port}`,
+    ALLOWED_DIRECTORIES: folder.path,
+    MCP_AUTH_TOKENS: TOKEN,
+  };
   serve = startProgram('serve', env);
   const [, url = ''] = await serve.says(/"url":"(http:[^"]+\/mcp)"/);
   client = new Client({ name: 'test', version: '0' });
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  const requestInit = { headers: { Authorization: `Bearer ${TOKEN}` } };
+  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }));
 });
 afterAll(async () => {
   await client.close();

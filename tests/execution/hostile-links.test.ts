@@ -181,9 +181,10 @@ it('a task may work in the home, where OpenCode has its own files, and is shown 
   expect(tools(task, there).map(({ ok }) => ok)).toEqual([true, true, true, false, false]);
   expect(told(task, there)).not.toContain(SECRET);
   const kept = /(\/[^ "\\]*\/tool-output\/[A-Za-z0-9_]+)/.exec(told(task, there))?.[1];
-  const next = await there.run([tool('read', { filePath: kept, offset: 19000 }), { text: 'Done.' }], {
+  // OpenCode 1.18.33 may lose the first part of it.
+  const next = await there.run([tool('read', { filePath: kept, offset: 8990 }), { text: 'Done.' }], {
     directory: HOME,
     continueTaskId: task.id,
   });
-  expect(tools(next, there).map(({ ok }) => ok)).toEqual([true]);
+  expect(tools(next, there)).toMatchObject([{ tool: 'read', ok: true }]);
 });
