@@ -227,6 +227,20 @@ describe.concurrent('a log tells the same as that of a quiet run', () => {
     expect(answers).toEqual([]);
   });
 
+  it('when the stream opens again and says nothing any more, not even that it is open', {
+    timeout: 300_000,
+  }, async () => {
+    const { bridge, proxy } = await lineOf();
+    const task = await bridge.start(STEPS, { timeoutMs: 250_000 });
+    await bridge.until(task, ({ kind }) => kind === 'tool');
+    proxy.copies = () => 0;
+    proxy.cut();
+    const cutAt = Date.now();
+    const { endedAt = 0 } = await bridge.end(task);
+    expect(endedAt - cutAt).toBeLessThan(60_000);
+    expect(story(task, bridge.events(task))).toEqual(quiet);
+  });
+
   it('when the line falls silent without a cut, which is noticed within 35 s', {
     timeout: 300_000,
   }, async () => {

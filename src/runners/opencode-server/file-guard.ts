@@ -85,7 +85,10 @@ export class FileGuard {
     prepareCalls(bun, 'write', 'promise', (args) => this.#checked('open', args, ['write']));
   }
 
-  /** A path for reading that stays what it is now, in this process and as a working folder of its children. Throws EACCES where it is hidden. */
+  /**
+   * A path for reading that stays what it is now, in this process and as the working folder of a child. Throws EACCES
+   * where it is hidden.
+   */
   pin(path: string): { path: string; release?: () => void } {
     const { args, release } = this.#pinned('open', [path, 'r']);
     return { path: String(args[0]), ...(release && { release }) };

@@ -44,7 +44,8 @@ export function onWatchdogTimer(state: SessionState, now: number, connected: boo
     return step(state, { type: 'read', turn: turn.id, purpose });
   }
   if (now - turn.watch.since < POLL_MS) return arm(state, now);
-  return connected ? step(state, { type: 'poll', turn: turn.id }) : onPolled(state, turn.id, false, now);
+  // Without a stream too: one that opens and never says so would otherwise hide the end of the turn.
+  return step(state, { type: 'poll', turn: turn.id });
 }
 
 /** `missed` is undefined where OpenCode could not be polled. */
