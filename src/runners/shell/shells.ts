@@ -95,7 +95,13 @@ export class Shells {
     }
     await this.#shells.get(sessionId)?.ended;
     const shell = this.#shells.get(sessionId) ?? this.#create(sessionId, directory);
-    await shell.ready;
+    try {
+      await shell.ready;
+    } catch (thrown) {
+      // Otherwise the next task of the conversation would get the same error.
+      await shell.end();
+      throw thrown;
+    }
   }
 
   /**
