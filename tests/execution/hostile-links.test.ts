@@ -140,7 +140,7 @@ describe('a link in the folder of a task', () => {
     await put(join(directory, 'own', 'secret.txt'), 'my own');
     await symlink(hidden.task, join(directory, 'other'));
     const swap =
-      'while :; do mv -T own now 2> /dev/null; mv -T now own; mv -T other now; mv -T now other; done';
+      'while :; do mv -T own now; sleep 0.03; mv -T now own; mv -T other now; sleep 0.01; mv -T now other; done';
     const looks = Array.from({ length: 20 }, (_, index) =>
       index % 2 === 0
         ? tool('read', { filePath: 'now/secret.txt' })

@@ -43,10 +43,7 @@ const CONTENT: Record<string, { at: number; flags: string }> = {
 };
 /** Functions by what they do with each path among their first arguments. `entry`: a link there is not followed. */
 const OTHERS: Record<string, readonly (Access | 'entry' | 'other')[]> = {
-  ...each(
-    ['access', 'exists', 'stat', 'readdir', 'opendir', 'realpath', 'watch', 'createReadStream'],
-    ['read'],
-  ),
+  ...each(['access', 'exists', 'stat', 'readdir', 'opendir', 'watch', 'createReadStream'], ['read']),
   ...each(['openAsBlob'], ['read']),
   ...each(['truncate', 'chmod', 'chown', 'utimes', 'createWriteStream'], ['write']),
   ...each(['mkdir', 'mkdtemp', 'rm', 'rmdir', 'unlink', 'lchown', 'lutimes'], ['entry']),
@@ -78,7 +75,8 @@ export class FileGuard {
     for (const [name, places] of Object.entries(OTHERS))
       replaceAll(name, (args) => this.#checked(name, args, places));
     for (const name of Object.keys(CONTENT)) replaceAll(name, (args) => this.#pinned(name, args));
-    const resolving: Prepare = (args) => this.#checked('realpath', args, ['read']);
+    const resolving: Prepare = (args) => this.#resolved(args);
+    replaceAll('realpath', resolving);
     prepareCalls(fs.realpath, 'native', 'callback', resolving);
     prepareCalls(fs.realpathSync, 'native', 'sync', resolving);
     prepareCalls(bun, 'file', 'sync', (args) => this.#checked('open', args, ['read']));
@@ -103,6 +101,15 @@ export class FileGuard {
       admit(view, place, access === 'read' ? 'read' : 'write', name, path);
     }
     return { args };
+  }
+
+  /** The result counts: OpenCode goes on with it, and a link may have come in between. */
+  #resolved(args: unknown[]): Prepared {
+    const path = pathOf(args[0]);
+    const view = path === undefined ? undefined : this.#viewOf(path);
+    if (path === undefined || !view) return { args };
+    const inspect = (result: unknown): void => admit(view, pathOf(result) ?? path, 'read', 'realpath', path);
+    return { args, inspect };
   }
 
   #pinned(name: string, args: unknown[]): Prepared {

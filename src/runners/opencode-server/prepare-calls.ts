@@ -7,6 +7,8 @@ export type Style = 'sync' | 'callback' | 'promise';
 export interface Prepared {
   args: unknown[];
   release?: () => void;
+  /** Throws where the caller may not have the result. */
+  inspect?: (result: unknown) => void;
 }
 
 /** Throws what the caller is to get in place of a result. */
@@ -30,32 +32,45 @@ export function prepareCalls(holder: object, name: string, style: Style, prepare
       process.nextTick(callback, name === 'exists' ? false : denied);
       return undefined;
     }
-    const { args, release } = prepared;
-    return release ? thenRelease(original.bind(this), args, callback, release) : original.apply(this, args);
+    const { args, release, inspect } = prepared;
+    if (!release && !inspect) return original.apply(this, args);
+    return callAndFinish(original.bind(this), prepared, callback);
   };
   methods[name] = Object.defineProperties(guarded, Object.getOwnPropertyDescriptors(original));
 }
 
-/** Calls the function, and `release` when it has its result. */
-function thenRelease(
+/** Calls the function; inspects its result, and releases its arguments then. */
+function callAndFinish(
   call: Method,
-  args: unknown[],
+  { args, release, inspect }: Prepared,
   callback: Method | undefined,
-  release: () => void,
 ): unknown {
-  const onResult = (...results: unknown[]): unknown => {
-    release();
-    return callback?.(...results);
+  const onResult = (error: unknown, ...results: unknown[]): unknown => {
+    release?.();
+    if (error) return callback?.(error, ...results);
+    try {
+      inspect?.(results[0]);
+    } catch (denied) {
+      return callback?.(denied);
+    }
+    return callback?.(error, ...results);
   };
-  let result: unknown;
+  let isPending = false;
   try {
-    result = call(...args.map((it) => (callback && it === callback ? onResult : it)));
-  } catch (thrown) {
-    release();
-    throw thrown;
+    const result = call(...args.map((it) => (callback && it === callback ? onResult : it)));
+    isPending = callback !== undefined || result instanceof Promise;
+    if (callback) return result;
+    if (!(result instanceof Promise)) {
+      inspect?.(result);
+      return result;
+    }
+    return result
+      .then((value) => {
+        inspect?.(value);
+        return value;
+      })
+      .finally(release);
+  } finally {
+    if (!isPending) release?.();
   }
-  if (callback) return result;
-  if (result instanceof Promise) return result.finally(release);
-  release();
-  return result;
 }
